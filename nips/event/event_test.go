@@ -1,0 +1,54 @@
+package event_test
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"testing"
+
+	"moa/nips/event"
+)
+
+// corpus returns real events, one JSON object a line.
+func corpus(t testing.TB) [][]byte {
+	f, err := os.Open("testdata/events.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var lines [][]byte
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, 1<<20)
+	for in.Scan() {
+		lines = append(lines, bytes.Clone(in.Bytes()))
+	}
+	return lines
+}
+
+func TestRealEventsParse(t *testing.T) {
+	for _, raw := range corpus(t) {
+		e, err := event.Parse(raw)
+		if err != nil {
+			t.Fatalf("%v: %s", err, raw)
+		}
+		again, err := event.Parse(e.Append(nil))
+		if err != nil || again.ID != e.ID {
+			t.Fatalf("%v after Append: %s", err, raw)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	lines := corpus(b)
+	size := 0
+	for _, l := range lines {
+		size += len(l)
+	}
+	b.SetBytes(int64(size / len(lines)))
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := event.Parse(lines[i%len(lines)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

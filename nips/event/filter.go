@@ -1,0 +1,103 @@
+package event
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+// Filter is a compiled NIP-01 filter. The zero Filter matches every event.
+//
+// A nil list asks for nothing in that field; a list that is empty but not nil
+// matches no event, for "arrays with one or more values" cannot mean it.
+// Lists are sorted and hold each value once, as ParseFilter makes them.
+type Filter struct {
+	IDs     []ID
+	Authors []PubKey
+	Kinds   []uint16
+	Tags    []TagFilter // by name, at most one of each
+
+	Since    int64 // inclusive, Unix seconds
+	Until    int64 // inclusive, if HasUntil
+	HasUntil bool
+
+	// Limit bounds the stored events only, if HasLimit.
+	Limit    int
+	HasLimit bool
+
+	Search string // NIP-50
+}
+
+// TagFilter is `#<Name>`: the event has a tag of that name whose first value
+// is one of Values.
+type TagFilter struct {
+	Name   byte // a-z, A-Z
+	Values []string
+}
+
+// Never reports that no event can match.
+func (f *Filter) Never() bool {
+	if f.IDs != nil && len(f.IDs) == 0 || f.Authors != nil && len(f.Authors) == 0 || f.Kinds != nil && len(f.Kinds) == 0 {
+		return true
+	}
+	for _, t := range f.Tags {
+		if len(t.Values) == 0 {
+			return true
+		}
+	}
+	return f.HasUntil && f.Since > f.Until
+}
+
+// Matches reports whether e is one of the events f asks for, whatever Limit
+// and Search say.
+func (f *Filter) Matches(e *Event) bool {
+	return e.CreatedAt >= f.Since && (!f.HasUntil || e.CreatedAt <= f.Until) &&
+		(f.Kinds == nil || f.HasKind(e.Kind)) &&
+		(f.Authors == nil || f.HasAuthor(e.PubKey)) &&
+		(f.IDs == nil || f.HasID(e.ID)) &&
+		f.matchesTags(e.Tags)
+}
+
+// HasID, HasAuthor and HasKind report whether the field's list holds the value.
+func (f *Filter) HasID(id ID) bool { return has(f.IDs, id, CompareIDs) }
+
+func (f *Filter) HasAuthor(pk PubKey) bool { return has(f.Authors, pk, ComparePubKeys) }
+
+func (f *Filter) HasKind(kind uint16) bool {
+	_, ok := slices.BinarySearch(f.Kinds, kind)
+	return ok
+}
+
+// few is up to how many values a walk beats a binary search.
+const few = 8
+
+func has[T comparable](list []T, v T, compare func(a, b T) int) bool {
+	if len(list) <= few {
+		return slices.Contains(list, v)
+	}
+	_, ok := slices.BinarySearchFunc(list, v, compare)
+	return ok
+}
+
+// CompareIDs and ComparePubKeys order as bytes do.
+func CompareIDs(a, b ID) int         { return bytes.Compare(a[:], b[:]) }
+func ComparePubKeys(a, b PubKey) int { return bytes.Compare(a[:], b[:]) }
+
+func (f *Filter) matchesTags(tags []Tag) bool {
+next:
+	for i := range f.Tags {
+		t := &f.Tags[i]
+		for _, tag := range tags {
+			if len(tag) > 1 && len(tag[0]) == 1 && tag[0][0] == t.Name && t.HasValue(tag[1]) {
+				continue next
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// HasValue reports whether v is one of the values asked for.
+func (t *TagFilter) HasValue(v string) bool {
+	return has(t.Values, v, strings.Compare)
+}

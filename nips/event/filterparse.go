@@ -1,0 +1,189 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"moa/nips/internal/scan"
+)
+
+// ErrUnsupported marks a filter that asks for something this relay does not
+// know. To ignore it would return events nobody asked for.
+var ErrUnsupported = errors.New("unsupported")
+
+// ParseFilter reads one filter from untrusted JSON. An error's text is fit for
+// the client; errors.Is(err, ErrUnsupported) tells an unknown field from a
+// malformed one. The filter does not keep raw.
+func ParseFilter(raw []byte) (*Filter, error) {
+	if !utf8.Valid(raw) {
+		return nil, errors.New("not valid UTF-8")
+	}
+	p := filterParser{Scanner: scan.Scanner{Text: raw}, f: new(Filter)}
+	if err := p.object(); err != nil {
+		return nil, err
+	}
+	if !p.End() {
+		return nil, errors.New("something follows the filter")
+	}
+	slices.SortFunc(p.f.Tags, func(a, b TagFilter) int { return int(a.Name) - int(b.Name) })
+	return p.f, nil
+}
+
+type filterParser struct {
+	scan.Scanner
+	f    *Filter
+	seen []string
+}
+
+func (p *filterParser) object() error {
+	if !p.Take('{') {
+		return errors.New("a filter is a JSON object")
+	}
+	for first := true; !p.Take('}'); first = false {
+		if !first && !p.Take(',') {
+			return scan.ErrSyntax
+		}
+		key, err := p.text()
+		if err != nil {
+			return err
+		}
+		if !p.Take(':') {
+			return scan.ErrSyntax
+		}
+		if slices.Contains(p.seen, key) {
+			return fmt.Errorf("filter field %q is given twice", key)
+		}
+		p.seen = append(p.seen, key)
+		if err := p.field(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *filterParser) field(key string) (err error) {
+	f := p.f
+	switch key {
+	case "ids":
+		f.IDs, err = list(p, p.id, CompareIDs)
+	case "authors":
+		f.Authors, err = list(p, p.pubKey, ComparePubKeys)
+	case "kinds":
+		f.Kinds, err = list(p, p.kind, func(a, b uint16) int { return int(a) - int(b) })
+	case "since":
+		f.Since, err = p.Digits()
+	case "until":
+		f.Until, err = p.Digits()
+		f.HasUntil = true
+	case "limit":
+		var n int64
+		n, err = p.Digits()
+		f.Limit, f.HasLimit = int(n), true
+	case "search":
+		f.Search, err = p.text()
+	default:
+		return p.tag(key)
+	}
+	if errors.Is(err, scan.ErrNumber) {
+		err = errors.New("not a whole number from 0 up")
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	return nil
+}
+
+// tag reads `#x`. The values of #e and #p are 64 lower-case hex characters.
+func (p *filterParser) tag(key string) error {
+	if len(key) != 2 || key[0] != '#' || !letter(key[1]) {
+		return fmt.Errorf("%w filter field %q", ErrUnsupported, key)
+	}
+	value := p.text
+	if key == "#e" || key == "#p" {
+		value = p.hexText
+	}
+	values, err := list(p, value, strings.Compare)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	p.f.Tags = append(p.f.Tags, TagFilter{Name: key[1], Values: values})
+	return nil
+}
+
+func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// list reads an array of values, sorted and each once. An empty one is not nil.
+func list[T comparable](p *filterParser, value func() (T, error), compare func(a, b T) int) ([]T, error) {
+	if !p.Take('[') {
+		return nil, errors.New("not an array")
+	}
+	out := []T{}
+	for !p.Take(']') {
+		if len(out) > 0 && !p.Take(',') {
+			return nil, scan.ErrSyntax
+		}
+		v, err := value()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	slices.SortFunc(out, compare)
+	return slices.Clip(slices.Compact(out)), nil
+}
+
+func (p *filterParser) text() (string, error) {
+	s, err := p.String()
+	if err != nil {
+		return "", err
+	}
+	if s.Escaped {
+		return string(scan.AppendUnquoted(nil, s)), nil
+	}
+	return string(s.Raw), nil
+}
+
+func (p *filterParser) hexText() (string, error) {
+	s, err := p.text()
+	if err != nil {
+		return "", err
+	}
+	if _, err := ParseID(s); err != nil {
+		return "", errNotHex
+	}
+	return s, nil
+}
+
+var errNotHex = errors.New("not 64 lower-case hex characters")
+
+func (p *filterParser) id() (id ID, err error) {
+	err = p.hex(id[:])
+	return id, err
+}
+
+func (p *filterParser) pubKey() (pk PubKey, err error) {
+	err = p.hex(pk[:])
+	return pk, err
+}
+
+func (p *filterParser) hex(dst []byte) error {
+	s, err := p.String()
+	if err != nil {
+		return err
+	}
+	if !decodeHex(dst, s.Raw) {
+		return errNotHex
+	}
+	return nil
+}
+
+func (p *filterParser) kind() (uint16, error) {
+	n, err := p.Digits()
+	if err != nil || n > 65535 {
+		return 0, errors.New("a kind is a whole number from 0 to 65535")
+	}
+	return uint16(n), nil
+}

@@ -1,0 +1,346 @@
+package event
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+	"unsafe"
+
+	"moa/nips/internal/scan"
+)
+
+// ErrID says that an event's id is not the hash of its content.
+var ErrID = errors.New("id does not match the event")
+
+// Parse reads one event from untrusted JSON. The id is checked against the
+// bytes, the signature is not. The event keeps raw, which must not change any
+// more. An error's text is fit for the client who sent the event.
+//
+// Fields that NIP-01 does not name are dropped; a field given twice, a missing
+// one, or one of the wrong shape is an error.
+func Parse(raw []byte) (*Event, error) { return parse(raw, true) }
+
+// ParseTrusted reads an event that Parse has accepted before, from the relay's
+// own store: it does not compute the id again.
+func ParseTrusted(raw []byte) (*Event, error) { return parse(raw, false) }
+
+func parse(raw []byte, checkID bool) (*Event, error) {
+	if !utf8.Valid(raw) {
+		return nil, errors.New("not valid UTF-8")
+	}
+	w := works.Get().(*work)
+	defer w.release()
+	p := parser{Scanner: scan.Scanner{Text: raw}, work: w, e: new(Event), exact: true}
+	if err := p.object(); err != nil {
+		return nil, err
+	}
+	if !p.End() {
+		return nil, errors.New("something follows the event")
+	}
+	if checkID && p.hash() != p.e.ID {
+		return nil, ErrID
+	}
+	if err := p.expiration(); err != nil {
+		return nil, err
+	}
+	if p.exact && !p.Spaced {
+		p.e.Raw = raw
+	} else {
+		p.e.Raw = p.e.Append(nil)
+	}
+	return p.e, nil
+}
+
+// work is memory that one Parse lends to the next.
+type work struct {
+	elems []string // the elements of all tags, one after the other
+	ends  []int    // where each tag's elements end
+	buf   []byte
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// release gives w back, unless one huge event has made it large.
+func (w *work) release() {
+	const most = 64 << 10
+	if cap(w.elems) > most/16 || cap(w.ends) > most/8 || cap(w.buf) > most {
+		return
+	}
+	clear(w.elems)
+	w.elems, w.ends, w.buf = w.elems[:0], w.ends[:0], w.buf[:0]
+	works.Put(w)
+}
+
+type parser struct {
+	scan.Scanner
+	*work
+	e     *Event
+	exact bool // the seven keys, nothing else, no odd spelling of a key
+
+	tagsText    []byte // as they stand in the text, if
+	tagsHashed  bool   // that is how the id's hash wants them
+	contentText scan.Str
+}
+
+type field uint8
+
+const (
+	fieldID field = 1 << iota
+	fieldPubKey
+	fieldCreatedAt
+	fieldKind
+	fieldTags
+	fieldContent
+	fieldSig
+	allFields = 1<<7 - 1
+)
+
+var fieldNames = [...]string{"id", "pubkey", "created_at", "kind", "tags", "content", "sig"}
+
+func fieldOf(name []byte) field {
+	for i, n := range fieldNames {
+		if string(name) == n {
+			return 1 << i
+		}
+	}
+	return 0
+}
+
+func (p *parser) object() error {
+	if !p.Take('{') {
+		return errors.New("an event is a JSON object")
+	}
+	var seen field
+	for first := true; !p.Take('}'); first = false {
+		if !first && !p.Take(',') {
+			return scan.ErrSyntax
+		}
+		key, err := p.String()
+		if err != nil {
+			return err
+		}
+		if !p.Take(':') {
+			return scan.ErrSyntax
+		}
+		name := key.Raw
+		if key.Escaped {
+			p.exact = false
+			name = scan.AppendUnquoted(nil, key)
+		}
+		f := fieldOf(name)
+		if f == 0 {
+			p.exact = false
+			if _, err := p.Skip(); err != nil {
+				return err
+			}
+			continue
+		}
+		if seen&f != 0 {
+			return fmt.Errorf("field %q is given twice", name)
+		}
+		seen |= f
+		if err := p.field(f); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for i, n := range fieldNames {
+		if seen&(1<<i) == 0 {
+			return fmt.Errorf("field %q is missing", n)
+		}
+	}
+	return nil
+}
+
+func (p *parser) field(f field) (err error) {
+	e := p.e
+	switch f {
+	case fieldID:
+		return p.hex(e.ID[:])
+	case fieldPubKey:
+		return p.hex(e.PubKey[:])
+	case fieldSig:
+		return p.hex(e.Sig[:])
+	case fieldCreatedAt:
+		if e.CreatedAt, err = p.Digits(); err != nil {
+			return errors.New("not a whole number of seconds")
+		}
+	case fieldKind:
+		k, err := p.Digits()
+		if err != nil || k > 65535 {
+			return errors.New("not a whole number from 0 to 65535")
+		}
+		e.Kind = uint16(k)
+	case fieldTags:
+		return p.tags()
+	case fieldContent:
+		if p.contentText, err = p.String(); err != nil {
+			return err
+		}
+		e.Content = p.str(p.contentText)
+	}
+	return nil
+}
+
+func (p *parser) hex(dst []byte) error {
+	s, err := p.String()
+	if err != nil {
+		return err
+	}
+	if s.Escaped {
+		p.exact = false
+		s.Raw = scan.AppendUnquoted(nil, s)
+	}
+	if !decodeHex(dst, s.Raw) {
+		return fmt.Errorf("not %d lower-case hex characters", 2*len(dst))
+	}
+	return nil
+}
+
+// str returns the value of s, sharing the text's memory where it can.
+func (p *parser) str(s scan.Str) string {
+	if !s.Escaped {
+		return unsafe.String(unsafe.SliceData(s.Raw), len(s.Raw))
+	}
+	p.buf = scan.AppendUnquoted(p.buf[:0], s)
+	return string(p.buf)
+}
+
+func (p *parser) tags() error {
+	if !p.Take('[') {
+		return errors.New("not an array")
+	}
+	spaced := p.Spaced
+	p.Spaced = false
+	start := p.Pos - 1
+	p.tagsHashed = true
+	for first := true; !p.Take(']'); first = false {
+		if !first && !p.Take(',') {
+			return scan.ErrSyntax
+		}
+		if err := p.tag(); err != nil {
+			return err
+		}
+	}
+	p.tagsText = p.Text[start:p.Pos]
+	p.tagsHashed = p.tagsHashed && !p.Spaced
+	p.Spaced = p.Spaced || spaced
+
+	elems := make([]string, len(p.elems))
+	copy(elems, p.elems)
+	p.e.Tags = make([]Tag, len(p.ends))
+	at := 0
+	for i, end := range p.ends {
+		p.e.Tags[i] = elems[at:end:end]
+		at = end
+	}
+	return nil
+}
+
+func (p *parser) tag() error {
+	if !p.Take('[') {
+		return errors.New("a tag is not an array")
+	}
+	for first := true; !p.Take(']'); first = false {
+		if !first && !p.Take(',') {
+			return scan.ErrSyntax
+		}
+		if p.Peek() != '"' {
+			return errors.New("a tag holds something that is not a string")
+		}
+		s, err := p.String()
+		if err != nil {
+			return err
+		}
+		p.tagsHashed = p.tagsHashed && s.Canonical
+		p.elems = append(p.elems, p.str(s))
+	}
+	if n := len(p.ends); len(p.elems) == 0 || (n > 0 && p.ends[n-1] == len(p.elems)) {
+		return errors.New("a tag is empty")
+	}
+	p.ends = append(p.ends, len(p.elems))
+	return nil
+}
+
+// hash computes the id. Tags and content that stand in the text as the hash
+// wants them are taken from there.
+func (p *parser) hash() ID {
+	e := p.e
+	b := append(p.buf[:0], `[0,"`...)
+	b = hex.AppendEncode(b, e.PubKey[:])
+	b = append(b, `",`...)
+	b = strconv.AppendInt(b, e.CreatedAt, 10)
+	b = append(b, ',')
+	b = strconv.AppendUint(b, uint64(e.Kind), 10)
+	b = append(b, ',')
+	if p.tagsHashed {
+		b = append(b, p.tagsText...)
+	} else {
+		b = e.appendTags(b, scan.AppendHashed)
+	}
+	b = append(b, ',')
+	if p.contentText.Canonical {
+		b = append(b, '"')
+		b = append(b, p.contentText.Raw...)
+		b = append(b, '"')
+	} else {
+		b = scan.AppendHashed(b, e.Content)
+	}
+	b = append(b, ']')
+	p.buf = b
+	return sha256.Sum256(b)
+}
+
+// ComputeID returns the hash that e's id must be.
+func ComputeID(e *Event) ID {
+	p := parser{work: new(work), e: e}
+	return p.hash()
+}
+
+// expiration reads the first expiration tag (NIP-40). A time of 0 is as long
+// past as a time of 1, and 0 means none here.
+func (p *parser) expiration() error {
+	v, ok := p.e.Value("expiration")
+	if !ok {
+		return nil
+	}
+	n := scan.Scanner{Text: []byte(v)}
+	t, err := n.Digits()
+	if err != nil || n.Pos != len(v) || n.Spaced {
+		return errors.New("the expiration tag is not a Unix time")
+	}
+	p.e.Expiration = max(t, 1)
+	return nil
+}
+
+// PeekID returns the id that a malformed event claims to have, for the OK that
+// refuses it, or "" if none can be read.
+func PeekID(raw []byte) string {
+	s := scan.Scanner{Text: raw}
+	if !s.Take('{') {
+		return ""
+	}
+	for {
+		key, err := s.String()
+		if err != nil || !s.Take(':') {
+			return ""
+		}
+		value, err := s.Skip()
+		if err != nil {
+			return ""
+		}
+		if string(key.Raw) == "id" {
+			var id ID
+			if len(value) != 66 || !decodeHex(id[:], value[1:65]) {
+				return ""
+			}
+			return string(value[1:65])
+		}
+		if !s.Take(',') {
+			return ""
+		}
+	}
+}

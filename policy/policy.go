@@ -1,0 +1,80 @@
+// Package policy decides what the relay takes and who may read it. A Policy is
+// asked about every event; what a few of them need besides is an add-on
+// interface that the Chain finds by type assertion. Policies are called from
+// many goroutines at once and never wait for a client.
+package policy
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+)
+
+// Client is what a policy may know of the connection that an event or a filter
+// came from. It is safe for concurrent use.
+type Client interface {
+	ID() uint64             // unique as long as the relay runs
+	IP() netip.Addr         // behind trusted proxies, the address they name; invalid for an import
+	Host() string           // the host the client connected to, lower case, without port
+	Authed() []event.PubKey // who the client proved to be (NIP-42), in that order; not to be changed
+}
+
+// Action is what a Verdict tells the relay to do. The zero Action accepts.
+type Action uint8
+
+const (
+	Accept    Action = iota
+	Reject           // refuse, with Reason and Text
+	Shadow           // answer OK true, and neither store nor pass on
+	RelayOnly        // pass on to live subscriptions, never store
+)
+
+// Verdict is a policy's answer. The zero Verdict accepts.
+type Verdict struct {
+	Action Action
+	Reason reason.Reason // of a Reject
+	Text   string        // for the person behind the client
+}
+
+// Refuse returns a Verdict that rejects.
+func Refuse(r reason.Reason, text string) Verdict {
+	return Verdict{Action: Reject, Reason: r, Text: text}
+}
+
+// Policy is asked about each event whose id holds, before its signature is
+// checked: a cheap refusal saves that work. The event must not be changed.
+type Policy interface {
+	Event(ctx context.Context, c Client, e *event.Event) Verdict
+}
+
+// LatePolicy marks a policy that must see only events whose signature holds:
+// it keeps state by author, or it is expensive.
+type LatePolicy interface {
+	Policy
+	AfterSignature()
+}
+
+// FilterPolicy is asked about every filter of REQ, COUNT and NEG-OPEN, a
+// `limit:0` no less. Only Accept and Reject have a meaning.
+type FilterPolicy interface {
+	Filter(ctx context.Context, c Client, f *event.Filter) Verdict
+}
+
+// DeliveryPolicy is asked about each event, stored or live, before a client
+// sees or counts it.
+type DeliveryPolicy interface {
+	// DeliveryKinds are the only kinds it wants to be asked about; nil: all,
+	// which costs a parse of every stored event that is read.
+	DeliveryKinds() []uint16
+	Deliver(c Client, e *event.Event) bool
+}
+
+// ConnPolicy sees connections come and go. Disconnect follows every accepted
+// Connect exactly once.
+type ConnPolicy interface {
+	Connect(ctx context.Context, c Client, r *http.Request) Verdict
+	Disconnect(c Client)
+}

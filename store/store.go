@@ -1,0 +1,153 @@
+// Package store says what an event store must do. Package badgerstore does it
+// on disk, package memstore obviously and slowly in memory, and package
+// storetest holds both to the same behaviour.
+package store
+
+import (
+	"context"
+	"errors"
+
+	"moa/nips/event"
+)
+
+// Serial numbers the stored events in the order they were committed, from 1.
+// It is never used twice, not even after a delete or a restart.
+type Serial uint64
+
+// Outcome is what Commit did with one event.
+type Outcome uint8
+
+const (
+	Stored    Outcome = iota + 1
+	Duplicate         // the very event is stored already
+	Stale             // a newer version of this replaceable or addressable event is stored (NIP-01)
+	Deleted           // its author has deleted it, by id or by address, or its recipient has (NIP-09, NIP-59)
+	Vanished          // its author, or a gift wrap's recipient, has asked to vanish after it (NIP-62)
+	Expired           // its time has passed (NIP-40)
+)
+
+// Result is the fate of one event of a batch.
+type Result struct {
+	Outcome Outcome
+	Serial  Serial // of a Stored event, otherwise 0
+}
+
+var (
+	ErrClosed = errors.New("store: closed")
+	// ErrFull says that the disk has no room. Reads go on, and so do writes
+	// once there is room again.
+	ErrFull = errors.New("store: disk full")
+	// ErrFormat says that the files were written by a newer moa.
+	ErrFormat = errors.New("store: written by a newer version of moa")
+)
+
+// Query is what a REQ, a COUNT or an export reads.
+type Query struct {
+	// Filters are OR-ed; each keeps its own limit. An event that several match
+	// is found once, and counts toward the limit of each.
+	Filters []*event.Filter
+	// DefaultLimit is the limit of a filter that names none, MaxLimit clamps
+	// every filter's. 0: no limit. Count heeds neither them nor the filters'.
+	DefaultLimit, MaxLimit int
+	// UpTo hides events with a higher serial. 0 hides nothing.
+	UpTo Serial
+	// Now hides events that have expired by then, in Unix seconds.
+	Now int64
+	// Visible, if not nil, is asked about each match before it is found. What
+	// it withholds does not count toward a limit. It must not keep the Record.
+	Visible func(*Record) bool
+	// Bulk reads around the caches: for exports and other long sequential scans.
+	Bulk bool
+}
+
+// Record is a stored event as Scan finds it. It is valid only during the call
+// that receives it; what is kept of Raw must be copied, unless Stable.
+type Record struct {
+	Serial    Serial
+	ID        event.ID
+	PubKey    event.PubKey
+	Kind      uint16
+	CreatedAt int64
+	Raw       []byte // event.Event.Raw
+	Stable    bool   // Raw is immutable memory that outlives the call: it may be kept as it is
+}
+
+// Event parses the record's bytes. The event owns its memory.
+func (r *Record) Event() (*event.Event, error) {
+	raw := r.Raw
+	if !r.Stable {
+		raw = append([]byte(nil), raw...)
+	}
+	return event.ParseTrusted(raw)
+}
+
+// Page bounds one step of a Scan, so that no filter, however wide, holds a
+// worker for long. The step ends at the first bound that it reaches.
+type Page struct {
+	Events int // found; 0: no bound
+	Bytes  int // of Raw, found; 0: no bound
+	Work   int // index entries looked at; 0: no bound
+}
+
+// Scan is a Query under way: newest first, of the same second by ascending id.
+// Between two calls of Next it holds no transaction and no lock, only its
+// place. It sees events that are deleted between two calls no more. It is not
+// safe for concurrent use.
+type Scan interface {
+	// Next calls found for the next matches until the page is full or nothing
+	// is left. An error of found ends the scan and is returned as it is.
+	Next(ctx context.Context, page Page, found func(*Record) error) (Progress, error)
+}
+
+// Progress is how far a Scan has come.
+type Progress struct {
+	Done bool // there is no next page
+	// All says, when Done, that every visible match was found: no limit cut
+	// anything off (NIP-67).
+	All bool
+}
+
+// Store keeps events. Commit, Expire and Close have one caller at a time, the
+// relay's writer; everything else is safe for concurrent use.
+type Store interface {
+	// Commit stores a batch in order, as if one by one, and returns one Result
+	// an event. When it returns without error, what it has Stored is durable
+	// and seen by every Scan begun from then on. With an error nothing of the
+	// batch may be acknowledged; part of it may have been stored all the same,
+	// whole events only.
+	//
+	// Stored replaceable and addressable events take the place of older
+	// versions. A stored kind 5 deletes what it names and its author may delete
+	// (NIP-09; kinds 5 and 62 are never deleted by it; a gift wrap's `p` may
+	// delete it, NIP-59). A stored kind 62 deletes everything of its author up
+	// to its time, and the gift wraps to them; that it is addressed to this
+	// relay is the caller's business (NIP-62). now is Unix seconds.
+	//
+	// Ephemeral kinds are the caller's business too: Commit would store them.
+	Commit(ctx context.Context, now int64, batch []*event.Event) ([]Result, error)
+
+	// Has reports whether the event is stored. It may answer false for one
+	// that is; never true for one that is not.
+	Has(id event.ID) bool
+
+	// Last is the highest serial that a Scan begun now would see.
+	Last() Serial
+
+	Scan(q Query) Scan
+	// Count returns how many visible events match, each once, limits aside.
+	Count(ctx context.Context, q Query) (int, error)
+
+	// Expire removes up to most events that have expired by now (NIP-40) and
+	// returns how many it removed; fewer than most: none are left.
+	Expire(ctx context.Context, now int64, most int) (int, error)
+
+	// Stats costs little and may be asked at any time.
+	Stats() Stats
+	Close() error
+}
+
+// Stats are a store's figures for pages and metrics.
+type Stats struct {
+	Events int64 // stored and not removed
+	Bytes  int64 // on disk, or in memory for a store without a disk
+}
