@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v3"
+)
+
+// build says what this binary was built from, as far as the Go tool recorded it.
+type build struct {
+	Version  string // of the module; "(devel)" when built in a checkout without version control
+	Revision string // the commit, or ""
+	Dirty    bool   // the checkout had changes
+	Tags     string // build tags, or ""
+}
+
+func version() build {
+	b := build{Version: "(devel)"}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if info.Main.Version != "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.modified":
+			b.Dirty = s.Value == "true"
+		case "-tags":
+			b.Tags = s.Value
+		}
+	}
+	return b
+}
+
+func (b build) String() string {
+	s := b.Version
+	if b.Revision != "" {
+		s += " " + b.Revision[:min(12, len(b.Revision))]
+	}
+	if b.Dirty {
+		s += " (changed)"
+	}
+	return s
+}
+
+func versionCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "version",
+		Usage: "say which moa this is",
+		Action: func(_ context.Context, cmd *cli.Command) error {
+			b := version()
+			fmt.Fprintf(cmd.Root().Writer, "moa %s, %s %s/%s", b, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if b.Tags != "" {
+				fmt.Fprintf(cmd.Root().Writer, ", tags %s", b.Tags)
+			}
+			fmt.Fprintln(cmd.Root().Writer)
+			return nil
+		},
+	}
+}
