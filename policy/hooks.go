@@ -1,0 +1,51 @@
+package policy
+
+import (
+	"context"
+
+	"moa/nips/event"
+)
+
+// The add-on interfaces of this file are for policies that host other people's
+// hooks (package relay/khatru). Most policies need none of them.
+
+// Rewriter changes what a filter asks for, before FilterPolicy is asked. It
+// returns f itself or another filter; it must not change f.
+type Rewriter interface {
+	Rewrite(ctx context.Context, c Client, f *event.Filter) *event.Filter
+}
+
+// CountPolicy is asked about every filter of a COUNT, after FilterPolicy.
+type CountPolicy interface {
+	Count(ctx context.Context, c Client, f *event.Filter) Verdict
+}
+
+// LivePolicy is asked about each live event before a client gets it, after
+// DeliveryPolicy. It is not asked about stored ones.
+type LivePolicy interface {
+	Live(c Client, e *event.Event) bool
+}
+
+// Observer learns what has happened. It must return soon: Saved is called by
+// the goroutine that passes events on to everybody.
+type Observer interface {
+	// Authenticated follows every successful AUTH; c.Authed knows it already.
+	Authenticated(c Client)
+	// Saved follows every event that was stored, or, if it is ephemeral,
+	// accepted, before it is passed on.
+	Saved(c Client, e *event.Event)
+}
+
+type subIDKey struct{}
+
+// WithSubID returns a context that tells policies which subscription a filter
+// is for.
+func WithSubID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, subIDKey{}, id)
+}
+
+// SubID returns the subscription id of a REQ, COUNT or NEG-OPEN, or "".
+func SubID(ctx context.Context) string {
+	id, _ := ctx.Value(subIDKey{}).(string)
+	return id
+}
