@@ -29,7 +29,7 @@ const (
 	Accept    Action = iota
 	Reject           // refuse, with Reason and Text
 	Shadow           // answer OK true, and neither store nor pass on
-	RelayOnly        // pass on to live subscriptions, never store
+	RelayOnly        // pass on to live subscriptions, never store; later policies may still refuse
 )
 
 // Verdict is a policy's answer. The zero Verdict accepts.
@@ -77,4 +77,16 @@ type DeliveryPolicy interface {
 type ConnPolicy interface {
 	Connect(ctx context.Context, c Client, r *http.Request) Verdict
 	Disconnect(c Client)
+}
+
+// Runner is a policy with work of its own: a list that it reads again, a child
+// process. It does nothing in the background before Run and after it.
+type Runner interface {
+	// Run works until ctx ends and leaves no goroutine and no process behind.
+	Run(ctx context.Context) error
+}
+
+// Announcer is a policy whose limits clients should know beforehand.
+type Announcer interface {
+	Limits() Limits
 }

@@ -1,0 +1,301 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+
+	"moa/nips/event"
+)
+
+// Mode says whether a policy's verdicts bite. The zero Mode enforces.
+type Mode uint8
+
+const (
+	Enforce Mode = iota
+	Observe      // what it would have refused is reported, and accepted
+)
+
+// ParseMode reads "enforce" or "observe".
+func ParseMode(s string) (Mode, error) {
+	switch s {
+	case "enforce":
+		return Enforce, nil
+	case "observe":
+		return Observe, nil
+	}
+	return Enforce, fmt.Errorf(`%q is not a mode: want "enforce" or "observe"`, s)
+}
+
+func (m Mode) String() string {
+	if m == Observe {
+		return "observe"
+	}
+	return "enforce"
+}
+
+// Named is a link of a Chain.
+type Named struct {
+	Name   string // for logs and metrics; unique in its chain
+	Mode   Mode
+	Policy Policy
+}
+
+// Stage is where a verdict was given.
+type Stage uint8
+
+const (
+	AtEvent Stage = iota
+	AtFilter
+	AtDelivery
+	AtConnect
+)
+
+func (s Stage) String() string {
+	return [...]string{"event", "filter", "delivery", "connect"}[s]
+}
+
+// Decision is a chain's verdict and the name of the policy that gave it, ""
+// if all accepted.
+type Decision struct {
+	Verdict
+	By string
+}
+
+// Report is told of every verdict but Accept, those that had no effect for
+// n.Mode no less. It is called from many goroutines and must not block.
+type Report func(n *Named, at Stage, v Verdict)
+
+// Chain asks its policies in order. The first that rejects or shadows decides;
+// RelayOnly is kept while those behind it may still refuse. A chain does not
+// change once it is made; a nil or zero Chain accepts everything.
+type Chain struct {
+	links       []Named
+	early, late []*Named
+	filters     []filterLink
+	deliveries  []deliveryLink
+	restricted  *kindSet // the kinds some DeliveryPolicy wants to see; nil: none
+	conns       []connLink
+	hooks       hooks
+	report      Report
+}
+
+type filterLink struct {
+	*Named
+	policy FilterPolicy
+}
+
+type deliveryLink struct {
+	*Named
+	policy DeliveryPolicy
+	kinds  *kindSet
+}
+
+type connLink struct {
+	*Named
+	policy ConnPolicy
+	// refused holds the ids of the connections that an observed policy refused
+	// in vain, so that it sees no Disconnect of them.
+	refused *sync.Map
+}
+
+// NewChain compiles the links in their order. report may be nil.
+func NewChain(report Report, links ...Named) *Chain {
+	c := &Chain{links: slices.Clone(links), report: report}
+	for i := range c.links {
+		n := &c.links[i]
+		if _, ok := n.Policy.(LatePolicy); ok {
+			c.late = append(c.late, n)
+		} else {
+			c.early = append(c.early, n)
+		}
+		if p, ok := n.Policy.(FilterPolicy); ok {
+			c.filters = append(c.filters, filterLink{n, p})
+		}
+		if p, ok := n.Policy.(DeliveryPolicy); ok {
+			c.addDelivery(n, p)
+		}
+		if p, ok := n.Policy.(ConnPolicy); ok {
+			c.conns = append(c.conns, connLink{n, p, new(sync.Map)})
+		}
+		c.hooks.add(n)
+	}
+	return c
+}
+
+func (c *Chain) addDelivery(n *Named, p DeliveryPolicy) {
+	kinds := p.DeliveryKinds()
+	if kinds != nil && len(kinds) == 0 {
+		return
+	}
+	set := newKindSet(kinds)
+	c.deliveries = append(c.deliveries, deliveryLink{n, p, set})
+	if c.restricted == nil {
+		c.restricted = new(kindSet)
+	}
+	c.restricted.addAll(set)
+}
+
+// Links are the policies in their order, not to be changed.
+func (c *Chain) Links() []Named {
+	if c == nil {
+		return nil
+	}
+	return c.links
+}
+
+// Early asks the policies that need no checked signature.
+func (c *Chain) Early(ctx context.Context, cl Client, e *event.Event) Decision {
+	if c == nil {
+		return Decision{}
+	}
+	return c.event(ctx, c.early, cl, e, Decision{})
+}
+
+// Late asks the others, once the signature holds. early is what Early decided,
+// an Accept or a RelayOnly; the answer takes it into account.
+func (c *Chain) Late(ctx context.Context, cl Client, e *event.Event, early Decision) Decision {
+	if c == nil {
+		return early
+	}
+	return c.event(ctx, c.late, cl, e, early)
+}
+
+func (c *Chain) event(ctx context.Context, links []*Named, cl Client, e *event.Event, so Decision) Decision {
+	for _, n := range links {
+		v := n.Policy.Event(ctx, cl, e)
+		if v.Action == Accept || !c.enforced(n, AtEvent, v) {
+			continue
+		}
+		if v.Action != RelayOnly {
+			return Decision{v, n.Name}
+		}
+		if so.Action == Accept {
+			so = Decision{v, n.Name}
+		}
+	}
+	return so
+}
+
+// enforced reports a verdict that is not Accept, and whether it counts.
+func (c *Chain) enforced(n *Named, at Stage, v Verdict) bool {
+	if c.report != nil {
+		c.report(n, at, v)
+	}
+	return n.Mode == Enforce
+}
+
+// Filter asks about one filter of a REQ, COUNT or NEG-OPEN.
+func (c *Chain) Filter(ctx context.Context, cl Client, f *event.Filter) Decision {
+	if c == nil {
+		return Decision{}
+	}
+	for _, l := range c.filters {
+		if v := l.policy.Filter(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
+			return Decision{v, l.Name}
+		}
+	}
+	return Decision{}
+}
+
+// Restricts reports that Deliver must be asked about events of this kind. All
+// others may be delivered unseen.
+func (c *Chain) Restricts(kind uint16) bool {
+	return c != nil && c.restricted != nil && c.restricted.has(kind)
+}
+
+// RestrictsAny reports that Restricts is true of some kind.
+func (c *Chain) RestrictsAny() bool { return c != nil && c.restricted != nil }
+
+// Deliver reports whether the client may see the event.
+func (c *Chain) Deliver(cl Client, e *event.Event) bool {
+	if !c.Restricts(e.Kind) {
+		return true
+	}
+	for _, l := range c.deliveries {
+		if l.kinds.has(e.Kind) && !l.policy.Deliver(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
+			return false
+		}
+	}
+	return true
+}
+
+// Connect asks about a new connection. After an Accept the caller owes this
+// very chain one Disconnect, also when another chain is in force by then.
+func (c *Chain) Connect(ctx context.Context, cl Client, r *http.Request) Decision {
+	if c == nil {
+		return Decision{}
+	}
+	for i, l := range c.conns {
+		v := l.policy.Connect(ctx, cl, r)
+		if v.Action != Reject {
+			continue
+		}
+		if c.enforced(l.Named, AtConnect, v) {
+			c.disconnect(c.conns[:i], cl)
+			return Decision{v, l.Name}
+		}
+		l.refused.Store(cl.ID(), nil)
+	}
+	return Decision{}
+}
+
+// Disconnect ends what an accepted Connect began.
+func (c *Chain) Disconnect(cl Client) {
+	if c != nil {
+		c.disconnect(c.conns, cl)
+	}
+}
+
+// disconnect tells the links in reverse order, as defers run.
+func (c *Chain) disconnect(links []connLink, cl Client) {
+	for i := len(links) - 1; i >= 0; i-- {
+		if _, refused := links[i].refused.LoadAndDelete(cl.ID()); !refused {
+			links[i].policy.Disconnect(cl)
+		}
+	}
+}
+
+// Run runs the policies that are Runners until ctx ends and returns when all of
+// them have; it returns at once if there are none. The chain may be asked
+// before, meanwhile and after. It is called at most once.
+func (c *Chain) Run(ctx context.Context) error {
+	if c == nil {
+		return nil
+	}
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex // guards the following
+		errs []error
+	)
+	for i := range c.links {
+		n := &c.links[i]
+		r, ok := n.Policy.(Runner)
+		if !ok {
+			continue
+		}
+		wg.Go(func() {
+			if err := r.Run(ctx); err != nil && ctx.Err() == nil {
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, fmt.Errorf("policy %s: %w", n.Name, err))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Limits sums up what the enforced policies announce: the strictest of each.
+func (c *Chain) Limits() Limits {
+	var sum Limits
+	for _, n := range c.Links() {
+		if a, ok := n.Policy.(Announcer); ok && n.Mode == Enforce {
+			sum.merge(a.Limits())
+		}
+	}
+	return sum
+}

@@ -1,0 +1,103 @@
+package policy
+
+import (
+	"context"
+
+	"moa/nips/event"
+)
+
+// hooks are a chain's policies with the add-on interfaces of hooks.go. Only
+// those that give a verdict heed the mode.
+type hooks struct {
+	rewriters []Rewriter
+	counts    []countLink
+	lives     []liveLink
+	observers []Observer
+}
+
+type countLink struct {
+	*Named
+	policy CountPolicy
+}
+
+type liveLink struct {
+	*Named
+	policy LivePolicy
+}
+
+func (h *hooks) add(n *Named) {
+	if p, ok := n.Policy.(Rewriter); ok && n.Mode == Enforce {
+		h.rewriters = append(h.rewriters, p)
+	}
+	if p, ok := n.Policy.(CountPolicy); ok {
+		h.counts = append(h.counts, countLink{n, p})
+	}
+	if p, ok := n.Policy.(LivePolicy); ok {
+		h.lives = append(h.lives, liveLink{n, p})
+	}
+	if p, ok := n.Policy.(Observer); ok {
+		h.observers = append(h.observers, p)
+	}
+}
+
+// Rewrite returns the filter that is to be asked about and answered instead of
+// f, in most cases f itself.
+func (c *Chain) Rewrite(ctx context.Context, cl Client, f *event.Filter) *event.Filter {
+	if c == nil {
+		return f
+	}
+	for _, p := range c.hooks.rewriters {
+		f = p.Rewrite(ctx, cl, f)
+	}
+	return f
+}
+
+// Count asks what a COUNT needs besides Filter.
+func (c *Chain) Count(ctx context.Context, cl Client, f *event.Filter) Decision {
+	if c == nil {
+		return Decision{}
+	}
+	for _, l := range c.hooks.counts {
+		if v := l.policy.Count(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
+			return Decision{v, l.Name}
+		}
+	}
+	return Decision{}
+}
+
+// WatchesLive reports that Live must be asked about live events.
+func (c *Chain) WatchesLive() bool { return c != nil && len(c.hooks.lives) > 0 }
+
+// Live asks what a live event needs besides Deliver.
+func (c *Chain) Live(cl Client, e *event.Event) bool {
+	if c == nil {
+		return true
+	}
+	for _, l := range c.hooks.lives {
+		if !l.policy.Live(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
+			return false
+		}
+	}
+	return true
+}
+
+// Authenticated tells the Observers of a successful AUTH.
+func (c *Chain) Authenticated(cl Client) {
+	if c == nil {
+		return
+	}
+	for _, o := range c.hooks.observers {
+		o.Authenticated(cl)
+	}
+}
+
+// Saved tells the Observers of an event that was stored or, if it is
+// ephemeral, accepted. Events of an import have no client: cl may be nil.
+func (c *Chain) Saved(cl Client, e *event.Event) {
+	if c == nil {
+		return
+	}
+	for _, o := range c.hooks.observers {
+		o.Saved(cl, e)
+	}
+}
