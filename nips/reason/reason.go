@@ -2,6 +2,8 @@
 // text of an OK or a CLOSED: `<prefix>: <text for a person>` (NIP-01).
 package reason
 
+import "strings"
+
 // Reason is one registered prefix, without its colon. The zero Reason is none.
 type Reason string
 
@@ -19,3 +21,18 @@ const (
 	Info         Reason = "info"          // NIP-43, with OK true
 	Closed       Reason = "closed"        // NIP-77: the session is gone
 )
+
+// Split divides what an OK or a CLOSED says into its prefix and the text after
+// it. A text that does not start with one word and a colon has no prefix. The
+// word need not be a registered one: other relays have words of their own.
+func Split(s string) (Reason, string) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == ':' && i > 0:
+			return Reason(s[:i]), strings.TrimPrefix(s[i+1:], " ")
+		case (c < 'a' || c > 'z') && c != '-':
+			return "", s
+		}
+	}
+	return "", s
+}

@@ -1,0 +1,103 @@
+package wire_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"moa/nips/wire"
+)
+
+// answer is what a client that sent frame gets back, "" if the frame is fine.
+func answer(t *testing.T, frame string) string {
+	t.Helper()
+	_, err := wire.Parse([]byte(frame))
+	if err == nil {
+		return ""
+	}
+	e, ok := errors.AsType[*wire.Error](err)
+	if !ok {
+		t.Fatalf("%s: %T is not an *Error", frame, err)
+	}
+	out := e.AppendAnswer(nil)
+	if _, err := wire.ParseReply(out); err != nil {
+		t.Fatalf("%s: answered by %s: %v", frame, out, err)
+	}
+	return string(out)
+}
+
+func TestEveryFrameIsAnsweredByWhatItsSenderUnderstands(t *testing.T) {
+	id := strings.Repeat("ab", 32)
+	deep := strings.Repeat("[", 100_000)
+	for _, c := range []struct{ name, frame, want string }{
+		{"NIP01.39 empty", ``, `["NOTICE","invalid: `},
+		{"NIP01.39 white space", ` `, `["NOTICE","invalid: `},
+		{"NIP01.39 no array", `{"EVENT":1}`, `["NOTICE","invalid: `},
+		{"NIP01.39 empty array", `[]`, `["NOTICE","invalid: `},
+		{"NIP01.39 unknown verb", `["PUBLISH",{}]`, `["NOTICE","invalid: `},
+		{"NIP01.39 verb is a number", `[1]`, `["NOTICE","invalid: `},
+		{"NIP01.39 lower-case verb", `["req","a",{}]`, `["NOTICE","invalid: `},
+		{"NIP01.39 a relay's verb", `["EOSE","a"]`, `["NOTICE","invalid: `},
+		{"NIP01.39 not UTF-8", "[\"\xff\"]", `["NOTICE","invalid: `},
+		{"NIP01.42 depth bomb", deep, `["NOTICE","invalid: `},
+
+		{"NIP01 event", `["EVENT",{}]`, ``},
+		{"white space everywhere", " [ \"EVENT\"\t,\n{ } \r] ", ``},
+		{"escaped verb", `["\u0045VENT",{}]`, ``},
+		{"NIP01.8 EVENT without an event", `["EVENT"]`, `["OK","",false,"invalid: `},
+		{"NIP01.8 EVENT of something else", `["EVENT","x"]`, `["OK","",false,"invalid: `},
+		{"NIP01.8 unclosed EVENT", `["EVENT",{"id":"` + id + `"}`, `["OK","` + id + `",false,"invalid: `},
+		{"NIP01.8 AUTH with a challenge", `["AUTH","x"]`, `["OK","",false,"invalid: `},
+		{"NIP01.42 depth bomb in EVENT", `["EVENT",` + deep, `["OK","",false,"invalid: `},
+
+		{"NIP01 REQ", `["REQ","a",{}]`, ``},
+		{"NIP01.23 two filters", `["REQ","a",{},{"kinds":[1]}]`, ``},
+		{"NIP45 COUNT", `["COUNT","a",{}]`, ``},
+		{"NIP01.20 no id", `["REQ"]`, `["NOTICE","invalid: `},
+		{"NIP01.20 empty id", `["REQ","",{}]`, `["NOTICE","invalid: `},
+		{"NIP01.20 id is a number", `["REQ",1,{}]`, `["NOTICE","invalid: `},
+		{"NIP01.20 id is null", `["REQ",null,{}]`, `["NOTICE","invalid: `},
+		{"NIP01.20 id of 64", `["REQ","` + strings.Repeat("a", 64) + `",{}]`, ``},
+		{"NIP01.20 id of 64 long characters", `["REQ","` + strings.Repeat("😀", 64) + `",{}]`, ``},
+		{"NIP01.20 id of 64 escapes", `["REQ","` + strings.Repeat(`\ud83d\ude00`, 64) + `",{}]`, ``},
+		{"NIP01.20 id of 65", `["REQ","` + strings.Repeat("a", 65) + `",{}]`, `["CLOSED","` + strings.Repeat("a", 65) + `","invalid: `},
+		{"NIP01.42 lone surrogate in id", `["REQ","\ud800",{}]`, `["NOTICE","invalid: `},
+		{"id not UTF-8", "[\"REQ\",\"\xff\",{}]", `["NOTICE","invalid: `},
+		{"id to be escaped", `["REQ","a\"\u0001"]`, `["CLOSED","a\"\u0001","invalid: `},
+		{"no filter", `["REQ","a"]`, `["CLOSED","a","invalid: `},
+		{"filter is null", `["REQ","a",null]`, `["CLOSED","a","invalid: `},
+		{"filter is a list", `["REQ","a",[{}]]`, `["CLOSED","a","invalid: `},
+		{"trailing comma", `["REQ","a",{},]`, `["CLOSED","a","invalid: `},
+		{"unclosed", `["REQ","a",{}`, `["CLOSED","a","invalid: `},
+		{"trailing garbage", `["REQ","a",{}]x`, `["CLOSED","a","invalid: `},
+		{"second message", `["REQ","a",{}]["REQ","b",{}]`, `["CLOSED","a","invalid: `},
+		{"NIP01.24 short id", `["REQ","a",{"ids":["ab"]}]`, `["CLOSED","a","invalid: `},
+		{"NIP01.33 unknown field", `["REQ","a",{"kind":1}]`, `["CLOSED","a","unsupported: `},
+		{"NIP01.25 long tag name", `["COUNT","a",{"#ab":["x"]}]`, `["CLOSED","a","unsupported: `},
+		{"NIP01.42 duplicate key", `["REQ","a",{"kinds":[1],"kinds":[2]}]`, `["CLOSED","a","invalid: `},
+		{"NIP01.42 huge number", `["REQ","a",{"limit":1e999}]`, `["CLOSED","a","invalid: `},
+		{"NIP01.42 depth bomb in REQ", `["REQ","a",` + deep, `["CLOSED","a","invalid: `},
+		{"NIP01.42 depth bomb in a filter", `["REQ","a",{"x":` + deep, `["CLOSED","a","invalid: `},
+		{"256 filters", `["REQ","a"` + strings.Repeat(`,{}`, 256) + `]`, ``},
+		{"257 filters", `["REQ","a"` + strings.Repeat(`,{}`, 257) + `]`, `["CLOSED","a","invalid: `},
+
+		{"NIP01.37 CLOSE", `["CLOSE","a"]`, ``},
+		{"CLOSE without id", `["CLOSE"]`, `["NOTICE","invalid: `},
+		{"CLOSE with more", `["CLOSE","a",1]`, `["NOTICE","invalid: `},
+
+		{"NIP77.1 NEG-OPEN", `["NEG-OPEN","n",{},"61"]`, ``},
+		{"NDK's NEG-OPEN", `["NEG-OPEN","n",[{}],"61"]`, ``},
+		{"NEG-OPEN with two filters", `["NEG-OPEN","n",[{},{}],"61"]`, `["NEG-ERR","n","invalid: `},
+		{"NEG-OPEN with none", `["NEG-OPEN","n",[],"61"]`, `["NEG-ERR","n","invalid: `},
+		{"NEG-OPEN without message", `["NEG-OPEN","n",{}]`, `["NEG-ERR","n","invalid: `},
+		{"NEG-OPEN of an unknown field", `["NEG-OPEN","n",{"x":1},"61"]`, `["NEG-ERR","n","unsupported: `},
+		{"NEG-MSG", `["NEG-MSG","n","61"]`, ``},
+		{"NEG-MSG without message", `["NEG-MSG","n"]`, `["NEG-ERR","n","invalid: `},
+		{"NEG-CLOSE", `["NEG-CLOSE","n"]`, ``},
+	} {
+		got := answer(t, c.frame)
+		if !strings.HasPrefix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%s: answered by %.200s", c.name, got)
+		}
+	}
+}
