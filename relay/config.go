@@ -1,0 +1,180 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"moa/nips/event"
+)
+
+// Config is everything about a relay that is a plain value. DefaultConfig
+// fills it; the zero Config is not usable.
+type Config struct {
+	Listen string // HOST:PORT of the relay itself; port 0 takes a free one
+	// URL is the relay's public ws:// or wss:// URL, as AUTH and vanish
+	// requests name it. "": the host that the client connected to.
+	URL string
+	// TrustedProxies are the only peers whose X-Forwarded-For, Forwarded,
+	// X-Real-IP and X-Forwarded-Proto are believed.
+	TrustedProxies []netip.Prefix
+
+	Metrics       bool   // serve /metrics
+	MetricsListen string // HOST:PORT for /metrics and pprof; "": beside the relay
+	Pprof         bool   // serve /debug/pprof/
+
+	Info   Info
+	Limits Limits
+
+	Compression   bool // offer permessage-deflate (RFC 7692)
+	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
+	AuthOnConnect bool // send the AUTH challenge at once, not with the first auth-required
+	// RestrictedKinds are served only to their author and to those they tag
+	// with `p`, after AUTH (NIP-17, NIP-59).
+	RestrictedKinds []uint16
+
+	PingEvery     time.Duration // between pings on a silent connection
+	WriteTimeout  time.Duration // for a client to take what is sent
+	ShutdownGrace time.Duration // for the whole ordered shutdown
+}
+
+// Info is what the relay says about itself in NIP-11 and on its page.
+type Info struct {
+	Name           string
+	Description    string
+	Banner         string // URL
+	Icon           string // URL
+	PubKey         string // of the operator, 64 hex characters
+	Self           string // of the relay itself, 64 hex characters
+	Contact        string // URI
+	TermsOfService string // URL
+	PaymentsURL    string
+	Software       string // URL
+	Version        string
+}
+
+// Limits are enforced, and those that NIP-11 names are advertised.
+type Limits struct {
+	MessageBytes  int // of one message, as the client sent it
+	Subscriptions int // open at once on one connection
+	Filters       int // of one REQ or COUNT
+	FilterValues  int // in all lists of one filter together
+	SubIDLength   int // characters of a subscription id
+	Limit         int // of a filter; a higher one is clamped
+	DefaultLimit  int // of a filter that names none
+	EventTags     int // tags of one event
+	ContentLength int // characters of an event's content
+
+	Connections      int // in all; 0: no bound
+	ConnectionsPerIP int // from one address, IPv6 by /64, loopback free; 0: no bound
+
+	Queries      int // waiting or under way on one connection
+	OutboxBytes  int // waiting for one client to read
+	Pending      int // live events that a subscription holds back while its stored ones are sent
+	TicketEvents int // waiting for the writer
+	TicketBytes  int // waiting for the writer
+}
+
+// DefaultConfig returns the configuration of a public relay on this machine.
+func DefaultConfig() Config {
+	return Config{
+		Listen:  "127.0.0.1:7447",
+		Metrics: true,
+		Info: Info{
+			Name:        "moa",
+			Description: "A Nostr relay.",
+		},
+		Limits: Limits{
+			MessageBytes:     512 << 10,
+			Subscriptions:    64,
+			Filters:          32,
+			FilterValues:     5000,
+			SubIDLength:      64,
+			Limit:            5000,
+			DefaultLimit:     500,
+			EventTags:        5000,
+			ContentLength:    256 << 10,
+			Connections:      100_000,
+			ConnectionsPerIP: 256,
+			Queries:          8,
+			OutboxBytes:      4 << 20,
+			Pending:          1024,
+			TicketEvents:     4096,
+			TicketBytes:      32 << 20,
+		},
+		Compression: true,
+		EOSEHints:   true,
+		RestrictedKinds: []uint16{
+			event.KindDM, event.KindSeal, event.KindChat, event.KindFile,
+			event.KindGiftWrap, event.KindDrop, event.KindEphemeralWrap,
+		},
+		PingEvery:     50 * time.Second,
+		WriteTimeout:  20 * time.Second,
+		ShutdownGrace: 10 * time.Second,
+	}
+}
+
+// Validate reports every fault at once.
+func (c *Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.URL != "" {
+		u, err := url.Parse(c.URL)
+		switch {
+		case err != nil:
+			fault("URL: %w", err)
+		case u.Scheme != "ws" && u.Scheme != "wss" || u.Host == "":
+			fault("URL: %q is not a ws:// or wss:// URL", c.URL)
+		case strings.Trim(u.Path, "/") != "":
+			fault("URL: %q has a path; the relay is served at / only", c.URL)
+		}
+	}
+	for name, key := range map[string]string{"Info.PubKey": c.Info.PubKey, "Info.Self": c.Info.Self} {
+		if _, err := event.ParsePubKey(key); key != "" && err != nil {
+			fault("%s: %w", name, err)
+		}
+	}
+	for _, l := range c.Limits.all() {
+		if l.value < l.least {
+			fault("Limits.%s: %d is less than %d", l.name, l.value, l.least)
+		}
+	}
+	if c.Limits.DefaultLimit > c.Limits.Limit {
+		fault("Limits.DefaultLimit: %d is more than Limits.Limit, %d", c.Limits.DefaultLimit, c.Limits.Limit)
+	}
+	for name, d := range map[string]time.Duration{"PingEvery": c.PingEvery, "WriteTimeout": c.WriteTimeout, "ShutdownGrace": c.ShutdownGrace} {
+		if d <= 0 {
+			fault("%s: %v is not a positive time", name, d)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+type limit struct {
+	name         string
+	value, least int
+}
+
+func (l *Limits) all() []limit {
+	return []limit{
+		{"MessageBytes", l.MessageBytes, 1024},
+		{"Subscriptions", l.Subscriptions, 1},
+		{"Filters", l.Filters, 1},
+		{"FilterValues", l.FilterValues, 1},
+		{"SubIDLength", l.SubIDLength, 1},
+		{"Limit", l.Limit, 1},
+		{"DefaultLimit", l.DefaultLimit, 1},
+		{"EventTags", l.EventTags, 1},
+		{"ContentLength", l.ContentLength, 1},
+		{"Connections", l.Connections, 0},
+		{"ConnectionsPerIP", l.ConnectionsPerIP, 0},
+		{"Queries", l.Queries, 1},
+		{"OutboxBytes", l.OutboxBytes, 64 << 10},
+		{"Pending", l.Pending, 1},
+		{"TicketEvents", l.TicketEvents, 1},
+		{"TicketBytes", l.TicketBytes, 1},
+	}
+}
