@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// maxLineBytes bounds a line of an import. A longer one counts as malformed
+// and is skipped, so that a file without line ends cannot fill the memory.
+const maxLineBytes = 16 << 20
+
+// input is JSONL being read, from a file or from standard input.
+type input struct {
+	Size int64 // of the file as it is on disk, bytes; 0: not known
+
+	file  *os.File
+	taken atomic.Int64 // bytes taken from the file, before decompression
+	text  *bufio.Reader
+	close func()
+	line  int64 // lines read
+	at    int64 // bytes of text read
+}
+
+// openInput opens a file, or standard input for "-". Text that is compressed
+// with gzip or zstd is recognised by its first bytes.
+func openInput(path string) (*input, error) {
+	in := &input{file: os.Stdin, close: func() {}}
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		in.file, in.close = f, func() { f.Close() }
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			in.Size = info.Size()
+		}
+	}
+	packed := bufio.NewReaderSize(counter{in.file, &in.taken}, 1<<20)
+	head, err := packed.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		in.close()
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(packed)
+		if err != nil {
+			in.close()
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		in.text = bufio.NewReaderSize(z, 1<<20)
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		// With a concurrency of 1 the decoder starts no goroutines and so need
+		// not be closed.
+		z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1))
+		if err != nil {
+			in.close()
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		in.text = bufio.NewReaderSize(z, 1<<20)
+	default:
+		in.text = packed
+	}
+	return in, nil
+}
+
+// Taken is how many bytes of the file have been read, for a progress bar.
+func (in *input) Taken() int64 { return in.taken.Load() }
+
+func (in *input) Close() { in.close() }
+
+// skip passes over what a run before this one has dealt with.
+func (in *input) skip(c checkpoint) error {
+	for in.at < c.At {
+		n, err := in.text.Discard(int(min(c.At-in.at, 1<<20)))
+		in.at += int64(n)
+		if err != nil {
+			return fmt.Errorf("the input ends before the place that the checkpoint names: %w", err)
+		}
+	}
+	in.line = c.Line
+	return nil
+}
+
+var errLongLine = fmt.Errorf("longer than %d MiB", maxLineBytes>>20)
+
+// next returns the next line without its end, in memory of its own. A line
+// that is too long is errLongLine; the end of the input is io.EOF.
+func (in *input) next() ([]byte, error) {
+	var line []byte
+	tooLong := false
+	for {
+		part, err := in.text.ReadSlice('\n')
+		in.at += int64(len(part))
+		if len(line)+len(part) > maxLineBytes {
+			tooLong = true
+			line = nil
+		}
+		if !tooLong {
+			line = append(line, part...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if err != nil && (!errors.Is(err, io.EOF) || len(line) == 0 && !tooLong) {
+			return nil, err
+		}
+		in.line++
+		if tooLong {
+			return nil, errLongLine
+		}
+		return bytes.TrimSpace(line), nil
+	}
+}
+
+// counter counts what is read through it.
+type counter struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counter) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// output is JSONL being written, to a file or to standard output.
+type output struct {
+	*bufio.Writer
+	path    string
+	file    *os.File
+	packing io.Closer // nil: as it is
+}
+
+// createOutput opens path, or standard output for "-"; the name's end, .gz or
+// .zst, asks for compression. A file appears under its name only when commit
+// is called: until then it is path + ".part".
+func createOutput(path string) (*output, error) {
+	out := &output{path: path, file: os.Stdout}
+	if path != "-" {
+		f, err := os.Create(path + ".part")
+		if err != nil {
+			return nil, err
+		}
+		out.file = f
+	}
+	var w io.Writer = out.file
+	switch {
+	case strings.HasSuffix(path, ".gz"):
+		z := gzip.NewWriter(w)
+		w, out.packing = z, z
+	case strings.HasSuffix(path, ".zst"):
+		z, err := zstd.NewWriter(w)
+		if err != nil {
+			return nil, err
+		}
+		w, out.packing = z, z
+	}
+	out.Writer = bufio.NewWriterSize(w, 1<<20)
+	return out, nil
+}
+
+// commit writes what is buffered to the disk and gives the file its name.
+func (out *output) commit() error {
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	if out.packing != nil {
+		if err := out.packing.Close(); err != nil {
+			return err
+		}
+	}
+	if out.path == "-" {
+		return nil
+	}
+	if err := out.file.Sync(); err != nil {
+		return err
+	}
+	if err := out.file.Close(); err != nil {
+		return err
+	}
+	return os.Rename(out.path+".part", out.path)
+}
+
+// abandon removes the unfinished file. After commit it does nothing.
+func (out *output) abandon() {
+	if out.path == "-" {
+		return
+	}
+	out.file.Close()
+	os.Remove(out.path + ".part")
+}
