@@ -1,0 +1,11 @@
+// Package secp has the secp256k1 arithmetic to verify one BIP-340 signature:
+// the field of 4x64-bit limbs, the scalars with their GLV split, Jacobian
+// points and Strauss' double multiplication.
+//
+// The field's multiplication is pure Go or MULX/ADCX/ADOX assembly, chosen by
+// a Field value. Everything is complete: each function is right for every
+// input, the point at infinity and doublings by accident included.
+//
+// Nothing here is constant-time. It is for public data only, never for a
+// secret.
+package secp
