@@ -103,7 +103,8 @@ type Scan interface {
 type Progress struct {
 	Done bool // there is no next page
 	// All says, when Done, that every visible match was found: no limit cut
-	// anything off (NIP-67).
+	// anything off (NIP-67). It may be false all the same where finding out
+	// would cost a long search.
 	All bool
 }
 
@@ -122,6 +123,10 @@ type Store interface {
 	// delete it, NIP-59). A stored kind 62 deletes everything of its author up
 	// to its time, and the gift wraps to them; that it is addressed to this
 	// relay is the caller's business (NIP-62). now is Unix seconds.
+	//
+	// A replaceable event's place is taken for good: once a version was stored,
+	// an older one is Stale, also after the newer has expired or was deleted by
+	// id.
 	//
 	// Ephemeral kinds are the caller's business too: Commit would store them.
 	Commit(ctx context.Context, now int64, batch []*event.Event) ([]Result, error)
