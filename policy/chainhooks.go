@@ -92,7 +92,7 @@ func (c *Chain) Authenticated(cl Client) {
 }
 
 // Saved tells the Observers of an event that was stored or, if it is
-// ephemeral, accepted. Events of an import have no client: cl may be nil.
+// ephemeral, accepted.
 func (c *Chain) Saved(cl Client, e *event.Event) {
 	if c == nil {
 		return

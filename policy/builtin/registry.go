@@ -1,0 +1,154 @@
+// Package builtin holds the policies that a config file can name, one a file,
+// and builds a chain of them. It starts no goroutine: policy.Chain.Run does.
+package builtin
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"moa/policy"
+	"moa/policy/internal/conf"
+)
+
+// registry is every policy by the name that `use` gives it in a [[policy]]
+// table.
+var registry = map[string]Factory{
+	"auth":    factory("who reads or writes must authenticate", authDefaults, newAuth),
+	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
+	"limits":  factory("how large an event may be", limitsConfig{}, newLimits),
+	"private": factory("messages are for the people involved", privateDefaults, newPrivate),
+	"times":   factory("how far away created_at may be", timesDefaults, newTimes),
+}
+
+// Fault is what is wrong with one value of the config.
+type Fault = conf.Fault
+
+// Factory makes one kind of policy.
+type Factory struct {
+	Summary string // one line
+	Sample  string // its keys with their defaults, documented, as commented TOML
+	build   func(env *policy.Env, table map[string]any) (policy.Policy, []Fault)
+}
+
+// faults collects what a policy's own checks find.
+type faults []Fault
+
+func (f *faults) add(path, format string, args ...any) {
+	*f = append(*f, Fault{Path: path, Text: fmt.Sprintf(format, args...)})
+}
+
+// factory wraps a policy's constructor, which is called only with a config
+// that was read without a fault. It must have no effect but reading files.
+func factory[C any](summary string, defaults C, build func(env *policy.Env, cfg C, bad *faults) policy.Policy) Factory {
+	return Factory{
+		Summary: summary,
+		Sample:  conf.Sample(defaults),
+		build: func(env *policy.Env, table map[string]any) (policy.Policy, []Fault) {
+			cfg := defaults
+			if found := conf.Decode(table, &cfg); len(found) > 0 {
+				return nil, found
+			}
+			var bad faults
+			p := build(env, cfg, &bad)
+			return p, bad
+		},
+	}
+}
+
+// Names lists the registered policies, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(registry)) }
+
+// Lookup returns the factory of that name.
+func Lookup(name string) (Factory, bool) {
+	f, ok := registry[name]
+	return f, ok
+}
+
+// Build makes the chain of a config's [[policy]] tables, in their order, as
+// TOML decodes them into maps. It returns all faults, with paths such as
+// `policy[2].prefixes[0]`, and a nil chain if there is any. Unless a table uses
+// it, the policy "private" comes first.
+func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, []Fault) {
+	env = env.Filled()
+	var all []Fault
+	links := make([]policy.Named, 0, len(tables))
+	taken := map[string]bool{}
+	for i, table := range tables {
+		n, bad := link(&env, table)
+		if n.Name != "" {
+			for base, k := n.Name, 2; taken[n.Name]; k++ {
+				if table["name"] != nil {
+					bad = append(bad, Fault{Path: "name", Text: fmt.Sprintf("%q is the name of an earlier policy", base)})
+					break
+				}
+				n.Name = fmt.Sprintf("%s-%d", base, k)
+			}
+			taken[n.Name] = true
+		}
+		for _, f := range bad {
+			f.Path = conf.Join(fmt.Sprintf("policy[%d]", i), f.Path)
+			all = append(all, f)
+		}
+		links = append(links, n)
+	}
+	if len(all) > 0 {
+		return nil, all
+	}
+	if !slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == "private" }) {
+		links = slices.Insert(links, 0, policy.Named{Name: "private", Policy: Private()})
+	}
+	return policy.NewChain(report, links...), nil
+}
+
+// common are the keys that every [[policy]] table has.
+type common struct {
+	Use  string `toml:"use"`
+	Name string `toml:"name"`
+	Mode string `toml:"mode"`
+}
+
+func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
+	own := maps.Clone(table)
+	shared := map[string]any{}
+	for _, key := range []string{"use", "name", "mode"} {
+		if v, ok := own[key]; ok {
+			shared[key] = v
+			delete(own, key)
+		}
+	}
+	head := common{Mode: "enforce"}
+	bad := conf.Decode(shared, &head)
+	if table["use"] == nil {
+		bad = append(bad, Fault{Path: "use", Text: "missing; it names the policy"})
+	}
+	mode, err := policy.ParseMode(head.Mode)
+	if err != nil {
+		bad = append(bad, Fault{Path: "mode", Text: err.Error()})
+	}
+	n := policy.Named{Name: head.Name, Mode: mode}
+	if n.Name == "" {
+		n.Name = head.Use
+	}
+	f, ok := registry[head.Use]
+	if !ok {
+		if head.Use != "" {
+			bad = append(bad, Fault{Path: "use", Text: fmt.Sprintf("there is no policy %q; there are %s", head.Use, strings.Join(Names(), ", "))})
+		}
+		return n, bad
+	}
+	p, found := f.build(env, own)
+	n.Policy = p
+	return n, append(bad, found...)
+}
+
+// Samples returns the documentation of every policy as commented TOML.
+func Samples() string {
+	var b strings.Builder
+	for _, name := range Names() {
+		f := registry[name]
+		fmt.Fprintf(&b, "# %s: %s.\n#\n# [[policy]]\n# use = %q\n%s\n", name, f.Summary, name, f.Sample)
+	}
+	return b.String()
+}

@@ -1,0 +1,45 @@
+package policy
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"moa/nips/event"
+)
+
+// Env is what policies may use of the process around them. The zero Env works:
+// it logs nothing, has the real clock, and knows no stored event.
+type Env struct {
+	Log  *slog.Logger
+	Now  func() time.Time
+	HTTP *http.Client // for lists and NIP-05; nil: one with a timeout of 10 s
+	Dir  string       // relative paths in the config start here
+	// Stored calls found for the stored events that match, newest first, until
+	// found returns an error, which it hands back. nil: there is no store.
+	Stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
+}
+
+// Filled returns a copy of env with every field but Stored set.
+func (env Env) Filled() Env {
+	if env.Log == nil {
+		env.Log = slog.New(slog.DiscardHandler)
+	}
+	if env.Now == nil {
+		env.Now = time.Now
+	}
+	if env.HTTP == nil {
+		env.HTTP = &http.Client{Timeout: 10 * time.Second}
+	}
+	return env
+}
+
+// Path resolves a file name of the config.
+func (env Env) Path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(env.Dir, name)
+}

@@ -1,0 +1,198 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"moa/nips/event"
+)
+
+// Duration reads `90s`, `1h30m`, and days: `2d`, `1d12h`.
+type Duration time.Duration
+
+func (d *Duration) UnmarshalText(text []byte) error {
+	s := string(text)
+	var days time.Duration
+	if n, rest, ok := strings.Cut(s, "d"); ok {
+		count, err := strconv.ParseUint(n, 10, 16)
+		if err != nil {
+			return fmt.Errorf(`%q is not a duration: want "90s", "1h30m" or "2d"`, s)
+		}
+		days, s = time.Duration(count)*24*time.Hour, rest
+	}
+	if s != "" || days == 0 {
+		part, err := time.ParseDuration(s)
+		if err != nil || part < 0 {
+			return fmt.Errorf(`%q is not a duration: want "90s", "1h30m" or "2d"`, text)
+		}
+		days += part
+	}
+	*d = Duration(days)
+	return nil
+}
+
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// String writes what UnmarshalText reads, without empty units.
+func (d Duration) String() string {
+	t := time.Duration(d)
+	if t == 0 {
+		return "0s"
+	}
+	var days string
+	if n := t / (24 * time.Hour); n > 0 {
+		days, t = fmt.Sprintf("%dd", n), t%(24*time.Hour)
+	}
+	if t == 0 {
+		return days
+	}
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return days + s
+}
+
+// Seconds returns the duration in whole seconds.
+func (d Duration) Seconds() int64 { return int64(time.Duration(d) / time.Second) }
+
+// Kinds is a set of kinds: `1`, `"0-19, 30000-39999"`, or a list of both. The
+// zero Kinds is empty.
+type Kinds []kindRange
+
+type kindRange struct{ from, to uint16 }
+
+// MustKinds reads the string form of Kinds and panics if it is none.
+func MustKinds(s string) Kinds {
+	var k Kinds
+	if err := k.DecodeValue(s); err != nil {
+		panic(err)
+	}
+	return k
+}
+
+// Has reports whether the kind is in the set.
+func (k Kinds) Has(kind uint16) bool {
+	for _, r := range k {
+		if r.from <= kind && kind <= r.to {
+			return true
+		}
+	}
+	return false
+}
+
+// List returns every kind of the set, not sorted; nil only if there is none.
+func (k Kinds) List() []uint16 {
+	var all []uint16
+	for _, r := range k {
+		for kind := int(r.from); kind <= int(r.to); kind++ {
+			all = append(all, uint16(kind))
+		}
+	}
+	return all
+}
+
+func (k *Kinds) DecodeValue(v any) error {
+	*k = Kinds{}
+	return k.add(v)
+}
+
+func (k *Kinds) add(v any) error {
+	switch v := v.(type) {
+	case int64:
+		return k.addRange(strconv.FormatInt(v, 10))
+	case string:
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part == "" {
+				continue
+			}
+			if err := k.addRange(part); err != nil {
+				return err
+			}
+		}
+		return nil
+	case []any:
+		for _, item := range v {
+			if err := k.add(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf(`want kinds like "0-19, 30000-39999", not %s`, describe(v))
+}
+
+func (k *Kinds) addRange(s string) error {
+	first, last, ranged := strings.Cut(s, "-")
+	if !ranged {
+		last = first
+	}
+	from, err := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+	to, err2 := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+	if errors.Join(err, err2) != nil || from > to {
+		return fmt.Errorf("%q is not a kind from 0 to 65535 nor a range of them", s)
+	}
+	*k = append(*k, kindRange{uint16(from), uint16(to)})
+	return nil
+}
+
+func (k Kinds) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+func (k Kinds) String() string {
+	var parts []string
+	for _, r := range k {
+		if r.from == r.to {
+			parts = append(parts, strconv.Itoa(int(r.from)))
+		} else {
+			parts = append(parts, fmt.Sprintf("%d-%d", r.from, r.to))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// PubKey reads a public key as 64 hex characters or as npub (NIP-19).
+type PubKey event.PubKey
+
+func (p *PubKey) UnmarshalText(text []byte) error {
+	pk, err := ParsePubKey(string(text))
+	*p = PubKey(pk)
+	return err
+}
+
+func (p PubKey) MarshalText() ([]byte, error) { return []byte(event.PubKey(p).String()), nil }
+
+// ParsePubKey reads 64 hex characters or an npub.
+func ParsePubKey(s string) (event.PubKey, error) {
+	return event.ParsePubKey(s)
+}
+
+// PubKeys strips the type.
+func PubKeys(list []PubKey) []event.PubKey {
+	out := make([]event.PubKey, len(list))
+	for i, p := range list {
+		out[i] = event.PubKey(p)
+	}
+	return out
+}
+
+// Regexp is a Go (RE2) regular expression, which runs in linear time.
+type Regexp struct{ *regexp.Regexp }
+
+func (r *Regexp) UnmarshalText(text []byte) (err error) {
+	r.Regexp, err = regexp.Compile(string(text))
+	return err
+}
+
+func (r Regexp) MarshalText() ([]byte, error) {
+	if r.Regexp == nil {
+		return nil, nil
+	}
+	return []byte(r.String()), nil
+}
