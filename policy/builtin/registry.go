@@ -19,6 +19,7 @@ var registry = map[string]Factory{
 	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
 	"limits":  factory("how large an event may be", limitsConfig{}, newLimits),
 	"private": factory("messages are for the people involved", privateDefaults, newPrivate),
+	"rate":    factory("so many events or filters in a time", rateDefaults, newRate),
 	"times":   factory("how far away created_at may be", timesDefaults, newTimes),
 }
 

@@ -1,0 +1,161 @@
+package builtin
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/policy"
+	"moa/policy/internal/conf"
+)
+
+type rateConfig struct {
+	Of             string        `toml:"of" comment:"What is counted: \"events\" that are sent, or \"filters\" that are asked."`
+	By             []string      `toml:"by" comment:"Each \"ip\" (an IPv6 network of /64 is one), \"pubkey\", \"kind\", or a combination of\nthem has its own allowance. Empty: all together have one. Filters know only \"ip\"."`
+	Count          int           `toml:"count" comment:"How many per interval, in the long run."`
+	Interval       conf.Duration `toml:"interval" comment:"The time in which count of them are allowed."`
+	Burst          int           `toml:"burst" comment:"How many at once after a pause. 0: as many as count."`
+	Kinds          conf.Kinds    `toml:"kinds" comment:"Only events of these kinds are counted. Empty: all."`
+	ExemptLoopback bool          `toml:"exempt_loopback" comment:"Clients on this machine are not counted."`
+	ExemptAuthed   bool          `toml:"exempt_authed" comment:"Clients that have authenticated (NIP-42), as anybody, are not counted."`
+	Tracked        int           `toml:"tracked" comment:"How many allowances are remembered, at about 40 bytes; of more, the idle ones are forgotten."`
+}
+
+var rateDefaults = rateConfig{
+	Of: "events", By: []string{"ip"}, Count: 120, Interval: conf.Duration(time.Minute),
+	ExemptLoopback: true, Tracked: 100_000,
+}
+
+// rate allows so many events, or filters, in a time.
+type rate struct {
+	rateConfig
+	byIP, byPubKey, byKind bool
+	what                   string // for people: "events of kind 1"
+	now                    func() time.Time
+	buckets                *buckets
+}
+
+// lateRate counts by author, so it must not believe an event without a good
+// signature: anybody could use up somebody else's allowance.
+type lateRate struct{ *rate }
+
+func (lateRate) AfterSignature() {}
+
+// filterRate counts filters.
+type filterRate struct{ *rate }
+
+func newRate(env *policy.Env, cfg rateConfig, bad *faults) policy.Policy {
+	if cfg.Of != "events" && cfg.Of != "filters" {
+		bad.add("of", `%q is neither "events" nor "filters"`, cfg.Of)
+	}
+	for i, by := range cfg.By {
+		if !slices.Contains([]string{"ip", "pubkey", "kind"}, by) {
+			bad.add(fmt.Sprintf("by[%d]", i), `%q is neither "ip" nor "pubkey" nor "kind"`, by)
+		} else if cfg.Of == "filters" && by != "ip" {
+			bad.add(fmt.Sprintf("by[%d]", i), "filters can only be counted by ip")
+		}
+	}
+	if cfg.Of == "filters" && len(cfg.Kinds) > 0 {
+		bad.add("kinds", "filters are not counted by kind")
+	}
+	if cfg.Count < 1 {
+		bad.add("count", "%d is less than 1; the policy \"kinds\" refuses all events of a kind", cfg.Count)
+	}
+	if cfg.Interval <= 0 {
+		bad.add("interval", "it is 0")
+	}
+	if cfg.Burst < 0 {
+		bad.add("burst", "%d is less than 0", cfg.Burst)
+	}
+	if cfg.Tracked < 1 {
+		bad.add("tracked", "%d is less than 1", cfg.Tracked)
+	}
+	if len(*bad) > 0 {
+		return nil
+	}
+	if cfg.Burst == 0 {
+		cfg.Burst = cfg.Count
+	}
+	r := &rate{
+		rateConfig: cfg, now: env.Now, what: cfg.Of,
+		byIP:     slices.Contains(cfg.By, "ip"),
+		byPubKey: slices.Contains(cfg.By, "pubkey"),
+		byKind:   slices.Contains(cfg.By, "kind"),
+		buckets:  newBuckets(cfg.Count, time.Duration(cfg.Interval), cfg.Burst, cfg.Tracked),
+	}
+	if len(cfg.Kinds) > 0 {
+		r.what += " of kinds " + cfg.Kinds.String()
+	}
+	if len(cfg.By) > 0 {
+		r.what += " by " + strings.Join(cfg.By, " and ")
+	}
+	switch {
+	case cfg.Of == "filters":
+		return filterRate{r}
+	case r.byPubKey:
+		return lateRate{r}
+	}
+	return r
+}
+
+func (r *rate) Event(_ context.Context, c policy.Client, e *event.Event) policy.Verdict {
+	if len(r.Kinds) > 0 && !r.Kinds.Has(e.Kind) {
+		return policy.Verdict{}
+	}
+	var key bucketKey
+	if r.byPubKey {
+		key.pubKey = e.PubKey
+	}
+	if r.byKind {
+		key.kind = int32(e.Kind) + 1
+	}
+	return r.count(c, key)
+}
+
+func (r filterRate) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
+	return policy.Verdict{}
+}
+
+func (r filterRate) Filter(_ context.Context, c policy.Client, _ *event.Filter) policy.Verdict {
+	return r.count(c, bucketKey{})
+}
+
+// count takes a token, unless the client is exempt or not a client at all.
+func (r *rate) count(c policy.Client, key bucketKey) policy.Verdict {
+	ip := c.IP()
+	if !ip.IsValid() || r.ExemptLoopback && ip.Unmap().IsLoopback() || r.ExemptAuthed && len(c.Authed()) > 0 {
+		return policy.Verdict{}
+	}
+	if r.byIP {
+		key.ip = network(ip)
+	}
+	wait, ok := r.buckets.take(key, r.now())
+	if ok {
+		return policy.Verdict{}
+	}
+	return tooFast(r.Count, r.what, r.Interval, wait)
+}
+
+func tooFast(n int, what string, interval conf.Duration, wait time.Duration) policy.Verdict {
+	return policy.Refuse(reason.RateLimited, fmt.Sprintf("%d %s are allowed in %s; try again in %s",
+		n, what, interval, conf.Duration(max(wait, time.Second).Round(time.Second))))
+}
+
+// network is what one person usually has: an IPv4 address, or an IPv6 /64.
+func network(ip netip.Addr) (key [8]byte) {
+	ip = ip.Unmap()
+	if ip.Is4() {
+		a := ip.As4()
+		copy(key[:4], "\xff\xff\xff\xff")
+		copy(key[4:], a[:])
+		return key
+	}
+	a := ip.As16()
+	copy(key[:], a[:8])
+	return key
+}
