@@ -14,6 +14,19 @@ import (
 // know. To ignore it would return events nobody asked for.
 var ErrUnsupported = errors.New("unsupported")
 
+// unknownField is the error of a filter field with that name.
+type unknownField string
+
+func (name unknownField) Error() string {
+	const most = 32 // bytes of a name that are shown
+	if len(name) > most {
+		return fmt.Sprintf("unknown filter field %q…", string(name[:most]))
+	}
+	return fmt.Sprintf("unknown filter field %q", string(name))
+}
+
+func (unknownField) Is(target error) bool { return target == ErrUnsupported }
+
 // ParseFilter reads one filter from untrusted JSON. An error's text is fit for
 // the client; errors.Is(err, ErrUnsupported) tells an unknown field from a
 // malformed one. The filter does not keep raw.
@@ -74,21 +87,18 @@ func (p *filterParser) field(key string) (err error) {
 	case "kinds":
 		f.Kinds, err = list(p, p.kind, func(a, b uint16) int { return int(a) - int(b) })
 	case "since":
-		f.Since, err = p.Digits()
+		f.Since, err = p.number()
 	case "until":
-		f.Until, err = p.Digits()
+		f.Until, err = p.number()
 		f.HasUntil = true
 	case "limit":
 		var n int64
-		n, err = p.Digits()
+		n, err = p.number()
 		f.Limit, f.HasLimit = int(n), true
 	case "search":
 		f.Search, err = p.text()
 	default:
 		return p.tag(key)
-	}
-	if errors.Is(err, scan.ErrNumber) {
-		err = errors.New("not a whole number from 0 up")
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
@@ -99,7 +109,7 @@ func (p *filterParser) field(key string) (err error) {
 // tag reads `#x`. The values of #e and #p are 64 lower-case hex characters.
 func (p *filterParser) tag(key string) error {
 	if len(key) != 2 || key[0] != '#' || !letter(key[1]) {
-		return fmt.Errorf("%w filter field %q", ErrUnsupported, key)
+		return unknownField(key)
 	}
 	value := p.text
 	if key == "#e" || key == "#p" {
@@ -132,7 +142,7 @@ func list[T comparable](p *filterParser, value func() (T, error), compare func(a
 		out = append(out, v)
 	}
 	slices.SortFunc(out, compare)
-	return slices.Clip(slices.Compact(out)), nil
+	return slices.Clone(slices.Compact(out)), nil // a clone: filters live long, repetitions need not
 }
 
 func (p *filterParser) text() (string, error) {
@@ -151,7 +161,8 @@ func (p *filterParser) hexText() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := ParseID(s); err != nil {
+	var id ID
+	if !decodeHex(id[:], s) {
 		return "", errNotHex
 	}
 	return s, nil
@@ -174,10 +185,26 @@ func (p *filterParser) hex(dst []byte) error {
 	if err != nil {
 		return err
 	}
+	if s.Escaped {
+		s.Raw = scan.AppendUnquoted(nil, s)
+	}
 	if !decodeHex(dst, s.Raw) {
 		return errNotHex
 	}
 	return nil
+}
+
+// number reads a time or a limit. Clients write 2^63-1 or 2^64-1 for "no
+// bound": what is too large for any event's time is cut to the largest one.
+func (p *filterParser) number() (int64, error) {
+	n, err := p.Digits()
+	if errors.Is(err, scan.ErrLarge) {
+		return scan.MaxDigits, nil
+	}
+	if err != nil {
+		return 0, errors.New("not a whole number from 0 up")
+	}
+	return n, nil
 }
 
 func (p *filterParser) kind() (uint16, error) {

@@ -15,7 +15,7 @@ var unhex = func() (t [256]byte) {
 }()
 
 // decodeHex fills dst from exactly 2*len(dst) lower-case hex digits.
-func decodeHex(dst, src []byte) bool {
+func decodeHex[T string | []byte](dst []byte, src T) bool {
 	if len(src) != 2*len(dst) {
 		return false
 	}
@@ -31,7 +31,7 @@ func decodeHex(dst, src []byte) bool {
 
 // ParseID reads 64 lower-case hex digits.
 func ParseID(s string) (id ID, err error) {
-	if !decodeHex(id[:], []byte(s)) {
+	if !decodeHex(id[:], s) {
 		return ID{}, fmt.Errorf("%q is not an event id: want 64 lower-case hex characters", s)
 	}
 	return id, nil
@@ -39,7 +39,7 @@ func ParseID(s string) (id ID, err error) {
 
 // ParsePubKey reads 64 lower-case hex digits.
 func ParsePubKey(s string) (pk PubKey, err error) {
-	if !decodeHex(pk[:], []byte(s)) {
+	if !decodeHex(pk[:], s) {
 		return PubKey{}, fmt.Errorf("%q is not a public key: want 64 lower-case hex characters", s)
 	}
 	return pk, nil

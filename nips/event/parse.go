@@ -1,11 +1,8 @@
 package event
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"unicode/utf8"
 	"unsafe"
@@ -41,17 +38,18 @@ func parse(raw []byte, checkID bool) (*Event, error) {
 	if !p.End() {
 		return nil, errors.New("something follows the event")
 	}
-	if checkID && p.hash() != p.e.ID {
+	if checkID && !p.idHolds() {
 		return nil, ErrID
 	}
 	if err := p.expiration(); err != nil {
 		return nil, err
 	}
-	if p.exact && !p.Spaced {
-		p.e.Raw = raw
-	} else {
-		p.e.Raw = p.e.Append(nil)
+	if !p.exact || p.Spaced {
+		// Read once more, so that the event shares memory with its Raw only,
+		// and does not hold on to a text that may be far longer.
+		return ParseTrusted(p.e.Append(nil))
 	}
+	p.e.Raw = raw
 	return p.e, nil
 }
 
@@ -265,41 +263,6 @@ func (p *parser) tag() error {
 	return nil
 }
 
-// hash computes the id. Tags and content that stand in the text as the hash
-// wants them are taken from there.
-func (p *parser) hash() ID {
-	e := p.e
-	b := append(p.buf[:0], `[0,"`...)
-	b = hex.AppendEncode(b, e.PubKey[:])
-	b = append(b, `",`...)
-	b = strconv.AppendInt(b, e.CreatedAt, 10)
-	b = append(b, ',')
-	b = strconv.AppendUint(b, uint64(e.Kind), 10)
-	b = append(b, ',')
-	if p.tagsHashed {
-		b = append(b, p.tagsText...)
-	} else {
-		b = e.appendTags(b, scan.AppendHashed)
-	}
-	b = append(b, ',')
-	if p.contentText.Canonical {
-		b = append(b, '"')
-		b = append(b, p.contentText.Raw...)
-		b = append(b, '"')
-	} else {
-		b = scan.AppendHashed(b, e.Content)
-	}
-	b = append(b, ']')
-	p.buf = b
-	return sha256.Sum256(b)
-}
-
-// ComputeID returns the hash that e's id must be.
-func ComputeID(e *Event) ID {
-	p := parser{work: new(work), e: e}
-	return p.hash()
-}
-
 // expiration reads the first expiration tag (NIP-40). A time of 0 is as long
 // past as a time of 1, and 0 means none here.
 func (p *parser) expiration() error {
@@ -314,33 +277,4 @@ func (p *parser) expiration() error {
 	}
 	p.e.Expiration = max(t, 1)
 	return nil
-}
-
-// PeekID returns the id that a malformed event claims to have, for the OK that
-// refuses it, or "" if none can be read.
-func PeekID(raw []byte) string {
-	s := scan.Scanner{Text: raw}
-	if !s.Take('{') {
-		return ""
-	}
-	for {
-		key, err := s.String()
-		if err != nil || !s.Take(':') {
-			return ""
-		}
-		value, err := s.Skip()
-		if err != nil {
-			return ""
-		}
-		if string(key.Raw) == "id" {
-			var id ID
-			if len(value) != 66 || !decodeHex(id[:], value[1:65]) {
-				return ""
-			}
-			return string(value[1:65])
-		}
-		if !s.Take(',') {
-			return ""
-		}
-	}
 }

@@ -17,6 +17,7 @@ var (
 	ErrSyntax  = errors.New("not valid JSON")
 	ErrDepth   = errors.New("nested too deeply")
 	ErrNumber  = errors.New("not a number of the expected form")
+	ErrLarge   = errors.New("number too large")
 	errControl = errors.New("unescaped control character in a string")
 	errEscape  = errors.New("bad escape in a string")
 )
@@ -190,18 +191,18 @@ func hex4(b []byte) rune {
 	return r
 }
 
+// MaxDigits is the largest number that Digits returns: eighteen nines.
+const MaxDigits = 1e18 - 1
+
 // Digits consumes an unsigned integer without sign, fraction, exponent or
-// leading zero, of at most 18 digits.
+// leading zero. One above MaxDigits is consumed and is ErrLarge.
 func (s *Scanner) Digits() (int64, error) {
 	s.Space()
 	start := s.Pos
-	var n int64
+	var n uint64
 	for s.Pos < len(s.Text) && '0' <= s.Text[s.Pos] && s.Text[s.Pos] <= '9' {
-		n = n*10 + int64(s.Text[s.Pos]-'0')
+		n = min(n*10+uint64(s.Text[s.Pos]-'0'), MaxDigits+1)
 		s.Pos++
-		if s.Pos-start > 18 {
-			return 0, ErrNumber
-		}
 	}
 	if s.Pos == start || (s.Text[start] == '0' && s.Pos-start > 1) {
 		return 0, ErrNumber
@@ -212,5 +213,8 @@ func (s *Scanner) Digits() (int64, error) {
 			return 0, ErrNumber
 		}
 	}
-	return n, nil
+	if n > MaxDigits {
+		return 0, ErrLarge
+	}
+	return int64(n), nil
 }
