@@ -1,0 +1,83 @@
+package main
+
+import "fmt"
+
+// tableEntries is the number of multiples in a lane's own table.
+const tableEntries = 16
+
+// affineEntry is the size of a point in the generator's table: five limbs each
+// of x and y.
+const affineEntry = 2 * 5 * 8
+
+// negative is the mask register of the lanes whose y is to be negated.
+const negative = "K2"
+
+// selectFunctions writes the two ways to fetch the point for a digit, lane by
+// lane: from the lane's own table, and from the generator's, which all share.
+func (k kernel) selectFunctions() {
+	q := [2]operand{at("DI", 0), at("DI", 1)}
+
+	// Every entry is read and the wanted one kept: faster than a gather, and on
+	// CPUs whose microcode slows gathers down by far.
+	k.function("choose", arg{"q", "DI"}, arg{"x", "SI"}, arg{"y", "DX"}, arg{"c", "CX"})
+	const index, entry, one = "Z22", "Z23", "Z24"
+	for g := range k.groups {
+		k.digits("CX", g, index)
+		k.op("VPXORQ", entry, entry, entry)
+		k.op("MOVQ", imm(1), "AX")
+		k.op("VPBROADCASTQ", "AX", one)
+		for e := range tableEntries {
+			k.op("VPCMPEQQ", entry, index, "K1")
+			for i := range 5 {
+				k.op("VMOVDQU64", at("SI", e).limb(g, i), "K1", zmm(factorA+i))
+			}
+			for i := range 5 {
+				k.op("VMOVDQU64", at("DX", e).limb(g, i), "K1", column(i))
+			}
+			if e < tableEntries-1 {
+				k.op("VPADDQ", one, entry, entry)
+			}
+		}
+		k.fetched(q, g)
+	}
+	k.end()
+
+	k.function("gather", arg{"q", "DI"}, arg{"table", "SI"}, arg{"c", "DX"})
+	for g := range k.groups {
+		k.digits("DX", g, index)
+		k.comment("index *= 80")
+		k.op("VPSLLQ", "$6", index, entry)
+		k.op("VPSLLQ", "$4", index, index)
+		k.op("VPADDQ", entry, index, index)
+		for i := range 10 {
+			r := zmm(factorA + i)
+			if i >= 5 {
+				r = column(i - 5)
+			}
+			k.op("KXNORW", "K1", "K1", "K1")
+			k.op("VPXORQ", r, r, r)
+			k.op("VPGATHERQQ", fmt.Sprintf("%d(SI)(%s*1)", 8*i, index), "K1", r)
+		}
+		k.fetched(q, g)
+	}
+	k.end()
+}
+
+// digits loads the table indices and signs of a group.
+func (k kernel) digits(register string, group int, index string) {
+	k.op("VPMOVZXBQ", mem(register, group*digitsSize), index)
+	k.op("MOVBLZX", mem(register, group*digitsSize+8), "AX")
+	k.op("KMOVB", "AX", negative)
+}
+
+// fetched stores x from the registers of factor A and y from the columns,
+// negated in the lanes that ask for it.
+func (k kernel) fetched(q [2]operand, group int) {
+	k.store(factorA, q[0], group)
+	for i := range 5 {
+		k.op("VPBROADCASTQ", fmt.Sprintf("·eightP+%d(SB)", 8*i), scratch)
+		k.op("VPSUBQ", column(i), scratch, negative, column(i))
+	}
+	k.carry(columns)
+	k.store(columns, q[1], group)
+}

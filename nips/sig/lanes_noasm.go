@@ -1,0 +1,5 @@
+//go:build !amd64 || purego
+
+package sig
+
+func openIFMA() (Verifier, error) { return nil, ErrUnsupported }
