@@ -29,7 +29,7 @@ type Mismatch struct {
 	Verifier string // whose verdict it was
 	Verdict  bool   // the verdict given; btcec says the opposite
 	Now      string // the verifier in use from here on
-	Refused  []Refusal
+	Refused  []Refusal // the verifiers passed over on the way to Now
 }
 
 // Checked is a Verifier that lets btcec verify a sample of its records again,

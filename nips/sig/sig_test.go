@@ -68,7 +68,7 @@ func brokenAfter(name string, n int) candidate {
 
 func TestAutoFallsPastAVerifierThatFailsItsSelfTest(t *testing.T) {
 	missing := candidate{"missing", func() (Verifier, error) { return nil, ErrUnsupported }}
-	c, err := best(append([]candidate{missing, brokenAfter("broken", 270)}, candidates...))
+	c, err := best(append([]candidate{missing, brokenAfter("broken", 200)}, candidates...))
 	if err != nil {
 		t.Fatal(err)
 	}
