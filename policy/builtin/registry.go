@@ -15,11 +15,15 @@ import (
 // registry is every policy by the name that `use` gives it in a [[policy]]
 // table.
 var registry = map[string]Factory{
+	"allow":   factory("only certain people write", allowDefaults, newAllow),
 	"auth":    factory("who reads or writes must authenticate", authDefaults, newAuth),
+	"deny":    factory("certain people do not write", denyDefaults, newDeny),
 	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
 	"limits":  factory("how large an event may be", limitsConfig{}, newLimits),
+	"pow":     factory("proof of work", powDefaults, newPoW),
 	"private": factory("messages are for the people involved", privateDefaults, newPrivate),
 	"rate":    factory("so many events or filters in a time", rateDefaults, newRate),
+	"readers": factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
 	"times":   factory("how far away created_at may be", timesDefaults, newTimes),
 }
 

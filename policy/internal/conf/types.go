@@ -196,3 +196,15 @@ func (r Regexp) MarshalText() ([]byte, error) {
 	}
 	return []byte(r.String()), nil
 }
+
+// Address reads `kind:pubkey:d` (NIP-01).
+type Address struct{ event.Address }
+
+func (a *Address) UnmarshalText(text []byte) (err error) {
+	if a.Address, err = event.ParseAddress(string(text)); err != nil {
+		return fmt.Errorf("%q: %w", text, err)
+	}
+	return nil
+}
+
+func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }

@@ -1,0 +1,220 @@
+package builtin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"moa/nips/event"
+	"moa/policy"
+	"moa/policy/internal/conf"
+)
+
+// peopleConfig says who is meant. All of its lists together count.
+type peopleConfig struct {
+	PubKeys   []conf.PubKey  `toml:"pubkeys" comment:"Who is meant: public keys, hex or npub."`
+	Files     []string       `toml:"files" comment:"Files with one key a line, or JSON. They are read again when they change."`
+	URLs      []string       `toml:"urls" comment:"The same from the web, asked again every refresh (If-None-Match)."`
+	Domains   []string       `toml:"domains" comment:"Everybody in https://DOMAIN/.well-known/nostr.json (NIP-05)."`
+	FollowsOf []conf.PubKey  `toml:"follows_of" comment:"Everybody these people follow, by their follow lists (kind 3) in this relay's store."`
+	Lists     []conf.Address `toml:"lists" comment:"Everybody in these lists in this relay's store, each as kind:pubkey:d (NIP-51)." example:"[\"30000:<pubkey>:friends\"]"`
+	Trust     trustConfig    `toml:"trust" comment:"A web of trust: everybody who is followed, over so many steps, from the roots on, by\nat least so many people who are nearer to the roots. limit bounds the memory."`
+	Refresh   conf.Duration  `toml:"refresh" comment:"How often urls, domains and what is in the store are looked up again. What cannot be\nread stays as it was."`
+}
+
+var peopleDefaults = peopleConfig{Refresh: conf.Duration(10 * time.Minute), Trust: trustDefaults}
+
+// fileInterval is how often a file's time and size are looked at.
+const fileInterval = 5 * time.Second
+
+// retryInterval is how soon what could not be read is tried again.
+const retryInterval = 30 * time.Second
+
+// people is a set of public keys that is kept up to date while it runs.
+type people struct {
+	log     *slog.Logger
+	sources []*source
+	set     atomic.Pointer[keySet]
+
+	// waiting counts the sources that have not been read yet: until it is 0,
+	// somebody may be missing.
+	waiting atomic.Int32
+
+	mu sync.Mutex // guards the sources' keys
+}
+
+// source is one list of people.
+type source struct {
+	name  string // for the log
+	every time.Duration
+	// read returns the keys, or unchanged if they are those of the last time.
+	read func(ctx context.Context) (keys []event.PubKey, unchanged bool, err error)
+	// wants reports a stored event that changes the keys; may be nil.
+	wants func(e *event.Event) bool
+	wake  chan struct{} // a hint that the keys have changed; one is enough
+
+	keys   []event.PubKey // guarded by people.mu
+	loaded bool           // owned by Run
+}
+
+func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
+	p := &people{log: env.Log}
+	p.add(&source{keys: conf.PubKeys(cfg.PubKeys), loaded: true})
+	for i, name := range cfg.Files {
+		s := fileSource(env.Path(name))
+		keys, _, err := s.read(context.Background())
+		if err != nil {
+			bad.add(fmt.Sprintf("files[%d]", i), "%v", err)
+		}
+		s.keys, s.loaded = keys, true
+		p.add(s)
+	}
+	for i, u := range cfg.URLs {
+		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" || !slices.Contains([]string{"http", "https"}, parsed.Scheme) {
+			bad.add(fmt.Sprintf("urls[%d]", i), "%q is not an http or https URL", u)
+		}
+		p.add(urlSource(env.HTTP, u, time.Duration(cfg.Refresh)))
+	}
+	for i, domain := range cfg.Domains {
+		if parsed, err := url.Parse("https://" + domain); err != nil || parsed.Host != domain || domain == "" {
+			bad.add(fmt.Sprintf("domains[%d]", i), "%q is not a domain name", domain)
+		}
+		p.add(urlSource(env.HTTP, "https://"+domain+"/.well-known/nostr.json", time.Duration(cfg.Refresh)))
+	}
+	if len(cfg.FollowsOf) > 0 {
+		p.add(followSource(env, conf.PubKeys(cfg.FollowsOf), time.Duration(cfg.Refresh)))
+	}
+	for _, a := range cfg.Lists {
+		p.add(listSource(env, a, time.Duration(cfg.Refresh)))
+	}
+	if len(cfg.Trust.Roots) > 0 {
+		p.add(trustSource(env, cfg.Trust, time.Duration(cfg.Refresh), bad))
+	}
+	if cfg.Refresh < conf.Duration(time.Second) {
+		bad.add("refresh", "%s is less than 1s", cfg.Refresh)
+	}
+	if len(p.sources) == 1 && len(cfg.PubKeys) == 0 {
+		bad.add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists or trust.roots name anybody")
+	}
+	p.union()
+	return p
+}
+
+func (p *people) add(s *source) {
+	s.wake = make(chan struct{}, 1)
+	if !s.loaded {
+		p.waiting.Add(1)
+	}
+	p.sources = append(p.sources, s)
+}
+
+// union makes the set anew.
+func (p *people) union() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	lists := make([][]event.PubKey, len(p.sources))
+	for i, s := range p.sources {
+		lists[i] = s.keys
+	}
+	set := newKeySet(lists...)
+	p.set.Store(&set)
+}
+
+// has reports whether pk is one of the people.
+func (p *people) has(pk event.PubKey) bool { return p.set.Load().has(pk) }
+
+// any reports whether one of the keys is one of the people.
+func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys, p.has) }
+
+// mentioned reports whether one of the people is in a p tag.
+func (p *people) mentioned(e *event.Event) bool {
+	for _, t := range e.Tags {
+		if t[0] != "p" || len(t) < 2 {
+			continue
+		}
+		if pk, err := event.ParsePubKey(t[1]); err == nil && p.has(pk) {
+			return true
+		}
+	}
+	return false
+}
+
+// incomplete reports that somebody may be missing for want of a list that has
+// not been read yet.
+func (p *people) incomplete() bool { return p.waiting.Load() > 0 }
+
+// Run keeps the set up to date.
+func (p *people) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	for _, s := range p.sources {
+		if s.read != nil {
+			wg.Go(func() { p.follow(ctx, s) })
+		}
+	}
+	wg.Wait()
+	return nil
+}
+
+// follow reads one source again and again.
+func (p *people) follow(ctx context.Context, s *source) {
+	wait := time.Duration(0)
+	if s.loaded {
+		wait = s.every
+	}
+	for last := ""; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		case <-time.After(wait):
+		}
+		wait = s.every
+		keys, unchanged, err := s.read(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			wait = min(wait, retryInterval)
+			if err.Error() != last {
+				p.log.Warn("a list of people could not be read, it stays as it was", "list", s.name, "err", err)
+			}
+			last = err.Error()
+			continue
+		case unchanged:
+			continue
+		}
+		last = ""
+		p.replace(s, keys)
+	}
+}
+
+func (p *people) replace(s *source, keys []event.PubKey) {
+	p.mu.Lock()
+	s.keys = keys
+	p.mu.Unlock()
+	p.union()
+	if !s.loaded {
+		s.loaded = true
+		p.waiting.Add(-1)
+	}
+	p.log.Info("a list of people was read", "list", s.name, "people", len(keys))
+}
+
+// Saved wakes the sources that a stored event changes.
+func (p *people) Saved(_ policy.Client, e *event.Event) {
+	for _, s := range p.sources {
+		if s.wants != nil && s.wants(e) {
+			select {
+			case s.wake <- struct{}{}:
+			default: // it is awake
+			}
+		}
+	}
+}
+
+func (p *people) Authenticated(policy.Client) {}
