@@ -1,0 +1,234 @@
+package policy_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/policy"
+	"moa/policy/policytest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// link is a policy that says v everywhere and writes down that it was asked.
+type link struct {
+	name  string
+	v     policy.Verdict
+	kinds []uint16
+	asked *[]string
+}
+
+func (l link) note(what string) policy.Verdict {
+	*l.asked = append(*l.asked, l.name+" "+what)
+	return l.v
+}
+
+func (l link) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
+	return l.note("event")
+}
+
+func (l link) Filter(context.Context, policy.Client, *event.Filter) policy.Verdict {
+	return l.note("filter")
+}
+func (l link) DeliveryKinds() []uint16 { return l.kinds }
+func (l link) Deliver(policy.Client, *event.Event) bool {
+	return l.note("deliver").Action == policy.Accept
+}
+
+func (l link) Connect(context.Context, policy.Client, *http.Request) policy.Verdict {
+	return l.note("connect")
+}
+func (l link) Disconnect(policy.Client) { l.note("disconnect") }
+
+type late struct{ link }
+
+func (late) AfterSignature() {}
+
+var (
+	ctx      = context.Background()
+	client   = &policytest.Client{Number: 1}
+	kind1    = policytest.Event(event.Event{Kind: 1})
+	no       = policy.Refuse(reason.Blocked, "no")
+	shadow   = policy.Verdict{Action: policy.Shadow}
+	passOn   = policy.Verdict{Action: policy.RelayOnly}
+	everyone []uint16
+)
+
+func TestFirstThatDoesNotAcceptDecides(t *testing.T) {
+	var asked, reported []string
+	mk := func(name string, v policy.Verdict) policy.Policy { return link{name, v, nil, &asked} }
+	report := func(n *policy.Named, at policy.Stage, v policy.Verdict) {
+		reported = append(reported, n.Name+" "+at.String())
+	}
+	for _, c := range []struct {
+		name, asked, reported, by string
+		links                     []policy.Named
+		want                      policy.Action
+	}{
+		{name: "none", want: policy.Accept},
+		{
+			name: "second", asked: "a event,b event", reported: "b event", by: "b", want: policy.Reject,
+			links: []policy.Named{{Name: "a", Policy: mk("a", policy.Verdict{})}, {Name: "b", Policy: mk("b", no)}, {Name: "c", Policy: mk("c", no)}},
+		},
+		{
+			name: "observed", asked: "a event,b event", reported: "a event", want: policy.Accept,
+			links: []policy.Named{{Name: "a", Mode: policy.Observe, Policy: mk("a", no)}, {Name: "b", Policy: mk("b", policy.Verdict{})}},
+		},
+		{
+			name: "relay only does not save from a later refusal", asked: "a event,b event", reported: "a event,b event", by: "b", want: policy.Shadow,
+			links: []policy.Named{{Name: "a", Policy: mk("a", passOn)}, {Name: "b", Policy: mk("b", shadow)}},
+		},
+		{
+			name: "relay only stays past an accept", asked: "a event,b event", reported: "a event", by: "a", want: policy.RelayOnly,
+			links: []policy.Named{{Name: "a", Policy: mk("a", passOn)}, {Name: "b", Policy: mk("b", policy.Verdict{})}},
+		},
+		{
+			name: "late after early", asked: "b event,a event", reported: "b event,a event", by: "a", want: policy.Reject,
+			links: []policy.Named{{Name: "a", Policy: late{link{"a", no, nil, &asked}}}, {Name: "b", Policy: mk("b", passOn)}},
+		},
+	} {
+		asked, reported = nil, nil
+		chain := policy.NewChain(report, c.links...)
+		d := chain.Early(ctx, client, kind1)
+		if d.Action == policy.Accept || d.Action == policy.RelayOnly {
+			d = chain.Late(ctx, client, kind1, d)
+		}
+		if d.Action != c.want || d.By != c.by || strings.Join(asked, ",") != c.asked || strings.Join(reported, ",") != c.reported {
+			t.Errorf("%s: %+v; asked %q, reported %q", c.name, d, asked, reported)
+		}
+	}
+}
+
+func TestDeliverAsksOnlyAboutTheKindsWanted(t *testing.T) {
+	var asked []string
+	chain := policy.NewChain(nil,
+		policy.Named{Name: "none", Policy: link{"none", no, []uint16{}, &asked}},
+		policy.Named{Name: "wraps", Policy: link{"wraps", no, []uint16{4, 1059}, &asked}},
+		policy.Named{Name: "observed", Mode: policy.Observe, Policy: link{"observed", no, []uint16{7}, &asked}},
+	)
+	for kind, want := range map[uint16]bool{0: true, 1: true, 4: false, 1059: false, 1060: true, 7: true, 65535: true} {
+		if got := chain.Deliver(client, policytest.Event(event.Event{Kind: kind})); got != want {
+			t.Errorf("kind %d: %v", kind, got)
+		}
+	}
+	slices.Sort(asked)
+	if got := strings.Join(asked, ","); got != "observed deliver,wraps deliver,wraps deliver" {
+		t.Error(got)
+	}
+	all := policy.NewChain(nil, policy.Named{Policy: link{"all", no, everyone, &asked}})
+	if !all.Restricts(0) || !all.Restricts(65535) || all.Deliver(client, kind1) {
+		t.Error("nil kinds are not all")
+	}
+}
+
+func TestEveryAcceptedConnectHasOneDisconnect(t *testing.T) {
+	var asked []string
+	links := []policy.Named{
+		{Name: "a", Policy: link{"a", policy.Verdict{}, []uint16{}, &asked}},
+		{Name: "b", Mode: policy.Observe, Policy: link{"b", no, []uint16{}, &asked}},
+		{Name: "c", Policy: link{"c", policy.Verdict{}, []uint16{}, &asked}},
+	}
+	chain := policy.NewChain(nil, links...)
+	if d := chain.Connect(ctx, client, nil); d.Action != policy.Accept {
+		t.Errorf("%+v", d)
+	}
+	chain.Disconnect(client)
+	want := "a connect,b connect,c connect,c disconnect,a disconnect"
+	if got := strings.Join(asked, ","); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	asked = nil
+	chain = policy.NewChain(nil, append(links, policy.Named{Name: "d", Policy: link{"d", no, []uint16{}, &asked}})...)
+	if d := chain.Connect(ctx, client, nil); d.By != "d" {
+		t.Errorf("%+v", d)
+	}
+	want = "a connect,b connect,c connect,d connect,c disconnect,a disconnect"
+	if got := strings.Join(asked, ","); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+type runner struct {
+	policy.Policy
+	running *atomic.Int32
+	err     error
+}
+
+func (r runner) Run(ctx context.Context) error {
+	r.running.Add(1)
+	defer r.running.Add(-1)
+	if r.err == nil {
+		<-ctx.Done()
+	}
+	return r.err
+}
+
+func TestRunWaitsForAllAndNamesWhoFailed(t *testing.T) {
+	var running atomic.Int32
+	broken := errors.New("broken")
+	chain := policy.NewChain(nil,
+		policy.Named{Name: "a", Policy: runner{running: &running}},
+		policy.Named{Name: "b", Policy: runner{running: &running, err: broken}},
+		policy.Named{Name: "c", Policy: link{}},
+	)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan error)
+	go func() { done <- chain.Run(ctx) }()
+	select {
+	case err := <-done:
+		t.Fatalf("Run returned early: %v", err)
+	default:
+	}
+	for running.Load() == 0 {
+		select {
+		case err := <-done:
+			t.Fatal(err)
+		default:
+		}
+	}
+	cancel()
+	if err := <-done; running.Load() != 0 || err != nil && (!errors.Is(err, broken) || !strings.Contains(err.Error(), "policy b: ")) {
+		t.Errorf("%v, %d still running", err, running.Load())
+	}
+}
+
+func TestNilChainAcceptsEverything(t *testing.T) {
+	var chain *policy.Chain
+	f := &event.Filter{}
+	if chain.Early(ctx, client, kind1).Action != policy.Accept || chain.Filter(ctx, client, f).Action != policy.Accept ||
+		chain.Count(ctx, client, f).Action != policy.Accept || chain.Connect(ctx, client, nil).Action != policy.Accept ||
+		!chain.Deliver(client, kind1) || !chain.Live(client, kind1) || chain.RestrictsAny() || chain.WatchesLive() ||
+		chain.Rewrite(ctx, client, f) != f || chain.Run(ctx) != nil {
+		t.Error("it does not")
+	}
+	chain.Saved(client, kind1)
+	chain.Authenticated(client)
+	chain.Disconnect(client)
+}
+
+type announces struct {
+	policy.Policy
+	limits policy.Limits
+}
+
+func (a announces) Limits() policy.Limits { return a.limits }
+
+func TestLimitsAreTheStrictest(t *testing.T) {
+	chain := policy.NewChain(nil,
+		policy.Named{Policy: announces{limits: policy.Limits{EventTags: 10, MinPoW: 8}}},
+		policy.Named{Policy: announces{limits: policy.Limits{EventTags: 5, ContentLength: 7, MinPoW: 9, RestrictedWrites: true}}},
+		policy.Named{Mode: policy.Observe, Policy: announces{limits: policy.Limits{EventTags: 1, AuthRequired: true}}},
+	)
+	if got, want := chain.Limits(), (policy.Limits{EventTags: 5, ContentLength: 7, MinPoW: 9, RestrictedWrites: true}); got != want {
+		t.Errorf("%+v", got)
+	}
+}
