@@ -34,7 +34,7 @@ func readCheckpoint(input string, size int64) (c checkpoint, err error) {
 		return checkpoint{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if c.Size != size {
-		return checkpoint{}, fmt.Errorf("%w: %s is about a file of %d bytes, and %s has %d: remove it to begin anew", errUsage, path, c.Size, input, size)
+		return checkpoint{}, usagef("%s is about a file of %d bytes, and %s has %d: remove it to begin anew", path, c.Size, input, size)
 	}
 	return c, nil
 }

@@ -28,6 +28,11 @@ func app() *cli.Command {
 		Usage:   "a Nostr relay",
 		Version: version().String(),
 		Commands: []*cli.Command{
+			serveCommand(),
+			importCommand(),
+			exportCommand(),
+			configCommand(),
+			checkConfigCommand(),
 			versionCommand(),
 		},
 		EnableShellCompletion: true,
@@ -37,14 +42,19 @@ func app() *cli.Command {
 	}
 }
 
+// usageError is one that the person who typed the command, or wrote the
+// configuration, can mend.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func (e usageError) Unwrap() error { return e.error }
+
 // exitCode is 2 for a command line or a configuration that cannot be used,
 // 1 for everything else that goes wrong.
 func exitCode(err error) int {
-	if errors.Is(err, errUsage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return 2
 	}
 	return 1
 }
-
-// errUsage marks an error that the person who typed the command can mend.
-var errUsage = errors.New("usage")

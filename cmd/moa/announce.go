@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// urlFile, in the data folder, holds the URL of the relay that uses it, so
+// that whoever finds the folder taken can be told where to go.
+const urlFile = "relay.url"
+
+// announce writes the URL; leave removes it.
+func announce(dir string, addr net.Addr) (leave func(), err error) {
+	path := filepath.Join(dir, urlFile)
+	if err := os.WriteFile(path, []byte(localURL(addr)+"\n"), 0o644); err != nil {
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return func() { os.Remove(path) }, nil
+}
+
+// announced is the URL of the relay that uses dir, or "". After a crash it may
+// be that of one that ran before.
+func announced(dir string) string {
+	text, err := os.ReadFile(filepath.Join(dir, urlFile))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"iter"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"moa/nips/sig"
+	"moa/policy/builtin"
+	"moa/relay"
+)
+
+// Config is the config file. Its documentation, with every key, its unit and
+// its default, is the file moa.toml beside this one, which `moa config` prints.
+//
+// A field with a `relay` tag is copied to that field of relay.Config, whose
+// default is its default.
+type Config struct {
+	Listen         string   `toml:"listen" relay:"Listen"`
+	Data           string   `toml:"data"`
+	URL            string   `toml:"url" relay:"URL"`
+	TrustedProxies []prefix `toml:"trusted_proxies"`
+
+	Info    infoConfig       `toml:"info"`
+	Clients clientsConfig    `toml:"clients"`
+	Limits  limitsConfig     `toml:"limits"`
+	Metrics metricsConfig    `toml:"metrics"`
+	Log     logConfig        `toml:"log"`
+	Process processConfig    `toml:"process"`
+	Policy  []map[string]any // the [[policy]] tables; package builtin reads them
+}
+
+type infoConfig struct {
+	Name           string `toml:"name" relay:"Info.Name"`
+	Description    string `toml:"description" relay:"Info.Description"`
+	Icon           string `toml:"icon" relay:"Info.Icon"`
+	Banner         string `toml:"banner" relay:"Info.Banner"`
+	PubKey         string `toml:"pubkey" relay:"Info.PubKey"`
+	Self           string `toml:"self" relay:"Info.Self"`
+	Contact        string `toml:"contact" relay:"Info.Contact"`
+	TermsOfService string `toml:"terms_of_service" relay:"Info.TermsOfService"`
+	PaymentsURL    string `toml:"payments_url" relay:"Info.PaymentsURL"`
+}
+
+type clientsConfig struct {
+	AuthOnConnect bool     `toml:"auth_on_connect" relay:"AuthOnConnect"`
+	EOSEHints     bool     `toml:"eose_hints" relay:"EOSEHints"`
+	Compression   bool     `toml:"compression" relay:"Compression"`
+	PingEvery     duration `toml:"ping_every" relay:"PingEvery"`
+	WriteTimeout  duration `toml:"write_timeout" relay:"WriteTimeout"`
+}
+
+type limitsConfig struct {
+	MessageBytes     int `toml:"message_bytes" relay:"Limits.MessageBytes"`
+	EventTags        int `toml:"event_tags" relay:"Limits.EventTags"`
+	ContentLength    int `toml:"content_length" relay:"Limits.ContentLength"`
+	Subscriptions    int `toml:"subscriptions" relay:"Limits.Subscriptions"`
+	Filters          int `toml:"filters" relay:"Limits.Filters"`
+	FilterValues     int `toml:"filter_values" relay:"Limits.FilterValues"`
+	Limit            int `toml:"limit" relay:"Limits.Limit"`
+	DefaultLimit     int `toml:"default_limit" relay:"Limits.DefaultLimit"`
+	Connections      int `toml:"connections" relay:"Limits.Connections"`
+	ConnectionsPerIP int `toml:"connections_per_ip" relay:"Limits.ConnectionsPerIP"`
+	Queries          int `toml:"queries" relay:"Limits.Queries"`
+	OutboxBytes      int `toml:"outbox_bytes" relay:"Limits.OutboxBytes"`
+	TicketEvents     int `toml:"ticket_events" relay:"Limits.TicketEvents"`
+	TicketBytes      int `toml:"ticket_bytes" relay:"Limits.TicketBytes"`
+}
+
+type metricsConfig struct {
+	Enabled bool   `toml:"enabled" relay:"Metrics"`
+	Listen  string `toml:"listen" relay:"MetricsListen"`
+	Pprof   bool   `toml:"pprof" relay:"Pprof"`
+}
+
+type logConfig struct {
+	Level  string `toml:"level"`
+	Format string `toml:"format"`
+}
+
+type processConfig struct {
+	Verifier      string   `toml:"verifier"`
+	MemoryMiB     int      `toml:"memory_mib"`
+	OpenFiles     int      `toml:"open_files"`
+	ShutdownGrace duration `toml:"shutdown_grace" relay:"ShutdownGrace"`
+}
+
+//go:embed moa.toml
+var sampleHead string
+
+// sample is the documented config file with all defaults.
+func sample() string { return sampleHead + builtin.Samples() }
+
+// leaves are the keys that have a flag and an environment variable.
+func (c *Config) leaves() iter.Seq[leaf] { return leaves(reflect.ValueOf(c).Elem(), "") }
+
+// Default returns the configuration of a relay that was told nothing.
+func Default() Config {
+	defaults := relay.DefaultConfig()
+	c := Config{
+		Data:    "./moa-data",
+		Log:     logConfig{Level: "info", Format: "auto"},
+		Process: processConfig{Verifier: sig.Auto},
+	}
+	c.link(&defaults, func(ours, theirs reflect.Value) { ours.Set(theirs.Convert(ours.Type())) })
+	for _, p := range defaults.TrustedProxies {
+		c.TrustedProxies = append(c.TrustedProxies, prefix{p})
+	}
+	return c
+}
+
+// relay returns what the relay's engine is to know. c is valid.
+func (c *Config) relay() relay.Config {
+	out := relay.DefaultConfig()
+	c.link(&out, func(ours, theirs reflect.Value) { theirs.Set(ours.Convert(theirs.Type())) })
+	out.TrustedProxies = nil
+	for _, p := range c.TrustedProxies {
+		out.TrustedProxies = append(out.TrustedProxies, p.Prefix)
+	}
+	out.Info.Version = version().String()
+	return out
+}
+
+// link calls pair for each field with a `relay` tag and its counterpart.
+func (c *Config) link(r *relay.Config, pair func(ours, theirs reflect.Value)) {
+	for l := range c.leaves() {
+		if l.relay == "" {
+			continue
+		}
+		theirs := reflect.ValueOf(r).Elem()
+		for name := range strings.SplitSeq(l.relay, ".") {
+			theirs = theirs.FieldByName(name)
+		}
+		if !theirs.IsValid() {
+			panic("relay.Config has no " + l.relay)
+		}
+		pair(l.value, theirs)
+	}
+}
+
+// Validate returns every fault, the policies' aside.
+func (c *Config) Validate() (faults []builtin.Fault) {
+	fault := func(path, format string, args ...any) {
+		faults = append(faults, builtin.Fault{Path: path, Text: fmt.Sprintf(format, args...)})
+	}
+	if c.Data == "" {
+		fault("data", "missing; it names the folder of the store")
+	}
+	oneOf := func(path, value string, words ...string) {
+		if !slices.Contains(words, value) {
+			fault(path, "%q is none of %s", value, strings.Join(words, ", "))
+		}
+	}
+	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf("log.format", c.Log.Format, "auto", "text", "json")
+	oneOf("process.verifier", c.Process.Verifier, append([]string{sig.Auto}, sig.Names()...)...)
+	if c.Process.MemoryMiB < 0 {
+		fault("process.memory_mib", "%d is less than 0", c.Process.MemoryMiB)
+	}
+	if c.Process.OpenFiles < 0 {
+		fault("process.open_files", "%d is less than 0", c.Process.OpenFiles)
+	}
+	r := c.relay()
+	return append(faults, c.relayFaults(r.Validate())...)
+}
+
+// restart are the keys, or tables of keys, that a reload does not change. The
+// sample marks them.
+var restart = []string{
+	"listen", "data", "clients.compression", "clients.ping_every",
+	"limits.outbox_bytes", "limits.ticket_events", "limits.ticket_bytes",
+	"metrics.listen", "metrics.pprof", "log.format", "process.",
+}
+
+// needsRestart are the keys in which now differs from c and which need one.
+func (c *Config) needsRestart(now *Config) (paths []string) {
+	news := map[string]any{}
+	for l := range now.leaves() {
+		news[l.path] = l.value.Interface()
+	}
+	for l := range c.leaves() {
+		fixed := slices.ContainsFunc(restart, func(r string) bool {
+			return l.path == r || strings.HasSuffix(r, ".") && strings.HasPrefix(l.path, r)
+		})
+		if fixed && !reflect.DeepEqual(l.value.Interface(), news[l.path]) {
+			paths = append(paths, l.path)
+		}
+	}
+	return paths
+}
+
+// relayFaults gives the faults that package relay has found the paths of the
+// config file.
+func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
+	if err == nil {
+		return nil
+	}
+	paths := map[string]string{"TrustedProxies": "trusted_proxies"}
+	for l := range c.leaves() {
+		if l.relay != "" {
+			paths[l.relay] = l.path
+		}
+	}
+	for _, one := range split(err) {
+		field, text, _ := strings.Cut(one.Error(), ": ")
+		path, ok := paths[field]
+		if !ok {
+			path, text = "config", one.Error()
+		}
+		faults = append(faults, builtin.Fault{Path: path, Text: text})
+	}
+	return faults
+}
+
+// split undoes errors.Join.
+func split(err error) []error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		return many.Unwrap()
+	}
+	return []error{err}
+}
+
+// duration is a time.Duration that a file writes as "1m30s".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf(`%q is not a time: want "500ms", "20s" or "1m30s"`, text)
+	}
+	*d = duration(parsed)
+	return nil
+}
+
+// prefix is a network, or one address.
+type prefix struct{ netip.Prefix }
+
+func (p *prefix) UnmarshalText(text []byte) error {
+	if a, err := netip.ParseAddr(string(text)); err == nil {
+		p.Prefix = netip.PrefixFrom(a, a.BitLen())
+		return nil
+	}
+	parsed, err := netip.ParsePrefix(string(text))
+	if err != nil {
+		return fmt.Errorf(`%q is not a network: want "10.0.0.0/8", "fd00::/8" or an address`, text)
+	}
+	p.Prefix = parsed.Masked()
+	return nil
+}

@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/policy"
+	"moa/policy/builtin"
+	"moa/relay"
+)
+
+// writeConfig writes a config file and returns its name.
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "moa.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestSampleIsExactlyTheDefault(t *testing.T) {
+	var c Config
+	faults, err := c.readFile(writeConfig(t, sample()))
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	want := Default()
+	for l := range want.leaves() {
+		if l.list() && l.value.Len() == 0 {
+			l.value.Set(reflect.MakeSlice(l.value.Type(), 0, 0)) // as TOML reads []
+		}
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("the sample is\n%+v\nthe default is\n%+v", c, want)
+	}
+}
+
+func TestSampleDocumentsEveryKey(t *testing.T) {
+	text := sample()
+	c := Default()
+	for l := range c.leaves() {
+		key := l.path[strings.LastIndex(l.path, ".")+1:]
+		if !regexp.MustCompile(`(?m)^` + key + ` = `).MatchString(text) {
+			t.Errorf("%s is missing", l.path)
+		}
+	}
+	for _, name := range builtin.Names() {
+		if !strings.Contains(text, `use = "`+name+`"`) {
+			t.Errorf("policy %s is missing", name)
+		}
+	}
+}
+
+func TestSampleMarksWhatNeedsRestart(t *testing.T) {
+	c := Default()
+	marked := map[string]bool{}
+	table, pending := "", ""
+	for line := range strings.Lines(sampleHead) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "#"):
+			pending += line
+		case strings.HasPrefix(line, "["):
+			table = strings.Trim(line, "[]") + "."
+			marked[table] = strings.Contains(pending, "[restart]")
+			pending = ""
+		case strings.Contains(line, " = "):
+			key, _, _ := strings.Cut(line, " = ")
+			marked[table+key] = marked[table] || strings.Contains(pending, "[restart]")
+			// One comment may stand over several keys.
+			if !strings.HasPrefix(key, "ticket_") {
+				pending = ""
+			}
+		case line == "":
+			pending = ""
+		}
+	}
+	for l := range c.leaves() {
+		if needs := len(c.needsRestart(changed(c, l.path))) > 0; needs != marked[l.path] {
+			t.Errorf("%s: needs a restart: %v; the sample says so: %v", l.path, needs, marked[l.path])
+		}
+	}
+}
+
+// changed returns a copy of c that differs in one key.
+func changed(c Config, path string) *Config {
+	for l := range c.leaves() {
+		if l.path == path {
+			one := reflect.New(l.value.Type()).Elem()
+			switch {
+			case l.list():
+				one.Set(reflect.MakeSlice(l.value.Type(), 1, 1))
+			case l.value.Kind() == reflect.String:
+				one.SetString("other")
+			case l.value.Kind() == reflect.Bool:
+				one.SetBool(!l.value.Bool())
+			default:
+				one.SetInt(l.value.Int() + 1)
+			}
+			l.value.Set(one)
+		}
+	}
+	return &c
+}
+
+func TestEveryRelaySettingHasAKey(t *testing.T) {
+	c := Default()
+	named := []string{"TrustedProxies", "Info.Software", "Info.Version"}
+	for l := range c.leaves() {
+		named = append(named, l.relay)
+	}
+	for field := range fields(reflect.TypeFor[relay.Config](), "") {
+		if !slices.Contains(named, field) {
+			t.Errorf("no key sets relay.Config.%s", field)
+		}
+	}
+	got, want := c.relay(), relay.DefaultConfig()
+	got.Info.Version, got.Info.Software = want.Info.Version, want.Info.Software
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("by default the relay is\n%+v\nand not\n%+v", got, want)
+	}
+}
+
+func fields(t reflect.Type, prefix string) map[string]bool {
+	all := map[string]bool{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Type.Kind() == reflect.Struct {
+			for name := range fields(f.Type, prefix+f.Name+".") {
+				all[name] = true
+			}
+			continue
+		}
+		all[prefix+f.Name] = true
+	}
+	return all
+}
+
+func TestEveryFaultIsToldAtOnce(t *testing.T) {
+	path := writeConfig(t, `
+listn = "x"
+trusted_proxies = ["10.0.0.0/8", "nonsense"]
+[info]
+pubkey = "abc"
+[limits]
+limit = "a"
+subscriptions = 0
+[clients]
+ping_every = "soon"
+[log]
+level = "loud"
+[[policy]]
+use = "nope"
+[[policy]]
+use = "kinds"
+allow = "1-x"
+`)
+	_, _, err := source{file: path}.load(policy.Env{}, nil)
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"listn: unknown key", "trusted_proxies[1]: ", "info.pubkey: ", "limits.limit: want a whole number",
+		"limits.subscriptions: 0 is less than 1", "clients.ping_every: ",
+		`log.level: "loud"`, `policy[0].use: `, "policy[1].allow",
+	} {
+		if !strings.Contains(err.Error(), path+": "+want) {
+			t.Errorf("not told: %s", want)
+		}
+	}
+	if exitCode(err) != 2 {
+		t.Errorf("exit code %d", exitCode(err))
+	}
+	if t.Failed() {
+		t.Log(err)
+	}
+}
+
+func TestBrokenTOMLIsPlaced(t *testing.T) {
+	_, _, err := source{file: writeConfig(t, "listen = \"x\"\n[limits\n")}.load(policy.Env{}, nil)
+	if err == nil || !strings.Contains(err.Error(), "moa.toml:2:") {
+		t.Errorf("%v", err)
+	}
+}
+
+// loadArgs loads the configuration as `moa check-config` with these arguments
+// would.
+func loadArgs(t *testing.T, args ...string) (c Config, err error) {
+	t.Helper()
+	cmd := checkConfigCommand()
+	cmd.Writer = new(bytes.Buffer)
+	cmd.Action = actionOf(func(s source) error {
+		c, _, err = s.load(policy.Env{}, nil)
+		return nil
+	})
+	if err := cmd.Run(context.Background(), append([]string{"check-config"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return c, err
+}
+
+func TestFlagBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
+	path := writeConfig(t, `
+listen = "127.0.0.1:1"
+trusted_proxies = ["10.0.0.1"]
+[limits]
+filters = 1
+subscriptions = 1
+event_tags = 1
+[log]
+level = "error"
+`)
+	t.Setenv("MOA_LIMITS_FILTERS", "2")
+	t.Setenv("MOA_LIMITS_SUBSCRIPTIONS", "2")
+	t.Setenv("MOA_TRUSTED_PROXIES", "10.0.0.2, 10.1.0.0/16")
+	t.Setenv("MOA_CLIENTS_PING_EVERY", "1m30s")
+	t.Setenv("MOA_CLIENTS_EOSE_HINTS", "false")
+	c, err := loadArgs(t, "--config", path, "--limits.filters", "3", "--log-level", "warn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []struct {
+		what      string
+		got, want any
+	}{
+		{"flag over environment", c.Limits.Filters, 3},
+		{"flag over file", c.Log.Level, "warn"},
+		{"environment over file", c.Limits.Subscriptions, 2},
+		{"list from the environment", len(c.TrustedProxies), 2},
+		{"time from the environment", c.Clients.PingEvery, duration(90e9)},
+		{"bool from the environment", c.Clients.EOSEHints, false},
+		{"file over default", c.Listen, "127.0.0.1:1"},
+		{"file over default, in a table", c.Limits.EventTags, 1},
+		{"default", c.Data, "./moa-data"},
+	} {
+		if l.got != l.want {
+			t.Errorf("%s: %v, not %v", l.what, l.got, l.want)
+		}
+	}
+}
+
+func TestFaultsNameTheirSource(t *testing.T) {
+	t.Setenv("MOA_LIMITS_FILTERS", "none")
+	_, err := loadArgs(t, "--limits.subscriptions", "0")
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{"MOA_LIMITS_FILTERS: want a whole number", "--limits.subscriptions: limits.subscriptions: 0 is less than 1"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
+// actionOf is a command's Action that only looks at where its configuration
+// comes from.
+func actionOf(look func(source) error) cli.ActionFunc {
+	return func(_ context.Context, cmd *cli.Command) error { return look(sourceOf(cmd)) }
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/nips/event"
+	"moa/policy"
+	"moa/store"
+)
+
+func exportCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "export",
+		Usage:     "write the stored events as JSON lines",
+		ArgsUsage: "[FILE]",
+		Description: `Writes one event a line to FILE, or to standard output: newest first, those of
+one second by ascending id. A name that ends in .gz or .zst asks for that
+compression. FILE appears, or is replaced, once it is whole.
+
+From the store of a relay that is not running, everything that has not expired,
+whoever may read it; with --relay from one that is, what it shows to a stranger.`,
+		Flags: append(configFlags(),
+			&cli.StringFlag{Name: "relay", Usage: "read from the running relay at `URL`, ws://…"},
+			&cli.StringFlag{Name: "filter", Usage: "only what this NIP-01 filter matches, as `JSON`; its limit counts"},
+		),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+			defer stop()
+			return runExport(ctx, cmd)
+		},
+	}
+}
+
+func runExport(ctx context.Context, cmd *cli.Command) error {
+	path, err := oneFile(cmd)
+	if err != nil {
+		return err
+	}
+	filter := new(event.Filter)
+	if text := cmd.String("filter"); text != "" {
+		if filter, err = event.ParseFilter([]byte(text)); err != nil {
+			return usagef("--filter: %w", err)
+		}
+	}
+	read, total, close, err := exportSource(ctx, cmd, filter)
+	if err != nil {
+		return err
+	}
+	defer close()
+	out, err := createOutput(path)
+	if err != nil {
+		return err
+	}
+	defer out.abandon()
+	bar := newProgress(cmd.Root().ErrWriter, "exporting", total)
+	began := time.Now()
+	var n int64
+	err = read(func(raw []byte) error {
+		n++
+		if n%1000 == 0 {
+			bar.set(n, n)
+		}
+		if _, err := out.Write(raw); err != nil {
+			return err
+		}
+		return out.WriteByte('\n')
+	})
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	if err := out.commit(); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	fmt.Fprintf(cmd.Root().ErrWriter, "%10d events in %v, %.0f a second\n", n, took.Round(10*time.Millisecond), float64(n)/took.Seconds())
+	return nil
+}
+
+// exportSource returns what reads the events, about how many there are, 0 if
+// that is not known, and what ends the reading.
+func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (read func(emit func([]byte) error) error, total int64, close func(), err error) {
+	if url := cmd.String("relay"); url != "" {
+		return func(emit func([]byte) error) error { return fetch(ctx, url, *filter, emit) }, 0, func() {}, nil
+	}
+	cfg, _, err := sourceOf(cmd).load(policy.Env{}, nil)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	st, err := openStore(&cfg, storeEnv{})
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	if cmd.String("filter") == "" {
+		total = st.Stats().Events
+	}
+	scan := func(emit func([]byte) error) error { return scanAll(ctx, st, filter, emit) }
+	return scan, total, func() { st.Close() }, nil
+}
+
+// scanAll emits every stored event that matches and has not expired.
+func scanAll(ctx context.Context, st store.Store, filter *event.Filter, emit func(raw []byte) error) error {
+	scan := st.Scan(store.Query{Filters: []*event.Filter{filter}, Now: time.Now().Unix(), Bulk: true})
+	for {
+		p, err := scan.Next(ctx, store.Page{Events: 4096, Bytes: 8 << 20}, func(r *store.Record) error { return emit(r.Raw) })
+		if err != nil || p.Done {
+			return err
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/nips/event"
+	"moa/nips/nip62"
+	"moa/nips/relayurl"
+	"moa/nips/sig"
+	"moa/policy"
+	"moa/store"
+)
+
+func importCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "import",
+		Usage:     "store events from a file of JSON lines",
+		ArgsUsage: "[FILE]",
+		Description: `Reads one event a line from FILE, or from standard input; gzip and zstd are
+recognised. Into the store of a relay that is not running, or with --relay
+through the socket of one that is.
+
+Ids and signatures are checked. Deletions and requests to vanish that the
+store knows, or that the input has, hold. Policies are for clients and are not
+asked, so that a backup comes back whole; --policies asks them, as if each
+author sent the event. Protected events (NIP-70) are taken, ephemeral ones and
+those that have expired are not.
+
+Importing twice is harmless: what is stored is passed over before its
+signature is checked. With --resume an import that was cut off goes on where it
+was: FILE.moa-checkpoint keeps the place, and is removed at the end.`,
+		Flags: append(configFlags(),
+			&cli.StringFlag{Name: "relay", Usage: "publish to the running relay at `URL`, ws://…"},
+			&cli.BoolFlag{Name: "resume", Usage: "keep a checkpoint beside FILE, and go on from the one that is there"},
+			&cli.BoolFlag{Name: "no-verify", Usage: "trust the signatures in the input; ids are checked all the same"},
+			&cli.BoolFlag{Name: "policies", Usage: "ask the policies of the configuration"},
+		),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+			defer stop()
+			// A second interrupt ends the process at once.
+			context.AfterFunc(ctx, stop)
+			return runImport(ctx, cmd)
+		},
+	}
+}
+
+func runImport(ctx context.Context, cmd *cli.Command) error {
+	path, err := oneFile(cmd)
+	if err != nil {
+		return err
+	}
+	resume := cmd.Bool("resume")
+	if resume && path == "-" {
+		return usagef("--resume needs a file")
+	}
+	in, err := openInput(path)
+	if err != nil {
+		return usageError{err}
+	}
+	defer in.Close()
+	var from checkpoint
+	if resume {
+		if from, err = readCheckpoint(path, in.Size); err != nil {
+			return err
+		}
+		if err := in.skip(from); err != nil {
+			return err
+		}
+	}
+	from.Size = in.Size
+
+	im := &importer{in: in}
+	close, err := im.target(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	defer close()
+	bar := newProgress(cmd.Root().ErrWriter, "importing", in.Size)
+	saved := time.Now()
+	im.progress = func(c checkpoint) error {
+		bar.set(in.Taken(), c.Tally.total()-from.Tally.total())
+		if resume && time.Since(saved) >= time.Second {
+			saved = time.Now()
+			return c.write(path)
+		}
+		return nil
+	}
+	began := time.Now()
+	done, err := im.run(ctx, from)
+	bar.finish()
+	return report(cmd.Root().ErrWriter, path, resume, done, from, time.Since(began), err)
+}
+
+// report tells what became of the input, and keeps or removes the checkpoint.
+func report(w io.Writer, path string, resume bool, done, from checkpoint, took time.Duration, err error) error {
+	done.Tally.print(w)
+	n := done.Tally.total() - from.Tally.total()
+	fmt.Fprintf(w, "%10d lines in %v, %.0f a second\n", n, took.Round(10*time.Millisecond), float64(n)/took.Seconds())
+	if resume {
+		if err == nil {
+			return removeCheckpoint(path)
+		}
+		if saving := done.write(path); saving != nil {
+			err = errors.Join(err, saving)
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted after line %d", done.Line)
+	}
+	return err
+}
+
+// oneFile is the command's file, "-" for none.
+func oneFile(cmd *cli.Command) (string, error) {
+	switch cmd.NArg() {
+	case 0:
+		return "-", nil
+	case 1:
+		return cmd.Args().First(), nil
+	}
+	return "", usagef("one file at a time")
+}
+
+// target readies the store, or the relay that --relay names. close ends what that
+// began.
+func (im *importer) target(ctx context.Context, cmd *cli.Command) (close func(), err error) {
+	if url := cmd.String("relay"); url != "" {
+		p, err := dialPublisher(ctx, url)
+		if err != nil {
+			return nil, err
+		}
+		im.admit = func(e *event.Event) (string, bool) { return admissible(e, time.Now().Unix()), false }
+		im.store = p.publish
+		return p.close, nil
+	}
+	s := sourceOf(cmd)
+	cfg, chain, err := s.load(policy.Env{}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !cmd.Bool("no-verify") {
+		if im.verify, err = sig.New(cfg.Process.Verifier); err != nil {
+			return nil, err
+		}
+	}
+	st, err := openStore(&cfg, storeEnv{})
+	if err != nil {
+		return nil, err
+	}
+	if !cmd.Bool("policies") {
+		chain = nil
+	}
+	var ours []relayurl.Location
+	if here, err := relayurl.Parse(cfg.URL); err == nil {
+		ours = []relayurl.Location{here}
+	}
+	im.into(st, chain, ours)
+	return func() { st.Close() }, nil
+}
+
+// into sets the importer up to write a store of a relay whose URLs are ours.
+func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Location) {
+	im.admit = func(e *event.Event) (string, bool) {
+		if st.Has(e.ID) {
+			return "", true
+		}
+		if r := admissible(e, time.Now().Unix()); r != "" {
+			return r, false
+		}
+		if e.Kind == event.KindVanish {
+			if here, err := nip62.Addressed(e, ours); err != nil || !here {
+				return "a request to vanish from another relay", false
+			}
+		}
+		return refusal(chain.Early(context.Background(), author{e.PubKey}, e)), false
+	}
+	if chain != nil {
+		im.late = func(e *event.Event) string {
+			return refusal(chain.Late(context.Background(), author{e.PubKey}, e, policy.Decision{}))
+		}
+	}
+	im.store = func(ctx context.Context, batch []*event.Event) (t tally, err error) {
+		// What has been read is stored, also when ctx has just ended.
+		results, err := st.Commit(context.WithoutCancel(ctx), time.Now().Unix(), batch)
+		if err != nil {
+			return t, err
+		}
+		for _, r := range results {
+			t.count(r.Outcome)
+		}
+		return t, nil
+	}
+}
+
+// count counts what a store did with an event.
+func (t *tally) count(o store.Outcome) {
+	switch o {
+	case store.Stored:
+		t.Accepted++
+	case store.Duplicate:
+		t.Duplicate++
+	case store.Stale:
+		t.reject("a newer version is stored")
+	case store.Deleted:
+		t.reject("deleted by its author")
+	case store.Vanished:
+		t.reject("its author has vanished")
+	case store.Expired:
+		t.reject("expired")
+	default:
+		t.reject("unknown outcome")
+	}
+}
+
+// admissible says why no relay should store the event, or "".
+func admissible(e *event.Event, now int64) string {
+	switch {
+	case event.Ephemeral(e.Kind):
+		return "ephemeral"
+	case e.Expiration != 0 && e.Expiration <= now:
+		return "expired"
+	}
+	return ""
+}
+
+// refusal says why the policies do not want an event stored, or "".
+func refusal(d policy.Decision) string {
+	switch d.Action {
+	case policy.Accept:
+		return ""
+	case policy.Reject:
+		return "policy " + d.By + ": " + string(d.Reason)
+	}
+	return "policy " + d.By
+}
+
+// author is an event's author as the client that policies see in an import.
+type author struct{ key event.PubKey }
+
+func (author) ID() uint64               { return 0 }
+func (author) IP() netip.Addr           { return netip.Addr{} }
+func (author) Host() string             { return "" }
+func (a author) Authed() []event.PubKey { return []event.PubKey{a.key} }

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/urfave/cli/v3"
+
+	"moa/policy"
+	"moa/policy/builtin"
+)
+
+// source is where a configuration comes from: a file, and what overrides it.
+type source struct {
+	file     string // "": none
+	override []override
+}
+
+// override is the value of a flag or an environment variable.
+type override struct {
+	leaf  leaf
+	from  string // "--listen" or "MOA_LISTEN", for faults
+	value string
+}
+
+// configFlag names the config file.
+func configFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "configuration `FILE` (TOML); none is needed", Sources: cli.EnvVars("MOA_CONFIG"), TakesFile: true}
+}
+
+// prominent are the keys whose flags `--help` shows.
+var prominent = map[string]string{
+	"listen":     "listen on `HOST:PORT`",
+	"data":       "keep events in `DIR`",
+	"url":        "the relay's public `URL`, wss://…",
+	"log.level":  "`LEVEL`: debug, info, warn or error",
+	"log.format": "`FORMAT`: text, json or auto",
+}
+
+// configFlags are --config and one flag for every key of the file.
+func configFlags() []cli.Flag {
+	flags := []cli.Flag{configFlag()}
+	defaults := Default()
+	for l := range defaults.leaves() {
+		usage, shown := prominent[l.path]
+		f := &cli.StringFlag{Name: l.flag(), Usage: usage, Hidden: !shown, Sources: cli.EnvVars(l.env())}
+		if shown {
+			f.DefaultText = l.value.String()
+		}
+		if short, ok := strings.CutPrefix(l.path, "log."); ok {
+			f.Aliases = []string{"log-" + short}
+		}
+		flags = append(flags, f)
+	}
+	return flags
+}
+
+// sourceOf reads the flags and the environment.
+func sourceOf(cmd *cli.Command) source {
+	s := source{file: cmd.String("config")}
+	defaults := Default()
+	for l := range defaults.leaves() {
+		if !cmd.IsSet(l.flag()) {
+			continue
+		}
+		o := override{leaf: l, from: "--" + l.flag(), value: cmd.String(l.flag())}
+		if v, ok := os.LookupEnv(l.env()); ok && v == o.value {
+			o.from = l.env()
+		}
+		s.override = append(s.override, o)
+	}
+	return s
+}
+
+// read reads the configuration and returns every fault of it. An error says
+// that there is nothing to find faults in.
+func (s source) read() (c Config, faults []string, err error) {
+	c = Default()
+	if s.file != "" {
+		found, err := c.readFile(s.file)
+		if err != nil {
+			return c, nil, err
+		}
+		for _, f := range found {
+			faults = append(faults, s.file+": "+f.Error())
+		}
+	}
+	overridden := map[string]string{}
+	for _, o := range s.override {
+		overridden[o.leaf.path] = o.from
+		for _, f := range builtin.DecodeTable(o.table(), &c) {
+			faults = append(faults, o.from+": "+f.Text)
+		}
+	}
+	for _, f := range c.Validate() {
+		where := s.file
+		if from, ok := overridden[f.Path]; ok {
+			where = from
+		} else if where == "" {
+			where = "default"
+		}
+		faults = append(faults, where+": "+f.Error())
+	}
+	return c, faults, nil
+}
+
+// chain builds the policies of a configuration and returns every fault of them.
+func (s source) chain(c *Config, env policy.Env, report policy.Report) (*policy.Chain, []string) {
+	env.Dir = filepath.Dir(s.file) // relative names in a file start at its folder
+	chain, found := builtin.Build(env, report, c.Policy)
+	faults := make([]string, len(found))
+	for i, f := range found {
+		faults[i] = s.file + ": " + f.Error()
+	}
+	return chain, faults
+}
+
+// load reads the configuration and builds its policies. All faults of both
+// come in one error.
+func (s source) load(env policy.Env, report policy.Report) (Config, *policy.Chain, error) {
+	c, faults, err := s.read()
+	if err != nil {
+		return c, nil, err
+	}
+	chain, more := s.chain(&c, env, report)
+	return c, chain, faultsError(append(faults, more...))
+}
+
+// readFile reads the file over what c holds.
+func (c *Config) readFile(path string) ([]builtin.Fault, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	var table map[string]any
+	if err := toml.Unmarshal(text, &table); err != nil {
+		var at *toml.DecodeError
+		if errors.As(err, &at) {
+			line, column := at.Position()
+			return nil, usagef("%s:%d:%d: %s", path, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+		}
+		return nil, usagef("%s: %w", path, err)
+	}
+	var faults []builtin.Fault
+	if policies, ok := table["policy"]; ok {
+		delete(table, "policy")
+		if c.Policy, ok = tables(policies); !ok {
+			faults = append(faults, builtin.Fault{Path: "policy", Text: "want [[policy]] tables"})
+		}
+	}
+	return append(faults, builtin.DecodeTable(table, c)...), nil
+}
+
+// tables is a TOML array of tables, in whichever of its two ways it was written.
+func tables(v any) ([]map[string]any, bool) {
+	switch v := v.(type) {
+	case []map[string]any:
+		return v, true
+	case []any:
+		all := make([]map[string]any, len(v))
+		for i, one := range v {
+			table, ok := one.(map[string]any)
+			if !ok {
+				return nil, false
+			}
+			all[i] = table
+		}
+		return all, true
+	}
+	return nil, false
+}
+
+// table is the override as a piece of the file would be decoded.
+func (o override) table() map[string]any {
+	var v any = o.value
+	switch {
+	case o.leaf.list():
+		items := []any{}
+		for item := range strings.SplitSeq(o.value, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				items = append(items, o.leaf.parse(item))
+			}
+		}
+		v = items
+	default:
+		v = o.leaf.parse(o.value)
+	}
+	parts := strings.Split(o.leaf.path, ".")
+	for _, key := range slices.Backward(parts) {
+		v = map[string]any{key: v}
+	}
+	return v.(map[string]any)
+}
+
+// parse reads one value as the file would have it. What cannot be read stays a
+// string, which the decoder then refuses with the words that fit the key.
+func (l leaf) parse(s string) any {
+	if l.text() {
+		return s
+	}
+	var one struct{ V any }
+	if err := toml.Unmarshal([]byte("V = "+s), &one); err != nil {
+		return s
+	}
+	return one.V
+}
+
+// faultsError is an error that shows every fault on a line of its own; nil for
+// none.
+func faultsError(faults []string) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return usagef("%d fault(s) in the configuration:\n%s", len(faults), strings.Join(faults, "\n"))
+}

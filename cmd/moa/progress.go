@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// progress is a bar on a terminal, and nothing elsewhere.
+type progress struct {
+	bar   *progressbar.ProgressBar // nil: nothing
+	what  string
+	began time.Time
+}
+
+// newProgress starts a bar of size bytes on w; 0: the size is not known.
+func newProgress(w io.Writer, what string, size int64) *progress {
+	p := &progress{what: what, began: time.Now()}
+	if !isTerminal(w) {
+		return p
+	}
+	if size <= 0 {
+		size = -1 // a spinner
+	}
+	p.bar = progressbar.NewOptions64(size,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionSetWidth(30),
+		progressbar.OptionSetElapsedTime(true),
+		progressbar.OptionClearOnFinish(),
+	)
+	return p
+}
+
+// set moves the bar to its place and shows the rate of events.
+func (p *progress) set(at, events int64) {
+	if p.bar == nil {
+		return
+	}
+	p.bar.Describe(fmt.Sprintf("%s: %d, %.0f a second", p.what, events, float64(events)/time.Since(p.began).Seconds()))
+	_ = p.bar.Set64(at) // a bar that cannot be drawn is no reason to stop
+}
+
+func (p *progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
+
+// isTerminal reports that a person is looking at what is written to w.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/urfave/cli/v3"
+
+	"moa/nips/event"
+	"moa/nips/sig"
+	"moa/policy"
+	"moa/relay"
+	"moa/store"
+)
+
+func serveCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "serve",
+		Usage: "run the relay",
+		Description: `Runs until SIGTERM or SIGINT, and then ends in order: what has been taken is
+stored, and what waits for clients is sent. A second signal ends it at once.
+SIGHUP reads the configuration again.
+
+Every key of the configuration file, which ` + "`moa config`" + ` prints, is a flag and
+an environment variable too: limits.message_bytes is --limits.message-bytes
+and MOA_LIMITS_MESSAGE_BYTES.`,
+		Flags: configFlags(),
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			if cmd.NArg() > 0 {
+				return usagef("serve takes no arguments, and got %q", cmd.Args().First())
+			}
+			return serve(ctx, sourceOf(cmd), cmd.Root().ErrWriter)
+		},
+	}
+}
+
+// instance is a running relay and what it was made from.
+type instance struct {
+	source source
+	cfg    Config
+	level  *slog.LevelVar
+	log    *slog.Logger
+	env    policy.Env
+	report policy.Report
+	server *relay.Server
+}
+
+// serve runs the relay until a signal or ctx ends it.
+func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
+	cfg, faults, err := src.read()
+	if err != nil {
+		return err
+	}
+	in := &instance{source: src, cfg: cfg, level: new(slog.LevelVar)}
+	in.level.Set(logLevel(cfg.Log.Level))
+	in.log = newLogger(stderr, cfg.Log.Format, in.level)
+	registry := newRegistry()
+	in.report = reporter(in.log, registry)
+	var st store.Store // set before the first policy is asked
+	in.env = policy.Env{Log: in.log, Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+		return stored(ctx, st, f, found)
+	}}
+	chain, found := src.chain(&cfg, in.env, in.report)
+	if err := faultsError(append(faults, found...)); err != nil {
+		return err
+	}
+	in.limits()
+	verifier, err := in.verifier(registry)
+	if err != nil {
+		return err
+	}
+	defer verifier.Close()
+	if st, err = openStore(&cfg, storeEnv{log: in.log, metrics: registry}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	in.server, err = relay.New(cfg.relay(), relay.Deps{Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry})
+	if err != nil {
+		return err
+	}
+	if err := in.server.Listen(); err != nil {
+		return listenError(cfg.Listen, err)
+	}
+	leave, err := announce(cfg.Data, in.server.Addr())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	in.greet(stderr, st.Stats())
+	return in.run(ctx)
+}
+
+// run serves until a signal or ctx ends it, and reloads on SIGHUP.
+func (in *instance) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	handled := make(chan struct{})
+	defer func() { cancel(); <-handled }()
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		defer close(handled)
+		for stopping := false; ; {
+			select {
+			case s := <-signals:
+				switch {
+				case s == syscall.SIGHUP:
+					in.reload()
+				case stopping:
+					in.log.Warn("ended at once by a second signal", "signal", s.String())
+					os.Exit(1)
+				default:
+					stopping = true
+					in.log.Info("stopping", "signal", s.String())
+					cancel()
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return in.server.Run(ctx)
+}
+
+// reload reads the configuration again. One with a fault changes nothing.
+func (in *instance) reload() {
+	cfg, chain, err := in.source.load(in.env, in.report)
+	if err == nil {
+		err = in.server.Reload(cfg.relay(), chain)
+	}
+	if err != nil {
+		in.log.Error("configuration not reloaded, the old one stays in force", "file", in.source.file, "err", err)
+		return
+	}
+	in.level.Set(logLevel(cfg.Log.Level))
+	in.log.Info("configuration reloaded", "file", in.source.file, "policies", len(cfg.Policy), "restart_for", in.cfg.needsRestart(&cfg))
+}
+
+// limits sets what the process may use, as far as the system allows.
+func (in *instance) limits() {
+	if in.cfg.Process.MemoryMiB > 0 {
+		debug.SetMemoryLimit(int64(in.cfg.Process.MemoryMiB) << 20)
+	}
+	got, err := raiseOpenFiles(uint64(in.cfg.Process.OpenFiles))
+	if err != nil {
+		in.log.Warn("open file limit not raised", "limit", got, "err", err)
+	} else if most := uint64(in.cfg.Limits.Connections); got < most+spareFiles {
+		in.log.Info("fewer files may be open than limits.connections asks for", "limit", got, "connections", most)
+	}
+}
+
+// spareFiles are for the store, the listeners and the lists of policies.
+const spareFiles = 256
+
+// verifier picks what checks signatures and counts its errors.
+func (in *instance) verifier(registry *prometheus.Registry) (*sig.Checked, error) {
+	choice, err := sig.Choose(in.cfg.Process.Verifier)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range choice.Refused {
+		if errors.Is(r.Err, sig.ErrSelfTest) {
+			in.log.Error("signature verifier failed its self-test", "verifier", r.Name, "err", r.Err)
+		} else {
+			in.log.Debug("signature verifier not available", "verifier", r.Name, "err", r.Err)
+		}
+	}
+	mismatches := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "moa_sig_mismatches_total",
+		Help: "Signatures on which the verifier and btcec disagreed.",
+	})
+	registry.MustRegister(mismatches)
+	return sig.NewChecked(choice, sig.CheckOptions{Mismatch: func(m sig.Mismatch) {
+		mismatches.Inc()
+		in.log.Error("signature verifiers disagree", "verifier", m.Verifier, "verdict", m.Verdict, "now", m.Now)
+	}}), nil
+}
+
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b := version()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "moa_build_info",
+		Help:        "Always 1; the labels say which moa this is.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision},
+	})
+	info.Set(1)
+	r.MustRegister(info)
+	return r
+}
+
+// actions are the words for what a policy decides, in metrics and logs.
+var actions = map[policy.Action]string{
+	policy.Accept: "accept", policy.Reject: "reject", policy.Shadow: "shadow", policy.RelayOnly: "relay_only",
+}
+
+// reporter counts and logs what policies decide.
+func reporter(log *slog.Logger, registry *prometheus.Registry) policy.Report {
+	verdicts := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "moa_policy_verdicts_total",
+		Help: "Verdicts other than accept, by policy, its mode, where it was asked, and what it said.",
+	}, []string{"policy", "mode", "stage", "action"})
+	registry.MustRegister(verdicts)
+	return func(n *policy.Named, at policy.Stage, v policy.Verdict) {
+		verdicts.WithLabelValues(n.Name, n.Mode.String(), at.String(), actions[v.Action]).Inc()
+		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", actions[v.Action], "reason", string(v.Reason), "text", v.Text)
+	}
+}
+
+// stored is policy.Env.Stored over a store.
+func stored(ctx context.Context, st store.Store, f *event.Filter, found func(*event.Event) error) error {
+	scan := st.Scan(store.Query{Filters: []*event.Filter{f}, Now: time.Now().Unix(), Bulk: true})
+	for {
+		p, err := scan.Next(ctx, store.Page{Events: 256}, func(r *store.Record) error {
+			e, err := r.Event()
+			if err != nil {
+				return err
+			}
+			return found(e)
+		})
+		if err != nil || p.Done {
+			return err
+		}
+	}
+}
+
+// listenError says what to do about a port that cannot be had.
+func listenError(addr string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%s is taken by another program, perhaps another moa; choose another with --listen: %w", addr, err)
+	}
+	return err
+}
+
+// greet says where the relay is and how to try it.
+func (in *instance) greet(w io.Writer, s store.Stats) {
+	url := localURL(in.server.Addr())
+	in.log.Info("relay ready", "url", url, "public_url", in.cfg.URL, "data", in.cfg.Data, "events", s.Events, "version", version().String())
+	if isTerminal(w) {
+		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or try it:\n  moa export --relay %s --filter '{\"limit\":5}'\n\n", url, url)
+	}
+}
+
+// localURL is the relay's URL as this machine sees it.
+func localURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "ws://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "ws://" + net.JoinHostPort(host, port)
+}
