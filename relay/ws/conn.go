@@ -1,94 +1,87 @@
 package ws
 
 import (
-	"context"
-	"io"
 	"net"
-	"net/http"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
-
-	"github.com/gobwas/ws"
 )
 
-// Conn is one connection. One goroutine reads; all other methods are safe for
-// concurrent use.
+// Conn is one connection. One goroutine calls Read and Ready; everything else
+// is safe for concurrent use. Read until it fails, then call CloseNow.
 type Conn struct {
-	conn net.Conn
-	mu   sync.Mutex
-	buf  []byte
+	// Fixed once made.
+	opt     *Options
+	conn    net.Conn
+	raw     syscall.RawConn // nil: conn cannot be asked without waiting
+	readFD  func(fd uintptr) bool
+	writeFD func(fd uintptr) bool
+	first   *[16]byte // what an idle plain connection reads into, if raw is nil
+	deflate bool
+
+	// Owned by the reader.
+	in       *inbox // nil while nothing is there
+	deadline bool   // a read deadline is set
+	busy     bool   // the last read filled its buffer: begin with a large one
+	wait     bool   // tells tryRead what to do when nothing is there
+	blocked  bool   // tryRead has found nothing
+	readErr  error  // of tryRead, or what has ended the reading
+
+	// writing is held for one chunk after the other, never while waiting for
+	// anything but the peer, and that under a deadline.
+	writing  sync.Mutex
+	out      []byte // tells tryWrite what to write
+	sent     int    // by tryWrite
+	writeErr error  // what has ended the writing
+
+	mu      sync.Mutex // guards the following
+	control control    // frames that wait to be sent
+	closing bool       // a close frame was sent, or waits to be
+
+	controls atomic.Bool // control holds something
+	heard    atomic.Bool // since the Keeper looked last
+	dead     atomic.Bool // the Keeper has given it up
+	cut      atomic.Bool // CloseNow was called
+
+	kept keeping // owned by the Keeper
 }
 
-// Upgrade answers a websocket handshake and takes the connection from
-// net/http. When it fails it has answered the client.
-func Upgrade(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
-	c, _, _, err := ws.UpgradeHTTP(r, w)
-	if err != nil {
-		return nil, err
+// RemoteAddr is the peer's address, or its proxy's.
+func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
+// Deflates reports whether compression was negotiated.
+func (c *Conn) Deflates() bool { return c.deflate }
+
+// CloseNow ends the connection at once, and a Read and a Write under way with
+// it. What the peer has not received yet may be lost; without a close
+// handshake it surely is, so that a peer that does not read costs no memory
+// any more. It may be called more than once.
+func (c *Conn) CloseNow() {
+	if c.cut.Swap(true) {
+		return
 	}
-	return &Conn{conn: c}, nil
-}
-
-// Read returns the next whole message. It is valid until the next Read.
-// After an error the connection is over: call CloseNow.
-func (c *Conn) Read() ([]byte, error) {
-	for {
-		h, err := ws.ReadHeader(c.conn)
-		if err != nil {
-			return nil, err
-		}
-		c.buf = make([]byte, h.Length)
-		if _, err = io.ReadFull(c.conn, c.buf); err != nil {
-			return nil, err
-		}
-		ws.Cipher(c.buf, h.Mask, 0)
-		if h.OpCode == ws.OpClose {
-			return nil, &CloseError{Code: Normal, Peer: true}
-		}
-		if h.OpCode.IsData() {
-			return c.buf, nil
-		}
+	if c.opt.Keeper != nil {
+		c.opt.Keeper.remove(c)
 	}
+	if tcp, ok := c.conn.(*net.TCPConn); ok && !c.isClosing() {
+		tcp.SetLinger(0)
+	}
+	c.conn.Close()
 }
 
-// Ready reports whether a whole further message has arrived, so that Read will
-// not wait. It looks into the socket, and leaves the last message valid.
-func (c *Conn) Ready() bool { return false }
-
-// Write sends messages in order. A peer that takes none of it for
-// Options.WriteTimeout is an error.
-func (c *Conn) Write(msgs []Msg) error {
+func (c *Conn) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, m := range msgs {
-		p := append([]byte(nil), m.Head...)
-		if m.Body != nil {
-			p = append(append(p, m.Body.Raw...), ']')
-		}
-		if err := ws.WriteFrame(c.conn, ws.NewTextFrame(p)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return c.closing
 }
 
-// Close sends a close frame. Go on reading: Read drops what still comes and
-// returns an error when the peer has answered or Options.CloseTimeout is over.
-func (c *Conn) Close(code Code, reason string) error {
+// setReadDeadline does nothing once the connection is closing: Close has set
+// the last deadline.
+func (c *Conn) setReadDeadline(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return ws.WriteFrame(c.conn, ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(code), reason)))
+	if !c.closing {
+		c.conn.SetReadDeadline(t)
+	}
 }
-
-// CloseNow ends the connection at once. What was not sent yet is lost. It ends
-// a Read and a Write under way and may be called more than once.
-func (c *Conn) CloseNow() { c.conn.Close() }
-
-// Keeper pings connections and closes the dead. Options.Keeper names it; its
-// owner runs Run.
-type Keeper struct {
-	Every time.Duration // between two pings; 0: 60 s
-}
-
-// Run works until ctx is done.
-func (k *Keeper) Run(ctx context.Context) { <-ctx.Done() }

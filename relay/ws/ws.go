@@ -1,18 +1,77 @@
 // Package ws is the server side of WebSocket (RFC 6455) with
-// permessage-deflate (RFC 7692). It is the only package that knows the
-// websocket library.
+// permessage-deflate (RFC 7692), made for very many connections that are idle
+// most of the time and for one event going out to many of them. It starts no
+// goroutine for a connection, knows nothing of Nostr, and is the only package
+// that knows the websocket library.
+//
+// The library is github.com/gobwas/ws: of the well-kept ones it alone hands
+// over the parts (handshake, checked frame headers, a fast cipher, extension
+// parameters) without a connection type that brings its own buffers. What
+// moa needs around them is here: a connection that holds no buffer while
+// nothing arrives, many messages in one write, and an event that is compressed
+// once for all who receive it.
+//
+// # Idle connections
+//
+// A Conn waits for its socket to become readable before it takes a read buffer
+// from a pool, and gives it back as soon as it is empty. There is no writer
+// goroutine here and no timer: one Keeper pings everybody.
+//
+// # Compression
+//
+// Both directions are negotiated without context takeover. A message then is
+// self-contained and, since a stored block may stand before a compressed one,
+// can be put together from an uncompressed head of its own and a deflated body
+// that all receivers share (see Body).
 package ws
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"time"
+)
 
 // Options of an Upgrade. The zero Options are usable.
 type Options struct {
-	MaxMessage     int           // bytes of a message as the caller sees it; 0: 512 KiB
-	MessageTimeout time.Duration // from a message's first byte to its last; 0: 60 s
-	WriteTimeout   time.Duration // of one step of a Write; 0: 10 s
-	CloseTimeout   time.Duration // how long a closing peer may take to answer; 0: 3 s
-	Compression    bool          // accept permessage-deflate
-	Keeper         *Keeper       // pings the connection and closes it when dead; nil: nobody does
+	// MaxMessage bounds a message in bytes, as the caller sees it: inflated,
+	// its fragments joined. 0: 512 KiB.
+	MaxMessage int
+	// MessageTimeout bounds the time from a message's first byte to its last.
+	// Between messages a peer may be silent for ever (but see Keeper). 0: 60 s.
+	MessageTimeout time.Duration
+	// WriteTimeout is how long the peer may take for one step of a Write,
+	// 64 KiB at most. 0: 10 s.
+	WriteTimeout time.Duration
+	// CloseTimeout is how long the peer may take to answer a close. 0: 3 s.
+	CloseTimeout time.Duration
+	// Compression accepts permessage-deflate when the client offers it.
+	Compression bool
+	// Keeper pings the connection and closes it when it is dead. nil: nobody does.
+	Keeper *Keeper
+}
+
+// withDefaults returns o itself if nothing is left open in it, so that all
+// connections share one.
+func (o *Options) withDefaults() *Options {
+	if o == nil {
+		o = new(Options)
+	}
+	full := *o
+	or := func(d *time.Duration, otherwise time.Duration) {
+		if *d <= 0 {
+			*d = otherwise
+		}
+	}
+	if full.MaxMessage <= 0 {
+		full.MaxMessage = 512 << 10
+	}
+	or(&full.MessageTimeout, time.Minute)
+	or(&full.WriteTimeout, 10*time.Second)
+	or(&full.CloseTimeout, 3*time.Second)
+	if full == *o {
+		return o
+	}
+	return &full
 }
 
 // Code is a close code (RFC 6455 section 7.4.1).
@@ -23,31 +82,41 @@ const (
 	GoingAway   Code = 1001
 	Protocol    Code = 1002
 	Unsupported Code = 1003
-	NoStatus    Code = 1005 // never sent: the peer's close frame named no code
-	BadText     Code = 1007
+	NoStatus    Code = 1005 // never sent: a close frame without a code
+	BadData     Code = 1007
 	Policy      Code = 1008
 	TooBig      Code = 1009
 	Internal    Code = 1011
 )
 
-// CloseError is what Read returns when the peer has closed, or broken the
-// protocol: Code then is what it was told.
+// sendable reports whether a close frame may hold the code: the registered
+// ones, and those left to libraries and applications.
+func (c Code) sendable() bool {
+	return 1000 <= c && c <= 1003 || 1007 <= c && c <= 1014 || 3000 <= c && c <= 4999
+}
+
+// CloseError ends the reading of a connection that was closed by a close
+// frame, or that broke the protocol.
 type CloseError struct {
-	Code   Code
+	Code   Code // what the peer said, or was told
 	Reason string
 	Peer   bool // the peer closed; otherwise this side did
 }
 
-func (e *CloseError) Error() string { return e.Reason }
-
-// Msg is one text message: Head, or Head + Body.Raw + "]".
-type Msg struct {
-	Head []byte
-	Body *Body
+func (e *CloseError) Error() string {
+	who := "closed"
+	if e.Peer {
+		who = "peer closed"
+	}
+	return fmt.Sprintf("ws: %s: %d %s", who, e.Code, e.Reason)
 }
 
-// Body is an event's bytes, shared by all who receive it. Its deflated form is
-// made at most once, when the first connection asks for it.
-type Body struct {
-	Raw []byte // immutable
-}
+var (
+	// ErrClosed is the answer to a Write after Close or CloseNow.
+	ErrClosed = errors.New("ws: connection is closed")
+	// ErrDead ends the reading of a connection that answered no ping.
+	ErrDead = errors.New("ws: peer does not answer")
+	// ErrSlow ends the reading of a message that took longer than
+	// Options.MessageTimeout.
+	ErrSlow = errors.New("ws: message takes too long to arrive")
+)

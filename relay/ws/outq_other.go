@@ -1,0 +1,8 @@
+//go:build !linux
+
+package ws
+
+import "syscall"
+
+// unacknowledged is known on Linux only.
+func unacknowledged(syscall.RawConn) int32 { return 0 }

@@ -1,0 +1,252 @@
+package ws
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// Read returns the next whole message, text or binary, its fragments joined
+// and inflated. It is valid until the next Read: copy what is to be kept. Text
+// is valid UTF-8. Read answers control frames, and tells a peer that breaks
+// the protocol so. Its error is final: a *CloseError, ErrDead, ErrSlow, io.EOF
+// or what the network says.
+func (c *Conn) Read() ([]byte, error) {
+	if c.readErr != nil {
+		return nil, c.readErr
+	}
+	if c.in != nil {
+		c.in.takeBack()
+	}
+	for {
+		msg, err := c.next()
+		if err != nil {
+			return nil, c.endReading(err)
+		}
+		c.markIdle()
+		c.sendControl()
+		if !c.isClosing() { // otherwise only the peer's close frame counts
+			return msg, nil
+		}
+		c.in.takeBack()
+	}
+}
+
+// next reads up to the end of a message.
+func (c *Conn) next() ([]byte, error) {
+	for {
+		if in := c.in; in != nil {
+			done, more, err := c.advance(in)
+			if err != nil {
+				return nil, err
+			}
+			if done {
+				return c.finish(in)
+			}
+			if !more {
+				continue
+			}
+			in.makeRoom()
+		}
+		c.sendControl()
+		if err := c.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// advance looks at what has come: a piece of payload, or a frame's header. It
+// says whether a message is done, and whether it needs more bytes to go on.
+func (c *Conn) advance(in *inbox) (done, more bool, err error) {
+	if !in.midFrame() {
+		h, size, err := parseHeader(in.b[in.r:in.w])
+		if err != nil {
+			return false, false, &violation{Protocol, err.Error()}
+		}
+		if size == 0 {
+			return false, true, nil
+		}
+		if err := checkHeader(h, in.open, c.deflate); err != nil {
+			return false, false, &violation{Protocol, err.Error()}
+		}
+		if h.OpCode.IsControl() {
+			more, err := c.takeControl(in, h, size)
+			return false, more, err
+		}
+		in.begin(h, size)
+		if h.Length > c.mostBytes(in)-int64(in.end-in.start) {
+			return false, false, errTooBig
+		}
+	}
+	in.take()
+	if in.midFrame() {
+		return false, true, nil
+	}
+	return in.frame.Fin, false, nil
+}
+
+var errTooBig = &violation{TooBig, "message too big"}
+
+// violation is what a peer did wrong, in the words it is told.
+type violation struct {
+	code Code
+	text string
+}
+
+func (v *violation) Error() string { return v.text }
+
+// mostBytes is how long the message under way may be, as it comes. Deflating
+// what does not compress makes it longer: 5 bytes in 64 KiB are usual.
+func (c *Conn) mostBytes(in *inbox) int64 {
+	most := int64(c.opt.MaxMessage)
+	if in.deflated {
+		most += most>>10 + 64
+	}
+	return most
+}
+
+// finish hands out the message that is complete.
+func (c *Conn) finish(in *inbox) ([]byte, error) {
+	text := in.open == ws.OpText
+	in.open, in.frame, in.taken = ws.OpContinuation, ws.Header{}, 0
+	in.handed = true
+	msg := in.b[in.start:in.end:in.end]
+	if in.deflated {
+		var err error
+		if in.inflated, msg, err = inflate(msg, c.opt.MaxMessage); err != nil {
+			return nil, err
+		}
+	}
+	if text && !utf8.Valid(msg) {
+		return nil, &violation{BadData, "text is not valid UTF-8"}
+	}
+	return msg, nil
+}
+
+// fill waits for bytes and reads them. The inbox, if there is one, has room.
+func (c *Conn) fill() error {
+	if c.raw == nil {
+		return c.fillPlain()
+	}
+	// Most of a message comes at once: only who is about to wait inside one
+	// needs a deadline.
+	if inside := c.in != nil && c.in.inside(); inside {
+		c.wait = c.deadline
+	} else {
+		c.wait = true
+		c.markIdle()
+	}
+	err := c.readRaw()
+	if err == nil && c.blocked {
+		c.in.shrink()
+		c.markInside()
+		c.wait = true
+		err = c.readRaw()
+	}
+	return err
+}
+
+func (c *Conn) readRaw() error {
+	if err := c.raw.Read(c.readFD); err != nil {
+		return err
+	}
+	return c.readErr
+}
+
+// fillPlain is fill for a connection that cannot be asked without waiting.
+// While nothing arrives it lends it just enough room for a short header.
+func (c *Conn) fillPlain() error {
+	var n int
+	var err error
+	if in := c.in; in != nil && in.inside() {
+		in.shrink()
+		c.markInside()
+		n, err = c.conn.Read(in.b[in.w:])
+		c.came(n)
+	} else {
+		c.dropInbox()
+		c.markIdle()
+		n, err = c.conn.Read(c.first[:])
+		c.in = takeInbox(c.busy)
+		c.came(copy(c.in.b, c.first[:n]))
+	}
+	if n > 0 { // an error comes again
+		return nil
+	}
+	return err
+}
+
+// came takes note of n bytes behind in.w.
+func (c *Conn) came(n int) {
+	in := c.in
+	in.w += n
+	c.busy = in.w == len(in.b) || c.busy && n >= smallSize
+	if n > 0 && !c.heard.Load() { // spares the cache line
+		c.heard.Store(true)
+	}
+}
+
+// markInside sets the deadline of a message that is partly here, once.
+func (c *Conn) markInside() {
+	if !c.deadline {
+		c.deadline = true
+		c.setReadDeadline(time.Now().Add(c.opt.MessageTimeout))
+	}
+}
+
+func (c *Conn) markIdle() {
+	if c.deadline {
+		c.deadline = false
+		c.setReadDeadline(time.Time{})
+	}
+}
+
+func (c *Conn) dropInbox() {
+	if in := c.in; in != nil {
+		c.in = nil
+		in.release()
+	}
+}
+
+// endReading gives everything back and says, once and for all, why. A peer
+// that broke the protocol is told and then given time to read it.
+func (c *Conn) endReading(err error) error {
+	if v, ok := errors.AsType[*violation](err); ok {
+		c.Close(v.code, v.text)
+		c.drain()
+		err = &CloseError{Code: v.code, Reason: v.text}
+	}
+	switch {
+	case c.dead.Load():
+		err = ErrDead
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.isClosing():
+		err = ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = ErrSlow
+	case errors.Is(err, net.ErrClosed):
+		err = ErrClosed
+	}
+	c.readErr = err
+	c.dropInbox()
+	return err
+}
+
+// drain reads until the peer ends the connection, or the deadline that Close
+// has set. A socket closed with bytes in it would be reset, and the peer might
+// never see the close frame.
+func (c *Conn) drain() {
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	b := takeBuffer(smallSize)
+	defer b.release()
+	for {
+		if _, err := c.conn.Read(b.b); err != nil {
+			return
+		}
+	}
+}

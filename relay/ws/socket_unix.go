@@ -1,0 +1,74 @@
+//go:build unix
+
+package ws
+
+import (
+	"io"
+	"net"
+	"syscall"
+)
+
+// rawConn returns access to the socket itself, nil if there is more to nc than
+// a socket (TLS, a proxy's header).
+func rawConn(nc net.Conn) syscall.RawConn {
+	var sc syscall.Conn
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		sc = nc
+	case *net.UnixConn:
+		sc = nc
+	default:
+		return nil
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// tryRead reads once, into an inbox that it takes only when there is something
+// to read. It returns false, which means: call me again when the socket is
+// readable, if there is nothing and c.wait is set.
+func (c *Conn) tryRead(fd uintptr) (done bool) {
+	if c.in == nil {
+		c.in = takeInbox(c.busy)
+	}
+	in := c.in
+	n, err := retry(syscall.Read, fd, in.b[in.w:])
+	c.blocked = err == syscall.EAGAIN
+	switch {
+	case c.blocked:
+		if in.empty() {
+			c.dropInbox()
+		}
+		return !c.wait
+	case err != nil:
+		c.readErr = err
+	case n == 0:
+		c.readErr = io.EOF
+	default:
+		c.came(n)
+	}
+	return true
+}
+
+// tryWrite writes once what it can of c.out.
+func (c *Conn) tryWrite(fd uintptr) (done bool) {
+	n, err := retry(syscall.Write, fd, c.out)
+	if err == nil {
+		c.sent = n
+	} else if err != syscall.EAGAIN {
+		c.writeErr = err
+	}
+	return true
+}
+
+func retry(call func(fd int, p []byte) (int, error), fd uintptr, p []byte) (int, error) {
+	for {
+		n, err := call(int(fd), p)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
