@@ -1,0 +1,272 @@
+package bench
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"moa/nips/reason"
+)
+
+// measure gathers what one run of a workload sees. Its methods may be called
+// from any goroutine.
+type measure struct {
+	s       *Session
+	name    string
+	started time.Time
+	classes map[string]*recorder // fixed once made
+	lag     *recorder            // how late the generator itself woke up
+	faults  faults
+
+	begun   atomic.Int64 // end of the warm-up, ns since started; 0: still warm
+	ops     atomic.Int64 // since the warm-up
+	allOps  atomic.Int64
+	conns   atomic.Int64
+	failed  atomic.Int64 // refusals
+	phase   atomic.Pointer[string]
+	planned time.Duration // how long the run should take; 0: unknown
+
+	mu       sync.Mutex // guards the following
+	refused  map[string]int64
+	metrics  []Metric
+	notes    []string
+	warnings []string
+	series   []Point
+	peakRSS  int64
+
+	from    snapshot // at the end of the warm-up
+	to      snapshot
+	stop    context.CancelFunc
+	sampled sync.WaitGroup
+}
+
+// snapshot is the use of the machine at one moment.
+type snapshot struct {
+	at     time.Time
+	own    time.Duration
+	server usage
+	idle   time.Duration
+}
+
+func (s *Session) snapshot() snapshot {
+	idle, _ := idleCPU()
+	return snapshot{at: time.Now(), own: ownCPU(), server: processUsage(s.Target.PID), idle: idle}
+}
+
+// measure starts a run; planned is how long it should take, 0 if unknown.
+func (s *Session) measure(name string, planned time.Duration, classes ...string) *measure {
+	m := &measure{s: s, name: name, started: time.Now(), planned: planned,
+		classes: map[string]*recorder{}, lag: newRecorder(), refused: map[string]int64{}}
+	for _, c := range classes {
+		m.classes[c] = newRecorder()
+	}
+	m.setPhase("warm-up")
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop = stop
+	m.sampled.Go(func() { m.sample(ctx) })
+	return m
+}
+
+func (m *measure) setPhase(name string) { m.phase.Store(&name) }
+
+// begin ends the warm-up. Later calls do nothing.
+func (m *measure) begin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.begun.Load() == 0 {
+		m.from = m.s.snapshot()
+		m.phase.Store(new("measure"))
+		m.begun.Store(max(1, int64(m.from.at.Sub(m.started))))
+	}
+}
+
+// end marks the end of what is measured; what follows is checking.
+func (m *measure) end() {
+	m.begin()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.to.at.IsZero() {
+		m.to = m.s.snapshot()
+		m.phase.Store(new("check"))
+	}
+}
+
+// done counts an operation that was meant to start at intended.
+func (m *measure) done(class string, intended time.Time) {
+	now := time.Now()
+	begun := m.begun.Load()
+	warm := begun == 0 || int64(intended.Sub(m.started)) < begun
+	m.classes[class].record(now.Sub(intended), warm)
+	m.allOps.Add(1)
+	if !warm {
+		m.ops.Add(1)
+	}
+}
+
+// refuse counts an OK false, CLOSED or NOTICE by its reason.
+func (m *measure) refuse(text string) {
+	m.failed.Add(1)
+	prefix, _ := reason.Split(text)
+	if prefix == "" {
+		prefix = "no-prefix"
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refused[string(prefix)]++
+}
+
+func (m *measure) metric(name, unit string, value float64, better Better) {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.metrics = append(m.metrics, Metric{Name: name, Unit: unit, Value: value, Better: better})
+}
+
+func (m *measure) note(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.notes = append(m.notes, text)
+}
+
+func (m *measure) warn(text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.warnings = append(m.warnings, text)
+}
+
+// seconds is how long was measured.
+func (m *measure) seconds() float64 { return m.to.at.Sub(m.from.at).Seconds() }
+
+// serverCPU returns what the relay used while it was measured.
+func (m *measure) serverCPU() (time.Duration, bool) {
+	ok := m.from.server.ok && m.to.server.ok && m.to.server.cpu >= m.from.server.cpu
+	return m.to.server.cpu - m.from.server.cpu, ok
+}
+
+// perOp adds the relay's and the generator's CPU time per operation.
+func (m *measure) perOp(what string, ops float64) {
+	if ops == 0 {
+		return
+	}
+	if cpu, ok := m.serverCPU(); ok {
+		m.metric("relay CPU per "+what, "us", float64(cpu.Microseconds())/ops, Lower)
+	}
+	m.metric("generator CPU per "+what, "us", float64((m.to.own-m.from.own).Microseconds())/ops, Neither)
+}
+
+// finish ends the run and returns what was seen.
+func (m *measure) finish() *Run {
+	m.end()
+	m.stop()
+	m.sampled.Wait()
+	m.machine()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	run := &Run{Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},
+		Series: m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings}
+	for name, r := range m.classes {
+		if l := r.latency(); l.Count > 0 {
+			run.Latencies[name] = l
+		}
+	}
+	return run
+}
+
+// machine adds what relay and generator used, and warns when the figures say
+// more about the generator than about the relay.
+func (m *measure) machine() {
+	wall := m.to.at.Sub(m.from.at)
+	if wall <= 0 {
+		return
+	}
+	own := float64(m.to.own-m.from.own) / float64(wall)
+	if cpu, ok := m.serverCPU(); ok {
+		m.metric("relay CPU", "cores", float64(cpu)/float64(wall), Neither)
+		m.metric("relay RSS, peak", "MB", float64(max(m.peakRSS, m.to.server.rss))/1e6, Lower)
+	}
+	m.metric("generator CPU", "cores", own, Neither)
+	lag := m.lag.latency()
+	if lag.Count > 0 {
+		m.metric("generator lag, p99", "ms", lag.P99, Neither)
+	}
+	cores := float64(thisMachine().Cores)
+	idle, known := 0.0, false
+	if m.to.idle > 0 {
+		idle, known = float64(m.to.idle-m.from.idle)/float64(wall), true
+	}
+	switch {
+	case own > 0.9*cores:
+		m.warn("the generator was the bottleneck: it used all cores of this machine")
+	case known && idle < 0.05*cores && own > 0.5*cores:
+		m.warn("the generator was the bottleneck: no core was idle and it used more than half of them")
+	case known && idle < 0.05*cores:
+		m.note("no core was idle: relay and generator shared a full machine")
+	}
+	if lag.P99 > 5 {
+		m.warn("the generator woke up late (p99 over 5 ms): open-loop latencies include that")
+	}
+}
+
+// sample notes a point of the series every second.
+func (m *measure) sample(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	last, ops := m.s.snapshot(), int64(0)
+	point := func() {
+		now := m.s.snapshot()
+		p, total := m.point(last, now, ops)
+		last, ops = now, total
+		if m.s.Watch != nil {
+			m.s.Watch(Progress{Workload: m.name, Phase: *m.phase.Load(), Done: m.share(), Point: p,
+				Faults: m.faults.total(), Refused: m.failed.Load()})
+		}
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			if time.Since(last.at) > 300*time.Millisecond {
+				point()
+			}
+			return
+		case <-every.C:
+			point()
+		}
+	}
+}
+
+func (m *measure) share() float64 {
+	if m.planned <= 0 {
+		return math.NaN()
+	}
+	return min(1, float64(time.Since(m.started))/float64(m.planned))
+}
+
+func (m *measure) point(last, now snapshot, ops int64) (Point, int64) {
+	lap := newHistogram()
+	for _, name := range slices.Sorted(maps.Keys(m.classes)) {
+		m.classes[name].lap(lap)
+	}
+	wall := now.at.Sub(last.at).Seconds()
+	total := m.allOps.Load()
+	p := Point{At: now.at.Sub(m.started).Seconds(), Rate: float64(total-ops) / wall,
+		P50: ms(lap.ValueAtQuantile(50)), P99: ms(lap.ValueAtQuantile(99)),
+		Errors: m.failed.Load() + m.faults.total(), Conns: m.conns.Load(),
+		BenchCPU: (now.own - last.own).Seconds() / wall, Warmup: m.begun.Load() == 0}
+	if now.server.ok {
+		p.ServerRSS = float64(now.server.rss) / 1e6
+		if last.server.ok {
+			p.ServerCPU = max(0, (now.server.cpu-last.server.cpu).Seconds()/wall)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.series = append(m.series, p)
+	m.peakRSS = max(m.peakRSS, now.server.rss)
+	return p, total
+}

@@ -1,0 +1,20 @@
+//go:build !linux
+
+package bench
+
+import (
+	"io/fs"
+	"time"
+)
+
+// Elsewhere than on Linux neither the relay's nor the machine's use is known.
+
+func processUsage(int) usage { return usage{} }
+
+func ownCPU() time.Duration { return 0 }
+
+func idleCPU() (time.Duration, bool) { return 0, false }
+
+func cpuModel() string { return "" }
+
+func blocks(info fs.FileInfo) int64 { return info.Size() }

@@ -1,0 +1,129 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"moa/bench/corpus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func testCorpus(events int) *corpus.Corpus {
+	return corpus.Generate(corpus.Config{Seed: 7, Events: events, Authors: 60, Base: time.Now().Unix() - 60, Span: 24 * time.Hour})
+}
+
+func openSession(t testing.TB, r *tinyRelay, events int) *Session {
+	s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(events), Timeout: 700 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func mustRun(t testing.TB, s *Session, w Workload) *Run {
+	t.Helper()
+	run, err := w.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// wantFaults checks that exactly these faults are named.
+func wantFaults(t testing.TB, run *Run, want ...FaultName) {
+	t.Helper()
+	var got []FaultName
+	for _, f := range run.Faults {
+		got = append(got, f.Name)
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("faults are %+v, want %v", run.Faults, want)
+	}
+}
+
+func metric(t testing.TB, run *Run, name string) float64 {
+	t.Helper()
+	m, ok := run.Metric(name)
+	if !ok {
+		t.Errorf("there is no metric %q", name)
+	}
+	return m.Value
+}
+
+func quickPublish() Publish {
+	return Publish{Conns: 3, Window: 8, Warmup: 20 * time.Millisecond, Probe: 7}
+}
+
+func TestPublishToACorrectRelay(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 1500)
+	run := mustRun(t, s, quickPublish())
+	wantFaults(t, run)
+	if n := metric(t, run, "accepted, all"); n < 1400 {
+		t.Errorf("%v of 1500 events were accepted", n)
+	}
+	if l := run.Latencies[classPublish]; l.Count == 0 || l.P50 <= 0 || l.P99 < l.P50 || l.Max < l.P99 {
+		t.Errorf("latency is %+v", l)
+	}
+	if len(run.Refused) != 0 {
+		t.Errorf("refused: %v", run.Refused)
+	}
+}
+
+func TestPublishNamesTheFault(t *testing.T) {
+	for name, c := range map[string]struct {
+		flaws flaws
+		want  []FaultName
+	}{
+		"forgets after OK":   {flaws{forget: 20}, []FaultName{LostAfterOK, LateAfterOK}},
+		"OK before readable": {flaws{keepLate: 30 * time.Millisecond}, []FaultName{LateAfterOK}},
+		"no OK":              {flaws{noOK: 100}, []FaultName{NoOK}},
+		"OK twice":           {flaws{okTwice: 100}, []FaultName{OKTwice}},
+		"alters events":      {flaws{alter: 50}, []FaultName{Altered}},
+		"EOSE twice":         {flaws{eoseTwice: 3}, []FaultName{EOSETwice}},
+		"EOSE missing":       {flaws{noEOSE: 20}, []FaultName{NoEOSE}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantFaults(t, mustRun(t, openSession(t, startTiny(t, c.flaws), 1000), quickPublish()), c.want...)
+		})
+	}
+}
+
+func TestOpenLoopKeepsItsRate(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 1500)
+	w := quickPublish()
+	w.Rate, w.Duration, w.Warmup = 800, time.Second, 200*time.Millisecond
+	run := mustRun(t, s, w)
+	wantFaults(t, run)
+	if r := metric(t, run, "accepted"); r < 600 || r > 1000 {
+		t.Errorf("%.0f events a second, want 800", r)
+	}
+}
+
+func TestRefusalsAreCountedByReason(t *testing.T) {
+	run := mustRun(t, openSession(t, startTiny(t, flaws{refuse: 10}), 500), quickPublish())
+	wantFaults(t, run)
+	if n := run.Refused["blocked"]; n != 50 {
+		t.Errorf("%d refusals, want 50: %v", n, run.Refused)
+	}
+}
+
+func TestCancelledRunIsPartial(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 1500)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	result, err := s.Do(ctx, Publish{Rate: 500, Duration: 5 * time.Second, Warmup: 10 * time.Millisecond}, 3)
+	if err != nil || len(result.Runs) != 1 || !result.Runs[0].Partial {
+		t.Fatalf("err %v, %d runs", err, len(result.Runs))
+	}
+	if n := metric(t, &result.Runs[0], "accepted, all"); n == 0 || n > 200 {
+		t.Errorf("%v events in a fifth of a second at 500 a second", n)
+	}
+	wantFaults(t, &result.Runs[0])
+}

@@ -1,0 +1,411 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"moa/bench/client"
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/wire"
+)
+
+// feed hands out events of the truth, each to one publisher.
+type feed struct {
+	numbers []int32 // of events
+	next    atomic.Int64
+	pace    pace // zero rate: closed loop
+	until   time.Time
+}
+
+// take returns the position and number of the next event.
+func (f *feed) take() (n int64, number int32, ok bool) {
+	n = f.next.Add(1) - 1
+	if n >= int64(len(f.numbers)) {
+		return 0, 0, false
+	}
+	return n, f.numbers[n], true
+}
+
+// classPublish is the class of an EVENT's time to its OK.
+const classPublish = "publish"
+
+// publishing is what the publishers of one workload share.
+type publishing struct {
+	s      *Session
+	m      *measure
+	feed   *feed
+	window int // in flight on a connection, closed loop only
+	// probe is how often an accepted event is asked for at once: one in so
+	// many, 0 never.
+	probe int
+	// sent, if set, is told each event's number before it leaves.
+	sent func(number int32, publisher int, intended time.Time)
+
+	accepted   atomic.Int64 // all
+	duplicates atomic.Int64
+	stale      atomic.Int64
+	probed     atomic.Int64
+	bytes      atomic.Int64 // of accepted events
+}
+
+// publisher is one connection that publishes.
+type publisher struct {
+	*publishing
+	number int
+	conn   *client.Conn
+	slots  chan struct{} // one for each event that may be in flight; nil: open loop
+	pause  atomic.Int64  // do not send before, Unix ns
+	mu     sync.Mutex    // guards the following
+	flight map[event.ID]flight
+	done   map[event.ID]bool // answered, the last few
+	probes map[int32]bool    // asked for, by event number: found
+	heard  time.Time         // last answer
+	backs  int               // rate-limited in a row
+	closed bool
+	pulse  chan struct{} // something was answered
+}
+
+type flight struct {
+	number   int32
+	intended time.Time
+}
+
+// run publishes over conns connections until the feed or ctx ends, then waits
+// for the answers that are still out.
+func (p *publishing) run(ctx context.Context, conns int) error {
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	var first atomic.Pointer[error]
+	for n := range conns {
+		wg.Go(func() {
+			one := &publisher{publishing: p, number: n, flight: map[event.ID]flight{}, done: map[event.ID]bool{},
+				probes: map[int32]bool{}, pulse: make(chan struct{}, 1)}
+			if err := one.run(ctx); err != nil {
+				failed.Add(1)
+				first.CompareAndSwap(nil, &err)
+			}
+		})
+	}
+	wg.Wait()
+	if failed.Load() == int64(conns) {
+		return *first.Load()
+	}
+	return nil
+}
+
+func (p *publisher) run(ctx context.Context) error {
+	conn, err := p.s.dial(ctx, p.number)
+	if err != nil {
+		p.m.faults.add(NoConnect, err.Error)
+		return err
+	}
+	p.m.conns.Add(1)
+	defer p.m.conns.Add(-1)
+	p.conn = conn
+	if p.window > 0 && p.feed.pace.rate == 0 {
+		p.slots = make(chan struct{}, p.window)
+		for range p.window {
+			p.slots <- struct{}{}
+		}
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		err := conn.Serve(p)
+		if err != nil {
+			p.m.faults.add(Dropped, err.Error)
+		}
+		p.mu.Lock()
+		p.closed = true
+		p.mu.Unlock()
+		p.signal()
+		if p.slots != nil {
+			close(p.slots) // the sender wakes and sees that it is over
+		}
+	})
+	p.send(ctx)
+	p.drain(ctx)
+	conn.Close()
+	wg.Wait()
+	return nil
+}
+
+// batchMost is how many events leave in one write.
+const batchMost = 64
+
+// send publishes until there is nothing left.
+func (p *publisher) send(ctx context.Context) {
+	batch := make([]*event.Event, 0, batchMost)
+	for p.ready(ctx) {
+		n, number, ok := p.feed.take()
+		if !ok {
+			return
+		}
+		intended := time.Now()
+		if p.feed.pace.rate > 0 {
+			intended = p.feed.pace.at(n)
+			if intended.After(p.feed.until) || !wait(ctx, intended, p.m.lag) {
+				return
+			}
+		} else if intended.After(p.feed.until) {
+			return
+		}
+		batch = append(batch[:0], p.depart(number, intended))
+		for len(batch) < batchMost && p.more() {
+			n, number, ok := p.feed.take()
+			if !ok {
+				break
+			}
+			if p.feed.pace.rate > 0 {
+				intended = p.feed.pace.at(n)
+			}
+			batch = append(batch, p.depart(number, intended))
+		}
+		if p.conn.Publish(batch) != nil {
+			return // Serve says why
+		}
+	}
+}
+
+// ready waits for leave to send one event.
+func (p *publisher) ready(ctx context.Context) bool {
+	if until := p.pause.Load(); until > 0 && !wait(ctx, time.Unix(0, until), nil) {
+		return false
+	}
+	if p.slots == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return !p.closed && ctx.Err() == nil
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case _, ok := <-p.slots:
+		return ok
+	}
+}
+
+// more reports whether one more event may leave at once.
+func (p *publisher) more() bool {
+	if p.slots == nil {
+		next := p.feed.pace.at(p.feed.next.Load())
+		return p.feed.pace.rate > 0 && !next.After(time.Now()) && !next.After(p.feed.until)
+	}
+	select {
+	case _, ok := <-p.slots:
+		return ok
+	default:
+		return false
+	}
+}
+
+// depart notes that the event is on its way.
+func (p *publisher) depart(number int32, intended time.Time) *event.Event {
+	e := p.s.truth.events[number]
+	p.s.truth.fates[number] = unsure
+	if p.sent != nil {
+		p.sent(number, p.number, intended)
+	}
+	p.mu.Lock()
+	p.flight[e.ID] = flight{number, intended}
+	p.mu.Unlock()
+	return e
+}
+
+// drain waits until all is answered, or nothing has been for the timeout.
+func (p *publisher) drain(ctx context.Context) {
+	p.mu.Lock()
+	p.heard = time.Now()
+	p.mu.Unlock()
+	for {
+		p.mu.Lock()
+		open, closed, quiet := len(p.flight), p.closed, time.Since(p.heard)
+		for _, found := range p.probes {
+			if !found {
+				open++
+			}
+		}
+		p.mu.Unlock()
+		if open == 0 || closed || ctx.Err() != nil {
+			return
+		}
+		if quiet > p.s.Timeout {
+			p.overdue()
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-p.pulse:
+		case <-time.After(p.s.Timeout - quiet + time.Millisecond):
+		}
+	}
+}
+
+func (p *publisher) overdue() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for id := range p.flight {
+		p.m.faults.add(NoOK, id.String)
+	}
+	for number, answered := range p.probes {
+		if !answered {
+			p.m.faults.add(NoEOSE, func() string { return fmt.Sprintf("REQ for the id of event %d", number) })
+		}
+	}
+}
+
+func (p *publisher) signal() {
+	select {
+	case p.pulse <- struct{}{}:
+	default:
+	}
+}
+
+// Reply takes the OKs, and the ends of probes.
+func (p *publisher) Reply(r *wire.Reply) {
+	switch r.Verb {
+	case wire.OK:
+		p.answer(r)
+	case wire.EOSE, wire.Closed:
+		p.probeDone(r)
+	case wire.Notice:
+		p.m.refuse("notice: " + r.Text)
+	}
+	p.signal()
+}
+
+func (p *publisher) answer(r *wire.Reply) {
+	id, err := event.ParseID(r.ID)
+	p.mu.Lock()
+	f, flying := p.flight[id]
+	twice := p.done[id]
+	delete(p.flight, id)
+	if len(p.done) > 4096 {
+		clear(p.done)
+	}
+	p.done[id] = true
+	p.heard = time.Now()
+	p.mu.Unlock()
+	switch {
+	case err != nil || (!flying && !twice):
+		p.m.faults.add(OKUnknown, func() string { return fmt.Sprintf("OK for %q", r.ID) })
+		return
+	case !flying:
+		p.m.faults.add(OKTwice, id.String)
+		return
+	}
+	if p.slots != nil {
+		p.slots <- struct{}{}
+	}
+	p.m.done(classPublish, f.intended)
+	p.settle(f.number, r)
+}
+
+// settle notes the event's fate.
+func (p *publisher) settle(number int32, r *wire.Reply) {
+	e := p.s.truth.events[number]
+	if !r.OK {
+		versioned := event.Replaceable(e.Kind) || event.Addressable(e.Kind)
+		if versioned && (r.Reason() == reason.Duplicate || r.Reason() == "replaced") {
+			p.s.truth.fates[number] = stale
+			p.stale.Add(1)
+			return
+		}
+		p.s.truth.fates[number] = refused
+		p.m.refuse(r.Text)
+		if r.Reason() == reason.RateLimited && !p.s.IgnoreLimits {
+			p.backOff()
+		}
+		return
+	}
+	p.backs = 0
+	p.s.truth.fates[number] = accepted
+	p.bytes.Add(int64(len(e.Raw)))
+	if p.accepted.Add(1); r.Reason() == reason.Duplicate {
+		p.duplicates.Add(1)
+	}
+	if p.probe > 0 && p.accepted.Load()%int64(p.probe) == 0 && p.probeable(e) {
+		p.ask(number, e)
+	}
+}
+
+// backOff pauses this connection: 1 s, doubled each time, 30 s at most.
+func (p *publisher) backOff() {
+	d := min(30*time.Second, time.Second<<min(p.backs, 5))
+	if now := time.Now(); now.UnixNano() > p.pause.Load() {
+		p.backs++
+		p.pause.Store(now.Add(d).UnixNano())
+	}
+}
+
+// probeable reports that nothing but a fault can hide the event.
+func (p *publisher) probeable(e *event.Event) bool {
+	k := e.Kind
+	return !event.Replaceable(k) && !event.Addressable(k) && !event.Ephemeral(k) &&
+		k != event.KindGiftWrap && e.Expiration == 0 && !p.s.truth.doomed(e)
+}
+
+func (p *publisher) ask(number int32, e *event.Event) {
+	p.mu.Lock()
+	p.probes[number] = false
+	p.mu.Unlock()
+	p.probed.Add(1)
+	// A lost connection shows in Serve.
+	_ = p.conn.Send([]byte(`["REQ","p` + strconv.Itoa(int(number)) + `",{"ids":["` + e.ID.String() + `"]}]`))
+}
+
+// Event takes what a probe finds.
+func (p *publisher) Event(sub, raw []byte) {
+	number, ok := probeNumber(string(sub))
+	if !ok {
+		p.m.faults.add(EarlyEvent, func() string { return "EVENT for subscription " + string(sub) })
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if found, asked := p.probes[number]; asked && !found {
+		p.probes[number] = true
+	}
+}
+
+func probeNumber(sub string) (int32, bool) {
+	if len(sub) < 2 || sub[0] != 'p' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(sub[1:])
+	return int32(n), err == nil
+}
+
+func (p *publisher) probeDone(r *wire.Reply) {
+	number, ok := probeNumber(r.SubID)
+	if !ok {
+		return
+	}
+	p.mu.Lock()
+	found, asked := p.probes[number]
+	delete(p.probes, number)
+	p.mu.Unlock()
+	if !asked {
+		p.m.faults.add(EOSETwice, func() string { return "EOSE for subscription " + r.SubID })
+		return
+	}
+	if r.Verb == wire.Closed {
+		p.m.refuse(r.Text)
+		return
+	}
+	if !found {
+		p.m.faults.add(LateAfterOK, p.s.truth.events[number].ID.String)
+	}
+	_ = p.conn.Send([]byte(`["CLOSE","` + r.SubID + `"]`))
+}
+
+// Broken takes what is no relay message.
+func (p *publisher) Broken(frame []byte, err error) { p.m.broken(frame, err) }
+
+func (m *measure) broken(frame []byte, err error) {
+	m.faults.add(BadFrame, func() string { return fmt.Sprintf("%v: %.100q", err, frame) })
+}

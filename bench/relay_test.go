@@ -1,0 +1,300 @@
+package bench
+
+import (
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/wire"
+)
+
+// flaws are what a small relay does wrong. The zero flaws make a correct one.
+type flaws struct {
+	forget        int // every nth event gets its OK and is not kept
+	keepLate      time.Duration
+	noOK          int // every nth event gets no OK
+	okTwice       int
+	ignoreLimit   bool
+	oldestFirst   bool
+	loseStored    int // every nth event of an answer is left out
+	doubleStored  int
+	wrongStored   bool // #e filters find #p
+	noEOSE        int  // every nth REQ gets no EOSE
+	eoseTwice     int
+	dropLive      int // every nth delivery is lost
+	doubleLive    int
+	reorderLive   int // every nth event is delivered after the next
+	wrongLive     int // every nth event goes to everybody
+	keepReplaced  bool
+	keepDeleted   bool
+	keepEphemeral bool
+	alter         int // every nth event of an answer comes back changed
+	refuse        int // every nth event is refused
+}
+
+// nth counts calls and is true at every nth; never for 0.
+type nth struct{ count int }
+
+func (c *nth) hit(n int) bool {
+	c.count++
+	return n > 0 && c.count%n == 0
+}
+
+// tinyRelay is a relay in memory: slow, simple, and correct but for its flaws.
+type tinyRelay struct {
+	flaws
+	url string
+
+	mu                                                                                                  sync.Mutex // guards the following
+	events                                                                                              []*event.Event
+	seen                                                                                                map[event.ID]bool
+	conns                                                                                               map[*tinyConn]bool
+	held                                                                                                []func() // deliveries of an event that waits for the next
+	puts, oks, oks2, answers, answers2, answers3, eoses, eoses2, lives, lives2, orders, wrongs, refuses nth
+}
+
+type tinyConn struct {
+	net  net.Conn
+	subs map[string][]*event.Filter
+	mu   sync.Mutex // guards writes
+}
+
+func startTiny(t testing.TB, f flaws) *tinyRelay {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &tinyRelay{flaws: f, url: "ws://" + l.Addr().String(), seen: map[event.ID]bool{}, conns: map[*tinyConn]bool{}}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			wg.Go(func() { r.serve(conn) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		r.mu.Lock()
+		for c := range r.conns {
+			c.net.Close()
+		}
+		r.mu.Unlock()
+		wg.Wait()
+	})
+	return r
+}
+
+func (r *tinyRelay) serve(conn net.Conn) {
+	defer conn.Close()
+	if _, err := ws.Upgrade(conn); err != nil {
+		return
+	}
+	c := &tinyConn{net: conn, subs: map[string][]*event.Filter{}}
+	r.mu.Lock()
+	r.conns[c] = true
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		delete(r.conns, c)
+		r.mu.Unlock()
+	}()
+	for {
+		frame, err := wsutil.ReadClientText(conn)
+		if err != nil {
+			return
+		}
+		m, err := wire.Parse(frame)
+		if err != nil {
+			c.send(wire.AppendNotice(nil, err.Error()))
+			continue
+		}
+		r.mu.Lock()
+		switch m.Verb {
+		case wire.Event:
+			r.put(c, m.Event)
+		case wire.Req:
+			r.query(c, m.SubID, m.Filters)
+		case wire.Close:
+			delete(c.subs, m.SubID)
+		}
+		r.mu.Unlock()
+	}
+}
+
+func (c *tinyConn) send(m []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wsutil.WriteServerText(c.net, m)
+}
+
+func (r *tinyRelay) put(c *tinyConn, raw []byte) {
+	e, err := event.Parse(slices.Clone(raw))
+	if err != nil {
+		c.send(wire.AppendOK(nil, "", false, reason.Invalid, err.Error()))
+		return
+	}
+	ok := func(yes bool, why reason.Reason, text string) {
+		if r.oks.hit(r.noOK) {
+			return
+		}
+		c.send(wire.AppendOK(nil, e.ID.String(), yes, why, text))
+		if r.oks2.hit(r.okTwice) {
+			c.send(wire.AppendOK(nil, e.ID.String(), yes, why, text))
+		}
+	}
+	if r.refuses.hit(r.refuse) {
+		ok(false, reason.Blocked, "not today")
+		return
+	}
+	if r.seen[e.ID] {
+		ok(true, reason.Duplicate, "have it")
+		return
+	}
+	if !r.keepReplaced && !r.replace(e) {
+		ok(false, reason.Duplicate, "a newer version is stored")
+		return
+	}
+	r.seen[e.ID] = true
+	switch {
+	case event.Ephemeral(e.Kind) && !r.keepEphemeral, r.puts.hit(r.forget):
+	case r.keepLate > 0:
+		time.AfterFunc(r.keepLate, func() { r.mu.Lock(); r.events = append(r.events, e); r.mu.Unlock() })
+	default:
+		r.events = append(r.events, e)
+	}
+	if e.Kind == event.KindDeletion && !r.keepDeleted {
+		r.events = slices.DeleteFunc(r.events, func(old *event.Event) bool {
+			return old.PubKey == e.PubKey && slices.ContainsFunc(e.Tags, func(t event.Tag) bool { return t[0] == "e" && t.Value() == old.ID.String() })
+		})
+	}
+	ok(true, "", "")
+	r.publish(e)
+}
+
+// replace removes older versions; false: e is the older one.
+func (r *tinyRelay) replace(e *event.Event) bool {
+	if !event.Replaceable(e.Kind) && !event.Addressable(e.Kind) {
+		return true
+	}
+	same := func(o *event.Event) bool {
+		return o.Kind == e.Kind && o.PubKey == e.PubKey && (event.Replaceable(e.Kind) || o.D() == e.D())
+	}
+	if slices.ContainsFunc(r.events, func(o *event.Event) bool {
+		return same(o) && !event.Newer(e.CreatedAt, e.ID, o.CreatedAt, o.ID)
+	}) {
+		return false
+	}
+	r.events = slices.DeleteFunc(r.events, same)
+	return true
+}
+
+func matchesAny(filters []*event.Filter, e *event.Event) bool {
+	return slices.ContainsFunc(filters, func(f *event.Filter) bool { return f.Matches(e) })
+}
+
+func (r *tinyRelay) publish(e *event.Event) {
+	all := r.wrongs.hit(r.wrongLive)
+	var deliver []func()
+	for c := range r.conns {
+		for sub, filters := range c.subs {
+			if !all && !matchesAny(filters, e) {
+				continue
+			}
+			deliver = append(deliver, func() {
+				if r.lives.hit(r.dropLive) {
+					return
+				}
+				c.send(wire.AppendEvent(nil, sub, e.Raw))
+				if r.lives2.hit(r.doubleLive) {
+					c.send(wire.AppendEvent(nil, sub, e.Raw))
+				}
+			})
+		}
+	}
+	if r.orders.hit(r.reorderLive) && r.held == nil {
+		r.held = deliver
+		return
+	}
+	deliver, r.held = append(deliver, r.held...), nil
+	for _, d := range deliver {
+		d()
+	}
+}
+
+func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
+	found := map[event.ID]*event.Event{}
+	for _, f := range filters {
+		if r.wrongStored {
+			f = wrongFilter(f)
+		}
+		var hits []*event.Event
+		for _, e := range r.events {
+			if f.Matches(e) {
+				hits = append(hits, e)
+			}
+		}
+		slices.SortFunc(hits, newestFirst)
+		if f.HasLimit && !r.ignoreLimit && len(hits) > f.Limit {
+			hits = hits[:f.Limit]
+		}
+		for _, e := range hits {
+			found[e.ID] = e
+		}
+	}
+	answer := make([]*event.Event, 0, len(found))
+	for _, e := range found {
+		answer = append(answer, e)
+	}
+	slices.SortFunc(answer, newestFirst)
+	if r.oldestFirst {
+		slices.Reverse(answer)
+	}
+	for _, e := range answer {
+		if r.answers.hit(r.loseStored) {
+			continue
+		}
+		raw := e.Raw
+		if r.answers3.hit(r.alter) {
+			raw = append(slices.Clone(raw[:len(raw)-3]), `0"}`...)
+			if raw[len(raw)-3] == e.Raw[len(raw)-3] {
+				raw[len(raw)-3] = '1'
+			}
+		}
+		c.send(wire.AppendEvent(nil, sub, raw))
+		if r.answers2.hit(r.doubleStored) {
+			c.send(wire.AppendEvent(nil, sub, raw))
+		}
+	}
+	c.subs[sub] = filters
+	if r.eoses.hit(r.noEOSE) {
+		return
+	}
+	c.send(wire.AppendEOSE(nil, sub, wire.HintNone))
+	if r.eoses2.hit(r.eoseTwice) {
+		c.send(wire.AppendEOSE(nil, sub, wire.HintNone))
+	}
+}
+
+// wrongFilter takes #p for #e and forgets the authors.
+func wrongFilter(f *event.Filter) *event.Filter {
+	wrong := *f
+	wrong.Authors = nil
+	wrong.Tags = slices.Clone(f.Tags)
+	for i := range wrong.Tags {
+		if wrong.Tags[i].Name == 'e' {
+			wrong.Tags = slices.Delete(wrong.Tags, i, i+1)
+			break
+		}
+	}
+	return &wrong
+}

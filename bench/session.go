@@ -1,0 +1,134 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"moa/bench/client"
+	"moa/bench/corpus"
+)
+
+// Target is a relay to load.
+type Target struct {
+	Name    string // as tables call it; "": the URL
+	URL     string // ws:// or wss://
+	PID     int    // of its process on this machine; 0: unknown
+	DataDir string // its data folder on this machine; "": unknown
+	// Restart kills the relay with SIGKILL, starts it again on the same data
+	// and returns the new process; nil if that cannot be done.
+	Restart func(ctx context.Context) (pid int, err error)
+}
+
+// Options are what all workloads of a session have in common.
+type Options struct {
+	Target Target
+	Corpus *corpus.Corpus
+	// Compress offers permessage-deflate on every connection.
+	Compress bool
+	// IgnoreLimits goes on when a relay says rate-limited, and asks for more
+	// than its NIP-11 document allows.
+	IgnoreLimits bool
+	// Timeout is how long an answer may take; 0: 10 s. One that takes longer
+	// counts as missing.
+	Timeout time.Duration
+	// Watch is told once a second how far a workload is; nil: nobody.
+	Watch func(Progress)
+}
+
+// Progress is how far a workload has come.
+type Progress struct {
+	Workload string
+	Phase    string
+	Done     float64 // share, 0 to 1; NaN: unknown
+	Point    Point
+	Faults   int64
+	Refused  int64
+}
+
+// Session is a series of workloads against one relay.
+type Session struct {
+	Options
+	Info  client.Info // what the relay says about itself; zero if nothing
+	truth *truth
+}
+
+// Workload is one way to load a relay. Its fields are its configuration; zero
+// fields have the defaults that its comments name.
+type Workload interface {
+	Name() string
+	// Run loads the relay until the workload is done or ctx ends; what was
+	// measured until then is returned all the same, marked as partial. An
+	// error means that nothing could be measured.
+	Run(ctx context.Context, s *Session) (*Run, error)
+}
+
+// Open prepares a session. The relay must be reachable.
+func Open(ctx context.Context, o Options) (*Session, error) {
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.Target.Name == "" {
+		o.Target.Name = o.Target.URL
+	}
+	if o.Corpus == nil {
+		o.Corpus = &corpus.Corpus{}
+	}
+	s := &Session{Options: o}
+	conn, err := s.dial(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	conn.Close()
+	honour := true
+	// A relay without NIP-11 can be loaded all the same.
+	asking, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	if info, err := client.FetchInfo(asking, o.Target.URL); err == nil {
+		s.Info = *info
+		honour = len(info.NIPs) == 0 || info.Supports(9)
+	}
+	s.truth = newTruth(honour)
+	s.truth.add(o.Corpus.Events)
+	return s, nil
+}
+
+// Facts say which relay the session loads.
+func (s *Session) Facts() TargetFacts {
+	return TargetFacts{Name: s.Target.Name, URL: s.Target.URL, Software: s.Info.Software, Version: s.Info.Version}
+}
+
+// Do runs a workload repeat times and returns all that was measured. It stops
+// early when ctx ends.
+func (s *Session) Do(ctx context.Context, w Workload, repeat int) (Result, error) {
+	config, err := json.Marshal(w)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Workload: w.Name(), Target: s.Facts(), Config: config}
+	for range max(1, repeat) {
+		run, err := w.Run(ctx, s)
+		if err != nil {
+			return result, fmt.Errorf("%s: %w", w.Name(), err)
+		}
+		run.Partial = run.Partial || ctx.Err() != nil
+		result.Runs = append(result.Runs, *run)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return result, nil
+}
+
+// dial opens connection number n of a workload.
+func (s *Session) dial(ctx context.Context, n int) (*client.Conn, error) {
+	return s.dialWith(ctx, n, client.Options{ReadBuffer: 64 << 10})
+}
+
+func (s *Session) dialWith(ctx context.Context, n int, o client.Options) (*client.Conn, error) {
+	o.Source = client.Source(s.Target.URL, n)
+	o.Compress = s.Compress
+	o.Timeout = s.Timeout
+	return client.Dial(ctx, s.Target.URL, o)
+}

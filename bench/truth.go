@@ -1,0 +1,179 @@
+package bench
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"moa/nips/event"
+)
+
+// fate is what became of an event that was published.
+type fate uint8
+
+const (
+	unsent   fate = iota
+	unsure        // sent, no answer
+	accepted      // OK true
+	stale         // OK false: a newer version is there
+	refused       // OK false
+)
+
+// truth is what the relay has been given and what it must therefore show. An
+// event's fate belongs to the connection that publishes it; everything else is
+// read only while no workload publishes.
+type truth struct {
+	events []*event.Event
+	fates  []fate
+	byID   map[event.ID]int32
+	gone   map[event.ID][]event.PubKey // deleted by these authors
+	honour bool                        // the relay takes deletions (NIP-09)
+}
+
+func newTruth(honourDeletions bool) *truth {
+	return &truth{byID: map[event.ID]int32{}, gone: map[event.ID][]event.PubKey{}, honour: honourDeletions}
+}
+
+// add makes more events known and returns the number of the first.
+func (t *truth) add(events []*event.Event) (first int) {
+	first = len(t.events)
+	for _, e := range events {
+		if _, known := t.byID[e.ID]; known {
+			continue
+		}
+		t.byID[e.ID] = int32(len(t.events))
+		t.events = append(t.events, e)
+		t.fates = append(t.fates, unsent)
+		if e.Kind == event.KindDeletion {
+			for _, tag := range e.Tags {
+				if id, err := event.ParseID(tag.Value()); err == nil && tag[0] == "e" {
+					t.gone[id] = append(t.gone[id], e.PubKey)
+				}
+			}
+		}
+	}
+	return first
+}
+
+// doomed reports that some deletion names the event, whatever its fate.
+func (t *truth) doomed(e *event.Event) bool {
+	return slices.Contains(t.gone[e.ID], e.PubKey) && e.Kind != event.KindDeletion
+}
+
+// view is what the relay must and must not show, as of one moment.
+type view struct {
+	*truth
+	shown []verdict // by event number
+	index postings
+}
+
+// verdict is whether an event must be in an answer that it matches.
+type verdict uint8
+
+const (
+	may verdict = iota
+	must
+	mustNotDeleted
+	mustNotReplaced
+	mustNotEphemeral
+)
+
+// fault is what it is called when a relay shows what it must not, "" if it may.
+func (v verdict) fault() FaultName {
+	return [...]FaultName{mustNotDeleted: DeletedServed, mustNotReplaced: ReplacedServed, mustNotEphemeral: EphemeralKept}[v]
+}
+
+// view works out what must be shown from what was accepted. Gift wraps, and
+// events whose fate is not certain, may be shown or not.
+func (t *truth) view() *view {
+	v := &view{truth: t, shown: make([]verdict, len(t.events)), index: postings{}}
+	newest, deleted := map[string]int32{}, t.deletions()
+	for i, e := range t.events {
+		if t.fates[i] != accepted {
+			continue
+		}
+		switch {
+		case event.Ephemeral(e.Kind):
+			v.shown[i] = mustNotEphemeral
+			continue
+		case e.Kind == event.KindGiftWrap, e.Expiration != 0, e.Kind == event.KindVanish:
+			continue
+		case t.doomed(e):
+			if t.honour && deleted[e.ID] {
+				v.shown[i] = mustNotDeleted
+			}
+			continue
+		}
+		v.shown[i] = must
+		v.replace(newest, int32(i))
+	}
+	for i := range t.events {
+		if v.shown[i] == must {
+			v.index.add(int32(i), t.events[i])
+		}
+	}
+	return v
+}
+
+// deletions returns what accepted deletions name.
+func (t *truth) deletions() map[event.ID]bool {
+	deleted := map[event.ID]bool{}
+	for i, d := range t.events {
+		if d.Kind != event.KindDeletion || t.fates[i] != accepted {
+			continue
+		}
+		for _, tag := range d.Tags {
+			id, err := event.ParseID(tag.Value())
+			if i, known := t.byID[id]; err == nil && known && t.events[i].PubKey == d.PubKey {
+				deleted[id] = true
+			}
+		}
+	}
+	return deleted
+}
+
+// replace lets version i take its address, or lose it.
+func (v *view) replace(newest map[string]int32, i int32) {
+	e := v.events[i]
+	var address string
+	switch {
+	case event.Replaceable(e.Kind):
+		address = fmt.Sprint(e.Kind, e.PubKey)
+	case event.Addressable(e.Kind):
+		address = fmt.Sprint(e.Kind, e.PubKey, e.D())
+	default:
+		return
+	}
+	old, ok := newest[address]
+	if ok && !event.Newer(e.CreatedAt, e.ID, v.events[old].CreatedAt, v.events[old].ID) {
+		v.shown[i] = mustNotReplaced
+		return
+	}
+	if ok {
+		v.shown[old] = mustNotReplaced
+	}
+	newest[address] = i
+}
+
+// expect returns the numbers of the events that must be in the answer, newest
+// first, no more than the limit.
+func (v *view) expect(f *event.Filter) []int32 {
+	var out []int32
+	seen := map[int32]bool{}
+	for i := range v.index.candidates(f, len(v.events)) {
+		if v.shown[i] == must && !seen[i] && f.Matches(v.events[i]) {
+			seen[i] = true
+			out = append(out, i)
+		}
+	}
+	slices.SortFunc(out, func(a, b int32) int { return newestFirst(v.events[a], v.events[b]) })
+	if f.HasLimit && len(out) > f.Limit {
+		out = slices.Clip(out[:f.Limit])
+	}
+	return out
+}
+
+// newestFirst is the order of an answer (NIP-01).
+func newestFirst(a, b *event.Event) int {
+	return cmp.Or(cmp.Compare(b.CreatedAt, a.CreatedAt), event.CompareIDs(a.ID, b.ID))
+}

@@ -1,0 +1,102 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"moa/nips/event"
+)
+
+// verifyBatch is how many ids one REQ asks for.
+const verifyBatch = 100
+
+// verify asks for accepted events among the given by id, at most most of them,
+// evenly spread, and notes what is missing or came back altered.
+func (s *Session) verify(ctx context.Context, m *measure, numbers []int32, most int) {
+	v := s.truth.view()
+	var want []int32
+	for _, n := range numbers {
+		if v.shown[n] == must {
+			want = append(want, n)
+		}
+	}
+	all := len(want)
+	want = thin(want, most)
+	a, err := s.asker(ctx, m)
+	if err != nil {
+		return
+	}
+	defer a.close()
+	batch := verifyBatch
+	if l := s.Info.Limits.Limit; l > 0 {
+		batch = min(batch, l)
+	}
+	checked := 0
+	var missing []int32
+	for from := 0; from < len(want) && ctx.Err() == nil; from += batch {
+		part := want[from:min(from+batch, len(want))]
+		lost, err := a.look(v, part, s.Timeout)
+		if err != nil {
+			m.warn("the check of accepted events ended early: " + err.Error())
+			break
+		}
+		missing = append(missing, lost...)
+		checked += len(part)
+	}
+	m.note(fmt.Sprintf("%d of %d accepted events were asked for by id again", checked, all))
+	s.again(ctx, a, v, missing, batch)
+}
+
+// lateAfter is how long an event may need to appear before it counts as lost.
+const lateAfter = time.Second
+
+// again asks once more for what was missing: what has come meanwhile was
+// acknowledged too early, the rest is lost.
+func (s *Session) again(ctx context.Context, a *asker, v *view, missing []int32, batch int) {
+	if len(missing) == 0 || !wait(ctx, time.Now().Add(lateAfter), nil) {
+		return
+	}
+	for part := range slices.Chunk(missing, batch) {
+		lost, err := a.look(v, part, s.Timeout)
+		if err != nil {
+			lost = part
+		}
+		a.m.faults.addN(LateAfterOK, int64(len(part)-len(lost)), func() string { return "an event appeared a second later" })
+		for _, n := range lost {
+			a.m.faults.add(LostAfterOK, v.events[n].ID.String)
+		}
+	}
+}
+
+// look asks for some events by id and returns those that are not there.
+func (a *asker) look(v *view, numbers []int32, timeout time.Duration) ([]int32, error) {
+	found := make(map[event.ID]bool, len(numbers))
+	f := event.Filter{IDs: make([]event.ID, 0, len(numbers)), Limit: len(numbers), HasLimit: true}
+	for _, n := range numbers {
+		f.IDs = append(f.IDs, v.events[n].ID)
+	}
+	err := a.ask(&f, timeout, func(e *event.Event) {
+		if n, known := v.byID[e.ID]; known && e.Sig != v.events[n].Sig {
+			a.m.faults.add(Altered, func() string { return "another signature: " + e.ID.String() })
+		}
+		found[e.ID] = true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return found[v.events[n].ID] }), nil
+}
+
+// thin returns at most most elements, evenly spread.
+func thin[T any](list []T, most int) []T {
+	if len(list) <= most {
+		return list
+	}
+	out := make([]T, most)
+	for i := range out {
+		out[i] = list[i*len(list)/most]
+	}
+	return out
+}
