@@ -19,7 +19,9 @@ type Config struct {
 	// requests name it. "": the host that the client connected to.
 	URL string
 	// TrustedProxies are the only peers whose X-Forwarded-For, Forwarded,
-	// X-Real-IP and X-Forwarded-Proto are believed.
+	// X-Real-IP, X-Forwarded-Host and X-Forwarded-Proto are believed. A proxy
+	// must overwrite those that it knows; set URL if it passes on a client's
+	// X-Forwarded-Host, for who chooses the host chooses what AUTH is for.
 	TrustedProxies []netip.Prefix
 
 	Metrics       bool   // serve /metrics
@@ -32,9 +34,6 @@ type Config struct {
 	Compression   bool // offer permessage-deflate (RFC 7692)
 	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
 	AuthOnConnect bool // send the AUTH challenge at once, not with the first auth-required
-	// RestrictedKinds are served only to their author and to those they tag
-	// with `p`, after AUTH (NIP-17, NIP-59).
-	RestrictedKinds []uint16
 
 	PingEvery     time.Duration // between pings on a silent connection
 	WriteTimeout  time.Duration // for a client to take what is sent
@@ -62,7 +61,6 @@ type Limits struct {
 	Subscriptions int // open at once on one connection
 	Filters       int // of one REQ or COUNT
 	FilterValues  int // in all lists of one filter together
-	SubIDLength   int // characters of a subscription id
 	Limit         int // of a filter; a higher one is clamped
 	DefaultLimit  int // of a filter that names none
 	EventTags     int // tags of one event
@@ -73,7 +71,6 @@ type Limits struct {
 
 	Queries      int // waiting or under way on one connection
 	OutboxBytes  int // waiting for one client to read
-	Pending      int // live events that a subscription holds back while its stored ones are sent
 	TicketEvents int // waiting for the writer
 	TicketBytes  int // waiting for the writer
 }
@@ -92,7 +89,6 @@ func DefaultConfig() Config {
 			Subscriptions:    64,
 			Filters:          32,
 			FilterValues:     5000,
-			SubIDLength:      64,
 			Limit:            5000,
 			DefaultLimit:     500,
 			EventTags:        5000,
@@ -101,16 +97,11 @@ func DefaultConfig() Config {
 			ConnectionsPerIP: 256,
 			Queries:          8,
 			OutboxBytes:      4 << 20,
-			Pending:          1024,
 			TicketEvents:     4096,
 			TicketBytes:      32 << 20,
 		},
-		Compression: true,
-		EOSEHints:   true,
-		RestrictedKinds: []uint16{
-			event.KindDM, event.KindSeal, event.KindChat, event.KindFile,
-			event.KindGiftWrap, event.KindDrop, event.KindEphemeralWrap,
-		},
+		Compression:   true,
+		EOSEHints:     true,
 		PingEvery:     50 * time.Second,
 		WriteTimeout:  20 * time.Second,
 		ShutdownGrace: 10 * time.Second,
@@ -164,7 +155,6 @@ func (l *Limits) all() []limit {
 		{"Subscriptions", l.Subscriptions, 1},
 		{"Filters", l.Filters, 1},
 		{"FilterValues", l.FilterValues, 1},
-		{"SubIDLength", l.SubIDLength, 1},
 		{"Limit", l.Limit, 1},
 		{"DefaultLimit", l.DefaultLimit, 1},
 		{"EventTags", l.EventTags, 1},
@@ -173,7 +163,6 @@ func (l *Limits) all() []limit {
 		{"ConnectionsPerIP", l.ConnectionsPerIP, 0},
 		{"Queries", l.Queries, 1},
 		{"OutboxBytes", l.OutboxBytes, 64 << 10},
-		{"Pending", l.Pending, 1},
 		{"TicketEvents", l.TicketEvents, 1},
 		{"TicketBytes", l.TicketBytes, 1},
 	}

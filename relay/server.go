@@ -11,12 +11,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"moa/nips/sig"
 	"moa/policy"
+	"moa/relay/hub"
+	"moa/relay/ws"
 	"moa/store"
 )
 
@@ -24,33 +28,109 @@ import (
 type Deps struct {
 	// Store is written by this Server only. Who opened it closes it, after Run
 	// has returned.
-	Store    store.Store
-	Chain    *policy.Chain // nil accepts everything
+	Store store.Store
+	// Chain is asked about everything. nil: messages are private (NIP-17), and
+	// everything else is accepted.
+	Chain    *policy.Chain
 	Verifier sig.Verifier
 	Log      *slog.Logger         // nil: none
-	Metrics  *prometheus.Registry // nil: counts nothing
+	Metrics  *prometheus.Registry // nil: counts for nobody
 	Now      func() time.Time     // nil: time.Now
 	// Handler answers requests that are not the relay's own: other paths, and
-	// what is neither WebSocket nor NIP-11 nor a browser's GET on "/". nil: 404.
+	// on "/" every method but GET, HEAD and OPTIONS. nil: 404 and 405.
 	Handler http.Handler
 }
 
-// Server is one relay.
+// Server is one relay. Its parts, from the socket to the disk and back:
+//
+//	session -> verifier -> ingest -> store
+//	session <- outbox <- queries <- store
+//	session <- outbox <- index <- ingest
 type Server struct {
-	deps Deps
-	cfg  Config
-	ln   net.Listener
+	// Fixed once made.
+	deps     Deps
+	limits   Limits // of the queues; a Reload does not change them
+	met      *metrics
+	conns    *conns
+	verifier *verifier
+	ingest   *ingest
+	queries  *scheduler
+	counts   *scheduler
+	keeper   *ws.Keeper
+	index    hub.Index
+	tasks    tasks
+
+	life     context.Context // ends what still reads or writes when the time for the shutdown is over
+	end      context.CancelFunc
+	settings atomic.Pointer[settings]
+	upgrade  atomic.Pointer[ws.Options]
+	lastID   atomic.Uint64 // of a session
+	ready    atomic.Bool
+	chains   chainRunner
+
+	// Owned by Listen, then by Run.
+	ln      net.Listener
+	opsLn   net.Listener // nil: metrics are served beside the relay
+	servers []*http.Server
 }
 
 // New returns a Server that Run starts.
 func New(cfg Config, deps Deps) (*Server, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, fmt.Errorf("relay: %w", err)
-	}
 	if deps.Store == nil || deps.Verifier == nil {
 		return nil, errors.New("relay: a store and a verifier are needed")
 	}
-	return &Server{deps: deps, cfg: cfg}, nil
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	st, err := newSettings(cfg, deps.Chain)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		deps:    deps,
+		limits:  cfg.Limits,
+		conns:   newConns(),
+		queries: newScheduler(),
+		counts:  newScheduler(),
+		keeper:  &ws.Keeper{Every: cfg.PingEvery},
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.ingest = newIngest(deps, cfg.Limits, s.publish)
+	s.met = newMetrics(deps.Metrics, deps.Store, s.ingest.load)
+	s.ingest.met = s.met
+	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
+	s.install(st)
+	return s, nil
+}
+
+// install puts settings in force.
+func (s *Server) install(st *settings) {
+	s.settings.Store(st)
+	s.upgrade.Store(&ws.Options{
+		MaxMessage:   st.cfg.Limits.MessageBytes,
+		WriteTimeout: st.cfg.WriteTimeout,
+		Compression:  st.cfg.Compression,
+		Keeper:       s.keeper,
+	})
+}
+
+// Reload puts another configuration and chain in force. Connections stay, and
+// are held to the new limits from their next message on, but for the size of
+// messages and the write timeout, which are those of the time they came.
+// Listen, MetricsListen, PingEvery and the bounds of the queues need a restart:
+// a change in them has no effect.
+func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
+	st, err := newSettings(cfg, chain)
+	if err != nil {
+		return err
+	}
+	s.install(st)
+	s.chains.run(st.chain)
+	s.deps.Log.Info("configuration reloaded")
+	return nil
 }
 
 // Listen opens the listening sockets, if that has not been done. Run calls it.
@@ -58,9 +138,16 @@ func (s *Server) Listen() error {
 	if s.ln != nil {
 		return nil
 	}
-	ln, err := net.Listen("tcp", s.cfg.Listen)
+	cfg := &s.settings.Load().cfg
+	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
+	}
+	if cfg.MetricsListen != "" {
+		if s.opsLn, err = net.Listen("tcp", cfg.MetricsListen); err != nil {
+			ln.Close()
+			return fmt.Errorf("relay: metrics: %w", err)
+		}
 	}
 	s.ln = ln
 	return nil
@@ -74,21 +161,63 @@ func (s *Server) Addr() net.Addr {
 	return s.ln.Addr()
 }
 
-// Run listens and serves until ctx ends, then shuts down in order and returns
-// nil. It is called once.
+// MetricsAddr is the address of MetricsListen; nil if there is none.
+func (s *Server) MetricsAddr() net.Addr {
+	if s.opsLn == nil {
+		return nil
+	}
+	return s.opsLn.Addr()
+}
+
+// Run listens and serves until ctx ends, then shuts down in order: see
+// shutdown. It is called once. An error says what could not be started, or what
+// did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	if err := s.Listen(); err != nil {
 		return err
 	}
-	<-ctx.Done()
-	return s.ln.Close()
+	background, stop := context.WithCancel(context.Background()) // of what works beside the connections
+	s.tasks.Go("writer", func() { s.ingest.run(s.life) })
+	s.tasks.Go("fan-out", s.ingest.runFanout)
+	for range runtime.GOMAXPROCS(0) {
+		s.tasks.Go("query", s.queries.run)
+	}
+	for range max(1, runtime.GOMAXPROCS(0)/2) {
+		s.tasks.Go("count", s.counts.run)
+	}
+	s.tasks.Go("pings", func() { s.keeper.Run(background) })
+	s.tasks.Go("sweeper", func() { s.sweep(background) })
+	s.chains.start(background, &s.tasks, s.deps.Log)
+	s.chains.run(s.settings.Load().chain)
+	failed := make(chan error, 2)
+	s.serve(s.ln, s, failed)
+	if s.opsLn != nil {
+		s.serve(s.opsLn, http.HandlerFunc(s.serveOps), failed)
+	}
+	s.ready.Store(true)
+	s.deps.Log.Info("listening", "addr", s.ln.Addr())
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, s.shutdown(stop))
 }
 
-// ServeHTTP is the relay's endpoint. It works while Run does.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }
-
-// Reload puts another configuration and chain in force. Connections stay; they
-// are held to the new limits from their next message on. Listen, MetricsListen,
-// Pprof, Compression, PingEvery and the queue bounds need a restart: a change
-// in them is ignored.
-func (s *Server) Reload(cfg Config, chain *policy.Chain) error { return cfg.Validate() }
+// serve starts an HTTP server on ln.
+func (s *Server) serve(ln net.Listener, h http.Handler, failed chan<- error) {
+	server := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
+	}
+	s.servers = append(s.servers, server)
+	s.tasks.Go("http", func() {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("relay: %s: %w", ln.Addr(), err)
+		}
+	})
+}

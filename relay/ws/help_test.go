@@ -23,16 +23,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func start(t testing.TB, o *Options, serve func(*Conn)) (addr string) {
 	t.Helper()
 	var wg sync.WaitGroup
-	var mu sync.Mutex
+	var mu sync.Mutex // guards the following
 	var conns []*Conn
+	var over bool
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, err := Upgrade(w, r, o)
 		if err != nil {
 			return
 		}
 		mu.Lock()
-		conns = append(conns, c)
-		mu.Unlock()
+		defer mu.Unlock()
+		if conns = append(conns, c); over {
+			c.CloseNow()
+			return
+		}
 		wg.Go(func() {
 			defer c.CloseNow()
 			serve(c)
@@ -40,6 +44,9 @@ func start(t testing.TB, o *Options, serve func(*Conn)) (addr string) {
 	}))
 	t.Cleanup(func() {
 		srv.Close()
+		mu.Lock()
+		over = true
+		mu.Unlock()
 		for _, c := range conns {
 			c.CloseNow()
 		}

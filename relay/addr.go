@@ -1,0 +1,173 @@
+package relay
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"unique"
+)
+
+// origin is where a connection comes from and where it believes to have gone,
+// with trusted proxies seen through.
+type origin struct {
+	ip netip.Addr // invalid if even the peer's address cannot be read
+	// url is the ws:// or wss:// URL that the client connected to, lower case,
+	// without a path. Many connections share one.
+	url unique.Handle[string]
+}
+
+// originOf reads a request. Its forwarding headers count only if the peer is a
+// trusted proxy.
+func originOf(r *http.Request, trusted []netip.Prefix) origin {
+	peer := peerAddr(r.RemoteAddr)
+	host, secure := r.Host, r.TLS != nil
+	ip := peer
+	if isTrusted(peer, trusted) {
+		hops := forwardedFor(r.Header)
+		ip = client(peer, hops, trusted)
+		host, secure = forwardedTo(r.Header, host, secure)
+	}
+	scheme := "ws://"
+	if secure {
+		scheme = "wss://"
+	}
+	return origin{ip: ip, url: unique.Make(scheme + strings.ToLower(host))}
+}
+
+func peerAddr(hostport string) netip.Addr {
+	ap, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
+}
+
+func isTrusted(ip netip.Addr, trusted []netip.Prefix) bool {
+	for _, p := range trusted {
+		if p.Contains(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// client walks the hops from the nearest to the farthest as long as they are
+// trusted: the first that is not is the client. Anybody may have written what
+// stands to the left of it. A hop that is no address ends the walk at the last
+// proxy that is known.
+func client(peer netip.Addr, hops []string, trusted []netip.Prefix) netip.Addr {
+	ip := peer
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, ok := parseHop(hops[i])
+		if !ok {
+			return ip
+		}
+		ip = hop
+		if !isTrusted(ip, trusted) {
+			return ip
+		}
+	}
+	return ip
+}
+
+// forwardedFor lists the hops, nearest last, from the first of the headers
+// X-Forwarded-For, Forwarded (RFC 7239) and X-Real-IP that is there: most
+// proxies write the first, and pass on what a client made up of the others.
+func forwardedFor(h http.Header) []string {
+	if lines := h.Values("X-Forwarded-For"); len(lines) > 0 {
+		return elements(lines)
+	}
+	if lines := h.Values("Forwarded"); len(lines) > 0 {
+		var hops []string
+		for _, e := range elements(lines) {
+			v, _ := parameter(e, "for")
+			hops = append(hops, v)
+		}
+		return hops
+	}
+	if ip := h.Get("X-Real-Ip"); ip != "" {
+		return []string{ip}
+	}
+	return nil
+}
+
+// forwardedTo returns the host and scheme that the nearest proxy was asked for.
+func forwardedTo(h http.Header, host string, secure bool) (string, bool) {
+	proto := h.Get("X-Forwarded-Proto")
+	if v := h.Get("X-Forwarded-Host"); v != "" {
+		host = last(v)
+	}
+	if all := elements(h.Values("Forwarded")); len(all) > 0 {
+		nearest := all[len(all)-1]
+		if v, ok := parameter(nearest, "host"); ok {
+			host = v
+		}
+		if v, ok := parameter(nearest, "proto"); ok {
+			proto = v
+		}
+	}
+	switch strings.ToLower(last(proto)) {
+	case "https", "wss":
+		secure = true
+	case "http", "ws":
+		secure = false
+	}
+	return host, secure
+}
+
+// elements splits comma-separated header lines.
+func elements(lines []string) []string {
+	var out []string
+	for _, line := range lines {
+		for e := range strings.SplitSeq(line, ",") {
+			out = append(out, strings.TrimSpace(e))
+		}
+	}
+	return out
+}
+
+func last(list string) string {
+	return strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+}
+
+// parameter finds name=value in one element of Forwarded.
+func parameter(element, name string) (string, bool) {
+	for pair := range strings.SplitSeq(element, ";") {
+		k, v, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if ok && strings.EqualFold(k, name) {
+			return strings.Trim(v, `"`), true
+		}
+	}
+	return "", false
+}
+
+// parseHop reads an address with or without port and brackets.
+func parseHop(s string) (netip.Addr, bool) {
+	if host, _, err := net.SplitHostPort(s); err == nil {
+		s = host
+	}
+	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	return ip.Unmap().WithZone(""), err == nil
+}
+
+// hostOf returns the host of a ws URL, without its port.
+func hostOf(url string) string {
+	_, host, _ := strings.Cut(url, "://")
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return strings.Trim(host, "[]")
+}
+
+// network is what connections are counted by: the address, or of an IPv6
+// address the /64, which one customer has to himself.
+func network(ip netip.Addr) netip.Addr {
+	if ip.Is6() {
+		p, err := ip.Prefix(64)
+		if err == nil {
+			return p.Addr()
+		}
+	}
+	return ip
+}

@@ -1,0 +1,89 @@
+package relay
+
+import (
+	"net/http"
+
+	"moa/nips/reason"
+	"moa/policy"
+	"moa/relay/ws"
+)
+
+// connect takes over a WebSocket handshake.
+func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
+	st := s.settings.Load()
+	from := originOf(r, st.cfg.TrustedProxies)
+	if why := s.conns.reserve(from.ip, &st.cfg.Limits); why != "" {
+		s.met.refuse(why)
+		turnAway(w, why)
+		return
+	}
+	c := s.newSession(st, from)
+	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
+		s.conns.release(from.ip)
+		s.met.refuse(refusePolicy)
+		http.Error(w, string(d.Reason)+": "+d.Text, statusOf(d.Reason))
+		return
+	}
+	conn, err := ws.Upgrade(w, r, s.upgrade.Load())
+	if err != nil {
+		s.conns.release(from.ip)
+		s.met.refuse(refuseBroken)
+		st.chain.Disconnect(c)
+		return
+	}
+	c.conn = conn
+	s.met.opened.Inc()
+	s.met.connections.Inc()
+	if !s.conns.add(c) {
+		conn.Close(ws.GoingAway, "the relay is shutting down")
+		conn.CloseNow()
+		c.out.close()
+		s.forget(c)
+		st.chain.Disconnect(c)
+		return
+	}
+	if st.cfg.AuthOnConnect {
+		c.sendChallenge()
+	}
+	c.out.open(conn)
+	// The session gets a goroutine of its own, so that net/http's, its stack and
+	// its buffers end here.
+	s.tasks.Go("session", c.serve)
+}
+
+func (s *Server) newSession(st *settings, from origin) *session {
+	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, url: from.url, chain: st.chain}
+	c.out.limit = s.limits.OutboxBytes
+	c.out.slow = c.slow
+	return c
+}
+
+// forget ends what connect began, but for the policies.
+func (s *Server) forget(c *session) {
+	s.conns.remove(c)
+	s.conns.release(c.ip)
+	s.met.connections.Dec()
+}
+
+// turnAway answers a handshake that came at a bad time.
+func turnAway(w http.ResponseWriter, why refusal) {
+	w.Header().Set("Retry-After", "30")
+	switch why {
+	case refusePerIP:
+		http.Error(w, "rate-limited: too many connections from your address", http.StatusTooManyRequests)
+	case refuseDrain:
+		http.Error(w, "error: the relay is shutting down", http.StatusServiceUnavailable)
+	default:
+		http.Error(w, "error: the relay is full", http.StatusServiceUnavailable)
+	}
+}
+
+func statusOf(r reason.Reason) int {
+	switch r {
+	case reason.RateLimited:
+		return http.StatusTooManyRequests
+	case reason.Error:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusForbidden
+}

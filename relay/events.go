@@ -1,0 +1,158 @@
+package relay
+
+import (
+	"bytes"
+	"sync"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/sig"
+	"moa/policy"
+)
+
+// maxBatchBytes is how much of EVENTs a session reads before it goes on with them.
+const maxBatchBytes = 256 << 10
+
+// batch is EVENTs of one session that arrived together: their signatures are
+// verified together.
+type batch struct {
+	tickets []ticket
+	early   []policy.Decision // of each
+	bytes   int
+}
+
+func (b *batch) full() bool { return len(b.tickets) >= maxBatch || b.bytes >= maxBatchBytes }
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) release() {
+	clear(b.tickets)
+	clear(b.early)
+	b.tickets, b.early, b.bytes = b.tickets[:0], b.early[:0], 0
+	batches.Put(b)
+}
+
+// event takes one EVENT as far as it goes without its signature.
+func (s *session) event(st *settings, raw []byte) {
+	e, err := event.Parse(bytes.Clone(raw)) // the frame's memory is the socket's
+	t := ticket{s: s, e: e, chain: st.chain}
+	if err != nil {
+		s.garbage++
+		t.id = event.PeekID(raw)
+		t.refuse(fateInvalid, reason.Invalid, err.Error())
+		s.add(t, nil)
+		return
+	}
+	s.garbage = 0
+	if v := s.rules(st, e); v.Action != policy.Accept {
+		s.refuse(&t, v)
+		s.add(t, nil)
+		return
+	}
+	if s.srv.deps.Store.Has(e.ID) {
+		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
+		s.add(t, nil)
+		return
+	}
+	var early policy.Decision
+	if e.Kind != event.KindVanish {
+		early = st.chain.Early(background, s, e)
+	}
+	if early.Action == policy.Reject {
+		s.refuse(&t, early.Verdict)
+	}
+	s.add(t, &early)
+}
+
+// refuse settles the ticket by the verdict.
+func (s *session) refuse(t *ticket, v policy.Verdict) {
+	if v.Reason == "" {
+		v.Reason = reason.Blocked
+	}
+	if v.Reason == reason.AuthRequired {
+		s.sendChallenge()
+	}
+	t.refuse(fateRefused, v.Reason, v.Text)
+}
+
+// add puts the ticket behind those that wait for their signatures.
+func (s *session) add(t ticket, early *policy.Decision) {
+	if s.batch == nil {
+		if t.fate != "" && s.open.Load() == 0 { // nothing to keep in order with
+			s.srv.met.events[t.fate].Inc()
+			t.answer()
+			return
+		}
+		s.batch = batches.Get().(*batch)
+	}
+	b := s.batch
+	b.tickets = append(b.tickets, t)
+	if early == nil {
+		early = &policy.Decision{}
+	}
+	b.early = append(b.early, *early)
+	if t.e != nil {
+		b.bytes += len(t.e.Raw)
+	}
+}
+
+// flush verifies the signatures of the batch, asks the late policies, and hands
+// the events to the writer.
+func (s *session) flush() {
+	b := s.batch
+	if b == nil {
+		return
+	}
+	s.batch = nil
+	s.verify(b)
+	for i := range b.tickets {
+		if t := &b.tickets[i]; t.fate == "" {
+			s.late(t, b.early[i])
+		}
+	}
+	s.open.Add(int32(len(b.tickets)))
+	s.tickets.Add(len(b.tickets))
+	s.srv.ingest.submit(b.tickets)
+	b.release()
+}
+
+// verify refuses what is not signed by its author.
+func (s *session) verify(b *batch) {
+	c := checks.Get().(*check)
+	defer checks.Put(c)
+	c.records = c.records[:0]
+	for i := range b.tickets {
+		if t := &b.tickets[i]; t.fate == "" {
+			c.records = append(c.records, sig.Record{PubKey: t.e.PubKey, Msg: t.e.ID, Sig: t.e.Sig})
+		}
+	}
+	if len(c.records) == 0 {
+		return
+	}
+	s.srv.verifier.verify(c)
+	k := 0
+	for i := range b.tickets {
+		if t := &b.tickets[i]; t.fate == "" {
+			if !c.valid[k] {
+				t.refuse(fateInvalid, reason.Invalid, "the signature does not hold")
+			}
+			k++
+		}
+	}
+}
+
+// late decides what becomes of an event whose signature holds.
+func (s *session) late(t *ticket, early policy.Decision) {
+	d := early
+	if t.e.Kind != event.KindVanish && d.Action != policy.Shadow {
+		d = t.chain.Late(background, s, t.e, early)
+	}
+	switch {
+	case d.Action == policy.Reject:
+		s.refuse(t, d.Verdict)
+	case d.Action == policy.Shadow:
+		t.fate = fateShadowed
+	case d.Action == policy.RelayOnly || event.Ephemeral(t.e.Kind):
+		t.fate = fateRelayed
+	}
+}

@@ -1,0 +1,113 @@
+package relay
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"moa/nips/nip11"
+	"moa/relay/web"
+)
+
+// ServeHTTP is the relay's one endpoint, "/", and what belongs to it: health,
+// metrics and nodeinfo. It works while Run does.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/":
+		s.serveRoot(w, r)
+	case "/.well-known/nodeinfo", "/nodeinfo/2.1":
+		s.serveNodeinfo(w, r)
+	case "/healthz", "/readyz":
+		s.serveHealth(w, r)
+	case "/metrics":
+		if s.opsLn == nil && s.serveMetrics(w, r) {
+			return
+		}
+		s.serveOther(w, r)
+	default:
+		if s.opsLn == nil && s.servePprof(w, r) {
+			return
+		}
+		s.serveOther(w, r)
+	}
+}
+
+// serveOther answers what is not the relay's own. A WebSocket is not wanted
+// there: paths do not make another relay of this one (NIP-01).
+func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
+	if s.deps.Handler == nil || isUpgrade(r) {
+		http.NotFound(w, r)
+		return
+	}
+	s.deps.Handler.ServeHTTP(w, r)
+}
+
+func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case isUpgrade(r):
+		s.connect(w, r)
+	case r.Method == http.MethodOptions:
+		allowAll(w.Header())
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		if s.deps.Handler != nil {
+			s.deps.Handler.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	case nip11.Wanted(r.Header.Values("Accept")):
+		s.serveInfo(w, r)
+	default:
+		s.servePage(w, r)
+	}
+}
+
+func isUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// allowAll lets scripts of every web page read the answer (NIP-11).
+func allowAll(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Headers", "*, Authorization")
+	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS")
+	h.Set("Access-Control-Max-Age", "86400")
+}
+
+// serveInfo sends the NIP-11 document.
+func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request) {
+	allowAll(w.Header())
+	w.Header().Set("Vary", "Accept")
+	send(w, r, nip11.ContentType, s.settings.Load().doc)
+}
+
+// servePage shows the relay to a person with a browser.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	st := s.settings.Load()
+	url := st.cfg.URL
+	if url == "" {
+		url = originOf(r, st.cfg.TrustedProxies).url.Value()
+	}
+	body, err := web.Home(web.Relay{Info: &st.info, URL: url})
+	if err != nil {
+		s.deps.Log.Error("the page cannot be made", "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Vary", "Accept")
+	h.Set("Content-Security-Policy", web.ContentSecurityPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	send(w, r, "text/html; charset=utf-8", body)
+}
+
+// send writes a whole body, or of a HEAD request only its head.
+func send(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}

@@ -1,0 +1,43 @@
+package relay
+
+import (
+	"context"
+
+	"moa/nips/event"
+	"moa/relay/hub"
+	"moa/relay/ws"
+)
+
+// A session is the hub.Sink of its subscriptions. Neither method waits: stored
+// events are what a slow client is given time for.
+
+// Offer queues a live event.
+func (s *session) Offer(sub *hub.Sub, body *ws.Body, e *event.Event) bool {
+	if !s.mayHear(e) {
+		return true
+	}
+	s.srv.met.delivered.Inc()
+	return s.out.offer(ws.Msg{Head: sub.Head, Body: body})
+}
+
+// Push queues a live event that came while the stored ones were sent. Too many
+// of them are an error, and end the subscription rather than the connection.
+func (s *session) Push(_ context.Context, sub *hub.Sub, body *ws.Body, e *event.Event) error {
+	if !s.mayHear(e) {
+		return nil
+	}
+	s.srv.met.delivered.Inc()
+	return s.out.push(ws.Msg{Head: sub.Head, Body: body})
+}
+
+// mayHear asks the chain that is in force now, about who the client is now.
+func (s *session) mayHear(e *event.Event) bool {
+	chain := s.srv.settings.Load().chain
+	return chain.Deliver(s, e) && (!chain.WatchesLive() || chain.Live(s, e))
+}
+
+// publish passes an accepted event on to the live subscriptions.
+func (s *Server) publish(p publication) {
+	p.chain.Saved(p.s, p.e)
+	s.index.Publish(p.serial, p.e, &ws.Body{Raw: p.e.Raw})
+}

@@ -1,0 +1,140 @@
+package relay
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"moa/nips/wire"
+	"moa/store"
+)
+
+// fate is what became of an EVENT.
+type fate string
+
+const (
+	fateStored    fate = "stored"
+	fateDuplicate fate = "duplicate"
+	fateStale     fate = "stale"    // a newer version is stored
+	fateDeleted   fate = "deleted"  // its author has deleted it
+	fateVanished  fate = "vanished" // its author has asked to vanish
+	fateExpired   fate = "expired"
+	fateRelayed   fate = "relayed"  // passed on and not stored: ephemeral, or so decided
+	fateShadowed  fate = "shadowed" // answered true and dropped
+	fateInvalid   fate = "invalid"  // malformed, or its signature does not hold
+	fateRefused   fate = "refused"  // by a rule or a policy
+	fateFailed    fate = "failed"   // by the store
+)
+
+// dropReason is why the relay ended a connection.
+type dropReason string
+
+const (
+	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
+	dropGarbage  dropReason = "garbage"       // nothing but malformed messages
+	dropShutdown dropReason = "shutdown"
+)
+
+// refusal is why a connection was not accepted.
+type refusal string
+
+const (
+	refuseFull   refusal = "connections"
+	refusePerIP  refusal = "connections_per_ip"
+	refusePolicy refusal = "policy"
+	refuseDrain  refusal = "shutdown"
+	refuseBroken refusal = "handshake"
+)
+
+// metrics are the relay's figures.
+type metrics struct {
+	connections prometheus.Gauge
+	opened      prometheus.Counter
+	refused     *prometheus.CounterVec
+	dropped     *prometheus.CounterVec
+	messages    [256]prometheus.Counter // by wire.Verb
+	events      map[fate]prometheus.Counter
+	subs        prometheus.Gauge
+	closed      prometheus.Counter
+	delivered   prometheus.Counter
+	served      prometheus.Counter
+	queries     prometheus.Histogram
+	counts      prometheus.Histogram
+	commits     prometheus.Histogram
+	commitSize  prometheus.Histogram
+	verifySize  prometheus.Histogram
+}
+
+// newMetrics makes the metrics and registers them; a nil registry counts for
+// nobody.
+func newMetrics(reg *prometheus.Registry, st store.Store, waiting func() (tickets, bytes int)) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	counters := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	}
+	figure := func(name, help string, f func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
+	}
+	seconds := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(1e-4, 4, 9)})
+	}
+	sizes := func(name, help string) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(1, 2, 11)})
+	}
+	messages := counters("moa_messages_total", "Messages received.", "verb")
+	events := counters("moa_events_total", "EVENTs received, by what became of them.", "fate")
+	m := &metrics{
+		connections: gauge("moa_connections", "Open connections."),
+		opened:      counter("moa_connections_total", "Connections accepted."),
+		refused:     counters("moa_connections_refused_total", "Connections refused.", "reason"),
+		dropped:     counters("moa_connections_dropped_total", "Connections that the relay ended.", "reason"),
+		events:      map[fate]prometheus.Counter{},
+		subs:        gauge("moa_subscriptions", "Open subscriptions."),
+		closed:      counter("moa_closed_total", "REQs and COUNTs answered with CLOSED."),
+		delivered:   counter("moa_delivered_events_total", "Live events sent to subscriptions."),
+		served:      counter("moa_served_events_total", "Stored events sent to subscriptions."),
+		queries:     seconds("moa_query_seconds", "From REQ to EOSE."),
+		counts:      seconds("moa_count_seconds", "From COUNT to its answer."),
+		commits:     seconds("moa_commit_seconds", "One commit of the store."),
+		commitSize:  sizes("moa_commit_events", "Events of one commit."),
+		verifySize:  sizes("moa_verify_signatures", "Signatures of one batch."),
+	}
+	for v := wire.Unknown; v <= wire.NegClose; v++ {
+		m.messages[v] = messages.WithLabelValues(v.String())
+	}
+	for _, f := range []fate{fateStored, fateDuplicate, fateStale, fateDeleted, fateVanished, fateExpired, fateRelayed, fateShadowed, fateInvalid, fateRefused, fateFailed} {
+		m.events[f] = events.WithLabelValues(string(f))
+	}
+	for _, r := range []refusal{refuseFull, refusePerIP, refusePolicy, refuseDrain, refuseBroken} {
+		m.refused.WithLabelValues(string(r))
+	}
+	for _, r := range []dropReason{dropSlow, dropGarbage, dropShutdown} {
+		m.dropped.WithLabelValues(string(r))
+	}
+	if reg == nil {
+		return m
+	}
+	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.subs, m.closed,
+		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize,
+		figure("moa_store_events", "Events stored.", func() float64 { return float64(st.Stats().Events) }),
+		figure("moa_store_bytes", "Size of the store.", func() float64 { return float64(st.Stats().Bytes) }),
+		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),
+		figure("moa_tickets_bytes", "Bytes of the EVENTs waiting for the writer.", func() float64 { _, n := waiting(); return float64(n) }),
+	)
+	return m
+}
+
+func (m *metrics) verified(n int) { m.verifySize.Observe(float64(n)) }
+
+func (m *metrics) committed(n int, took time.Duration) {
+	m.commitSize.Observe(float64(n))
+	m.commits.Observe(took.Seconds())
+}
+
+func (m *metrics) drop(r dropReason) { m.dropped.WithLabelValues(string(r)).Inc() }
+func (m *metrics) refuse(r refusal)  { m.refused.WithLabelValues(string(r)).Inc() }

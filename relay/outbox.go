@@ -1,0 +1,199 @@
+package relay
+
+import (
+	"errors"
+	"sync"
+
+	"moa/relay/ws"
+)
+
+// errSlow says that a client has left too much unread.
+var errSlow = errors.New("relay: slow consumer")
+
+// outbox is what waits for one client to read. A goroutine writes it out as
+// long as there is something in it; an idle connection has none.
+//
+// Nobody waits for room here: live events and answers go by offer, which
+// disconnects a client that has left more than limit unread, and stored events
+// are looked up only while room says that there is room for them.
+type outbox struct {
+	// Fixed once opened.
+	conn  *ws.Conn
+	limit int
+	slow  func(queued int) // called once, when the client is disconnected for its slowness
+
+	mu      sync.Mutex // guards the following
+	queue   []ws.Msg
+	bytes   int // queued or being written
+	writing bool
+	closed  bool
+	flushed *sync.Cond // made by who waits for the writer
+	waiting func()     // to be called once there is room
+}
+
+// msgCost is what a queued message takes besides its bytes.
+const msgCost = 64
+
+func cost(m ws.Msg) int {
+	n := msgCost + len(m.Head)
+	if m.Body != nil {
+		n += len(m.Body.Raw)
+	}
+	return n
+}
+
+var queues = sync.Pool{New: func() any { return new([]ws.Msg) }}
+
+// open lets the outbox write. What was offered before waits for it.
+func (o *outbox) open(conn *ws.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conn = conn
+	o.startLocked()
+}
+
+// offer queues m. It never waits. False: the connection is over, or is ended
+// now because its client does not read.
+func (o *outbox) offer(m ws.Msg) bool { return o.add(m, true) == nil }
+
+// push queues m if there is room for it, and leaves the connection alone if not.
+func (o *outbox) push(m ws.Msg) error { return o.add(m, false) }
+
+func (o *outbox) add(m ws.Msg, condemn bool) error {
+	o.mu.Lock()
+	if o.closed {
+		o.mu.Unlock()
+		return errSlow
+	}
+	queued := o.bytes
+	if n := queued + cost(m); n > o.limit {
+		o.closed = condemn
+		o.mu.Unlock()
+		if condemn {
+			o.slow(queued)
+		}
+		return errSlow
+	}
+	o.appendLocked(m)
+	o.mu.Unlock()
+	return nil
+}
+
+// page queues stored events. The caller has asked room before.
+func (o *outbox) page(msgs []ws.Msg) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
+	for _, m := range msgs {
+		o.appendLocked(m)
+	}
+}
+
+func (o *outbox) appendLocked(m ws.Msg) {
+	if o.queue == nil {
+		o.queue = (*queues.Get().(*[]ws.Msg))[:0]
+	}
+	o.queue = append(o.queue, m)
+	o.bytes += cost(m)
+	o.startLocked()
+}
+
+func (o *outbox) startLocked() {
+	if !o.writing && o.conn != nil && len(o.queue) > 0 && !o.closed {
+		o.writing = true
+		go o.write()
+	}
+}
+
+// room reports whether a page of stored events may be queued. If not, then is
+// called as soon as it may, unless the connection ends before.
+func (o *outbox) room(then func()) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.bytes < o.limit/4 || o.closed {
+		return true
+	}
+	o.waiting = then
+	return false
+}
+
+// write sends what is queued, all of it in one go, until there is nothing left.
+func (o *outbox) write() {
+	for {
+		o.mu.Lock()
+		batch := o.queue
+		o.queue = nil
+		if len(batch) == 0 || o.closed {
+			o.stopLocked()
+			o.mu.Unlock()
+			return
+		}
+		o.mu.Unlock()
+
+		err := o.conn.Write(batch)
+		n := 0
+		for _, m := range batch {
+			n += cost(m)
+		}
+		recycle(batch)
+		o.written(n, err)
+	}
+}
+
+func recycle(batch []ws.Msg) {
+	const most = 1024 // a longer one is rare, and stays too much memory for the pool
+	if cap(batch) <= most {
+		clear(batch)
+		queues.Put(&batch)
+	}
+}
+
+func (o *outbox) written(n int, err error) {
+	o.mu.Lock()
+	o.bytes -= n
+	if err != nil {
+		o.closed = true
+	}
+	var then func()
+	if o.bytes < o.limit/4 {
+		then, o.waiting = o.waiting, nil
+	}
+	o.mu.Unlock()
+	if err != nil {
+		o.conn.CloseNow() // ends the reader, who cleans up
+	}
+	if then != nil {
+		then()
+	}
+}
+
+func (o *outbox) stopLocked() {
+	o.writing = false
+	if o.flushed != nil {
+		o.flushed.Broadcast()
+	}
+}
+
+// flush waits until everything is written or the connection is over.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.flushed == nil {
+		o.flushed = sync.NewCond(&o.mu)
+	}
+	for o.writing {
+		o.flushed.Wait()
+	}
+}
+
+// close drops what is queued and takes no more. The connection must be over, so
+// that the writer ends.
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.queue, o.waiting = nil, nil
+	o.mu.Unlock()
+	o.flush()
+}

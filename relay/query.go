@@ -1,0 +1,212 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/relay/hub"
+	"moa/relay/ws"
+	"moa/store"
+)
+
+// onePage bounds what a worker does for one query before it is the next one's
+// turn: of Work, about 10 ms.
+var onePage = store.Page{Events: 256, Bytes: 512 << 10, Work: 2048}
+
+// query is a REQ: its stored events, page by page, and its live side.
+type query struct {
+	// Fixed once made.
+	subs    *subscriptions
+	sub     *hub.Sub
+	filters []*event.Filter
+	head    []byte // `["EVENT","<id>",`
+	upTo    store.Serial
+	scan    store.Scan
+	hints   bool
+	start   time.Time
+
+	// over: EOSE is sent, or the query is ended. Set under subs.mu.
+	over atomic.Bool
+}
+
+var errOver = errors.New("relay: the query was ended")
+
+// page sends the next stored events, and after the last ones EOSE and what
+// live ones have waited. It reports whether that was all.
+func (q *query) page() (done bool) {
+	var p page
+	progress, err := q.scan.Next(q.subs.s.srv.life, onePage, func(r *store.Record) error {
+		if q.over.Load() {
+			return errOver
+		}
+		p.add(q.head, r.Raw)
+		return nil
+	})
+	met := q.subs.s.srv.met
+	b := q.subs
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q.over.Load() {
+		return true
+	}
+	if err != nil {
+		q.failLocked(err)
+		return true
+	}
+	out := &b.s.out
+	out.page(p.msgs)
+	met.served.Add(float64(len(p.msgs)))
+	if !progress.Done {
+		return false
+	}
+	b.answeredLocked(q)
+	met.queries.Observe(time.Since(q.start).Seconds())
+	out.page([]ws.Msg{{Head: wire.AppendEOSE(nil, q.sub.ID, q.hint(progress))}})
+	if !q.sub.GoLive(q.subs.s.srv.life, q.upTo) {
+		q.endLocked(reason.Error, "too many events arrived while the stored ones were sent, subscribe again")
+	}
+	return true
+}
+
+// hint is what EOSE says about the stored events (NIP-67). A limit of 0 asks
+// for none of them, and says nothing about what there is.
+func (q *query) hint(p store.Progress) string {
+	if !q.hints {
+		return wire.HintNone
+	}
+	for _, f := range q.filters {
+		if f.HasLimit && f.Limit == 0 {
+			return wire.HintNone
+		}
+	}
+	if p.All {
+		return wire.HintFinish
+	}
+	return wire.HintMore
+}
+
+func (q *query) failLocked(err error) {
+	if !errors.Is(err, context.Canceled) {
+		q.subs.s.srv.deps.Log.Error("stored events cannot be read", "err", err)
+	}
+	q.endLocked(reason.Error, "the relay cannot read its store at the moment, try again later")
+}
+
+// endLocked closes the subscription from this side.
+func (q *query) endLocked(r reason.Reason, text string) {
+	b := q.subs
+	if b.endLocked(q) {
+		b.s.srv.index.Remove(q.sub)
+		b.s.closed(q.sub.ID, r, text)
+	}
+}
+
+// page is messages in memory of their own.
+type page struct {
+	msgs []ws.Msg
+	free []byte
+}
+
+// add appends an EVENT. Small ones share a piece of memory.
+func (p *page) add(head, raw []byte) {
+	const piece = 16 << 10
+	n := len(head) + len(raw) + len(wire.EventTail)
+	if n > cap(p.free)-len(p.free) {
+		p.free = make([]byte, 0, max(n, min(piece, 2*cap(p.free)), 2*n))
+	}
+	at := len(p.free)
+	p.free = append(append(append(p.free, head...), raw...), wire.EventTail...)
+	p.msgs = append(p.msgs, ws.Msg{Head: p.free[at:len(p.free):len(p.free)]})
+}
+
+// req answers a REQ. Whatever was open by that id ends first.
+func (s *session) req(st *settings, id string, filters []*event.Filter) {
+	s.closeSub(id)
+	filters, ok := s.admit(st, id, filters, false)
+	if !ok {
+		return
+	}
+	if s.subs == nil {
+		s.subs = &subscriptions{s: s}
+	}
+	open, active := s.subs.load()
+	switch {
+	case open >= st.cfg.Limits.Subscriptions:
+		s.closed(id, reason.RateLimited, "too many subscriptions are open on this connection")
+		return
+	case active >= st.cfg.Limits.Queries:
+		s.closed(id, reason.RateLimited, "too many queries are under way on this connection")
+		return
+	}
+	q := &query{subs: s.subs, filters: filters, head: wire.AppendEventHead(nil, id), hints: st.cfg.EOSEHints, start: time.Now()}
+	q.sub = s.newSub(id, q)
+	s.subs.add(q)
+	s.srv.index.Add(q.sub) // from here on live events wait
+	q.upTo = s.srv.deps.Store.Last()
+	sq := s.storeQuery(st, filters)
+	sq.UpTo = q.upTo
+	q.scan = s.srv.deps.Store.Scan(sq)
+	s.subs.start(q)
+}
+
+// storeQuery is what the store is asked: only for what the client may see.
+func (s *session) storeQuery(st *settings, filters []*event.Filter) store.Query {
+	q := store.Query{
+		Filters:      filters,
+		DefaultLimit: st.cfg.Limits.DefaultLimit,
+		MaxLimit:     st.cfg.Limits.Limit,
+		Now:          s.srv.deps.Now().Unix(),
+	}
+	if chain := st.chain; restricts(chain, filters) {
+		q.Visible = func(r *store.Record) bool { return s.maySee(chain, r) }
+	}
+	return q
+}
+
+// restricts reports whether the chain has a say in what the filters can find.
+func restricts(chain *policy.Chain, filters []*event.Filter) bool {
+	if !chain.RestrictsAny() {
+		return false
+	}
+	for _, f := range filters {
+		if f.Kinds == nil {
+			return true
+		}
+		for _, k := range f.Kinds {
+			if chain.Restricts(k) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *session) maySee(chain *policy.Chain, r *store.Record) bool {
+	if !chain.Restricts(r.Kind) {
+		return true
+	}
+	e, err := r.Event()
+	return err == nil && chain.Deliver(s, e)
+}
+
+// closeSub ends a subscription without a word (NIP-01).
+func (s *session) closeSub(id string) {
+	if s.subs == nil {
+		return
+	}
+	if q := s.subs.find(id); q != nil {
+		s.subs.remove(q)
+	}
+}
+
+// closed refuses a REQ or COUNT, or ends a REQ.
+func (s *session) closed(id string, r reason.Reason, text string) {
+	s.srv.met.closed.Inc()
+	s.out.offer(ws.Msg{Head: wire.AppendClosed(nil, id, r, text)})
+}

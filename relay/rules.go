@@ -1,0 +1,75 @@
+package relay
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"moa/nips/event"
+	"moa/nips/nip62"
+	"moa/nips/nip70"
+	"moa/nips/reason"
+	"moa/nips/relayurl"
+	"moa/policy"
+)
+
+// rules are what the protocol itself asks of an EVENT, whatever the policies
+// say. None of them needs the signature.
+func (s *session) rules(st *settings, e *event.Event) policy.Verdict {
+	l := &st.cfg.Limits
+	switch {
+	case len(e.Tags) > l.EventTags:
+		return policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d tags", l.EventTags))
+	case len(e.Content) > l.ContentLength && utf8.RuneCountInString(e.Content) > l.ContentLength:
+		return policy.Refuse(reason.Invalid, fmt.Sprintf("content is longer than %d characters", l.ContentLength))
+	case e.Kind == event.KindAuth:
+		return policy.Refuse(reason.Invalid, "an authentication is sent with AUTH and never published")
+	case e.Expiration != 0 && !event.Ephemeral(e.Kind) && e.Expiration <= s.srv.deps.Now().Unix():
+		return policy.Refuse(reason.Invalid, "event expired")
+	case e.Kind == event.KindVanish:
+		return s.vanish(st, e)
+	case e.Protected():
+		return s.protected(e)
+	case nip70.Leaks(e):
+		return policy.Refuse(reason.Blocked, "the reposted event is protected")
+	}
+	return policy.Verdict{}
+}
+
+// vanish accepts requests that are addressed to this relay. No policy may
+// refuse one of those (NIP-62).
+func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
+	ours, err := nip62.Addressed(e, s.ours(st))
+	switch {
+	case err != nil:
+		return policy.Refuse(reason.Invalid, err.Error())
+	case !ours:
+		return policy.Refuse(reason.Restricted, "this request to vanish is not addressed to this relay")
+	}
+	return policy.Verdict{}
+}
+
+// protected lets only the author himself publish an event with a `-` tag
+// (NIP-70).
+func (s *session) protected(e *event.Event) policy.Verdict {
+	authed := s.Authed()
+	switch {
+	case slices.Contains(authed, e.PubKey):
+		return policy.Verdict{}
+	case len(authed) == 0:
+		return policy.Refuse(reason.AuthRequired, "this event is protected: authenticate as its author to publish it")
+	}
+	return policy.Refuse(reason.Restricted, "this event is protected: only its author may publish it")
+}
+
+// ours are the URLs by which clients may name this relay.
+func (s *session) ours(st *settings) []relayurl.Location {
+	if len(st.ours) > 0 {
+		return st.ours
+	}
+	here, err := relayurl.Parse(s.url.Value())
+	if err != nil {
+		return nil
+	}
+	return []relayurl.Location{here}
+}

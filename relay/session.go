@@ -1,0 +1,201 @@
+package relay
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"unique"
+
+	"moa/nips/event"
+	"moa/nips/nip42"
+	"moa/nips/reason"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/relay/ws"
+)
+
+// maxGarbage is how many malformed messages in a row end a connection.
+const maxGarbage = 256
+
+// session is one connection. Its goroutine reads messages and handles them in
+// order; an idle session is that goroutine, waiting, and this struct.
+type session struct {
+	// Fixed once made.
+	srv   *Server
+	id    uint64
+	ip    netip.Addr
+	url   unique.Handle[string] // ws URL that the client connected to, without a path
+	conn  *ws.Conn
+	chain *policy.Chain // that has accepted the connection, and is owed a Disconnect
+
+	out    outbox
+	authed atomic.Pointer[[]event.PubKey] // nil: nobody
+
+	open    atomic.Int32   // tickets at the writer
+	tickets sync.WaitGroup // the same, to wait for
+
+	// turn is held while a message is handled, and when the session is stopped
+	// between two of them. It guards the following.
+	turn    sync.Mutex
+	stopped bool
+	batch   *batch         // EVENTs read and not yet verified, nil if there are none
+	subs    *subscriptions // nil before the first REQ or COUNT
+	garbage int            // malformed messages in a row
+
+	mu         sync.Mutex // guards the following
+	challenge  string     // of NIP-42; "": none made yet
+	challenged bool       // it was sent
+}
+
+// The methods of policy.Client.
+
+func (s *session) ID() uint64     { return s.id }
+func (s *session) IP() netip.Addr { return s.ip }
+func (s *session) Host() string   { return hostOf(s.url.Value()) }
+func (s *session) Authed() []event.PubKey {
+	if p := s.authed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Challenge returns the connection's NIP-42 challenge, made when first asked
+// for. It does not send it.
+func (s *session) Challenge() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.challenge == "" {
+		s.challenge = nip42.NewChallenge()
+	}
+	return s.challenge
+}
+
+// Send queues a message as it stands. It never waits; false: the connection is
+// over. The session keeps message.
+func (s *session) Send(message []byte) bool { return s.out.offer(ws.Msg{Head: message}) }
+
+// serve handles messages until the connection ends, and cleans up.
+func (s *session) serve() {
+	for {
+		frame, err := s.conn.Read()
+		if err != nil {
+			break
+		}
+		s.take(frame)
+	}
+	s.conn.CloseNow()
+	s.turn.Lock()
+	s.stopped = true
+	s.flush() // what was read before counts, though nobody waits for its OK
+	subs := s.subs
+	s.turn.Unlock()
+	if subs != nil {
+		subs.close()
+	}
+	s.out.close()
+	s.srv.forget(s)
+	s.chain.Disconnect(s)
+}
+
+// take handles one message.
+func (s *session) take(frame []byte) {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	if s.stopped {
+		return // the peer has not seen the close yet
+	}
+	s.message(frame)
+	if s.batch != nil && (s.batch.full() || !s.conn.Ready()) {
+		s.flush()
+	}
+	if s.garbage > maxGarbage {
+		s.stopped = true
+		s.srv.met.drop(dropGarbage)
+		s.conn.Close(ws.Policy, "nothing but malformed messages")
+	}
+}
+
+func (s *session) message(frame []byte) {
+	m, err := wire.Parse(frame)
+	s.srv.met.messages[m.Verb].Inc()
+	if err != nil {
+		s.malformed(err)
+		return
+	}
+	st := s.srv.settings.Load()
+	if m.Verb == wire.Event {
+		s.event(st, m.Event)
+		return
+	}
+	if m.Verb != wire.Auth {
+		s.garbage = 0
+	}
+	// Whatever else it is, it comes after the EVENTs before it: a REQ finds them.
+	s.settle()
+	switch m.Verb {
+	case wire.Req:
+		s.req(st, m.SubID, m.Filters)
+	case wire.Count:
+		s.count(st, m.SubID, m.Filters)
+	case wire.Close:
+		s.closeSub(m.SubID)
+	case wire.Auth:
+		s.auth(st, m.Event)
+	case wire.NegOpen, wire.NegMsg:
+		s.Send(wire.AppendNegErr(nil, m.SubID, reason.Blocked, "negentropy is not enabled here", 0))
+	}
+}
+
+func (s *session) malformed(err error) {
+	s.garbage++
+	e, ok := err.(*wire.Error)
+	if !ok {
+		return
+	}
+	if e.Verb == wire.Event {
+		s.add(ticket{s: s, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
+		return
+	}
+	s.settle()
+	if e.Verb == wire.Req {
+		s.closeSub(e.SubID) // for a client, CLOSED ends what it has open by that id
+	}
+	s.Send(e.AppendAnswer(nil))
+}
+
+// settle waits until all EVENTs so far are decided and their OKs queued.
+func (s *session) settle() {
+	s.flush()
+	if s.open.Load() > 0 {
+		s.tickets.Wait()
+	}
+}
+
+// settled is called by the writer for each ticket that is done.
+func (s *session) settled() {
+	s.open.Add(-1)
+	s.tickets.Done()
+}
+
+// stop ends the session between two messages: what was read is decided and
+// answered, what comes after is not read any more.
+func (s *session) stop(code ws.Code, why string) {
+	s.turn.Lock()
+	s.stopped = true
+	s.settle()
+	s.turn.Unlock()
+	s.out.flush()
+	s.conn.Close(code, why)
+}
+
+// slow ends the connection of a client that does not read.
+func (s *session) slow(queued int) {
+	s.srv.met.drop(dropSlow)
+	s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.out.limit)
+	s.conn.CloseNow()
+}
+
+// background is the context of policies: they have deadlines of their own, and
+// a connection that goes away does not take back what it has said.
+var background = context.Background()

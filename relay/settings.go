@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"fmt"
+	"slices"
+
+	"moa/nips/nip11"
+	"moa/nips/relayurl"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/policy/builtin"
+)
+
+// supportedNIPs are those that work here, whatever the config says.
+var supportedNIPs = []int{1, 9, 11, 17, 40, 42, 45, 59, 62, 70}
+
+// settings are what a Reload replaces as a whole. They do not change.
+type settings struct {
+	cfg   Config
+	chain *policy.Chain
+	ours  []relayurl.Location // the configured URL; none: the host the client connected to
+	info  nip11.Document
+	doc   []byte // info as JSON
+}
+
+func newSettings(cfg Config, chain *policy.Chain) (*settings, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("relay: %w", err)
+	}
+	if chain == nil {
+		chain = policy.NewChain(nil, policy.Named{Name: "private", Policy: builtin.Private()})
+	}
+	st := &settings{cfg: cfg, chain: chain}
+	if cfg.URL != "" {
+		here, err := relayurl.Parse(cfg.URL)
+		if err != nil {
+			return nil, fmt.Errorf("relay: URL %q: %w", cfg.URL, err)
+		}
+		st.ours = []relayurl.Location{here}
+	}
+	st.info = document(&cfg, chain.Limits())
+	doc, err := st.info.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("relay: %w", err)
+	}
+	st.doc = doc
+	return st, nil
+}
+
+// document says what the relay and its policies hold clients to (NIP-11).
+func document(cfg *Config, p policy.Limits) nip11.Document {
+	nips := slices.Clone(supportedNIPs)
+	if p.MinPoW > 0 {
+		nips = append(nips, 13)
+	}
+	if cfg.EOSEHints {
+		nips = append(nips, 67)
+	}
+	slices.Sort(nips)
+	i, l := &cfg.Info, &cfg.Limits
+	return nip11.Document{
+		Name: i.Name, Description: i.Description, Banner: i.Banner, Icon: i.Icon,
+		PubKey: i.PubKey, Self: i.Self, Contact: i.Contact, NIPs: nips,
+		Software: i.Software, Version: i.Version, Terms: i.TermsOfService, PaymentsURL: i.PaymentsURL,
+		Limitation: &nip11.Limitation{
+			MaxMessageLength:    l.MessageBytes,
+			MaxSubscriptions:    l.Subscriptions,
+			MaxLimit:            l.Limit,
+			MaxSubIDLength:      wire.MaxSubID,
+			MaxEventTags:        stricter(l.EventTags, p.EventTags),
+			MaxContentLength:    stricter(l.ContentLength, p.ContentLength),
+			MinPoWDifficulty:    p.MinPoW,
+			AuthRequired:        p.AuthRequired,
+			RestrictedWrites:    p.RestrictedWrites,
+			CreatedAtLowerLimit: int64(p.OldestCreatedAt.Seconds()),
+			CreatedAtUpperLimit: int64(p.NewestCreatedAt.Seconds()),
+			DefaultLimit:        l.DefaultLimit,
+		},
+	}
+}
+
+// stricter is the smaller of our bound and the policies', of which 0 is none.
+func stricter(ours, theirs int) int {
+	if theirs == 0 {
+		return ours
+	}
+	return min(ours, theirs)
+}

@@ -1,0 +1,95 @@
+package relay
+
+import (
+	"context"
+	"time"
+
+	"moa/relay/ws"
+)
+
+// shutdown ends the relay in this order, all of it within ShutdownGrace:
+//
+//  1. /readyz says 503, and no connection is accepted any more.
+//  2. Each session is stopped between two messages. What it has sent is
+//     committed and answered, its outbox is flushed, it is told 1012. They are
+//     spread over a part of the time, for their clients will come back at once.
+//  3. The writer ends, then the fan-out, the workers and what policies run.
+//
+// What is not done by then is cut. stop ends what works beside the connections.
+func (s *Server) shutdown(stop context.CancelFunc) error {
+	grace := s.settings.Load().cfg.ShutdownGrace
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	log := s.deps.Log
+	begun := time.Now()
+	s.ready.Store(false)
+	log.Info("shutdown: no more connections", "grace", grace)
+	sessions := s.conns.close()
+	s.closeHTTP(ctx)
+
+	log.Info("shutdown: connections are closed", "connections", len(sessions))
+	s.stopAll(ctx, sessions, min(grace/2, time.Duration(len(sessions))*time.Millisecond))
+
+	tickets, _ := s.ingest.load()
+	log.Info("shutdown: the writer ends", "tickets", tickets)
+	s.ingest.close()
+	s.queries.close()
+	s.counts.close()
+	stop()
+
+	log.Info("shutdown: waiting for tasks", "running", s.tasks.String())
+	err := s.tasks.Wait(ctx)
+	s.end()
+	if err != nil {
+		// The store's contexts have ended too: what hung in it has a last chance.
+		last, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		err = s.tasks.Wait(last)
+	}
+	log.Info("shutdown: done", "took", time.Since(begun).Round(time.Millisecond))
+	return err
+}
+
+// closeHTTP lets requests under way end, for a second.
+func (s *Server) closeHTTP(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for _, server := range s.servers {
+		if server.Shutdown(ctx) != nil {
+			server.Close()
+		}
+	}
+}
+
+// serviceRestart is the close code that tells clients to come back (RFC 6455,
+// registered with IANA).
+const serviceRestart ws.Code = 1012
+
+// stopAll stops the sessions, the last one when spread is over, and waits for
+// them. Those that are still there when ctx ends are cut.
+func (s *Server) stopAll(ctx context.Context, sessions []*session, spread time.Duration) {
+	for i, c := range sessions {
+		s.tasks.Go("stop", func() { c.stop(serviceRestart, "the relay is restarting") })
+		s.met.drop(dropShutdown)
+		if (i+1)%64 == 0 {
+			pause(ctx, spread*64/time.Duration(len(sessions)))
+		}
+	}
+	for s.conns.len() > 0 && pause(ctx, 5*time.Millisecond) {
+	}
+	for _, c := range s.conns.close() {
+		c.conn.CloseNow()
+	}
+}
+
+// pause reports whether d has passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,143 @@
+package relay
+
+import (
+	"slices"
+	"sync"
+
+	"moa/relay/hub"
+)
+
+// subscriptions are a connection's open REQs and COUNTs. It is the job that the
+// query workers see: one page of one query a step, each query in turn.
+type subscriptions struct {
+	s *session
+
+	// mu is held while anything of a query is queued for the client, so that
+	// nothing follows its end.
+	mu     sync.Mutex // guards the following
+	list   []*query
+	next   []*query // with pages left, the one whose turn it is first
+	lined  bool     // in the scheduler's line, at work, or waiting for room
+	active int      // queries and counts not yet answered
+	closed bool
+}
+
+// find returns the open REQ of that id, or nil.
+func (b *subscriptions) find(id string) *query {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range b.list {
+		if q.sub.ID == id {
+			return q
+		}
+	}
+	return nil
+}
+
+// open reports how many REQs are open, and how many queries under way.
+func (b *subscriptions) load() (open, active int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.list), b.active
+}
+
+// add registers a REQ. Its pages come once start is called.
+func (b *subscriptions) add(q *query) {
+	b.mu.Lock()
+	b.list = append(b.list, q)
+	b.active++
+	b.mu.Unlock()
+	b.s.srv.met.subs.Inc()
+}
+
+// start lets the workers have q.
+func (b *subscriptions) start(q *query) {
+	b.mu.Lock()
+	b.next = append(b.next, q)
+	wake := !b.lined
+	b.lined = true
+	b.mu.Unlock()
+	if wake {
+		b.s.srv.queries.put(b)
+	}
+}
+
+// remove ends q: when it returns, nothing of it is queued any more. False: it
+// had ended before.
+func (b *subscriptions) remove(q *query) bool {
+	b.mu.Lock()
+	ok := b.endLocked(q)
+	b.mu.Unlock()
+	if ok {
+		b.s.srv.index.Remove(q.sub)
+	}
+	return ok
+}
+
+func (b *subscriptions) endLocked(q *query) bool {
+	i := slices.Index(b.list, q)
+	if i < 0 {
+		return false
+	}
+	b.list = slices.Delete(b.list, i, i+1)
+	if i := slices.Index(b.next, q); i >= 0 {
+		b.next = slices.Delete(b.next, i, i+1)
+	}
+	b.answeredLocked(q)
+	b.s.srv.met.subs.Dec()
+	return true
+}
+
+// answeredLocked gives back the place of a query under way.
+func (b *subscriptions) answeredLocked(q *query) {
+	if !q.over.Swap(true) {
+		b.active--
+	}
+}
+
+// close ends all of them.
+func (b *subscriptions) close() {
+	b.mu.Lock()
+	b.closed = true
+	list := slices.Clone(b.list)
+	b.mu.Unlock()
+	for _, q := range list {
+		b.remove(q)
+	}
+}
+
+// step does one page of one query.
+func (b *subscriptions) step() (more bool) {
+	b.mu.Lock()
+	if len(b.next) == 0 {
+		b.lined = false
+		b.mu.Unlock()
+		return false
+	}
+	q := b.next[0]
+	b.mu.Unlock()
+
+	done := q.page()
+
+	b.mu.Lock()
+	if i := slices.Index(b.next, q); i >= 0 { // else it was ended meanwhile
+		b.next = slices.Delete(b.next, i, i+1)
+		if !done {
+			b.next = append(b.next, q)
+		}
+	}
+	left := len(b.next) > 0
+	b.lined = left
+	b.mu.Unlock()
+	return left && b.s.out.room(b.resume)
+}
+
+// resume goes on after there was no room for a page.
+func (b *subscriptions) resume() { b.s.srv.queries.put(b) }
+
+// newSub is the live side of a REQ.
+func (s *session) newSub(id string, q *query) *hub.Sub {
+	sub := hub.NewSub(id, q.filters, s)
+	sub.Head = q.head
+	return sub
+}

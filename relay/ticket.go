@@ -1,0 +1,94 @@
+package relay
+
+import (
+	"errors"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/relay/ws"
+	"moa/store"
+)
+
+// ticket is one EVENT on its way to its OK. Refused ones take the same way, so
+// that OKs leave in the order of the EVENTs.
+type ticket struct {
+	s     *session
+	e     *event.Event // nil: malformed
+	id    string       // what the OK names if e is nil; "" if it could not be read
+	chain *policy.Chain
+	fate  fate // "": the store decides
+
+	serial store.Serial // if fate is fateStored
+
+	// What the OK says besides.
+	reason reason.Reason
+	text   string
+}
+
+// ok reports whether the OK says true.
+func (t *ticket) ok() bool {
+	switch t.fate {
+	case fateStored, fateDuplicate, fateRelayed, fateShadowed:
+		return true
+	}
+	return false
+}
+
+// cost is what the ticket holds in memory until it is done, in bytes.
+func (t *ticket) cost() int {
+	if t.e == nil {
+		return 256
+	}
+	return 512 + 2*len(t.e.Raw)
+}
+
+func (t *ticket) refuse(f fate, r reason.Reason, text string) {
+	t.fate, t.reason, t.text = f, r, text
+}
+
+// decide takes over what the store has done with the event.
+func (t *ticket) decide(r store.Result) {
+	switch r.Outcome {
+	case store.Stored:
+		t.fate, t.serial = fateStored, r.Serial
+	case store.Duplicate:
+		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
+	case store.Stale:
+		t.refuse(fateStale, reason.Duplicate, "a newer version is stored")
+	case store.Deleted:
+		t.refuse(fateDeleted, reason.Blocked, "this event was deleted by its author")
+	case store.Vanished:
+		t.refuse(fateVanished, reason.Blocked, "its author has asked this relay to forget it")
+	case store.Expired:
+		t.refuse(fateExpired, reason.Invalid, "event expired")
+	}
+}
+
+// fail says that the store could not.
+func (t *ticket) fail(err error) {
+	text := "the relay cannot store events at the moment, try again later"
+	if errors.Is(err, store.ErrFull) {
+		text = "the relay's disk is full, try again later"
+	}
+	t.refuse(fateFailed, reason.Error, text)
+}
+
+// answer queues the OK.
+func (t *ticket) answer() {
+	id := t.id
+	if t.e != nil {
+		id = t.e.ID.String()
+	}
+	head := make([]byte, 0, len(`["OK","","",false]`)+len(id)+len(t.reason)+len(t.text)+4)
+	t.s.out.offer(ws.Msg{Head: wire.AppendOK(head, id, t.ok(), t.reason, t.text)})
+}
+
+// publication is an accepted event on its way to the live subscriptions.
+type publication struct {
+	s      *session
+	chain  *policy.Chain
+	e      *event.Event
+	serial store.Serial // 0: not stored
+}

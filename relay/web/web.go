@@ -1,0 +1,65 @@
+// Package web holds the relay's pages and turns values into HTML. It does not
+// serve them, and no page fetches anything from elsewhere.
+package web
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"strings"
+
+	"moa/nips/nip11"
+)
+
+// ContentSecurityPolicy allows what the pages do and nothing else: an icon and
+// a banner from where the operator has put them.
+const ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Relay is what the home page tells about.
+type Relay struct {
+	Info *nip11.Document
+	URL  string // for a client: ws:// or wss://
+}
+
+//go:embed home.html
+var homeText string
+
+var home = template.Must(template.New("home").Funcs(template.FuncMap{
+	"link":   link,
+	"nipURL": nipURL,
+	"bytes":  byteSize,
+	"image":  image,
+}).Parse(homeText))
+
+// Home makes the page that a browser gets at "/".
+func Home(r Relay) ([]byte, error) {
+	var out bytes.Buffer
+	if err := home.Execute(&out, r); err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// link reports whether a contact or address is safe and useful to click on.
+func link(s string) bool {
+	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "mailto:")
+}
+
+// image reports whether the policy above lets the page show it.
+func image(s string) bool { return strings.HasPrefix(s, "https://") }
+
+func nipURL(n int) string {
+	return fmt.Sprintf("https://github.com/nostr-protocol/nips/blob/master/%02d.md", n)
+}
+
+// byteSize writes n bytes for a person.
+func byteSize(n int) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.4g MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.4g KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
