@@ -10,7 +10,11 @@ const (
 
 // eightP is 8p in limbs so large that subtracting up to three carried elements
 // from them, limb by limb, never goes below zero: 2^54-4 and, on top, 2^51-4.
-var eightP = [5]uint64{4<<52 - 8*foldConst, 4<<52 - 4, 4<<52 - 4, 4<<52 - 4, 1<<51 - 4}
+// fourP is half of that, and good for one element.
+var (
+	eightP = [5]uint64{4<<52 - 8*foldConst, 4<<52 - 4, 4<<52 - 4, 4<<52 - 4, 1<<51 - 4}
+	fourP  = [5]uint64{2<<52 - 4*foldConst, 2<<52 - 2, 2<<52 - 2, 2<<52 - 2, 1<<50 - 2}
+)
 
 // Registers of the product kernels: factorA and factorB begin the five limbs of
 // the factors, columns the ten columns of the product.
@@ -34,6 +38,8 @@ func (k kernel) mul(d, a, b operand, adjust ...adjustment) {
 	for g := range k.groups {
 		k.load(factorA, a, g)
 		k.load(factorB, b, g)
+		k.start(adjust, "eightP")
+		k.less(adjust, g, once)
 		k.product()
 		k.finish(d, g, adjust)
 	}
@@ -43,7 +49,12 @@ func (k kernel) mul(d, a, b operand, adjust ...adjustment) {
 func (k kernel) sqr(d, a operand, adjust ...adjustment) {
 	for g := range k.groups {
 		k.load(factorA, a, g)
-		k.square(factorA)
+		k.start(adjust, "fourP")
+		k.less(adjust, g, twice)
+		k.mixedProducts(factorA)
+		k.double(adjust)
+		k.less(adjust, g, once)
+		k.squares(factorA)
 		k.finish(d, g, adjust)
 	}
 }
@@ -51,18 +62,23 @@ func (k kernel) sqr(d, a operand, adjust ...adjustment) {
 // sub writes d = a-b.
 func (k kernel) sub(d, a, b operand) {
 	for g := range k.groups {
-		k.load(columns, a, g)
-		minus(b)(k, g)
+		k.broadcast("eightP")
+		for i := range 5 {
+			k.op("VPADDQ", a.limb(g, i), column(i), column(i))
+		}
+		k.less([]adjustment{minus(b)}, g, once)
 		k.carry(columns)
 		k.store(columns, d, g)
 	}
 }
 
-// finish folds the product, adjusts its low columns, and stores it carried.
+// finish folds the product, scales its low columns, and stores it carried.
 func (k kernel) finish(d operand, group int, adjust []adjustment) {
 	k.fold()
-	for _, f := range adjust {
-		f(k, group)
+	for _, a := range adjust {
+		if a.scale != nil {
+			a.scale(k)
+		}
 	}
 	k.carry(columns)
 	k.store(columns, d, group)
@@ -80,16 +96,42 @@ func (k kernel) store(register int, o operand, group int) {
 	}
 }
 
-func (k kernel) clearColumns() {
-	for i := range 10 {
+// start sets the columns to zero, or the low ones to a multiple of p if there
+// is something to subtract: before the product, while its factors are not there
+// yet.
+func (k kernel) start(adjust []adjustment, multiple string) {
+	clear := 0
+	if subtracts(adjust) {
+		k.broadcast(multiple)
+		clear = 5
+	}
+	for i := clear; i < 10; i++ {
 		k.op("VPXORQ", column(i), column(i), column(i))
+	}
+}
+
+// broadcast sets the low columns to a constant of five limbs.
+func (k kernel) broadcast(constant string) {
+	for i := range 5 {
+		k.op("VPBROADCASTQ", fmt.Sprintf("·%s+%d(SB)", constant, 8*i), column(i))
+	}
+}
+
+// less subtracts the terms that are to be subtracted so many times.
+func (k kernel) less(adjust []adjustment, group, times int) {
+	for _, a := range adjust {
+		if a.times != times {
+			continue
+		}
+		for i := range 5 {
+			k.op("VPSUBQ", a.term.limb(group, i), column(i), column(i))
+		}
 	}
 }
 
 // product adds the low 52 bits of a[i]*b[j] to column i+j and the high ones to
 // column i+j+1. IFMA reads 52 bits of each factor: they must be carried.
 func (k kernel) product() {
-	k.clearColumns()
 	for i := range 5 {
 		for j := range 5 {
 			k.op("VPMADD52LUQ", zmm(factorB+j), zmm(factorA+i), column(i+j))
@@ -100,10 +142,9 @@ func (k kernel) product() {
 	}
 }
 
-// square is product of the element at register a with itself: mixed products
-// once, doubled.
-func (k kernel) square(a int) {
-	k.clearColumns()
+// mixedProducts adds a[i]*a[j] for i < j, a being at a register. Doubled, and
+// with the squares, they are the square.
+func (k kernel) mixedProducts(a int) {
 	for i := range 5 {
 		for j := i + 1; j < 5; j++ {
 			k.op("VPMADD52LUQ", zmm(a+j), zmm(a+i), column(i+j))
@@ -112,9 +153,22 @@ func (k kernel) square(a int) {
 			k.op("VPMADD52HUQ", zmm(a+j), zmm(a+i), column(i+j+1))
 		}
 	}
-	for i := 1; i < 9; i++ {
+}
+
+// double doubles the columns of the mixed products, which are 1 to 8, and with
+// them what is there to be subtracted twice.
+func (k kernel) double(adjust []adjustment) {
+	first := 1
+	if subtracts(adjust) {
+		first = 0
+	}
+	for i := first; i < 9; i++ {
 		k.op("VPADDQ", column(i), column(i), column(i))
 	}
+}
+
+// squares adds a[i]^2.
+func (k kernel) squares(a int) {
 	for i := range 5 {
 		k.op("VPMADD52LUQ", zmm(a+i), zmm(a+i), column(2*i))
 		k.op("VPMADD52HUQ", zmm(a+i), zmm(a+i), column(2*i+1))
@@ -157,42 +211,49 @@ func (k kernel) carry(d int) {
 	}
 }
 
-// adjustment changes the folded columns before they are carried.
-type adjustment func(k kernel, group int)
+// adjustment changes a product: it subtracts a term or scales the result.
+type adjustment struct {
+	term  operand
+	times int // once or twice; 0: there is no term
+	scale func(k kernel)
+}
+
+const once, twice = 1, 2
+
+func subtracts(adjust []adjustment) bool {
+	for _, a := range adjust {
+		if a.times > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// minus subtracts o. A product may subtract three elements, counting twice
+// what is subtracted twice.
+func minus(o operand) adjustment { return adjustment{term: o, times: once} }
+
+// minusTwice subtracts 2*o from a square.
+func minusTwice(o operand) adjustment { return adjustment{term: o, times: twice} }
 
 // shift multiplies by 2^n, n <= 3.
 func shift(n int) adjustment {
-	return func(k kernel, _ int) {
+	return adjustment{scale: func(k kernel) {
 		for i := range 5 {
 			k.op("VPSLLQ", fmt.Sprintf("$%d", n), column(i), column(i))
 		}
-	}
+	}}
 }
 
 // triple multiplies by 3.
-func triple(k kernel, _ int) {
+var triple = adjustment{scale: func(k kernel) {
 	for i := range 5 {
 		k.op("VPADDQ", column(i), column(i), scratch)
 		k.op("VPADDQ", scratch, column(i), column(i))
 	}
-}
+}}
 
 // plus7 adds 7, before the carry, so that limb 0 stays below 2^52.
-func plus7(k kernel, _ int) {
+var plus7 = adjustment{scale: func(k kernel) {
 	k.op("VPADDQ.BCST", "·seven(SB)", column(0), column(0))
-}
-
-// minus subtracts up to three elements, after 8p that keeps the limbs above
-// zero.
-func minus(terms ...operand) adjustment {
-	return func(k kernel, group int) {
-		for i := range 5 {
-			k.op("VPADDQ.BCST", fmt.Sprintf("·eightP+%d(SB)", 8*i), column(i), column(i))
-		}
-		for _, o := range terms {
-			for i := range 5 {
-				k.op("VPSUBQ", o.limb(group, i), column(i), column(i))
-			}
-		}
-	}
-}
+}}

@@ -31,6 +31,7 @@ The limb bounds are stated in package ifma's doc.go.
 	t.data("fold256", foldConst)
 	t.data("seven", 7)
 	t.data("eightP", eightP[:]...)
+	t.data("fourP", fourP[:]...)
 	for groups := 1; groups <= 2; groups++ {
 		k := kernel{t, groups}
 		k.fieldFunctions()
@@ -101,7 +102,10 @@ func (k kernel) fieldFunctions() {
 	}
 	k.loop("sqrNLoop", "DX", func() {
 		for g := range k.groups {
-			k.square(operandRegisters(g))
+			k.start(nil, "")
+			k.mixedProducts(operandRegisters(g))
+			k.double(nil)
+			k.squares(operandRegisters(g))
 			k.fold()
 			k.carry(operandRegisters(g))
 		}
@@ -134,7 +138,7 @@ func (k kernel) pointFunctions() {
 		k.comment("8*B^2")
 		k.sqr(c, s, shift(3))
 		k.comment("X3 = M^2 - 2*S")
-		k.sqr(x, m, minus(v, v))
+		k.sqr(x, m, minusTwice(v))
 		k.comment("Y3 = M*(S - X3) - 8*B^2")
 		k.sub(v, v, x)
 		k.mul(y, m, v, minus(c))
@@ -159,7 +163,7 @@ func (k kernel) pointFunctions() {
 	k.comment("V = X1*H^2")
 	k.mul(hh, x, hh)
 	k.comment("X3 = R^2 - H^3 - 2*V")
-	k.sqr(x, r, minus(hhh, hh, hh))
+	k.sqr(x, r, minus(hhh), minusTwice(hh))
 	k.comment("Y3 = R*(V - X3) - Y1*H^3")
 	k.mul(hhh, hhh, y)
 	k.sub(hh, hh, x)

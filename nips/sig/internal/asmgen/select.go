@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // tableEntries is the number of multiples in a lane's own table.
-const tableEntries = 16
+const tableEntries = 8
 
 // affineEntry is the size of a point in the generator's table: five limbs each
 // of x and y.

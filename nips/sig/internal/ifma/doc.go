@@ -17,9 +17,10 @@
 // and every kernel, given carried elements, leaves carried elements. Within a
 // kernel, with inputs at these bounds:
 //
-//   - a column of a product sums at most 10 halves below 2^52: below 2^56;
-//   - folding adds at most 3 more such halves, then doubling up to three times,
-//     tripling, or adding 8p (limbs below 2^54) keeps it below 2^60;
+//   - a column of a product sums at most 10 halves below 2^52, and may start
+//     from 8p (limbs below 2^54): below 2^56;
+//   - folding adds at most 4 more such halves, and then it may be shifted by up
+//     to three bits: below 2^60;
 //   - 8p is laid out with limbs of at least 2^54 - 2^37 and, on top, 2^51 - 4, so
 //     that three carried elements can be subtracted limb by limb;
 //   - what a column below 2^60 carries on is below 2^8, or 2^12 out of limb 4;

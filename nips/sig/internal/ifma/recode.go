@@ -10,8 +10,8 @@ import "moa/nips/sig/internal/secp"
 // regular windows). With u[i] the w bits of k>>1 from bit w*i on, d[i] is
 // 2*u[i] + 1 - 2^w, and the last is larger by 2^w.
 const (
-	widthP   = 5
-	windowsP = 26 // of odd |k| < 2^130
+	widthP   = 4
+	windowsP = 33 // of odd |k| < 2^130
 	entriesP = 1 << (widthP - 1)
 
 	widthG   = 8
