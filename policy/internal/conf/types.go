@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/nip19"
 )
 
 // Duration reads `90s`, `1h30m`, and days: `2d`, `1d12h`.
@@ -168,9 +169,14 @@ func (p *PubKey) UnmarshalText(text []byte) error {
 
 func (p PubKey) MarshalText() ([]byte, error) { return []byte(event.PubKey(p).String()), nil }
 
-// ParsePubKey reads 64 hex characters or an npub.
+// ParsePubKey reads 64 hex characters or an npub. A secret key is not repeated
+// in the error.
 func ParsePubKey(s string) (event.PubKey, error) {
-	return event.ParsePubKey(s)
+	pk, err := nip19.ParsePubKey(s)
+	if err != nil && !errors.Is(err, nip19.ErrSecret) {
+		err = fmt.Errorf("%.80q is %w", s, err)
+	}
+	return pk, err
 }
 
 // PubKeys strips the type.
