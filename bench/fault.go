@@ -3,6 +3,7 @@ package bench
 import (
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -19,7 +20,8 @@ const (
 	MissingStored  FaultName = "stored-missing"     // an answer lacks an event that matches and was accepted
 	DoubleStored   FaultName = "stored-duplicate"   // an answer has an event twice
 	WrongStored    FaultName = "stored-mismatch"    // an answer has an event that does not match
-	WrongOrder     FaultName = "stored-order"       // an answer is not newest first, ties by lowest id
+	WrongOrder     FaultName = "stored-order"       // an answer is not newest first
+	TieOrder       FaultName = "stored-tie-order"   // events of one second are not in the order of their ids
 	OverLimit      FaultName = "limit-ignored"      // an answer has more events than its limit
 	Altered        FaultName = "event-altered"      // an event came back with other bytes that are no event, or another content
 	DeletedServed  FaultName = "deleted-served"     // an event its author had deleted
@@ -68,10 +70,20 @@ func (f *faults) addN(name FaultName, n int64, example func() string) {
 	}
 	fault := f.by[name]
 	if fault == nil {
-		fault = &Fault{Name: name, Example: example()}
+		fault = &Fault{Name: name, Example: short(example())}
 		f.by[name] = fault
 	}
 	fault.Count += n
+}
+
+// exampleMost is how much of an example is kept, in bytes.
+const exampleMost = 400
+
+func short(text string) string {
+	if len(text) <= exampleMost {
+		return text
+	}
+	return strings.ToValidUTF8(text[:exampleMost], "") + "…"
 }
 
 // list returns the faults by name.

@@ -29,6 +29,8 @@ type measure struct {
 	failed  atomic.Int64 // refusals
 	phase   atomic.Pointer[string]
 	planned time.Duration // how long the run should take; 0: unknown
+	// together adds a class "all" that sums up the others. Fixed before the load.
+	together bool
 
 	mu       sync.Mutex // guards the following
 	refused  map[string]int64
@@ -43,6 +45,9 @@ type measure struct {
 	stop    context.CancelFunc
 	sampled sync.WaitGroup
 }
+
+// All is the class that sums up the others.
+const All = "all"
 
 // snapshot is the use of the machine at one moment.
 type snapshot struct {
@@ -170,10 +175,15 @@ func (m *measure) finish() *Run {
 	defer m.mu.Unlock()
 	run := &Run{Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},
 		Series: m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings}
+	all := newRecorder()
 	for name, r := range m.classes {
 		if l := r.latency(); l.Count > 0 {
 			run.Latencies[name] = l
+			all.all.Merge(r.all)
 		}
+	}
+	if m.together && all.all.TotalCount() > 0 {
+		run.Latencies[All] = all.latency()
 	}
 	return run
 }

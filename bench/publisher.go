@@ -206,7 +206,7 @@ func (p *publisher) more() bool {
 // depart notes that the event is on its way.
 func (p *publisher) depart(number int32, intended time.Time) *event.Event {
 	e := p.s.truth.events[number]
-	p.s.truth.fates[number] = unsure
+	p.s.truth.depart(number)
 	if p.sent != nil {
 		p.sent(number, p.number, intended)
 	}
@@ -223,12 +223,7 @@ func (p *publisher) drain(ctx context.Context) {
 	p.mu.Unlock()
 	for {
 		p.mu.Lock()
-		open, closed, quiet := len(p.flight), p.closed, time.Since(p.heard)
-		for _, found := range p.probes {
-			if !found {
-				open++
-			}
-		}
+		open, closed, quiet := len(p.flight)+len(p.probes), p.closed, time.Since(p.heard)
 		p.mu.Unlock()
 		if open == 0 || closed || ctx.Err() != nil {
 			return
@@ -251,10 +246,8 @@ func (p *publisher) overdue() {
 	for id := range p.flight {
 		p.m.faults.add(NoOK, id.String)
 	}
-	for number, answered := range p.probes {
-		if !answered {
-			p.m.faults.add(NoEOSE, func() string { return fmt.Sprintf("REQ for the id of event %d", number) })
-		}
+	for number := range p.probes {
+		p.m.faults.add(NoEOSE, func() string { return "REQ for the id " + p.s.truth.events[number].ID.String() })
 	}
 }
 
@@ -311,11 +304,11 @@ func (p *publisher) settle(number int32, r *wire.Reply) {
 	if !r.OK {
 		versioned := event.Replaceable(e.Kind) || event.Addressable(e.Kind)
 		if versioned && (r.Reason() == reason.Duplicate || r.Reason() == "replaced") {
-			p.s.truth.fates[number] = stale
+			p.s.truth.settle(number, stale)
 			p.stale.Add(1)
 			return
 		}
-		p.s.truth.fates[number] = refused
+		p.s.truth.settle(number, refused)
 		p.m.refuse(r.Text)
 		if r.Reason() == reason.RateLimited && !p.s.IgnoreLimits {
 			p.backOff()
@@ -323,7 +316,7 @@ func (p *publisher) settle(number int32, r *wire.Reply) {
 		return
 	}
 	p.backs = 0
-	p.s.truth.fates[number] = accepted
+	p.s.truth.settle(number, accepted)
 	p.bytes.Add(int64(len(e.Raw)))
 	if p.accepted.Add(1); r.Reason() == reason.Duplicate {
 		p.duplicates.Add(1)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"moa/nips/event"
 )
@@ -25,6 +26,9 @@ const (
 type truth struct {
 	events []*event.Event
 	fates  []fate
+	sent   []int64 // when it left and when it was answered,
+	heard  []int64 // by the clock
+	clock  atomic.Int64
 	byID   map[event.ID]int32
 	gone   map[event.ID][]event.PubKey // deleted by these authors
 	honour bool                        // the relay takes deletions (NIP-09)
@@ -44,6 +48,8 @@ func (t *truth) add(events []*event.Event) (first int) {
 		t.byID[e.ID] = int32(len(t.events))
 		t.events = append(t.events, e)
 		t.fates = append(t.fates, unsent)
+		t.sent = append(t.sent, 0)
+		t.heard = append(t.heard, 0)
 		if e.Kind == event.KindDeletion {
 			for _, tag := range e.Tags {
 				if id, err := event.ParseID(tag.Value()); err == nil && tag[0] == "e" {
@@ -53,6 +59,18 @@ func (t *truth) add(events []*event.Event) (first int) {
 		}
 	}
 	return first
+}
+
+// depart notes that the event is on its way.
+func (t *truth) depart(number int32) {
+	t.fates[number] = unsure
+	t.sent[number] = t.clock.Add(1)
+}
+
+// settle notes what became of the event.
+func (t *truth) settle(number int32, f fate) {
+	t.fates[number] = f
+	t.heard[number] = t.clock.Add(1)
 }
 
 // doomed reports that some deletion names the event, whatever its fate.
@@ -115,7 +133,9 @@ func (t *truth) view() *view {
 	return v
 }
 
-// deletions returns what accepted deletions name.
+// deletions returns what accepted deletions name. A relay need not remember a
+// deletion for a target that comes later, so only those count that left after
+// their target's OK.
 func (t *truth) deletions() map[event.ID]bool {
 	deleted := map[event.ID]bool{}
 	for i, d := range t.events {
@@ -124,7 +144,8 @@ func (t *truth) deletions() map[event.ID]bool {
 		}
 		for _, tag := range d.Tags {
 			id, err := event.ParseID(tag.Value())
-			if i, known := t.byID[id]; err == nil && known && t.events[i].PubKey == d.PubKey {
+			target, known := t.byID[id]
+			if err == nil && known && t.events[target].PubKey == d.PubKey && t.heard[target] < t.sent[i] {
 				deleted[id] = true
 			}
 		}

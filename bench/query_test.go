@@ -1,0 +1,48 @@
+package bench
+
+import (
+	"testing"
+	"time"
+)
+
+func quickQuery() Query {
+	return Query{Conns: 3, Window: 2, Warmup: 50 * time.Millisecond, Duration: 400 * time.Millisecond, Pool: 20}
+}
+
+func TestQueryACorrectRelay(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 1500)
+	run := mustRun(t, s, quickQuery())
+	wantFaults(t, run)
+	for _, class := range append(Classes(), All) {
+		if l := run.Latencies[class]; l.Count == 0 || l.P50 <= 0 {
+			t.Errorf("class %s: %+v", class, l)
+		}
+	}
+	if n := metric(t, run, "events per REQ"); n < 5 {
+		t.Errorf("%.1f events per REQ: the filters find too little", n)
+	}
+}
+
+func TestQueryNamesTheFault(t *testing.T) {
+	for name, c := range map[string]struct {
+		flaws flaws
+		want  []FaultName
+	}{
+		"forgets after OK":     {flaws{forget: 20}, []FaultName{MissingStored}},
+		"loses an event":       {flaws{loseStored: 100}, []FaultName{MissingStored}},
+		"sends an event twice": {flaws{doubleStored: 100}, []FaultName{DoubleStored, OverLimit}},
+		"oldest first":         {flaws{oldestFirst: true}, []FaultName{WrongOrder}},
+		"ignores limit":        {flaws{ignoreLimit: true}, []FaultName{OverLimit}},
+		"wrong matches":        {flaws{wrongStored: true}, []FaultName{WrongStored}},
+		"alters events":        {flaws{alter: 50}, []FaultName{Altered}},
+		"EOSE twice":           {flaws{eoseTwice: 50}, []FaultName{EOSETwice}},
+		"EOSE missing":         {flaws{noEOSE: 50}, []FaultName{NoEOSE}},
+		"keeps old versions":   {flaws{keepReplaced: true}, []FaultName{ReplacedServed}},
+		"keeps deleted notes":  {flaws{keepDeleted: true}, []FaultName{DeletedServed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantFaults(t, mustRun(t, openSession(t, startTiny(t, c.flaws), 1000), quickQuery()), c.want...)
+		})
+	}
+}
