@@ -41,10 +41,11 @@ type Conn struct {
 
 	controls atomic.Bool // control holds something
 	heard    atomic.Bool // since the Keeper looked last
+	written  atomic.Uint64
 	dead     atomic.Bool // the Keeper has given it up
 	cut      atomic.Bool // CloseNow was called
 
-	kept keeping // owned by the Keeper
+	kept keeping
 }
 
 // RemoteAddr is the peer's address, or its proxy's.

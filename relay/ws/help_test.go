@@ -46,8 +46,9 @@ func start(t testing.TB, o *Options, serve func(*Conn)) (addr string) {
 		srv.Close()
 		mu.Lock()
 		over = true
+		all := conns
 		mu.Unlock()
-		for _, c := range conns {
+		for _, c := range all {
 			c.CloseNow()
 		}
 		wg.Wait()

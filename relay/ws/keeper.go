@@ -23,8 +23,10 @@ const spokes = 64
 // keeping is what a Keeper knows of a connection.
 type keeping struct {
 	spoke, place int32 // guarded by Keeper.mu; place is 1 more than the index, 0: not there
-	pinged       bool  // owned by Run, as is the next
-	waiting      int32 // bytes on their way to the peer at the last visit
+	// Owned by Run: what the last visit saw.
+	pinged  bool
+	waiting uint32 // bytes under way to the peer
+	taken   uint64 // bytes that its system has acknowledged
 }
 
 // add gives c the spoke that is visited last, a full round from now.
@@ -91,7 +93,8 @@ func (k *Keeper) Run(ctx context.Context) {
 }
 
 func (k *Keeper) visit(c *Conn, pings *sync.WaitGroup) {
-	if !c.heard.Swap(false) && c.kept.pinged && !c.progress() {
+	moved := c.progress()
+	if !c.heard.Swap(false) && c.kept.pinged && !moved {
 		c.dead.Store(true)
 		c.CloseNow()
 		return
@@ -109,12 +112,15 @@ func (k *Keeper) visit(c *Conn, pings *sync.WaitGroup) {
 }
 
 // progress reports whether the peer has taken some of what was under way to it
-// when it was asked last: a slow one may have its pong still before it.
+// when it was asked last: a slow one may have its pong still before it. What
+// was sent since does not count, or our own ping would.
 func (c *Conn) progress() bool {
 	if c.raw == nil {
 		return false
 	}
-	before := c.kept.waiting
+	before := c.kept
+	written := c.written.Load() // first: what is written now only seems to be under way
 	c.kept.waiting = unacknowledged(c.raw)
-	return c.kept.waiting > 0 && c.kept.waiting != before
+	c.kept.taken = written - uint64(c.kept.waiting)
+	return before.waiting > 0 && c.kept.taken > before.taken
 }

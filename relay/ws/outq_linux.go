@@ -7,10 +7,10 @@ import (
 )
 
 // unacknowledged is how many bytes the peer's system has not taken yet.
-func unacknowledged(raw syscall.RawConn) (n int32) {
+func unacknowledged(raw syscall.RawConn) (n uint32) {
 	raw.Control(func(fd uintptr) {
 		if got, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
-			n = int32(got)
+			n = uint32(got)
 		}
 	})
 	return n

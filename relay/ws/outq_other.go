@@ -5,4 +5,4 @@ package ws
 import "syscall"
 
 // unacknowledged is known on Linux only.
-func unacknowledged(syscall.RawConn) int32 { return 0 }
+func unacknowledged(syscall.RawConn) uint32 { return 0 }

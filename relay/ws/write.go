@@ -130,7 +130,8 @@ func (c *Conn) send(p []byte, timeout time.Duration) error {
 	}
 	// The deadline is set only for a peer that lets us wait: most never do.
 	c.conn.SetWriteDeadline(time.Now().Add(timeout))
-	_, err := c.conn.Write(p)
+	n, err := c.conn.Write(p)
+	c.written.Add(uint64(n))
 	c.conn.SetWriteDeadline(time.Time{})
 	if err != nil {
 		c.writeErr = err
@@ -143,6 +144,7 @@ func (c *Conn) tryOnce(p []byte) (int, error) {
 	c.out, c.sent = p, 0
 	err := c.raw.Write(c.writeFD)
 	c.out = nil
+	c.written.Add(uint64(c.sent))
 	if err != nil {
 		c.writeErr = err
 	}
