@@ -1,0 +1,222 @@
+// Package badgerstore keeps events in Badger, with an index of the recent ones
+// in memory in front of it. ../FORMAT.md draws what is on disk.
+//
+// It knows how events are kept and found, not who may write or read them.
+package badgerstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"moa/nips/event"
+	"moa/store"
+)
+
+// Options say where a Store lives and what it may use. Only Dir is needed.
+type Options struct {
+	Dir string
+	// CacheMB bounds what Badger keeps in memory: tables being written, blocks
+	// and table indexes. 0: 128. Less than 32 counts as 32.
+	CacheMB int
+	// HotMB bounds the index of recent events. 0: 64; negative: none.
+	HotMB int
+	// ReserveMB is how much room must be left on the disk for a write to be
+	// taken: below it Commit answers store.ErrFull. Badger's files are mapped
+	// into memory, so that a disk that really fills up kills the process; the
+	// reserve is what it needs to finish flushing and compacting. 0: 512;
+	// negative: none.
+	ReserveMB int
+	// NoSync leaves it to the operating system when what was committed reaches
+	// the disk. A crash of the process loses nothing, one of the machine may.
+	NoSync   bool
+	Log      *slog.Logger          // nil: silent
+	Registry prometheus.Registerer // nil: no metrics
+}
+
+func (o *Options) setDefaults() {
+	if o.CacheMB == 0 {
+		o.CacheMB = 128
+	}
+	o.CacheMB = max(o.CacheMB, 32)
+	if o.HotMB == 0 {
+		o.HotMB = 64
+	}
+	if o.ReserveMB == 0 {
+		o.ReserveMB = 512
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Store is a store.Store on disk. Make it with Open.
+type Store struct {
+	opt     Options
+	log     *slog.Logger
+	metrics *metrics
+	room    func() error // tells store.ErrFull before a write
+
+	life   sync.RWMutex // held for reading while db is used; Close takes it
+	closed bool
+	db     *badger.DB
+
+	write  sync.Mutex // guards the following: one writer at a time
+	serial store.Serial
+	failed bool // the last write did not succeed: memory may be behind the disk
+
+	last    atomic.Uint64 // store.Serial
+	events  atomic.Int64
+	aliases atomic.Bool // there are keyAlias keys
+	recent  recent
+}
+
+// Open opens the store in o.Dir, and makes it if there is none. A store of an
+// older format is migrated first. An error that is store.ErrFormat says that
+// it is of a newer one.
+func Open(o Options) (*Store, error) {
+	o.setDefaults()
+	db, err := openBadger(&o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db}
+	s.room = func() error { return diskRoom(o.Dir, o.ReserveMB) }
+	if err := s.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close())
+	}
+	s.metrics.watch(s)
+	return s, nil
+}
+
+func (s *Store) start() error {
+	if err := migrate(s.db, migrations, s.log); err != nil {
+		return err
+	}
+	if err := s.load(); err != nil {
+		return err
+	}
+	return s.resumeJobs()
+}
+
+// load reads the state that memory holds of the disk.
+func (s *Store) load() error {
+	return s.db.View(func(txn *badger.Txn) error {
+		state, err := get(txn, stateKey)
+		if err != nil {
+			return err
+		}
+		if len(state) == 16 {
+			s.serial = store.Serial(binary.BigEndian.Uint64(state))
+			s.events.Store(int64(binary.BigEndian.Uint64(state[8:])))
+		}
+		s.last.Store(uint64(s.serial))
+		it := txn.NewIterator(keysOnly)
+		defer it.Close()
+		it.Seek([]byte{keyAlias})
+		s.aliases.Store(it.ValidForPrefix([]byte{keyAlias}))
+		return nil
+	})
+}
+
+// stateKey holds the last serial and the number of events, 8 bytes each.
+var stateKey = []byte("mstate")
+
+// keysOnly are the options of an iterator that reads no values.
+var keysOnly = badger.IteratorOptions{}
+
+// get returns a copy of the value of key, or nil if there is none.
+func get(txn *badger.Txn, key []byte) ([]byte, error) {
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return item.ValueCopy(nil)
+}
+
+// getTail returns the tail that key holds.
+func getTail(txn *badger.Txn, key []byte) (t tail, ok bool, err error) {
+	b, err := get(txn, key)
+	if err != nil || b == nil {
+		return t, false, err
+	}
+	if len(b) != len(t) {
+		return t, false, fmt.Errorf("key %x: %w", key, errValue)
+	}
+	return tail(b), true, nil
+}
+
+// getValue appends the record of t to buf[:0]. It returns nil if there is none.
+func getValue(txn *badger.Txn, t *tail, buf []byte) (value, error) {
+	var key [1 + len(t)]byte
+	key[0] = keyRecord
+	copy(key[1:], t[:])
+	item, err := txn.Get(key[:])
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return itemValue(item, buf)
+}
+
+func itemValue(item *badger.Item, buf []byte) (value, error) {
+	b, err := item.ValueCopy(buf[:0])
+	if err != nil {
+		return nil, err
+	}
+	v := value(b)
+	if err := v.check(); err != nil {
+		return nil, fmt.Errorf("record %x: %w", item.Key(), err)
+	}
+	return v, nil
+}
+
+// Has does what store.Store says, of the events committed last.
+func (s *Store) Has(id event.ID) bool { return s.recent.has(id) }
+
+// Last does what store.Store says.
+func (s *Store) Last() store.Serial { return store.Serial(s.last.Load()) }
+
+// Stats does what store.Store says. Badger measures its files once a minute.
+func (s *Store) Stats() store.Stats {
+	st := store.Stats{Events: s.events.Load()}
+	if s.use() == nil {
+		defer s.life.RUnlock()
+		lsm, vlog := s.db.Size()
+		st.Bytes = lsm + vlog
+	}
+	return st
+}
+
+// use keeps the store open until life is unlocked for reading.
+func (s *Store) use() error {
+	s.life.RLock()
+	if s.closed {
+		s.life.RUnlock()
+		return store.ErrClosed
+	}
+	return nil
+}
+
+// Close waits for what is under way and closes the files.
+func (s *Store) Close() error {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.metrics.unwatch()
+	return s.db.Close()
+}

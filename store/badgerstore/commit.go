@@ -1,0 +1,339 @@
+package badgerstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"moa/nips/event"
+	"moa/store"
+)
+
+// Commit does what store.Store says. The batch is one transaction, unless it
+// is larger than Badger takes at once.
+func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]store.Result, error) {
+	start := time.Now()
+	results := make([]store.Result, len(batch))
+	err := s.update(func(w *writer) error {
+		for i, e := range batch {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			r, err := w.apply(now, e)
+			if err != nil {
+				return fmt.Errorf("commit event %s: %w", e.ID, err)
+			}
+			results[i] = r
+		}
+		return nil
+	})
+	s.metrics.commit(len(batch), time.Since(start), err)
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// update runs do with a writer and makes durable what it has written. After an
+// error nothing that was not flushed before is stored.
+func (s *Store) update(do func(*writer) error) error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if err := s.room(); err != nil {
+		return err
+	}
+	if err := s.recover(); err != nil {
+		return err
+	}
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	w := s.newWriter()
+	defer func() { w.txn.Discard() }()
+	if err := do(w); err != nil {
+		return err
+	}
+	return w.flush()
+}
+
+// writer collects the writes of a transaction and what they mean for memory.
+// Its caller holds Store.write and keeps the store open.
+type writer struct {
+	s      *Store
+	txn    *badger.Txn
+	ops    int64 // upper bounds of what Badger counts
+	bytes  int64
+	serial store.Serial
+	change
+}
+
+// change is what a transaction changes in memory, once it has succeeded.
+type change struct {
+	added, removed []stored
+	aliases        bool
+}
+
+type stored struct {
+	tail tail
+	value
+}
+
+func (s *Store) newWriter() *writer {
+	return &writer{s: s, txn: s.db.NewTransaction(true), serial: s.serial}
+}
+
+// room makes sure that so many more writes fit into the transaction, and
+// flushes what there is if need be.
+func (w *writer) room(ops, bytes int64) error {
+	if w.fits(ops, bytes) {
+		return nil
+	}
+	return w.flush()
+}
+
+// fits reports whether the transaction takes so many more writes of an event's
+// size and bytes of values, and flush's own.
+func (w *writer) fits(ops, bytes int64) bool {
+	const own = 4
+	return w.ops+ops+own < w.s.db.MaxBatchCount() && w.bytes+bytes+(ops+own)*(maxKey+entryBytes) < w.s.db.MaxBatchSize()
+}
+
+const (
+	maxKey     = int64(1 + 2 + maxPlain + len(tail{}))
+	entryBytes = 32 // what Badger may add to an entry's key and value
+)
+
+func (w *writer) set(key, v []byte) error {
+	w.count(key, v)
+	return w.txn.Set(key, v)
+}
+
+func (w *writer) del(key []byte) error {
+	w.count(key, nil)
+	return w.txn.Delete(key)
+}
+
+func (w *writer) count(key, v []byte) {
+	w.ops++
+	w.bytes += int64(len(key)+len(v)) + entryBytes
+}
+
+// flush commits the transaction, tells memory, and begins another one.
+func (w *writer) flush() error {
+	s := w.s
+	events := s.events.Load() + int64(len(w.added)-len(w.removed))
+	if w.ops > 0 {
+		state := binary.BigEndian.AppendUint64(nil, uint64(w.serial))
+		state = binary.BigEndian.AppendUint64(state, uint64(events))
+		if err := w.set(stateKey, state); err != nil {
+			return err
+		}
+		if err := w.txn.Commit(); err != nil {
+			s.failed = true
+			return asFull(err)
+		}
+	}
+	s.publish(&w.change, w.serial, events)
+	w.txn = s.db.NewTransaction(true)
+	w.ops, w.bytes, w.change = 0, 0, change{}
+	return nil
+}
+
+// publish makes memory follow the disk.
+func (s *Store) publish(c *change, serial store.Serial, events int64) {
+	if c.aliases {
+		s.aliases.Store(true)
+	}
+	added, removed := make([]event.ID, len(c.added)), make([]event.ID, len(c.removed))
+	for i := range c.added {
+		added[i] = *c.added[i].id()
+	}
+	for i := range c.removed {
+		removed[i] = *c.removed[i].id()
+	}
+	s.recent.update(added, removed)
+	s.events.Store(events)
+	s.serial = serial
+	s.last.Store(uint64(serial))
+	s.metrics.changed(c)
+}
+
+// recover brings memory back in step after a failed write, of which a part may
+// have reached the disk.
+func (s *Store) recover() error {
+	if !s.failed {
+		return nil
+	}
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.life.RUnlock()
+	serial := s.serial
+	if err := s.load(); err != nil {
+		return err
+	}
+	s.serial = max(s.serial, serial)
+	s.recent.clear()
+	s.failed = false
+	return nil
+}
+
+// apply stores one event or says why not.
+func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
+	o, err := w.refuse(now, e)
+	if err != nil || o != 0 {
+		return store.Result{Outcome: o}, err
+	}
+	w.serial++
+	n := stored{makeTail(e, w.serial), makeValue(e)}
+	if a, ok := store.AddressOf(e); ok {
+		err = w.replace(addressKey(keyLatest, a), n)
+	} else if err = w.room(n.ops(), int64(len(n.value))); err == nil {
+		err = w.put(n)
+	}
+	if err != nil {
+		return store.Result{}, err
+	}
+	switch e.Kind {
+	case event.KindDeletion:
+		err = w.deletion(e, &n.tail)
+	case event.KindVanish:
+		err = w.vanish(e, &n.tail)
+	}
+	return store.Result{Outcome: store.Stored, Serial: n.tail.serial()}, err
+}
+
+// put writes the record and its index keys.
+func (w *writer) put(n stored) (err error) {
+	err = w.set(recordKey(&n.tail), n.value)
+	n.keys(&n.tail, func(key []byte) {
+		var v []byte
+		if key[0] == keyID {
+			v = n.tail[:]
+		}
+		err = errors.Join(err, w.set(bytes.Clone(key), v))
+	})
+	w.added = append(w.added, n)
+	w.aliases = w.aliases || n.tail.alias()
+	return err
+}
+
+// replace puts n at its address and drops the version that had it: in one
+// transaction, unless both have so many tags that it takes a job.
+func (w *writer) replace(key []byte, n stored) error {
+	old, err := w.at(key)
+	if err != nil {
+		return err
+	}
+	size := int64(len(n.value))
+	both := n.ops() + old.ops()
+	if err := w.room(both, size); err != nil {
+		return err
+	}
+	put := func() error { return errors.Join(w.put(n), w.set(key, n.tail[:])) }
+	switch {
+	case old.value == nil:
+		return put()
+	case w.fits(both, size):
+		return errors.Join(w.drop(old), put())
+	}
+	if err := put(); err != nil {
+		return err
+	}
+	return w.beginJob(n.tail.serial(), job{jobDrop, old.tail}, func() error { return w.dropRoomy(old) })
+}
+
+// at returns the stored event whose tail key holds, or none.
+func (w *writer) at(key []byte) (n stored, err error) {
+	t, ok, err := getTail(w.txn, key)
+	if err != nil || !ok {
+		return n, err
+	}
+	v, err := getValue(w.txn, &t, nil)
+	return stored{t, v}, err
+}
+
+// refuse returns why e is not to be stored, or 0.
+func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
+	if e.Expiration != 0 && e.Expiration <= now {
+		return store.Expired, nil
+	}
+	if dup, err := w.has(e.ID); err != nil || dup {
+		return store.Duplicate, err
+	}
+	owners := append(store.Recipients(e), e.PubKey)
+	a, addressed := store.AddressOf(e)
+	if gone, err := w.deleted(e, owners, a, addressed); err != nil || gone {
+		return store.Deleted, err
+	}
+	for _, by := range owners {
+		if gone, err := w.until(vanishedKey(by), e); err != nil || gone {
+			return store.Vanished, err
+		}
+	}
+	if addressed {
+		return w.stale(e, a)
+	}
+	return 0, nil
+}
+
+func (w *writer) has(id event.ID) (bool, error) {
+	if w.s.recent.has(id) {
+		return w.present(id)
+	}
+	return exists(w.txn, idKey(id))
+}
+
+// present tells whether an event that was stored when the transaction began
+// still is.
+func (w *writer) present(id event.ID) (bool, error) {
+	if len(w.removed) == 0 {
+		return true, nil
+	}
+	return exists(w.txn, idKey(id))
+}
+
+func exists(txn *badger.Txn, key []byte) (bool, error) {
+	_, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address, addressed bool) (bool, error) {
+	if store.Deletable(e.Kind) {
+		for _, by := range owners {
+			if gone, err := exists(w.txn, goneKey(e.ID, by)); err != nil || gone {
+				return gone, err
+			}
+		}
+	}
+	if addressed {
+		return w.until(addressKey(keyGoneAddr, a), e)
+	}
+	return false, nil
+}
+
+// until reports whether e is no newer than the time that key holds, if any.
+func (w *writer) until(key []byte, e *event.Event) (bool, error) {
+	v, err := get(w.txn, key)
+	return v != nil && e.CreatedAt <= readTime(v), err
+}
+
+func (w *writer) stale(e *event.Event, a store.Address) (store.Outcome, error) {
+	latest, ok, err := getTail(w.txn, addressKey(keyLatest, a))
+	if err != nil || !ok {
+		return 0, err
+	}
+	if t := makeTail(e, 0); latest.compare(&t) > 0 {
+		return 0, nil
+	}
+	return store.Stale, nil
+}

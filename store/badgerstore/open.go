@@ -1,0 +1,66 @@
+package badgerstore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+)
+
+func openBadger(o *Options) (*badger.DB, error) {
+	db, err := badger.Open(badgerOptions(o))
+	if err == nil {
+		return db, nil
+	}
+	// Badger has no error value for a locked directory.
+	if strings.Contains(err.Error(), "Cannot acquire directory lock") {
+		return nil, fmt.Errorf("another moa is using %s: %w", o.Dir, err)
+	}
+	return nil, fmt.Errorf("open store in %s: %w", o.Dir, err)
+}
+
+// badgerOptions spends o.CacheMB: a quarter on blocks, a quarter on table
+// indexes, the rest on up to three memtables, whose arenas are a third larger
+// than their nominal size.
+func badgerOptions(o *Options) badger.Options {
+	mb := int64(o.CacheMB) << 20
+	return badger.DefaultOptions(o.Dir).
+		WithLogger(logger{o.Log}).
+		WithSyncWrites(!o.NoSync).
+		WithDetectConflicts(false). // there is one writer
+		WithNumVersionsToKeep(1).
+		WithMetricsEnabled(false).
+		WithMemTableSize(min(max(mb/8, 8<<20), 64<<20)).
+		WithNumMemtables(2).
+		WithBlockCacheSize(mb / 4).
+		WithIndexCacheSize(mb / 4).
+		WithCompression(options.Snappy).
+		WithValueThreshold(valueThreshold).
+		WithValueLogFileSize(256 << 20).
+		WithValueLogMaxEntries(math.MaxUint32).
+		WithNumCompactors(2).
+		WithNumGoroutines(2)
+}
+
+// valueThreshold is from how many bytes on a value goes to the value log.
+const valueThreshold = 1 << 20
+
+// logger maps what Badger says to slog. What it does in the normal course is
+// of no interest to an operator.
+type logger struct{ *slog.Logger }
+
+func (l logger) Errorf(f string, a ...any)   { l.say(slog.LevelError, f, a) }
+func (l logger) Warningf(f string, a ...any) { l.say(slog.LevelWarn, f, a) }
+func (l logger) Infof(f string, a ...any)    { l.say(slog.LevelDebug, f, a) }
+func (l logger) Debugf(f string, a ...any)   {}
+
+func (l logger) say(level slog.Level, f string, a []any) {
+	ctx := context.Background()
+	if l.Enabled(ctx, level) {
+		l.Log(ctx, level, "badger", "says", strings.TrimSpace(fmt.Sprintf(f, a...)))
+	}
+}

@@ -1,0 +1,131 @@
+package badgerstore
+
+import (
+	"moa/nips/event"
+	"moa/store"
+)
+
+// plan says which keys find every event that a filter matches. What they find
+// is checked against the whole filter.
+type plan struct {
+	lists   [][]byte // prefixes: all keys under one, in the order of their tails
+	lookups [][]byte // keys that hold one tail each
+	// exact: every key under lists whose tail the filter admits is a match.
+	exact bool
+}
+
+// maxLookups is up to how many addresses are looked up one by one.
+const maxLookups = 4096
+
+// planFor picks the index that looks narrowest. aliases tells whether there
+// are events with several d tags.
+func planFor(m *matcher, aliases bool) (p plan) {
+	switch {
+	case m.Never():
+		return p
+	case m.IDs != nil:
+		for _, id := range m.IDs {
+			p.lookups = append(p.lookups, idKey(id))
+		}
+		return p
+	case m.Authors != nil && m.Kinds != nil:
+		if rest := p.lookUp(m, aliases); rest == 0 {
+			return p
+		}
+	}
+	p.list(m)
+	return p
+}
+
+// lookUp plans the kinds of which an author has one event that can be looked
+// up, and returns how many kinds are left.
+func (p *plan) lookUp(m *matcher, aliases bool) (rest int) {
+	ds := dValues(m)
+	for _, kind := range m.Kinds {
+		switch {
+		case event.Replaceable(kind):
+			p.addresses(m, kind, []string{""}, false)
+		case event.Addressable(kind) && ds != nil && len(ds)*len(m.Authors) <= maxLookups:
+			p.addresses(m, kind, ds, aliases)
+		default:
+			rest++
+		}
+	}
+	return rest
+}
+
+func (p *plan) addresses(m *matcher, kind uint16, ds []string, aliases bool) {
+	for _, pk := range m.Authors {
+		for _, d := range ds {
+			a := store.Address{Kind: kind, PubKey: pk, D: d}
+			p.lookups = append(p.lookups, addressKey(keyLatest, a))
+			if aliases {
+				p.lists = append(p.lists, addressKey(keyAlias, a))
+			}
+		}
+	}
+}
+
+func dValues(m *matcher) []string {
+	for _, t := range m.Filter.Tags {
+		if t.Name == 'd' {
+			return t.Values
+		}
+	}
+	return nil
+}
+
+// list plans the ordered list that is likely the shortest.
+func (p *plan) list(m *matcher) {
+	t := m.fewest()
+	switch {
+	case t != nil && (m.Authors == nil || selective(t.letter)):
+		for _, entry := range t.entries {
+			p.lists = append(p.lists, tagPrefix(entry))
+		}
+		p.exact = len(m.tags) == 1 && m.Authors == nil
+	case m.Authors != nil:
+		for _, pk := range m.Authors {
+			p.lists = append(p.lists, authorPrefix(pk))
+		}
+		p.exact = len(m.tags) == 0
+	case m.Kinds != nil && len(m.Kinds) <= maxKinds:
+		for _, kind := range m.Kinds {
+			p.lists = append(p.lists, kindPrefix(kind))
+		}
+		p.exact = true
+	default:
+		p.lists = [][]byte{{keyRecord}}
+		p.exact = true
+	}
+	p.exact = p.exact && len(p.lookups) == 0
+}
+
+// maxKinds is up to how many kinds have a list each before all events are
+// walked instead.
+const maxKinds = 128
+
+// fewest returns the tag filter with the fewest values, of equals the more
+// selective.
+func (m *matcher) fewest() (best *tagMatcher) {
+	for i := range m.tags {
+		t := &m.tags[i]
+		switch {
+		case best == nil,
+			selective(t.letter) && !selective(best.letter),
+			selective(t.letter) == selective(best.letter) && len(t.entries) < len(best.entries):
+			best = t
+		}
+	}
+	return best
+}
+
+// selective reports tags whose values name something that few events are
+// about, unlike a person, a topic or a common name.
+func selective(letter byte) bool {
+	switch letter {
+	case 'e', 'E', 'a', 'A', 'q', 'i', 'I', 'h', 'r', 'x':
+		return true
+	}
+	return false
+}

@@ -1,0 +1,312 @@
+package badgerstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"moa/nips/event"
+	"moa/store"
+)
+
+// Deletions are done in the transaction that stores the event that asks for
+// them, if they are few. Otherwise
+//
+//  1. a job key is written with the event, in one transaction,
+//  2. the work is done in as many transactions as it takes; to do a part of
+//     it again does no harm,
+//  3. the job key is removed with the last of it.
+//
+// A job that a crash has interrupted is done again from its start by Open.
+
+// inlineTargets is how many targets of a kind 5 are few.
+const inlineTargets = 64
+
+// chunk is how many events a job looks at between two transactions at most.
+const chunk = 512
+
+// remove deletes the event of t and its keys, if it is still there. Its
+// address stays taken.
+func (w *writer) remove(t *tail) error {
+	v, err := getValue(w.txn, t, nil)
+	if err != nil || v == nil {
+		return err
+	}
+	return w.drop(stored{*t, v})
+}
+
+func (w *writer) drop(n stored) (err error) {
+	err = w.del(recordKey(&n.tail))
+	n.keys(&n.tail, func(key []byte) {
+		err = errors.Join(err, w.del(bytes.Clone(key)))
+	})
+	w.removed = append(w.removed, n)
+	return err
+}
+
+// deletion does what the kind 5 event e at t asks for (NIP-09).
+func (w *writer) deletion(e *event.Event, t *tail) error {
+	ids, addrs := store.Targets(e)
+	if len(ids)+len(addrs) <= inlineTargets {
+		targets, err := w.targets(e, ids, addrs)
+		if err != nil {
+			return err
+		}
+		ops := int64(len(ids) + len(addrs))
+		for _, n := range targets {
+			ops += n.ops()
+		}
+		if w.fits(ops, 0) {
+			return w.delete(e, ids, addrs, targets)
+		}
+	}
+	return w.beginJob(t.serial(), job{jobAsked, *t}, func() error { return w.deletionJob(e) })
+}
+
+func (w *writer) deletionJob(e *event.Event) error {
+	ids, addrs := store.Targets(e)
+	for len(ids)+len(addrs) > 0 {
+		i, a := min(len(ids), inlineTargets), min(len(addrs), inlineTargets)
+		targets, err := w.targets(e, ids[:i], addrs[:a])
+		if err != nil {
+			return err
+		}
+		if err := w.room(int64(i+a), 0); err != nil {
+			return err
+		}
+		if err := w.delete(e, ids[:i], addrs[:a], nil); err != nil {
+			return err
+		}
+		for _, n := range targets {
+			if err := w.dropRoomy(n); err != nil {
+				return err
+			}
+		}
+		ids, addrs = ids[i:], addrs[a:]
+	}
+	return nil
+}
+
+// dropRoomy drops n after making room for it.
+func (w *writer) dropRoomy(n stored) error {
+	if err := w.room(n.ops(), 0); err != nil {
+		return err
+	}
+	return w.drop(n)
+}
+
+// targets returns the stored events that e may delete.
+func (w *writer) targets(e *event.Event, ids []event.ID, addrs []store.Address) (found []stored, err error) {
+	seen := map[tail]bool{}
+	look := func(key []byte, may func(value) bool) error {
+		n, err := w.at(key)
+		if err == nil && n.value != nil && !seen[n.tail] && may(n.value) {
+			seen[n.tail] = true
+			found = append(found, n)
+		}
+		return err
+	}
+	for _, id := range ids {
+		if err := look(idKey(id), func(v value) bool { return mayDelete(e.PubKey, v) }); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range addrs {
+		if err := look(addressKey(keyLatest, a), func(v value) bool { return v.created() <= e.CreatedAt }); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// mayDelete reports whether by may delete the event by its id.
+func mayDelete(by event.PubKey, v value) bool {
+	return store.Deletable(v.kind()) && (*v.pk() == by || wrapFor(v, by))
+}
+
+// wrapFor reports a gift wrap for that recipient.
+func wrapFor(v value, to event.PubKey) bool {
+	if !store.GiftWrap(v.kind()) {
+		return false
+	}
+	p := tagMatcher{letter: 'p', entries: [][]byte{recipientEntry(to)}}
+	return p.matches(v)
+}
+
+func recipientEntry(pk event.PubKey) []byte {
+	return append([]byte{'p', classHex}, pk[:]...)
+}
+
+// delete writes the tombstones and drops the targets.
+func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, targets []stored) error {
+	for _, id := range ids {
+		if err := w.set(goneKey(id, e.PubKey), nil); err != nil {
+			return err
+		}
+	}
+	for _, a := range addrs {
+		key := addressKey(keyGoneAddr, a)
+		old, err := get(w.txn, key)
+		if err != nil {
+			return err
+		}
+		if err := w.set(key, appendTime(nil, max(e.CreatedAt, readTime(old)))); err != nil {
+			return err
+		}
+	}
+	for _, n := range targets {
+		if err := w.drop(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// vanish does what the kind 62 event e at t asks for (NIP-62). From the first
+// transaction on, the author's older events are refused.
+func (w *writer) vanish(e *event.Event, t *tail) error {
+	if err := w.set(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt)); err != nil {
+		return err
+	}
+	return w.beginJob(t.serial(), job{jobAsked, *t}, func() error { return w.vanishJob(e, t) })
+}
+
+func (w *writer) vanishJob(e *event.Event, self *tail) error {
+	own := func(t *tail, v value) bool { return *v.pk() == e.PubKey && *t != *self }
+	if err := w.dropAll(authorPrefix(e.PubKey), e.CreatedAt, own); err != nil {
+		return err
+	}
+	wraps := tagPrefix(recipientEntry(e.PubKey))
+	return w.dropAll(wraps, e.CreatedAt, func(_ *tail, v value) bool { return wrapFor(v, e.PubKey) })
+}
+
+// dropAll drops what prefix lists from until on and doomed picks, chunk by
+// chunk. What the transaction holds so far must have been flushed: the keys
+// are read from outside of it.
+func (w *writer) dropAll(prefix []byte, until int64, doomed func(*tail, value) bool) error {
+	from := firstTail(until)
+	for {
+		tails, err := w.s.readTails(prefix, from, chunk)
+		if err != nil || len(tails) == 0 {
+			return err
+		}
+		for i := range tails {
+			v, err := getValue(w.txn, &tails[i], nil)
+			if err != nil {
+				return err
+			}
+			if v == nil || !doomed(&tails[i], v) {
+				continue
+			}
+			if err := w.dropRoomy(stored{tails[i], v}); err != nil {
+				return err
+			}
+		}
+		from = tails[len(tails)-1].next()
+	}
+}
+
+// readTails reads up to most tails under prefix, from from on.
+func (s *Store) readTails(prefix []byte, from tail, most int) (tails []tail, err error) {
+	err = s.db.View(func(txn *badger.Txn) error {
+		it := txn.NewIterator(keysOnly)
+		defer it.Close()
+		for it.Seek(append(prefix[:len(prefix):len(prefix)], from[:]...)); len(tails) < most && it.ValidForPrefix(prefix); it.Next() {
+			tails = append(tails, tailOf(it.Item().Key()))
+		}
+		return nil
+	})
+	return tails, err
+}
+
+// beginJob writes the mark of a job, makes it durable with what was written
+// before, does the work, and removes the mark with the last of it.
+func (w *writer) beginJob(n store.Serial, j job, work func() error) error {
+	if err := w.set(jobKey(n), append([]byte{j.op}, j.tail[:]...)); err != nil {
+		return err
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if err := work(); err != nil {
+		return err
+	}
+	return w.del(jobKey(n))
+}
+
+// job is what a job key holds.
+type job struct {
+	op   byte
+	tail tail
+}
+
+const (
+	jobAsked = 'a' // do what the kind 5 or 62 event asks for
+	jobDrop  = 'd' // drop the event
+)
+
+// resumeJobs finishes what a crash or a failed write has interrupted.
+func (s *Store) resumeJobs() error {
+	jobs, err := s.readJobs()
+	if err != nil || len(jobs) == 0 {
+		return err
+	}
+	w := s.newWriter()
+	defer func() { w.txn.Discard() }()
+	for n, j := range jobs {
+		s.log.Info("finishing an interrupted removal", "serial", n)
+		if err := w.resume(j); err != nil {
+			return fmt.Errorf("finish removal %d: %w", n, err)
+		}
+		if err := w.del(jobKey(n)); err != nil {
+			return err
+		}
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) resume(j job) error {
+	v, err := getValue(w.txn, &j.tail, nil)
+	if err != nil || v == nil {
+		return err
+	}
+	if j.op == jobDrop {
+		return w.dropRoomy(stored{j.tail, v})
+	}
+	e, err := event.ParseTrusted(v.raw())
+	if err != nil {
+		return err
+	}
+	if e.Kind == event.KindVanish {
+		return w.vanishJob(e, &j.tail)
+	}
+	return w.deletionJob(e)
+}
+
+func (s *Store) readJobs() (map[store.Serial]job, error) {
+	jobs := map[store.Serial]job{}
+	err := s.db.View(func(txn *badger.Txn) error {
+		it := txn.NewIterator(keysOnly)
+		defer it.Close()
+		prefix := []byte{keyJob}
+		for it.Seek(prefix); it.ValidForPrefix(prefix); it.Next() {
+			key := it.Item().Key()
+			b, err := it.Item().ValueCopy(nil)
+			if err != nil {
+				return err
+			}
+			if len(key) != 9 || len(b) != 1+len(tail{}) {
+				return fmt.Errorf("key %x: %w", key, errValue)
+			}
+			jobs[store.Serial(binary.BigEndian.Uint64(key[1:]))] = job{b[0], tail(b[1:])}
+		}
+		return nil
+	})
+	return jobs, err
+}

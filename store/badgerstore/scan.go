@@ -1,0 +1,335 @@
+package badgerstore
+
+import (
+	"context"
+	"time"
+
+	"moa/nips/event"
+	"moa/store"
+)
+
+// scan is a store.Scan. It merges the lists of all filters' plans in the order
+// of their tails, which is the same in every index:
+//
+//  1. at is the last tail looked at; nothing before it is looked at again.
+//  2. The cursors read on from there, whichever transaction they read in.
+//  3. Equal tails are one event; the filters whose cursors led to it decide.
+//  4. A filter whose limit is reached looks for one more match, for a while,
+//     to know whether the limit cut anything off.
+//
+// So between two pages it needs nothing but its memory.
+type scan struct {
+	s       *Store
+	q       store.Query
+	parts   []*part
+	active  int // parts that are not done
+	at      tail
+	started bool // at is a tail that was looked at
+	partial bool // a limit cut something off, or may have
+
+	begun bool      // the cursors exist
+	heap  cursors   // the ready ones
+	needy []*cursor // those to be filled before the merge can go on
+
+	counting bool // matches need not be read where their keys suffice
+}
+
+// part is one filter of a scan.
+type part struct {
+	matcher
+	plan
+	left int  // of its limit; unlimited
+	peek int  // once left is 0: how many more events to look at
+	hit  bool // one of its cursors led to the event at hand
+	done bool
+}
+
+const unlimited = -1
+
+// peekEvents is how many events a filter whose limit is reached looks at to
+// find out whether there is one more.
+const peekEvents = 64
+
+// Scan does what store.Store says.
+func (s *Store) Scan(q store.Query) store.Scan { return s.newScan(q) }
+
+func (s *Store) newScan(q store.Query) *scan {
+	sc := &scan{s: s, q: q}
+	for _, f := range q.Filters {
+		p := &part{matcher: newMatcher(f), left: limit(f, &q), peek: peekEvents}
+		if p.left == 0 {
+			sc.partial = true
+			continue
+		}
+		p.plan = planFor(&p.matcher, s.aliases.Load())
+		sc.parts = append(sc.parts, p)
+	}
+	sc.active = len(sc.parts)
+	return sc
+}
+
+func limit(f *event.Filter, q *store.Query) int {
+	n := unlimited
+	if f.HasLimit {
+		n = f.Limit
+	} else if q.DefaultLimit > 0 {
+		n = q.DefaultLimit
+	}
+	if q.MaxLimit > 0 && (n == unlimited || n > q.MaxLimit) {
+		n = q.MaxLimit
+	}
+	return n
+}
+
+// page is a store.Page being filled.
+type page struct {
+	store.Page
+	events, bytes int
+	found         func(*store.Record) error
+}
+
+func (p *page) full(work int) bool {
+	return reached(p.events, p.Events) || reached(p.bytes, p.Bytes) || reached(work, p.Work)
+}
+
+func reached(n, bound int) bool { return bound > 0 && n >= bound }
+
+// Next does what store.Scan says.
+func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.Record) error) (store.Progress, error) {
+	if err := sc.s.use(); err != nil {
+		return store.Progress{}, err
+	}
+	defer sc.s.life.RUnlock()
+	start := time.Now()
+	p := &page{Page: bounds, found: found}
+	done, err := sc.next(ctx, p)
+	sc.s.metrics.scanTime.Observe(time.Since(start).Seconds())
+	if err != nil {
+		return store.Progress{}, err
+	}
+	return store.Progress{Done: done, All: done && !sc.partial}, nil
+}
+
+func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
+	if sc.active == 0 {
+		return true, ctx.Err()
+	}
+	sc.begin()
+	r := sc.s.newReader()
+	defer r.close()
+	for sc.active > 0 && !p.full(r.work) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if len(sc.needy) > 0 {
+			if err := sc.fill(r, p.Work); err != nil {
+				return false, err
+			}
+			continue
+		}
+		if len(sc.heap) == 0 {
+			return true, nil
+		}
+		t := sc.step()
+		if err := sc.look(r, p, &t); err != nil {
+			return false, err
+		}
+	}
+	return sc.active == 0, nil
+}
+
+// begin makes the cursors.
+func (sc *scan) begin() {
+	if sc.begun {
+		return
+	}
+	sc.begun = true
+	for _, p := range sc.parts {
+		var from tail
+		if p.HasUntil {
+			from = firstTail(p.Until)
+		}
+		if next := sc.at.next(); sc.started && next.compare(&from) > 0 {
+			from = next
+		}
+		for _, prefix := range p.lists {
+			sc.needy = append(sc.needy, &cursor{part: p, prefix: prefix, from: from})
+		}
+		if len(p.lookups) > 0 {
+			sc.needy = append(sc.needy, &cursor{part: p, lookups: p.lookups, from: from})
+		}
+	}
+}
+
+// fillWork bounds the work of one fill, so that cancelling is noticed.
+const fillWork = 4096
+
+// fill fills one needy cursor.
+func (sc *scan) fill(r *reader, work int) error {
+	c := sc.needy[len(sc.needy)-1]
+	if !c.part.done {
+		budget := fillWork
+		if work > 0 {
+			budget = min(budget, max(work-r.work, 1))
+		}
+		if err := c.fill(r, sc.q.UpTo, budget); err != nil {
+			return err
+		}
+	}
+	switch {
+	case c.part.done:
+	case c.ready():
+		sc.heap.push(c)
+	case !c.end:
+		return nil
+	}
+	sc.needy = sc.needy[:len(sc.needy)-1]
+	return nil
+}
+
+// step moves every cursor past the first tail, marks their parts as hit, and
+// returns the tail.
+func (sc *scan) step() tail {
+	t := *sc.heap[0].head()
+	for len(sc.heap) > 0 && sc.heap[0].head().compare(&t) == 0 {
+		c := sc.heap[0]
+		c.part.hit = true
+		c.pos++
+		switch {
+		case c.ready() && !c.part.done:
+			sc.heap.fix()
+			continue
+		case !c.end && !c.part.done:
+			sc.needy = append(sc.needy, c)
+		}
+		sc.heap.pop()
+	}
+	sc.at, sc.started = t, true
+	return t
+}
+
+// look decides about the event at t.
+func (sc *scan) look(r *reader, p *page, t *tail) error {
+	if sc.counting && sc.q.Visible == nil && !t.expires() && sc.hitExact() {
+		p.events++
+		sc.unhit()
+		return nil
+	}
+	v, err := r.value(t)
+	if err != nil || v == nil {
+		sc.unhit()
+		return err
+	}
+	return sc.offer(p, t, v, false)
+}
+
+// hitExact reports that a key alone proves a match, and unhits the parts.
+func (sc *scan) hitExact() bool {
+	for _, part := range sc.parts {
+		if part.hit && part.exact && !part.done {
+			return true
+		}
+	}
+	return false
+}
+
+func (sc *scan) unhit() {
+	for _, part := range sc.parts {
+		part.hit = false
+	}
+}
+
+// offer counts v for the parts that were hit and match, and finds it if one of
+// them has room.
+func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
+	expired := v.expires() != 0 && v.expires() <= sc.q.Now
+	matched := false
+	for _, part := range sc.parts {
+		if !part.hit || part.done {
+			part.hit = false
+			continue
+		}
+		part.hit = !expired && part.matches(v)
+		matched = matched || part.hit
+		if !part.hit && part.left == 0 {
+			sc.peeked(part)
+		}
+	}
+	if !matched {
+		return nil
+	}
+	rec := v.record(t, stable)
+	if sc.q.Visible != nil && !sc.q.Visible(&rec) {
+		sc.unhit()
+		return nil
+	}
+	if !sc.take() {
+		return nil
+	}
+	p.events++
+	p.bytes += len(rec.Raw)
+	if p.found == nil {
+		return nil
+	}
+	return p.found(&rec)
+}
+
+// take counts a match for the parts that were hit, and reports whether one of
+// them had room.
+func (sc *scan) take() (wanted bool) {
+	for _, part := range sc.parts {
+		if !part.hit {
+			continue
+		}
+		part.hit = false
+		switch {
+		case part.left == 0:
+			sc.finish(part)
+		case part.left > 0:
+			part.left--
+			wanted = true
+		default:
+			wanted = true
+		}
+	}
+	return wanted
+}
+
+// peeked counts an event that part looked at in vain after its limit.
+func (sc *scan) peeked(part *part) {
+	if part.peek--; part.peek == 0 {
+		sc.finish(part)
+	}
+}
+
+// finish ends a part whose limit cut something off, or may have.
+func (sc *scan) finish(part *part) {
+	part.done = true
+	sc.partial = true
+	sc.active--
+}
+
+// Count does what store.Store says. Where an index key proves a match, the
+// event is not read.
+func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
+	if err := s.use(); err != nil {
+		return 0, err
+	}
+	defer s.life.RUnlock()
+	bare := make([]*event.Filter, len(q.Filters))
+	for i, f := range q.Filters {
+		g := *f
+		g.HasLimit = false
+		bare[i] = &g
+	}
+	q.Filters, q.DefaultLimit, q.MaxLimit = bare, 0, 0
+	sc := s.newScan(q)
+	sc.counting = true
+	p := &page{}
+	for {
+		done, err := sc.next(ctx, p)
+		if done || err != nil {
+			return p.events, err
+		}
+	}
+}

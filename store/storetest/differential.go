@@ -1,0 +1,281 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"moa/nips/event"
+	"moa/store"
+	"moa/store/memstore"
+)
+
+// Differential commits random events that collide in every way to a store and
+// to memstore, and wants the same outcomes and the same answers, in the same
+// order, to random queries read in random pages while events are deleted.
+func Differential(t *testing.T, m Maker, rounds int) {
+	for seed := range rounds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			d := &duel{TB: t, m: m, rnd: rand.New(rand.NewPCG(uint64(seed), 7)), s: m.Open(t), oracle: memstore.New(), now: 1000}
+			defer func() {
+				if err := d.s.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			for range 60 {
+				d.commit()
+				for range 6 {
+					d.scan()
+				}
+				d.rest()
+			}
+		})
+	}
+}
+
+type duel struct {
+	testing.TB
+	m      Maker
+	rnd    *rand.Rand
+	s      store.Store
+	oracle store.Store
+	now    int64
+	known  []*event.Event
+}
+
+// commit gives both the same batch.
+func (d *duel) commit() {
+	d.Helper()
+	var batch []*event.Event
+	for range 1 + d.rnd.IntN(30) {
+		e := d.event()
+		batch = append(batch, e)
+		d.known = append(d.known, e)
+		if d.rnd.IntN(8) == 0 {
+			batch = append(batch, pick(d.rnd, d.known))
+		}
+	}
+	d.commitBoth(batch)
+}
+
+func (d *duel) commitBoth(batch []*event.Event) {
+	d.Helper()
+	ctx := context.Background()
+	got, err := d.s.Commit(ctx, d.now, batch)
+	want, err2 := d.oracle.Commit(ctx, d.now, batch)
+	if err != nil || err2 != nil {
+		d.Fatal(err, err2)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			d.Fatalf("event %d of %d, %s: got %v, want %v", i, len(batch), batch[i].Raw, got[i], want[i])
+		}
+	}
+	if d.s.Last() != d.oracle.Last() {
+		d.Fatalf("Last is %d, want %d", d.s.Last(), d.oracle.Last())
+	}
+	if a, b := d.s.Stats().Events, d.oracle.Stats().Events; a != b {
+		d.Fatalf("%d events, want %d", a, b)
+	}
+}
+
+// rest lets time pass, sweeps, and reopens now and then.
+func (d *duel) rest() {
+	d.now += d.rnd.Int64N(20)
+	if d.rnd.IntN(4) == 0 { // when a store sweeps must not be seen
+		ctx := context.Background()
+		got, err := d.s.Expire(ctx, d.now, 1000)
+		want, err2 := d.oracle.Expire(ctx, d.now, 1000)
+		if err != nil || err2 != nil || got != want {
+			d.Fatalf("expired %d, want %d; %v, %v", got, want, err, err2)
+		}
+	}
+	if d.m.Reopen != nil && d.rnd.IntN(20) == 0 {
+		d.s = d.m.Reopen(d, d.s)
+	}
+}
+
+var (
+	duelKinds = []uint16{0, 1, 1, 3, 5, 6, 7, 62, 1059, 10002, 21059, 30023, 30023, 30078}
+	duelDs    = []string{"", "x", "a:b", "x"}
+)
+
+func pick[T any](rnd *rand.Rand, list []T) T { return list[rnd.IntN(len(list))] }
+
+// time is close to the clock, and often the same.
+func (d *duel) time() int64 { return max(d.now-d.rnd.Int64N(300), 0) }
+
+func (d *duel) event() *event.Event {
+	kind := pick(d.rnd, duelKinds)
+	if kind == 62 && d.rnd.IntN(8) > 0 {
+		kind = 1
+	}
+	author := Key(d.rnd.IntN(5))
+	at := d.time()
+	if kind == 62 {
+		at -= 150 // leave something
+	}
+	return Make(author, kind, max(at, 0), fmt.Sprint(d.rnd.IntN(3)), d.tags(kind, author)...)
+}
+
+func (d *duel) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
+	if event.Addressable(kind) {
+		for range d.rnd.IntN(3) {
+			tags = append(tags, tag("d", pick(d.rnd, duelDs)))
+		}
+		if d.rnd.IntN(9) == 0 {
+			tags = slices.Insert(tags, 0, tag("d"))
+		}
+	}
+	for range d.rnd.IntN(3) {
+		tags = append(tags, tag("t", pick(d.rnd, []string{"a", "b", "", "a\x00"})))
+	}
+	if d.rnd.IntN(2) == 0 || kind == 1059 {
+		tags = append(tags, tag("p", Key(d.rnd.IntN(5)).String()))
+	}
+	if len(d.known) > 0 && (kind == 5 || d.rnd.IntN(4) == 0) {
+		for range 1 + d.rnd.IntN(2) {
+			tags = append(tags, eTag(pick(d.rnd, d.known)))
+		}
+	}
+	if kind == 5 && d.rnd.IntN(3) == 0 {
+		tags = append(tags, aTag(pick(d.rnd, []uint16{0, 3, 10002, 30023, 30078}), author, pick(d.rnd, duelDs)))
+	}
+	if d.rnd.IntN(10) == 0 {
+		tags = append(tags, tag("expiration", fmt.Sprint(max(d.now+d.rnd.Int64N(60)-5, 0))))
+	}
+	return tags
+}
+
+func some[T any](rnd *rand.Rand, n int, one func() T, compare func(a, b T) int) []T {
+	out := []T{}
+	for range n {
+		out = append(out, one())
+	}
+	slices.SortFunc(out, compare)
+	return slices.CompactFunc(out, func(a, b T) bool { return compare(a, b) == 0 })
+}
+
+func (d *duel) filter() *event.Filter {
+	f := new(event.Filter)
+	one := func(n int) bool { return d.rnd.IntN(n) == 0 }
+	if one(5) {
+		f.IDs = some(d.rnd, d.rnd.IntN(6), func() event.ID { return pick(d.rnd, d.known).ID }, event.CompareIDs)
+	}
+	if one(2) {
+		f.Authors = some(d.rnd, d.rnd.IntN(4)+1, func() event.PubKey { return Key(d.rnd.IntN(6)) }, event.ComparePubKeys)
+	}
+	if one(2) {
+		f.Kinds = some(d.rnd, d.rnd.IntN(5)+1, func() uint16 { return pick(d.rnd, duelKinds) }, func(a, b uint16) int { return int(a) - int(b) })
+	}
+	text := func(values ...string) event.TagFilter {
+		slices.Sort(values)
+		return event.TagFilter{Values: slices.Compact(values)}
+	}
+	addTag := func(name byte, t event.TagFilter) { t.Name = name; f.Tags = append(f.Tags, t) }
+	if one(6) {
+		addTag('d', text(pick(d.rnd, duelDs), pick(d.rnd, duelDs)))
+	}
+	if one(6) {
+		addTag('e', text(pick(d.rnd, d.known).ID.String(), pick(d.rnd, d.known).ID.String()))
+	}
+	if one(6) {
+		addTag('p', text(Key(d.rnd.IntN(6)).String()))
+	}
+	if one(4) {
+		addTag('t', text(pick(d.rnd, []string{"a", "b", ""}), pick(d.rnd, []string{"a\x00", "c", "b"})))
+	}
+	if one(4) {
+		f.Since = d.time()
+	}
+	if one(4) {
+		f.Until, f.HasUntil = d.time(), true
+	}
+	if one(2) {
+		f.Limit, f.HasLimit = d.rnd.IntN(12), true
+	}
+	return f
+}
+
+func (d *duel) query() store.Query {
+	q := store.Query{Now: d.now, Bulk: d.rnd.IntN(5) == 0}
+	for range 1 + d.rnd.IntN(3) {
+		q.Filters = append(q.Filters, d.filter())
+	}
+	if d.rnd.IntN(2) == 0 {
+		q.UpTo = d.oracle.Last() - store.Serial(d.rnd.IntN(int(min(d.oracle.Last(), 5))+1))
+	}
+	if d.rnd.IntN(5) == 0 {
+		q.DefaultLimit = 1 + d.rnd.IntN(20)
+	}
+	if d.rnd.IntN(5) == 0 {
+		q.MaxLimit = 1 + d.rnd.IntN(20)
+	}
+	if d.rnd.IntN(4) == 0 {
+		q.Visible = func(r *store.Record) bool { return r.ID[0]%3 != 0 }
+	}
+	return q
+}
+
+// scan reads a query from both side by side, in the same pages.
+func (d *duel) scan() {
+	d.Helper()
+	q := d.query()
+	a, b := d.s.Scan(q), d.oracle.Scan(q)
+	quiet := true // nothing was deleted meanwhile
+	for {
+		page := store.Page{Events: 1 + d.rnd.IntN(9)}
+		got, p, err := pageOf(a, page)
+		want, p2, err2 := pageOf(b, page)
+		if err != nil || err2 != nil {
+			d.Fatal(err, err2)
+		}
+		if !slices.Equal(got, want) {
+			d.Fatalf("query %s\ngot  %v\nwant %v", describe(q), got, want)
+		}
+		if len(got) < page.Events { // the end, of both
+			if p.All && !p2.All {
+				d.Fatalf("query %s: All, though not all was found", describe(q))
+			}
+			if !p.Done || !p2.Done {
+				d.Fatalf("query %s: a short page that is not the last: %v, %v", describe(q), p, p2)
+			}
+			break
+		}
+		if p.Done && p2.Done {
+			break
+		}
+		if q.UpTo != 0 && d.rnd.IntN(6) == 0 {
+			quiet = false
+			victim := pick(d.rnd, d.known)
+			d.commitBoth([]*event.Event{Make(victim.PubKey, 5, 0, fmt.Sprint(d.rnd.Uint64()), eTag(victim))})
+		}
+	}
+	if !quiet {
+		return
+	}
+	got, err := d.s.Count(context.Background(), q)
+	want, err2 := d.oracle.Count(context.Background(), q)
+	if err != nil || err2 != nil || got != want {
+		d.Fatalf("query %s: count %d, want %d; %v, %v", describe(q), got, want, err, err2)
+	}
+}
+
+// pageOf reads one page.
+func pageOf(sc store.Scan, page store.Page) (found []store.Serial, p store.Progress, err error) {
+	p, err = sc.Next(context.Background(), page, func(r *store.Record) error {
+		found = append(found, r.Serial)
+		return nil
+	})
+	return found, p, err
+}
+
+func describe(q store.Query) string {
+	var b []byte
+	for _, f := range q.Filters {
+		b = append(f.Append(b), ' ')
+	}
+	return fmt.Sprintf("%sup to %d, now %d, default %d, max %d, visible %v", b, q.UpTo, q.Now, q.DefaultLimit, q.MaxLimit, q.Visible != nil)
+}
