@@ -20,6 +20,7 @@ var registry = map[string]Factory{
 	"deny":    factory("certain people do not write", denyDefaults, newDeny),
 	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
 	"limits":  factory("how large an event may be", limitsConfig{}, newLimits),
+	"plugin":  factory("a program of yours decides (strfry's protocol)", pluginDefaults, newPlugin),
 	"pow":     factory("proof of work", powDefaults, newPoW),
 	"private": factory("messages are for the people involved", privateDefaults, newPrivate),
 	"rate":    factory("so many events or filters in a time", rateDefaults, newRate),

@@ -147,6 +147,7 @@ rl.on('line', (line) => {
 });`
 
 func TestStrfryPluginsRunUnchanged(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ interpreter, text string }{{"sh", shellPlugin}, {"python3", pythonPlugin}, {"node", nodePlugin}} {
 		t.Run(c.interpreter, func(t *testing.T) {
 			p, logs := start(t, Config{Command: script(t, c.interpreter, c.text), Processes: 2})
@@ -171,6 +172,7 @@ func TestStrfryPluginsRunUnchanged(t *testing.T) {
 }
 
 func TestShellCommandsAndStderrGoToTheLog(t *testing.T) {
+	t.Parallel()
 	name := script(t, "sh", `echo "hello $WORD" >&2`+shellPlugin)
 	p, logs := start(t, Config{Command: "WORD=world exec " + name})
 	if got := text(p.Event(ctx, client, note("bad"))); got != "reject blocked: bad word" {
@@ -182,6 +184,7 @@ func TestShellCommandsAndStderrGoToTheLog(t *testing.T) {
 const noAnswer = "reject error: a check that this relay makes does not answer; try again later"
 
 func TestPluginThatHangsIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	// The first process hangs, the later ones answer.
 	flag := filepath.Join(t.TempDir(), "hung")
 	p, logs := start(t, Config{
@@ -202,6 +205,7 @@ func TestPluginThatHangsIsStartedAgain(t *testing.T) {
 }
 
 func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	for _, open := range []bool{false, true} {
 		p, logs := start(t, Config{Command: script(t, "sh", `read -r line; echo "giving up" >&2; exit 3`), FailOpen: open})
 		want := noAnswer
@@ -226,6 +230,7 @@ func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {
 }
 
 func TestPluginThatLiesIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	zeros := strings.Repeat("0", 64)
 	p, logs := start(t, Config{
 		Command: script(t, "sh", `
@@ -247,6 +252,7 @@ done`),
 }
 
 func TestPluginThatFloodsIsEnded(t *testing.T) {
+	t.Parallel()
 	for name, text := range map[string]string{
 		"lines":     `read -r line; yes '{"id":"x","action":"accept"}'`,
 		"long line": `read -r line; head -c 10000000 /dev/zero | tr '\0' x; sleep 1000`,
@@ -270,6 +276,7 @@ func TestPluginThatFloodsIsEnded(t *testing.T) {
 }
 
 func TestChildrenEndWithTheRun(t *testing.T) {
+	t.Parallel()
 	pid := filepath.Join(t.TempDir(), "pid")
 	name := script(t, "sh", "sleep 1000 & echo $! >"+pid+"\ntrap '' TERM HUP\n"+shellPlugin)
 	var child int
@@ -293,6 +300,7 @@ func TestChildrenEndWithTheRun(t *testing.T) {
 }
 
 func TestChangedProgramIsStartedAgain(t *testing.T) {
+	t.Parallel()
 	name := script(t, "sh", shellPlugin)
 	p, logs := start(t, Config{Command: name})
 	if got := text(p.Event(ctx, client, note("bad"))); got != "reject blocked: bad word" {
@@ -330,6 +338,7 @@ func TestFullQueueFailsAtOnce(t *testing.T) {
 }
 
 func TestExtendedProtocolAsksAboutFilters(t *testing.T) {
+	t.Parallel()
 	p, logs := start(t, Config{Extended: true, Command: script(t, "python3", `
 import json, sys
 for line in sys.stdin:

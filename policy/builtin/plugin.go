@@ -1,0 +1,55 @@
+package builtin
+
+import (
+	"strings"
+	"time"
+
+	"moa/policy"
+	"moa/policy/internal/conf"
+	"moa/policy/plugin"
+)
+
+type pluginConfig struct {
+	Command   string        `toml:"command" comment:"A program that speaks strfry's write-policy protocol: its path, or a line for the shell\nif there is a space in it. It is started again when its file changes." example:"\"./spam-filter.py\""`
+	Processes int           `toml:"processes" comment:"How many of it run at a time."`
+	InFlight  int           `toml:"in_flight" comment:"How many questions one process gets before it has answered the first."`
+	Queue     int           `toml:"queue" comment:"How many questions wait for a process. More count as not answered."`
+	Timeout   conf.Duration `toml:"timeout" comment:"How long one answer may take. A process that gives none at all for so long is started again."`
+	OnFailure string        `toml:"on_failure" comment:"What becomes of an event without an answer: \"reject\" or \"accept\"."`
+	Extended  bool          `toml:"extended" comment:"Also ask about filters (\"type\":\"filter\"), and say who has authenticated (\"authed\")."`
+}
+
+var pluginDefaults = pluginConfig{
+	Processes: 1, InFlight: 64, Queue: 1024, Timeout: conf.Duration(5 * time.Second), OnFailure: "reject",
+}
+
+func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
+	if strings.TrimSpace(cfg.Command) == "" {
+		bad.add("command", "missing; it names the program")
+	}
+	for _, n := range []struct {
+		path  string
+		value int
+	}{{"processes", cfg.Processes}, {"in_flight", cfg.InFlight}, {"queue", cfg.Queue}} {
+		if n.value < 1 {
+			bad.add(n.path, "%d is less than 1", n.value)
+		}
+	}
+	if cfg.Timeout <= 0 {
+		bad.add("timeout", "it is 0")
+	}
+	if cfg.OnFailure != "reject" && cfg.OnFailure != "accept" {
+		bad.add("on_failure", `%q is neither "reject" nor "accept"`, cfg.OnFailure)
+	}
+	if len(*bad) > 0 {
+		return nil
+	}
+	if strings.Contains(cfg.Command, "/") && !strings.ContainsAny(cfg.Command, " \t") {
+		cfg.Command = env.Path(cfg.Command)
+	}
+	return plugin.New(*env, plugin.Config{
+		Command: cfg.Command, Dir: env.Dir,
+		Processes: cfg.Processes, InFlight: cfg.InFlight, Queue: cfg.Queue,
+		Timeout: time.Duration(cfg.Timeout), FailOpen: cfg.OnFailure == "accept", Extended: cfg.Extended,
+	})
+}
