@@ -31,6 +31,9 @@ type measure struct {
 	planned time.Duration // how long the run should take; 0: unknown
 	// together adds a class "all" that sums up the others. Fixed before the load.
 	together bool
+	// counts is the class whose operations the rate counts; "": all of them.
+	// Fixed before the load.
+	counts string
 
 	mu       sync.Mutex // guards the following
 	refused  map[string]int64
@@ -103,13 +106,21 @@ func (m *measure) end() {
 // done counts an operation that was meant to start at intended.
 func (m *measure) done(class string, intended time.Time) {
 	now := time.Now()
-	begun := m.begun.Load()
-	warm := begun == 0 || int64(intended.Sub(m.started)) < begun
+	warm := m.warm(intended)
 	m.classes[class].record(now.Sub(intended), warm)
+	if m.counts != "" && class != m.counts {
+		return
+	}
 	m.allOps.Add(1)
 	if !warm {
 		m.ops.Add(1)
 	}
+}
+
+// warm reports that an operation of that time belongs to the warm-up.
+func (m *measure) warm(intended time.Time) bool {
+	begun := m.begun.Load()
+	return begun == 0 || int64(intended.Sub(m.started)) < begun
 }
 
 // refuse counts an OK false, CLOSED or NOTICE by its reason.
