@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"moa/nips/wire"
-	"moa/store"
 )
 
 // fate is what became of an EVENT.
@@ -67,7 +66,7 @@ type metrics struct {
 
 // newMetrics makes the metrics and registers them; a nil registry counts for
 // nobody.
-func newMetrics(reg *prometheus.Registry, st store.Store, waiting func() (tickets, bytes int)) *metrics {
+func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
@@ -121,8 +120,6 @@ func newMetrics(reg *prometheus.Registry, st store.Store, waiting func() (ticket
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.subs, m.closed,
 		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize,
-		figure("moa_store_events", "Events stored.", func() float64 { return float64(st.Stats().Events) }),
-		figure("moa_store_bytes", "Size of the store.", func() float64 { return float64(st.Stats().Bytes) }),
 		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),
 		figure("moa_tickets_bytes", "Bytes of the EVENTs waiting for the writer.", func() float64 { _, n := waiting(); return float64(n) }),
 	)

@@ -99,7 +99,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)
-	s.met = newMetrics(deps.Metrics, deps.Store, s.ingest.load)
+	s.met = newMetrics(deps.Metrics, s.ingest.load)
 	s.ingest.met = s.met
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	s.install(st)
