@@ -91,7 +91,7 @@ func Open(o Options) (*Store, error) {
 	if err := s.start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close())
 	}
-	s.metrics.watch(s)
+	s.metrics.watch()
 	return s, nil
 }
 

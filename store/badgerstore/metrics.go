@@ -47,16 +47,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	return m
 }
 
-// watch registers the metrics and what is read off the store when asked.
-func (m *metrics) watch(s *Store) {
+// watch registers the metrics. Those of Stats are its caller's to register.
+func (m *metrics) watch() {
 	if m.registry == nil {
 		return
 	}
-	gauge := func(name, help string, read func() float64) {
-		m.watched = append(m.watched, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
-	}
-	gauge("moa_store_events", "Events stored now.", func() float64 { return float64(s.Stats().Events) })
-	gauge("moa_store_bytes", "Size of the files.", func() float64 { return float64(s.Stats().Bytes) })
 	for _, c := range m.watched {
 		m.registry.MustRegister(c)
 	}

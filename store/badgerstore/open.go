@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -11,6 +12,9 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 )
 
+// ErrLocked says that another process is using the store's folder.
+var ErrLocked = errors.New("another moa is using it")
+
 func openBadger(o *Options) (*badger.DB, error) {
 	db, err := badger.Open(badgerOptions(o))
 	if err == nil {
@@ -18,7 +22,7 @@ func openBadger(o *Options) (*badger.DB, error) {
 	}
 	// Badger has no error value for a locked directory.
 	if strings.Contains(err.Error(), "Cannot acquire directory lock") {
-		return nil, fmt.Errorf("another moa is using %s: %w", o.Dir, err)
+		return nil, fmt.Errorf("open store in %s: %w", o.Dir, ErrLocked)
 	}
 	return nil, fmt.Errorf("open store in %s: %w", o.Dir, err)
 }
