@@ -240,7 +240,7 @@ func randomFilter(r *rand.Rand) string {
 func TestMatchesAgreesWithGoNostr(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	matched := 0
-	for range 20_000 {
+	for range 6_000 {
 		e, text := randomEvent(t, r), randomFilter(r)
 		f := filter(t, text)
 		var theirs nostr.Filter
@@ -258,7 +258,7 @@ func TestMatchesAgreesWithGoNostr(t *testing.T) {
 			}
 		}
 	}
-	if matched < 500 {
+	if matched < 150 {
 		t.Errorf("only %d matches: the test says little", matched)
 	}
 }

@@ -101,3 +101,33 @@ func TestEveryFrameIsAnsweredByWhatItsSenderUnderstands(t *testing.T) {
 		}
 	}
 }
+
+func TestAMessageKeepsNothingOfItsFrameButTheEvent(t *testing.T) {
+	for _, text := range []string{`["REQ","sub",{"#t":["x"]}]`, `["NEG-OPEN","sub",{"#t":["x"]},"61"]`} {
+		frame := []byte(text)
+		m, err := wire.Parse(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(frame)
+		if m.SubID != "sub" || m.Filters[0].Tags[0].Values[0] != "x" || m.Verb == wire.NegOpen && m.Neg != "61" {
+			t.Errorf("%s became %+v", text, m)
+		}
+	}
+	m, err := wire.Parse([]byte(" [ \"EVENT\" ,\n{ \"a\" : [1] } ]\t"))
+	if err != nil || string(m.Event) != `{ "a" : [1] }` {
+		t.Errorf("%s, %v", m.Event, err)
+	}
+}
+
+func TestVerbs(t *testing.T) {
+	for frame, want := range map[string]wire.Verb{
+		`["EVENT",{}]`: wire.Event, `["REQ","a",{}]`: wire.Req, `["COUNT","a",{}]`: wire.Count, `["CLOSE","a"]`: wire.Close, `["AUTH",{}]`: wire.Auth,
+		`["NEG-OPEN","a",{},""]`: wire.NegOpen, `["NEG-MSG","a",""]`: wire.NegMsg, `["NEG-CLOSE","a"]`: wire.NegClose,
+	} {
+		m, err := wire.Parse([]byte(frame))
+		if err != nil || m.Verb != want || !strings.HasPrefix(frame, `["`+want.String()+`"`) {
+			t.Errorf("%s: %v, %v", frame, m.Verb, err)
+		}
+	}
+}
