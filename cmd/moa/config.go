@@ -29,6 +29,7 @@ type Config struct {
 	Info    infoConfig       `toml:"info"`
 	Clients clientsConfig    `toml:"clients"`
 	Limits  limitsConfig     `toml:"limits"`
+	Store   storeConfig      `toml:"store"`
 	Metrics metricsConfig    `toml:"metrics"`
 	Log     logConfig        `toml:"log"`
 	Process processConfig    `toml:"process"`
@@ -72,6 +73,13 @@ type limitsConfig struct {
 	TicketBytes      int `toml:"ticket_bytes" relay:"Limits.TicketBytes"`
 }
 
+type storeConfig struct {
+	Sync       bool `toml:"sync"`
+	CacheMiB   int  `toml:"cache_mib"`
+	HotMiB     int  `toml:"hot_mib"`
+	ReserveMiB int  `toml:"reserve_mib"`
+}
+
 type metricsConfig struct {
 	Enabled bool   `toml:"enabled" relay:"Metrics"`
 	Listen  string `toml:"listen" relay:"MetricsListen"`
@@ -104,6 +112,7 @@ func Default() Config {
 	defaults := relay.DefaultConfig()
 	c := Config{
 		Data:    "./moa-data",
+		Store:   storeConfig{Sync: true, CacheMiB: 128, HotMiB: 64, ReserveMiB: 512},
 		Log:     logConfig{Level: "info", Format: "auto"},
 		Process: processConfig{Verifier: sig.Auto},
 	}
@@ -159,22 +168,29 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	oneOf("log.format", c.Log.Format, "auto", "text", "json")
 	oneOf("process.verifier", c.Process.Verifier, append([]string{sig.Auto}, sig.Names()...)...)
-	if c.Process.MemoryMiB < 0 {
-		fault("process.memory_mib", "%d is less than 0", c.Process.MemoryMiB)
+	for path, n := range map[string]int{
+		"process.memory_mib": c.Process.MemoryMiB, "process.open_files": c.Process.OpenFiles,
+		"store.hot_mib": c.Store.HotMiB, "store.reserve_mib": c.Store.ReserveMiB,
+	} {
+		if n < 0 {
+			fault(path, "%d is less than 0", n)
+		}
 	}
-	if c.Process.OpenFiles < 0 {
-		fault("process.open_files", "%d is less than 0", c.Process.OpenFiles)
+	if c.Store.CacheMiB < 32 {
+		fault("store.cache_mib", "%d is less than 32", c.Store.CacheMiB)
 	}
 	r := c.relay()
-	return append(faults, c.relayFaults(r.Validate())...)
+	faults = append(faults, c.relayFaults(r.Validate())...)
+	slices.SortFunc(faults, func(a, b builtin.Fault) int { return strings.Compare(a.Path, b.Path) })
+	return faults
 }
 
 // restart are the keys, or tables of keys, that a reload does not change. The
 // sample marks them.
 var restart = []string{
-	"listen", "data", "clients.compression", "clients.ping_every",
+	"listen", "data", "clients.ping_every",
 	"limits.outbox_bytes", "limits.ticket_events", "limits.ticket_bytes",
-	"metrics.listen", "metrics.pprof", "log.format", "process.",
+	"store.", "metrics.listen", "log.format", "process.",
 }
 
 // needsRestart are the keys in which now differs from c and which need one.

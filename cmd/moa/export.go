@@ -93,7 +93,7 @@ func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	st, err := openStore(&cfg, storeEnv{})
+	st, err := openStore(&cfg, nil, nil)
 	if err != nil {
 		return nil, 0, nil, err
 	}

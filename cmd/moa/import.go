@@ -35,8 +35,7 @@ asked, so that a backup comes back whole; --policies asks them, as if each
 author sent the event. Protected events (NIP-70) are taken, ephemeral ones and
 those that have expired are not.
 
-Importing twice is harmless: what is stored is passed over before its
-signature is checked. With --resume an import that was cut off goes on where it
+Importing twice is harmless: what is stored counts as a duplicate. With --resume an import that was cut off goes on where it
 was: FILE.moa-checkpoint keeps the place, and is removed at the end.`,
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "relay", Usage: "publish to the running relay at `URL`, ws://…"},
@@ -153,7 +152,7 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (close func(),
 			return nil, err
 		}
 	}
-	st, err := openStore(&cfg, storeEnv{})
+	st, err := openStore(&cfg, nil, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -29,10 +29,12 @@ func app() *cli.Command {
 		Version: version().String(),
 		Commands: []*cli.Command{
 			serveCommand(),
+			benchCommand(),
 			importCommand(),
 			exportCommand(),
 			configCommand(),
 			checkConfigCommand(),
+			healthcheckCommand(),
 			versionCommand(),
 		},
 		EnableShellCompletion: true,

@@ -81,10 +81,11 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 		return err
 	}
 	defer verifier.Close()
-	if st, err = openStore(&cfg, storeEnv{log: in.log, metrics: registry}); err != nil {
+	if st, err = openStore(&cfg, in.log, registry); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	registerFigures(registry, st)
 	in.server, err = relay.New(cfg.relay(), relay.Deps{Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry})
 	if err != nil {
 		return err
@@ -146,7 +147,9 @@ func (in *instance) reload() {
 		return
 	}
 	in.level.Set(logLevel(cfg.Log.Level))
-	in.log.Info("configuration reloaded", "file", in.source.file, "policies", len(cfg.Policy), "restart_for", in.cfg.needsRestart(&cfg))
+	if keys := in.cfg.needsRestart(&cfg); len(keys) > 0 {
+		in.log.Warn("some changes wait for a restart", "file", in.source.file, "keys", keys)
+	}
 }
 
 // limits sets what the process may use, as far as the system allows.
@@ -203,6 +206,17 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
+// registerFigures lets a scrape ask the store for its size.
+func registerFigures(r *prometheus.Registry, st store.Store) {
+	figure := func(name, help string, read func(store.Stats) int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read(st.Stats())) })
+	}
+	r.MustRegister(
+		figure("moa_store_events", "Events stored now.", func(s store.Stats) int64 { return s.Events }),
+		figure("moa_store_bytes", "Size of the store's files.", func(s store.Stats) int64 { return s.Bytes }),
+	)
+}
+
 // actions are the words for what a policy decides, in metrics and logs.
 var actions = map[policy.Action]string{
 	policy.Accept: "accept", policy.Reject: "reject", policy.Shadow: "shadow", policy.RelayOnly: "relay_only",
@@ -248,20 +262,22 @@ func listenError(addr string, err error) error {
 
 // greet says where the relay is and how to try it.
 func (in *instance) greet(w io.Writer, s store.Stats) {
-	url := localURL(in.server.Addr())
-	in.log.Info("relay ready", "url", url, "public_url", in.cfg.URL, "data", in.cfg.Data, "events", s.Events, "version", version().String())
+	url := localURL(in.server.Addr().String())
+	try := "moa export --relay " + url + ` --filter '{"limit":5}'`
+	in.log.Info("relay ready", "url", url, "public_url", in.cfg.URL, "data", in.cfg.Data, "events", s.Events, "version", version().String(), "try", try)
 	if isTerminal(w) {
-		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or try it:\n  moa export --relay %s --filter '{\"limit\":5}'\n\n", url, url)
+		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or look at what is stored:\n  %s\n\n", url, try)
 	}
 }
 
-// localURL is the relay's URL as this machine sees it.
-func localURL(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
+// localURL is the URL, as this machine sees it, of a relay that listens on
+// HOST:PORT.
+func localURL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "ws://" + addr.String()
+		return "ws://" + listen
 	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1"
 	}
 	return "ws://" + net.JoinHostPort(host, port)
