@@ -8,7 +8,7 @@ const (
 	vectorSize  = 64
 	elementSize = 5 * vectorSize
 	wideSize    = 2 * elementSize
-	digitsSize  = 16 // of eight lanes
+	digitsSize  = 8 // of eight lanes
 )
 
 // kernel writes the functions for one number of groups of eight lanes. Every
@@ -29,14 +29,20 @@ The limb bounds are stated in package ifma's doc.go.
 	t.data("topMask", mask48)
 	t.data("fold260", foldConst<<4)
 	t.data("fold256", foldConst)
+	t.data("one", 1)
 	t.data("seven", 7)
 	t.data("eightP", eightP[:]...)
 	t.data("fourP", fourP[:]...)
+	for _, w := range []int{widthP, widthG} {
+		t.data(fmt.Sprintf("signBit%d", w), 1<<(w-1))
+		t.data(fmt.Sprintf("indexBits%d", w), 1<<(w-1)-1)
+	}
 	for groups := 1; groups <= 2; groups++ {
 		k := kernel{t, groups}
 		k.fieldFunctions()
 		k.pointFunctions()
 		k.selectFunctions()
+		k.residueFunctions()
 	}
 	return t.Bytes()
 }

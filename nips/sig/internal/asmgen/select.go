@@ -2,8 +2,14 @@ package main
 
 import "fmt"
 
+// Widths of the digits for the lanes' own tables and for the generator's.
+const (
+	widthP = 4
+	widthG = 8
+)
+
 // tableEntries is the number of multiples in a lane's own table.
-const tableEntries = 8
+const tableEntries = 1 << (widthP - 1)
 
 // affineEntry is the size of a point in the generator's table: five limbs each
 // of x and y.
@@ -22,7 +28,7 @@ func (k kernel) selectFunctions() {
 	k.function("choose", arg{"q", "DI"}, arg{"x", "SI"}, arg{"y", "DX"}, arg{"c", "CX"})
 	const index, entry, one = "Z22", "Z23", "Z24"
 	for g := range k.groups {
-		k.digits("CX", g, index)
+		k.digits("CX", g, index, widthP)
 		k.op("VPXORQ", entry, entry, entry)
 		k.op("MOVQ", imm(1), "AX")
 		k.op("VPBROADCASTQ", "AX", one)
@@ -44,7 +50,7 @@ func (k kernel) selectFunctions() {
 
 	k.function("gather", arg{"q", "DI"}, arg{"table", "SI"}, arg{"c", "DX"})
 	for g := range k.groups {
-		k.digits("DX", g, index)
+		k.digits("DX", g, index, widthG)
 		k.comment("index *= 80")
 		k.op("VPSLLQ", "$6", index, entry)
 		k.op("VPSLLQ", "$4", index, index)
@@ -63,21 +69,31 @@ func (k kernel) selectFunctions() {
 	k.end()
 }
 
-// digits loads the table indices and signs of a group.
-func (k kernel) digits(register string, group int, index string) {
+// digits loads the window values u of a group and takes them apart: the high bit
+// is set for a positive digit, the others are its table index, and inverted for
+// a negative digit.
+func (k kernel) digits(register string, group int, index string, width int) {
+	low := fmt.Sprintf("·indexBits%d(SB)", width)
 	k.op("VPMOVZXBQ", mem(register, group*digitsSize), index)
-	k.op("MOVBLZX", mem(register, group*digitsSize+8), "AX")
-	k.op("KMOVB", "AX", negative)
+	k.op("VPTESTNMQ.BCST", fmt.Sprintf("·signBit%d(SB)", width), index, negative)
+	k.op("VPXORQ.BCST", low, index, negative, index)
+	k.op("VPANDQ.BCST", low, index, index)
 }
 
 // fetched stores x from the registers of factor A and y from the columns,
 // negated in the lanes that ask for it.
 func (k kernel) fetched(q [2]operand, group int) {
 	k.store(factorA, q[0], group)
+	k.negate()
+	k.store(columns, q[1], group)
+}
+
+// negate negates the element in the columns in the lanes of the mask register,
+// and carries it.
+func (k kernel) negate() {
 	for i := range 5 {
 		k.op("VPBROADCASTQ", fmt.Sprintf("·eightP+%d(SB)", 8*i), scratch)
 		k.op("VPSUBQ", column(i), scratch, negative, column(i))
 	}
 	k.carry(columns)
-	k.store(columns, q[1], group)
 }

@@ -32,7 +32,7 @@ type Batch struct {
 	digitsP2  [windowsP]digits // of -k2
 	digitsG   [windowsG]digits // of s
 
-	r   [Lanes]secp.Element
+	r   wide   // x of R, as the signature has it
 	bad uint16 // lanes that are refused whatever the sum
 }
 
@@ -50,21 +50,19 @@ func NewBatch() *Batch {
 
 // Set fills a lane with a record.
 func (b *Batch) Set(lane int, pubKey, msg *[32]byte, sig *[64]byte) {
-	var x secp.Element
+	var x, r secp.Element
 	var s secp.Scalar
-	r := (*[32]byte)(sig[:32])
-	ok := x.SetBytes(pubKey)
-	ok = b.r[lane].SetBytes(r) && ok
-	ok = s.SetBytes((*[32]byte)(sig[32:])) && ok
-	b.bad &^= 1 << lane
-	if !ok {
-		// The lane still needs some digits: those of the record before will do.
+	rBytes := (*[32]byte)(sig[:32])
+	if !x.SetBytes(pubKey) || !r.SetBytes(rBytes) || !s.SetBytes((*[32]byte)(sig[32:])) {
+		// What the record before left in the lane will do to compute with.
 		b.bad |= 1 << lane
 		return
 	}
-	e := secp.Challenge(r, pubKey, msg)
+	b.bad &^= 1 << lane
+	e := secp.Challenge(rBytes, pubKey, msg)
 	k1, k2 := secp.SplitOdd(&e)
 	b.px.set(lane, &x)
+	b.r.set(lane, &r)
 	recodeP(&b.digitsP1, lane, &k1)
 	recodeP(&b.digitsP2, lane, &k2)
 	recodeG(&b.digitsG, lane, &s)
@@ -83,19 +81,10 @@ func (b *Batch) Verify(n int) (valid, undecided uint16) {
 	b.multiplyG(g)
 	b.addSums(g)
 	b.toAffine(g)
-	for lane := range n {
-		bit := uint16(1) << lane
-		if b.bad&bit != 0 {
-			continue
-		}
-		if z := b.acc.z.get(lane); z == (secp.Element{}) {
-			undecided |= bit
-			continue
-		}
-		x, y := b.acc.x.get(lane), b.acc.y.get(lane)
-		if x == b.r[lane] && y[0]&1 == 0 {
-			valid |= bit
-		}
-	}
-	return valid, undecided
+	g.sub(&b.t[0], &b.acc.x, &b.r)
+	sameX, _ := g.zeroAndOdd(&b.t[0])
+	_, oddY := g.zeroAndOdd(&b.acc.y)
+	noSum, _ := g.zeroAndOdd(&b.acc.z)
+	open := uint16(1<<n-1) &^ b.bad
+	return open & sameX &^ (oddY | noSum), open & noSum
 }

@@ -95,6 +95,27 @@ func (g groups) gather(q *affine, table *combWindow, d *digits) {
 	}
 }
 
+// zeroAndOdd returns the masks of the lanes whose residue is 0, and odd. With
+// one group, those of the lanes 8-15 are 0.
+func (g groups) zeroAndOdd(a *wide) (zero, odd uint16) {
+	var masks [2]uint16
+	if g == 2 {
+		zeroAndOdd16(&masks, a)
+	} else {
+		zeroAndOdd8(&masks, a)
+	}
+	return masks[0], masks[1]
+}
+
+// even sets d to a or -a, whichever has an even residue.
+func (g groups) even(d, a *wide) {
+	if g == 2 {
+		even16(d, a)
+	} else {
+		even8(d, a)
+	}
+}
+
 //go:noescape
 func mul8(d, a, b *wide)
 
@@ -142,3 +163,15 @@ func gather8(q *affine, table *combWindow, c *digits)
 
 //go:noescape
 func gather16(q *affine, table *combWindow, c *digits)
+
+//go:noescape
+func zeroAndOdd8(masks *[2]uint16, a *wide)
+
+//go:noescape
+func zeroAndOdd16(masks *[2]uint16, a *wide)
+
+//go:noescape
+func even8(d, a *wide)
+
+//go:noescape
+func even16(d, a *wide)

@@ -2,8 +2,6 @@
 
 package ifma
 
-import "moa/nips/sig/internal/secp"
-
 // powers holds powers a^(2^k - 1), named xk, of the addition chains; see
 // package secp.
 type powers struct {
@@ -49,22 +47,16 @@ func (p *powers) inv(g groups) {
 
 // liftX sets py to the even y of px, and marks the lanes bad that have none.
 func (b *Batch) liftX(g groups) {
+	y := &b.pow.acc
 	g.sqr(&b.t[0], &b.px)
 	g.mulPlus7(&b.rhs, &b.t[0], &b.px)
 	b.pow.a = b.rhs
 	b.pow.sqrt(g)
-	g.sqr(&b.t[0], &b.pow.acc)
-	for lane := range int(g) * groupLanes {
-		if b.t[0].get(lane) != b.rhs.get(lane) {
-			b.bad |= 1 << lane
-		}
-		y := b.pow.acc.get(lane)
-		if y[0]&1 == 1 {
-			var f secp.Field
-			f.Neg(&y, &y)
-		}
-		b.py.set(lane, &y)
-	}
+	g.even(&b.py, y)
+	g.sqr(&b.t[0], y)
+	g.sub(&b.t[0], &b.t[0], &b.rhs)
+	onCurve, _ := g.zeroAndOdd(&b.t[0])
+	b.bad |= ^onCurve
 }
 
 // toAffine divides acc by its Z, if that is not 0.

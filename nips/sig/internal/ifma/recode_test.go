@@ -14,11 +14,7 @@ import (
 func value(windows []digits, lane int, width uint) *big.Int {
 	v := new(big.Int)
 	for i := len(windows) - 1; i >= 0; i-- {
-		g := &windows[i][lane/groupLanes]
-		d := int64(g.index[lane%groupLanes])*2 + 1
-		if g.negative>>(lane%groupLanes)&1 == 1 {
-			d = -d
-		}
+		d := int64(windows[i][lane])*2 + 1 - 1<<width
 		v.Add(v.Lsh(v, width), big.NewInt(d))
 	}
 	return v
@@ -62,19 +58,6 @@ func TestRecodingGivesTheValueBack(t *testing.T) {
 		got := value(g[:], lane, widthG)
 		if got.Mod(got.Sub(got, bigOf(s[:], 64)), order).Sign() != 0 {
 			t.Fatalf("recodeG(%x) differs by %x mod n", s, got)
-		}
-	}
-}
-
-func TestLimbsJoinReduces(t *testing.T) {
-	r := rand.New(rand.NewPCG(33, 34))
-	for range 50_000 {
-		var w wide
-		extreme(r, &w)
-		l := w.limbsAt(r.IntN(Lanes))
-		want := mod(bigOf(l[:], limbBits))
-		if e := l.join(); bigOf(e[:], 64).Cmp(want) != 0 {
-			t.Fatalf("join(%x) = %x, want %x", l, e, want)
 		}
 	}
 }
