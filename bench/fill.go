@@ -10,17 +10,17 @@ import (
 // fillMost is how long filling a relay may take.
 const fillMost = 30 * time.Minute
 
-// FillIfEmpty publishes the whole corpus, unmeasured, if nothing has been
+// fillIfEmpty publishes the whole corpus, unmeasured, if nothing has been
 // accepted in this session yet.
-func (s *Session) FillIfEmpty(ctx context.Context) error {
+func (s *Session) fillIfEmpty(ctx context.Context) error {
 	if slices.Contains(s.truth.fates, accepted) {
 		return nil
 	}
-	return s.Fill(ctx)
+	return s.fill(ctx)
 }
 
-// Fill publishes what has not been published yet, unmeasured.
-func (s *Session) Fill(ctx context.Context) error {
+// fill publishes what has not been published yet, unmeasured.
+func (s *Session) fill(ctx context.Context) error {
 	numbers := s.unsent(0)
 	if len(numbers) == 0 {
 		return nil
@@ -40,8 +40,8 @@ func (s *Session) Fill(ctx context.Context) error {
 	return nil
 }
 
-// Assume takes the corpus for published: the relay was filled before.
-func (s *Session) Assume() {
+// assume takes the corpus for published: the relay was filled before.
+func (s *Session) assume() {
 	for i := range s.truth.fates {
 		s.truth.depart(int32(i))
 		s.truth.settle(int32(i), accepted)

@@ -28,6 +28,8 @@ type Query struct {
 	Classes  []string      `json:"classes"`     // none: all, in the shares of real clients
 	Pool     int           `json:"pool"`        // different queries of each class; 0: 100
 	Seed     uint64        `json:"seed"`
+	// Prefilled takes the corpus for published and does not publish it.
+	Prefilled bool `json:"prefilled,omitempty"`
 	// Cold restarts the relay before every run, if the target can.
 	Cold bool `json:"cold,omitempty"`
 }
@@ -45,7 +47,9 @@ func (c Query) Run(ctx context.Context, s *Session) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.FillIfEmpty(ctx); err != nil {
+	if c.Prefilled {
+		s.assume()
+	} else if err := s.fillIfEmpty(ctx); err != nil {
 		return nil, err
 	}
 	if c.Cold {

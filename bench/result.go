@@ -3,6 +3,8 @@ package bench
 import (
 	"encoding/json"
 	"time"
+
+	"moa/bench/corpus"
 )
 
 // Report is everything that was measured in one go. It is what the JSON holds.
@@ -17,9 +19,28 @@ type Report struct {
 	Warnings []string    `json:"warnings,omitempty"`
 }
 
+// Generated is the source of a corpus that follows from its seed.
+const Generated = "generated"
+
+// NewReport starts a report about loads with this corpus; source is Generated
+// or a file's name.
+func NewReport(c *corpus.Corpus, source string) *Report {
+	return &Report{Tool: "moa bench", Started: time.Now(), Machine: thisMachine(), Corpus: CorpusFacts{
+		Source: source, Seed: c.Config.Seed, Events: len(c.Events), Authors: len(c.People), MeanSize: c.MeanSize()}}
+}
+
+// Add adds a result.
+func (r *Report) Add(result Result) {
+	r.Results = append(r.Results, result)
+	r.Took = time.Since(r.Started).Seconds()
+	for _, run := range result.Runs {
+		r.Partial = r.Partial || run.Partial
+	}
+}
+
 // CorpusFacts say what the relays were loaded with.
 type CorpusFacts struct {
-	Source   string  `json:"source"` // "generated" or a file's name
+	Source   string  `json:"source"` // Generated or a file's name
 	Seed     uint64  `json:"seed,omitempty"`
 	Events   int     `json:"events"`
 	Authors  int     `json:"authors"`

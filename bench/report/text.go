@@ -1,0 +1,155 @@
+// Package report shows what a load test has measured: as text for a terminal,
+// as Markdown, as one HTML page, and as a comparison of two results.
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"moa/bench"
+)
+
+// Text writes the report for a terminal.
+func Text(w io.Writer, r *bench.Report) error {
+	p := &printer{w: w}
+	p.printf("\n%s, %d events of %.0f bytes by %d authors\n", corpusName(r), r.Corpus.Events, r.Corpus.MeanSize, r.Corpus.Authors)
+	p.printf("%s, %d cores, %s/%s, %s\n", cmp.Or(r.Machine.CPU, "unknown CPU"), r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
+	for i := range r.Results {
+		p.result(&r.Results[i])
+	}
+	for _, warning := range r.Warnings {
+		p.printf("\n! %s\n", warning)
+	}
+	p.verdict(r)
+	return p.err
+}
+
+func corpusName(r *bench.Report) string {
+	if r.Corpus.Source == bench.Generated {
+		return fmt.Sprintf("corpus of seed %d", r.Corpus.Seed)
+	}
+	return "corpus " + r.Corpus.Source
+}
+
+// printer writes until the first error.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+func (p *printer) result(r *bench.Result) {
+	runs := ""
+	if len(r.Runs) > 1 {
+		runs = fmt.Sprintf(", median of %d runs ± half their range", len(r.Runs))
+	}
+	partial := ""
+	if len(r.Runs) > 0 && r.Runs[len(r.Runs)-1].Partial {
+		partial = " (cut short)"
+	}
+	p.printf("\n%s · %s%s%s\n", strings.ToUpper(r.Workload), r.Target.Name, runs, partial)
+	for _, row := range r.Rows() {
+		p.printf("  %-30s %12s %-14s %s\n", row.Name, number(row.Median()), row.Unit, spread(row))
+	}
+	if classes := r.Classes(); len(classes) > 0 {
+		p.printf("  %-16s %8s", "latency, ms", "count")
+		for _, c := range bench.Percentiles {
+			p.printf(" %9s", c.Name)
+		}
+		p.printf("\n")
+		for _, class := range classes {
+			p.printf("  %-16s %8s", class, number(count(r, class)))
+			for _, c := range bench.Percentiles {
+				p.printf(" %9s", number(r.LatencyRow(class, c).Median()))
+			}
+			p.printf("\n")
+		}
+	}
+	refused := r.Refused()
+	for _, prefix := range slices.Sorted(maps.Keys(refused)) {
+		p.printf("  refused  %-20s %d\n", prefix, refused[prefix])
+	}
+	for _, f := range r.Faults() {
+		p.printf("  FAULT    %-20s %d   e.g. %.150s\n", f.Name, f.Count, f.Example)
+	}
+	for _, text := range r.Remarks(func(run bench.Run) []string { return run.Warnings }) {
+		p.printf("  ! %s\n", text)
+	}
+	for _, text := range r.Remarks(func(run bench.Run) []string { return run.Notes }) {
+		p.printf("  - %s\n", text)
+	}
+}
+
+func (p *printer) verdict(r *bench.Report) {
+	if r.Partial {
+		p.printf("\nThe test was cut short: the figures are of what was done until then.\n")
+	}
+	bad := map[string]bool{}
+	for i := range r.Results {
+		if len(r.Results[i].Faults()) > 0 {
+			bad[r.Results[i].Target.Name] = true
+		}
+	}
+	if len(bad) == 0 {
+		p.printf("\nNo fault was found.\n")
+		return
+	}
+	p.printf("\nFAILED: %s made faults; figures of a relay that answers wrongly are worth nothing.\n",
+		strings.Join(slices.Sorted(maps.Keys(bad)), ", "))
+}
+
+// count sums up how many operations of a class were measured.
+func count(r *bench.Result, class string) (n float64) {
+	for _, run := range r.Runs {
+		n += float64(run.Latencies[class].Count)
+	}
+	return n
+}
+
+// number writes a value with three digits that count, and large ones whole.
+func number(v float64) string {
+	switch a := math.Abs(v); {
+	case a == 0:
+		return "0"
+	case a >= 1000:
+		return grouped(strconv.FormatFloat(v, 'f', 0, 64))
+	case a >= 100:
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	case a >= 10:
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	case a >= 1:
+		return strconv.FormatFloat(v, 'f', 2, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 3, 64)
+	}
+}
+
+// grouped puts commas between thousands.
+func grouped(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "-", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
+func spread(r bench.Row) string {
+	if s := r.Spread(); s > 0 {
+		return fmt.Sprintf("± %.0f %%", 100*s)
+	}
+	return ""
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/bench"
+	"moa/bench/corpus"
+)
+
+const benchHelp = `Loads a relay the way clients do, measures it, and checks every answer meanwhile: a relay that is
+fast and wrong fails.
+
+   moa bench                             a tour of one minute: a moa of its own, on loopback
+   moa bench ws://127.0.0.1:7447         the same tour against a relay that runs
+   moa bench publish --rate 500 URL      one workload; moa bench publish --help has its flags
+   moa bench --start 'strfry --config=… relay' …   a relay that is started for the test; {port} and {data} are filled in
+   moa bench compare 'moa serve --listen 127.0.0.1:{port} --data {data}' 'other …'
+   moa bench diff old.json new.json      what changed, and whether that means anything
+
+Latencies count from the moment an operation was meant to start, so a relay that stalls is charged for what had to wait.
+With --pid or --start the relay's CPU and memory are read from /proc (Linux), with --data-dir what it takes on disk.
+When this program itself was the bottleneck, it says so. Ctrl-C ends the test and shows what was measured until then.
+
+A relay that is not on this machine gets a gentle load only, unless you say --yes-this-is-my-relay.`
+
+func benchCommand() *cli.Command {
+	commands := make([]*cli.Command, 0, len(benchVerbs)+1)
+	for _, v := range benchVerbs {
+		commands = append(commands, v.command())
+	}
+	commands = append(commands, benchCorpusCommand())
+	return &cli.Command{
+		Name:        "bench",
+		Usage:       "load-test a relay, this one or any other",
+		ArgsUsage:   "[URL]",
+		Description: benchHelp,
+		Flags:       benchFlags(),
+		Commands:    commands,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			return benchRun(ctx, cmd, cmd.Args().Slice(), tour(cmd))
+		},
+	}
+}
+
+// benchFlags are what all workloads share.
+func benchFlags() []cli.Flag {
+	const load, target, output = "CORPUS", "RELAY", "OUTPUT"
+	return []cli.Flag{
+		&cli.StringFlag{Name: "start", Category: target, Usage: "start the relay with this `COMMAND`; {port} and {data} are filled in"},
+		&cli.IntFlag{Name: "pid", Category: target, Usage: "process of the relay, to read its CPU and memory"},
+		&cli.StringFlag{Name: "data-dir", Category: target, Usage: "data `FOLDER` of the relay, to measure its growth; with --start, where to put it"},
+		&cli.BoolFlag{Name: "prefilled", Category: target, Usage: "the relay has this corpus already: do not publish it before queries"},
+		&cli.BoolFlag{Name: "compress", Category: target, Usage: "offer permessage-deflate, as browsers do"},
+		&cli.BoolFlag{Name: "ignore-limits", Category: target, Usage: "go on when the relay says rate-limited, and ask for more than its NIP-11 allows"},
+		&cli.DurationFlag{Name: "timeout", Category: target, Value: 10 * time.Second, Usage: "an answer that takes longer is missing"},
+		&cli.BoolFlag{Name: "yes-this-is-my-relay", Category: target, Usage: "allow any load on a relay that is not on this machine"},
+
+		&cli.Uint64Flag{Name: "seed", Category: load, Value: 1, Usage: "equal seeds give equal events (relative to the day's start)"},
+		&cli.IntFlag{Name: "events", Category: load, Value: 50_000, Usage: "size of the corpus"},
+		&cli.IntFlag{Name: "authors", Category: load, Usage: "how many wrote it (default: one per 20 events)"},
+		&cli.StringFlag{Name: "corpus", Category: load, Usage: "take the events from this JSONL `FILE` instead"},
+		&cli.StringFlag{Name: "cache", Category: load, Usage: "`FOLDER` to keep generated corpora in (default: moa-bench in the user's cache; - keeps none)"},
+
+		&cli.IntFlag{Name: "repeat", Category: output, Value: 1, Usage: "runs of each workload, for median and spread"},
+		&cli.StringFlag{Name: "json", Category: output, Usage: "write all figures to this `FILE`, for moa bench diff"},
+		&cli.StringFlag{Name: "html", Category: output, Usage: "write one page with charts to this `FILE`"},
+		&cli.StringFlag{Name: "markdown", Category: output, Usage: "write tables for a README to this `FILE`"},
+		&cli.BoolFlag{Name: "quiet", Category: output, Usage: "no progress on the terminal"},
+	}
+}
+
+// benchRun loads one relay with the workloads and shows the report.
+func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []bench.Workload) error {
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	if len(args) > 1 {
+		return usagef("one URL at most, have %q", args)
+	}
+	url := ""
+	if len(args) == 1 {
+		url = args[0]
+	}
+	if err := manners(cmd, url, workloads); err != nil {
+		return err
+	}
+	made, source, err := benchCorpus(cmd)
+	if err != nil {
+		return err
+	}
+	target, closeTarget, err := benchTarget(ctx, cmd, url)
+	if err != nil {
+		return err
+	}
+	defer closeTarget()
+	r := bench.NewReport(made, source)
+	status := newStatus(cmd)
+	session, err := bench.Open(ctx, bench.Options{Target: target, Corpus: made, Compress: cmd.Bool("compress"),
+		IgnoreLimits: cmd.Bool("ignore-limits"), Timeout: cmd.Duration("timeout"), Watch: status.show})
+	if err != nil {
+		return err
+	}
+	for _, w := range workloads {
+		result, err := session.Do(ctx, w, cmd.Int("repeat"))
+		r.Add(result)
+		if err != nil && ctx.Err() == nil {
+			r.Warnings = append(r.Warnings, err.Error())
+		}
+		if ctx.Err() != nil {
+			r.Partial = true
+			break
+		}
+	}
+	status.clear()
+	return benchShow(cmd, r)
+}
+
+// interruptible ends the context at the first Ctrl-C; the second one ends the
+// program.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+// manners refuses more than a gentle load on relays that are elsewhere.
+func manners(cmd *cli.Command, url string, workloads []bench.Workload) error {
+	if url == "" || cmd.Bool("yes-this-is-my-relay") {
+		return nil
+	}
+	for _, w := range workloads {
+		if err := bench.CheckManners(url, w); err != nil {
+			g := bench.Gentle
+			return usagef("%w: up to %d connections, %d events in all, --rate up to %g a second, --duration up to %s, and for queries --prefilled",
+				err, g.Conns, g.Events, g.Rate, g.Duration)
+		}
+	}
+	return nil
+}
+
+// benchCorpus generates the events, or reads them.
+func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err error) {
+	if file := cmd.String("corpus"); file != "" {
+		most := 0
+		if cmd.IsSet("events") {
+			most = cmd.Int("events")
+		}
+		made, err = corpus.ReadFile(file, most)
+		return made, filepath.Base(file), err
+	}
+	dir := cmd.String("cache")
+	switch dir {
+	case "-":
+		dir = ""
+	case "":
+		if user, err := os.UserCacheDir(); err == nil {
+			dir = filepath.Join(user, "moa-bench")
+		}
+	}
+	made, err = corpus.Cached(dir, corpus.Config{
+		Seed: cmd.Uint64("seed"), Events: cmd.Int("events"), Authors: cmd.Int("authors"),
+		// Old enough for every event to be in the past, and the same all day.
+		Base: time.Now().UTC().Truncate(24 * time.Hour).Unix(), Span: 30 * 24 * time.Hour,
+	})
+	return made, bench.Generated, err
+}
+
+var errFaults = errors.New("the relay made faults, see above")
+
+// benchCorpusCommand writes the corpus, to fill a relay by other means.
+func benchCorpusCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "corpus",
+		Usage:     "write the corpus as JSONL to a file, or to the terminal",
+		ArgsUsage: "[FILE]",
+		Action: func(_ context.Context, cmd *cli.Command) (err error) {
+			made, _, err := benchCorpus(cmd)
+			if err != nil {
+				return err
+			}
+			if cmd.Args().Len() == 0 {
+				return made.Write(cmd.Root().Writer)
+			}
+			f, err := os.Create(cmd.Args().First())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, f.Close()) }()
+			if err := made.Write(f); err != nil {
+				return fmt.Errorf("write %s: %w", f.Name(), err)
+			}
+			return nil
+		},
+	}
+}

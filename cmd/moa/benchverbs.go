@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/bench"
+)
+
+// benchVerb is a workload with its flags.
+type benchVerb struct {
+	name, usage, help string
+	flags             []cli.Flag
+	workload          func(cmd *cli.Command) bench.Workload
+}
+
+func (v benchVerb) command() *cli.Command {
+	return &cli.Command{
+		Name:        v.name,
+		Usage:       v.usage,
+		Description: v.help,
+		ArgsUsage:   "[URL]",
+		Flags:       v.flags,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			return benchRun(ctx, cmd, cmd.Args().Slice(), []bench.Workload{v.workload(cmd)})
+		},
+	}
+}
+
+// Flags that several workloads have.
+func connections(n int) cli.Flag {
+	return &cli.IntFlag{Name: "connections", Aliases: []string{"c"}, Value: n, Usage: "how many"}
+}
+
+func lasting(d time.Duration) cli.Flag {
+	return &cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Value: d, Usage: "how long to measure"}
+}
+
+func warmup() cli.Flag {
+	return &cli.DurationFlag{Name: "warmup", Value: time.Second, Usage: "load before measuring"}
+}
+
+func rate(n float64, usage string) cli.Flag {
+	return &cli.FloatFlag{Name: "rate", Aliases: []string{"r"}, Value: n, Usage: usage}
+}
+
+func window(n int) cli.Flag {
+	return &cli.IntFlag{Name: "window", Value: n, Usage: "in flight on each connection, without --rate"}
+}
+
+const openLoop = "a second over all connections, whether answers come or not (default: as fast as they do)"
+
+var benchVerbs = []benchVerb{
+	{
+		name: "publish", usage: "send events and wait for their OK",
+		help: "Accepted events are asked for again: some right after their OK, up to --verify of them at the end.",
+		flags: []cli.Flag{connections(8), window(16), rate(0, "events "+openLoop), warmup(), lasting(10 * time.Second),
+			&cli.IntFlag{Name: "count", Usage: "publish so many events at most (default: the corpus)"},
+			&cli.IntFlag{Name: "verify", Value: 50_000, Usage: "ask for so many accepted events at the end; negative: none"},
+			&cli.IntFlag{Name: "probe", Value: 100, Usage: "ask for one event in so many right after its OK; negative: none"}},
+		workload: func(cmd *cli.Command) bench.Workload { return publishWorkload(cmd) },
+	},
+	{
+		name: "query", usage: "ask for stored events and wait for EOSE",
+		help: "Nine classes of REQ as clients send them, in their shares; --class picks some. Every answer is compared with what it must be.",
+		flags: []cli.Flag{connections(8), window(1), rate(0, "REQs "+openLoop), warmup(), lasting(10 * time.Second),
+			&cli.StringSliceFlag{Name: "class", Usage: "only these: home, profile, thread, notifications, ids, metadata, addressable, hashtag, global"},
+			&cli.IntFlag{Name: "pool", Value: 100, Usage: "different queries of each class"},
+			&cli.IntFlag{Name: "count", Usage: "so many REQs at most"},
+			&cli.BoolFlag{Name: "cold", Usage: "kill and restart the relay before each run (not with a URL)"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Query{Conns: cmd.Int("connections"), Window: cmd.Int("window"), Rate: cmd.Float("rate"), Warmup: cmd.Duration("warmup"),
+				Duration: cmd.Duration("duration"), Requests: cmd.Int("count"), Classes: cmd.StringSlice("class"), Pool: cmd.Int("pool"),
+				Seed: cmd.Uint64("seed"), Prefilled: cmd.Bool("prefilled"), Cold: cmd.Bool("cold")}
+		},
+	},
+	{
+		name: "live", usage: "subscribe, publish, and count what arrives",
+		help: "Missing, doubled, mismatched and out-of-order deliveries are counted. Latency runs from when an event was meant to leave to its arrival.",
+		flags: []cli.Flag{connections(200), rate(100, "events a second over all publishers"), warmup(), lasting(10 * time.Second),
+			&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 3, Usage: "on each connection"},
+			&cli.IntFlag{Name: "publishers", Aliases: []string{"p"}, Value: 4, Usage: "connections that publish"},
+			&cli.StringFlag{Name: "audience", Value: bench.Network, Usage: bench.Network + ": realistic filters, each different; " + bench.Everyone + ": every subscription hears every event"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Live{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"),
+				Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Audience: cmd.String("audience"), Seed: cmd.Uint64("seed")}
+		},
+	},
+	{
+		name: "idle", usage: "hold connections that do nothing",
+		help: "Shows what a connected phone costs: memory (with --pid or --start) and time to connect and subscribe.",
+		flags: []cli.Flag{connections(1000), rate(1000, "connections opened a second"),
+			&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 2, Usage: "on each connection; negative: none"},
+			&cli.DurationFlag{Name: "hold", Value: 5 * time.Second, Usage: "how long to hold them"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Idle{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Rate: cmd.Float("rate"), Hold: cmd.Duration("hold"), Seed: cmd.Uint64("seed")}
+		},
+	},
+}
+
+func publishWorkload(cmd *cli.Command) bench.Publish {
+	return bench.Publish{Events: cmd.Int("count"), Rate: cmd.Float("rate"), Conns: cmd.Int("connections"), Window: cmd.Int("window"),
+		Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Verify: cmd.Int("verify"), Probe: cmd.Int("probe"), Repeats: cmd.Int("repeat")}
+}
+
+// tour is about one minute of everything.
+func tour(cmd *cli.Command) []bench.Workload {
+	seed := cmd.Uint64("seed")
+	return []bench.Workload{
+		bench.Publish{Repeats: cmd.Int("repeat")},
+		bench.Query{Seed: seed, Prefilled: cmd.Bool("prefilled")},
+		bench.Live{Seed: seed},
+		bench.Idle{Seed: seed},
+	}
+}
