@@ -1,0 +1,103 @@
+package relay_test
+
+import (
+	"fmt"
+	"testing"
+
+	"moa/nips/event"
+	"moa/relay/relaytest"
+)
+
+// deletion signs a kind 5.
+func deletion(t *testing.T, k relaytest.Key, at int64, list ...[]string) *event.Event {
+	return k.Sign(t, event.Event{Kind: 5, CreatedAt: at, Tags: tags(list...)})
+}
+
+func eTag(e *event.Event) []string { return []string{"e", e.ID.String()} }
+
+func TestNIP09DeletionByID(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c, live := r.Dial(t), r.Dial(t)
+		live.Stored(t, "del", `{"kinds":[5]}`)
+		own, foreign, stays := alice.Note(t, "own"), bob.Note(t, "foreign"), alice.Note(t, "stays")
+		c.Accepted(t, own, foreign, stays)
+		d := deletion(t, alice, 0, eTag(own), eTag(foreign), []string{"k", "1"})
+		c.Accepted(t, d) // NIP09.2: mixed targets
+		sameIDs(t, "NIP09.1, 9 live", []*event.Event{live.Event(t, "del")}, d)
+		sameIDs(t, "NIP09.2 foreign", c.Query(t, `{"authors":["`+bob.Hex()+`"]}`), foreign)
+		sameIDs(t, "NIP09.2 own", c.Query(t, `{"ids":["`+own.ID.String()+`"]}`))
+		sameIDs(t, "NIP09.4 a k tag alone deletes nothing", c.Query(t, `{"ids":["`+stays.ID.String()+`"]}`), stays)
+		sameIDs(t, "NIP09.1 served", c.Query(t, `{"kinds":[5]}`), d)
+		if n := c.Count(t, `{"kinds":[1]}`); n != 2 {
+			t.Errorf("NIP09.9: counted %d", n)
+		}
+		c.Refused(t, own, "blocked: ") // NIP09.5
+		again := deletion(t, alice, 0, eTag(d))
+		c.Accepted(t, again) // NIP09.7
+		if got := c.Query(t, `{"kinds":[5]}`); len(got) != 2 {
+			t.Errorf("NIP09.7: %s", list(got))
+		}
+		c.Refused(t, own, "blocked: ")
+	})
+}
+
+func TestNIP09DeletionBeforeTheTarget(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		e := alice.Note(t, "late")
+		c.Accepted(t, deletion(t, bob, 0, eTag(e)))
+		c.Accepted(t, e) // NIP09.6: a stranger blocks nothing
+		f := alice.Note(t, "later")
+		c.Accepted(t, deletion(t, alice, 0, eTag(f)))
+		c.Refused(t, f, "blocked: ") // NIP09.4
+	})
+}
+
+func TestNIP09DeletionByAddress(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		version := func(k relaytest.Key, kind uint16, d string, at int64) *event.Event {
+			return k.Sign(t, event.Event{Kind: kind, CreatedAt: at, Tags: tags([]string{"d", d})})
+		}
+		for i, a := range []struct {
+			kind    uint16
+			d, addr string
+		}{
+			{30000, "x", "30000:%s:x"},
+			{30001, "a:b:c", "30001:%s:a:b:c"},
+			{0, "", "0:%s:"},
+			{10002, "", "10002:%s:"},
+		} {
+			name := fmt.Sprintf("NIP09.3 %s", a.addr)
+			at := int64(1000 + 100*i)
+			old, same, newer := version(alice, a.kind, a.d, at), version(alice, a.kind, a.d, at+10), version(alice, a.kind, a.d, at+11)
+			other := version(bob, a.kind, a.d, at)
+			c.Accepted(t, same, other)
+			addr := func(k relaytest.Key) []string { return []string{"a", fmt.Sprintf(a.addr, k.Hex())} }
+			c.Accepted(t, deletion(t, bob, at+50, addr(alice)))
+			filter := fmt.Sprintf(`{"kinds":[%d],"authors":["%s"]}`, a.kind, alice.Hex())
+			sameIDs(t, name+" by another", c.Query(t, filter), same)
+			c.Accepted(t, deletion(t, alice, at+10, addr(alice), addr(bob)))
+			sameIDs(t, name, c.Query(t, filter))
+			sameIDs(t, name+" of another", c.Query(t, fmt.Sprintf(`{"kinds":[%d],"authors":["%s"]}`, a.kind, bob.Hex())), other)
+			c.Refused(t, old, "blocked: ")
+			c.Refused(t, same, "blocked: ")
+			c.Accepted(t, newer)
+			sameIDs(t, name+" newer", c.Query(t, filter), newer)
+		}
+	})
+}
+
+func TestNIP09WhoReceivesAWrapMayDeleteIt(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		wrap := carol.Sign(t, event.Event{Kind: 1059, Tags: tags([]string{"p", bob.Hex()})})
+		kept := carol.Sign(t, event.Event{Kind: 1059, Content: "2", Tags: tags([]string{"p", bob.Hex()})})
+		c.Accepted(t, wrap, kept)
+		c.Accepted(t, deletion(t, alice, 0, eTag(kept)))
+		c.Accepted(t, deletion(t, bob, 0, eTag(wrap)))
+		c.Authenticate(t, bob, c.Challenge(t))
+		sameIDs(t, "NIP09.8", c.Query(t, `{"kinds":[1059]}`), kept)
+		c.Refused(t, wrap, "blocked: ")
+	})
+}

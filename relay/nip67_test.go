@@ -1,0 +1,72 @@
+package relay_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"moa/nips/event"
+	"moa/nips/wire"
+	"moa/relay"
+	"moa/relay/relaytest"
+)
+
+func TestNIP67TheHintInEOSE(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		series(t, c, alice, 10)
+		c.Accepted(t, carol.Sign(t, event.Event{Kind: 1059, CreatedAt: 2000, Tags: tags([]string{"p", bob.Hex()})}))
+		for _, q := range []struct {
+			name, filter, more, want string
+		}{
+			{"NIP67.1 all", `{"kinds":[1]}`, ``, "finish"},
+			{"NIP67.1 none", `{"kinds":[7]}`, ``, "finish"},
+			{"NIP67.2 as many as the limit", `{"kinds":[1],"limit":10}`, ``, "finish"},
+			{"NIP67.2 one more than the limit", `{"kinds":[1],"limit":9}`, ``, "more"},
+			{"NIP67.2 both filters", `{"kinds":[1],"since":1005}`, `,{"kinds":[1],"until":1004}`, "finish"},
+			{"NIP67.2 one of the filters", `{"kinds":[1],"since":1005}`, `,{"kinds":[1],"until":1004,"limit":1}`, "more"},
+			{"NIP67.2 withheld ones do not count", `{"limit":10}`, ``, "finish"},
+			{"NIP67.4 limit 0", `{"kinds":[1],"limit":0}`, ``, ""},
+		} {
+			c.Say(t, "%s", `["REQ","q",`+q.filter+q.more+`]`)
+			for {
+				m, err := wire.ParseReply([]byte(c.Next(t)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.Verb != wire.EOSE {
+					continue
+				}
+				if got := slices.Concat(m.Hints, []string{""})[0]; got != q.want {
+					t.Errorf("%s: %q, want %q", q.name, got, q.want)
+				}
+				break
+			}
+		}
+	})
+}
+
+func TestNIP67HintsMayBeTurnedOff(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.EOSEHints = false })
+	c := r.Dial(t)
+	c.Say(t, `["REQ","q",{}]`)
+	if m := c.Next(t); m != `["EOSE","q"]` {
+		t.Errorf("NIP67.5: %s", m)
+	}
+}
+
+func TestNIP67TheMaximumLimitIsALimit(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Limit, c.Limits.DefaultLimit = 5, 3 })
+	c := r.Dial(t)
+	all := series(t, c, alice, 7)
+	for _, q := range []struct {
+		limit string
+		want  int
+	}{{`{}`, 3}, {`{"limit":4}`, 4}, {`{"limit":5}`, 5}, {`{"limit":6}`, 5}, {`{"limit":1000000}`, 5}} {
+		got, eose := c.Ask(t, "q", q.limit)
+		sameIDs(t, "NIP01.32 "+q.limit, got, all[:q.want]...)
+		if fmt.Sprint(eose.Hints) != "[more]" {
+			t.Errorf("NIP67.2 %s: %q", q.limit, eose.Hints)
+		}
+	}
+}
