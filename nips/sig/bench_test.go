@@ -2,6 +2,7 @@ package sig
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -46,4 +47,41 @@ func BenchmarkVerify(b *testing.B) {
 // perRecord reports the time of one record of a batch of n.
 func perRecord(b *testing.B, n int) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/record")
+}
+
+// BenchmarkAttack reports ns/record for batches of 16 that someone made to be
+// slow. "exceptional" records are those whose R is infinite, "doubled" those
+// whose sG and -eP are equal: lanes leave both to the scalar verifier.
+func BenchmarkAttack(b *testing.B) {
+	const n = 16
+	valid := signed(b, n)
+	oneInvalid, allInvalid := slices.Clone(valid), slices.Clone(valid)
+	flipBit(&oneInvalid[5], 700)
+	for i := range allInvalid {
+		flipBit(&allInvalid[i], 700)
+	}
+	var exceptional, doubled [n]Record
+	for i := range n {
+		secret, msg := [32]byte{0: 2, 31: byte(i)}, [32]byte{byte(i)}
+		exceptional[i] = bent(infiniteR, secret, [32]byte{0: 3, 31: byte(i)}, msg, 0)
+		doubled[i] = bent(doubledR, secret, [32]byte{0: 3, 31: byte(i)}, msg, 0)
+	}
+	verdicts := make([]bool, n)
+	for _, name := range Names() {
+		for _, attack := range []struct {
+			name    string
+			records []Record
+		}{
+			{"valid", valid}, {"one invalid", oneInvalid}, {"all invalid", allInvalid},
+			{"all exceptional", exceptional[:]}, {"all doubled", doubled[:]},
+		} {
+			b.Run(name+"/"+attack.name, func(b *testing.B) {
+				v := open(b, name)
+				for b.Loop() {
+					v.Verify(attack.records, verdicts)
+				}
+				perRecord(b, n)
+			})
+		}
+	}
 }

@@ -68,7 +68,7 @@ func sign(secret, msg [32]byte, opts ...schnorr.SignOption) ([64]byte, error) {
 	if err != nil {
 		return [64]byte{}, fmt.Errorf("sig: sign: %w", err)
 	}
-	return [64]byte(s.Serialize()), nil
+	return [64]byte(s.Serialize()), nil //nolint:misspell // btcec's name
 }
 
 func privateKey(secret [32]byte) (*btcec.PrivateKey, error) {

@@ -26,9 +26,9 @@ type CheckOptions struct {
 // Mismatch is a record on which a verifier and btcec disagreed.
 type Mismatch struct {
 	Record   Record
-	Verifier string // whose verdict it was
-	Verdict  bool   // the verdict given; btcec says the opposite
-	Now      string // the verifier in use from here on
+	Verifier string    // whose verdict it was
+	Verdict  bool      // the verdict given; btcec says the opposite
+	Now      string    // the verifier in use from here on
 	Refused  []Refusal // the verifiers passed over on the way to Now
 }
 

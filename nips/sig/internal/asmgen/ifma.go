@@ -100,12 +100,12 @@ func (k kernel) store(register int, o operand, group int) {
 // is something to subtract: before the product, while its factors are not there
 // yet.
 func (k kernel) start(adjust []adjustment, multiple string) {
-	clear := 0
+	zeros := 0 // the first column to begin at zero
 	if subtracts(adjust) {
 		k.broadcast(multiple)
-		clear = 5
+		zeros = 5
 	}
-	for i := clear; i < 10; i++ {
+	for i := zeros; i < 10; i++ {
 		k.op("VPXORQ", column(i), column(i), column(i))
 	}
 }

@@ -9,13 +9,11 @@ package main
 
 import (
 	"flag"
-	"log"
+	"fmt"
 	"os"
 )
 
 func main() {
-	log.SetFlags(0)
-	log.SetPrefix("asmgen: ")
 	field := flag.String("field", "", "write the field arithmetic of package secp to this file")
 	lanes := flag.String("lanes", "", "write the kernels of package ifma to this file")
 	flag.Parse()
@@ -29,6 +27,7 @@ func write(name string, generate func() []byte) {
 		return
 	}
 	if err := os.WriteFile(name, generate(), 0o644); err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, "asmgen:", err)
+		os.Exit(1)
 	}
 }

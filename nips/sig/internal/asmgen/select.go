@@ -11,10 +11,6 @@ const (
 // tableEntries is the number of multiples in a lane's own table.
 const tableEntries = 1 << (widthP - 1)
 
-// affineEntry is the size of a point in the generator's table: five limbs each
-// of x and y.
-const affineEntry = 2 * 5 * 8
-
 // negative is the mask register of the lanes whose y is to be negated.
 const negative = "K2"
 
@@ -51,7 +47,7 @@ func (k kernel) selectFunctions() {
 	k.function("gather", arg{"q", "DI"}, arg{"table", "SI"}, arg{"c", "DX"})
 	for g := range k.groups {
 		k.digits("DX", g, index, widthG)
-		k.comment("index *= 80")
+		k.comment("times 80, the size of a point: five limbs each of x and y")
 		k.op("VPSLLQ", "$6", index, entry)
 		k.op("VPSLLQ", "$4", index, index)
 		k.op("VPADDQ", entry, index, index)

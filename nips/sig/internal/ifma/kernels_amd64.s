@@ -2670,7 +2670,7 @@ TEXT ·gather8(SB), NOSPLIT, $0-24
 	VPXORQ.BCST ·indexBits8(SB), Z22, K2, Z22
 	VPANDQ.BCST ·indexBits8(SB), Z22, Z22
 
-	// index *= 80
+	// times 80, the size of a point: five limbs each of x and y
 	VPSLLQ $6, Z22, Z23
 	VPSLLQ $4, Z22, Z22
 	VPADDQ Z23, Z22, Z22
@@ -7986,7 +7986,7 @@ TEXT ·gather16(SB), NOSPLIT, $0-24
 	VPXORQ.BCST ·indexBits8(SB), Z22, K2, Z22
 	VPANDQ.BCST ·indexBits8(SB), Z22, Z22
 
-	// index *= 80
+	// times 80, the size of a point: five limbs each of x and y
 	VPSLLQ $6, Z22, Z23
 	VPSLLQ $4, Z22, Z22
 	VPADDQ Z23, Z22, Z22
@@ -8060,7 +8060,7 @@ TEXT ·gather16(SB), NOSPLIT, $0-24
 	VPXORQ.BCST ·indexBits8(SB), Z22, K2, Z22
 	VPANDQ.BCST ·indexBits8(SB), Z22, Z22
 
-	// index *= 80
+	// times 80, the size of a point: five limbs each of x and y
 	VPSLLQ $6, Z22, Z23
 	VPSLLQ $4, Z22, Z22
 	VPADDQ Z23, Z22, Z22

@@ -6,7 +6,7 @@ import (
 )
 
 // Element is a residue modulo the field prime p = 2^256 - 2^32 - 977 in four
-// little-endian limbs. Any 256-bit value may stand for its residue; Normalize
+// little-endian limbs. Any 256-bit value may stand for its residue; Residue
 // gives the one below p.
 type Element [4]uint64
 
@@ -22,8 +22,8 @@ func (e *Element) SetBytes(b *[32]byte) bool {
 	return less((*[4]uint64)(e), (*[4]uint64)(&Prime))
 }
 
-// Normalize returns the residue in [0, p).
-func (e *Element) Normalize() Element {
+// Residue returns the value in [0, p).
+func (e *Element) Residue() Element {
 	if less((*[4]uint64)(e), (*[4]uint64)(&Prime)) {
 		return *e
 	}
@@ -37,12 +37,12 @@ func (e *Element) IsZero() bool {
 
 // Equal reports whether e and o are the same residue.
 func (e *Element) Equal(o *Element) bool {
-	return e.Normalize() == o.Normalize()
+	return e.Residue() == o.Residue()
 }
 
 // IsOdd reports whether the residue in [0, p) is odd.
 func (e *Element) IsOdd() bool {
-	n := e.Normalize()
+	n := e.Residue()
 	return n[0]&1 == 1
 }
 

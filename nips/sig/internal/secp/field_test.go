@@ -66,7 +66,7 @@ func TestFieldAgreesWithBigInt(t *testing.T) {
 				x, y := bigOf(a[:]), bigOf(b[:])
 				check := func(op string, d Element, want *big.Int) {
 					t.Helper()
-					n := d.Normalize()
+					n := d.Residue()
 					if want.Mod(want, bigPrime); bigOf(n[:]).Cmp(want) != 0 {
 						t.Fatalf("%s(%x, %x) = %x, want %x", op, a, b, n, want)
 					}

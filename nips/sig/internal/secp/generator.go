@@ -71,6 +71,6 @@ func (f Field) scale(x, y, z *Element) (a Affine) {
 	f.Mul(&a.X, x, &z2)
 	f.Mul(&z2, &z2, z)
 	f.Mul(&a.Y, y, &z2)
-	a.X, a.Y = a.X.Normalize(), a.Y.Normalize()
+	a.X, a.Y = a.X.Residue(), a.Y.Residue()
 	return a
 }
