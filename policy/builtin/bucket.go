@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/geohash"
 )
 
 // bucketKey says whose bucket it is; what a limit does not count by is zero.
@@ -13,7 +14,7 @@ type bucketKey struct {
 	ip     [8]byte // the first half of an IPv6 address, or an IPv4 address behind four 0xff
 	pubKey event.PubKey
 	kind   int32 // plus one
-	cell   [4]byte
+	cell   [geohash.MaxLen]byte
 }
 
 // buckets are token buckets, each a single time: the moment at which the bucket

@@ -231,3 +231,24 @@ func TestAnIPv4AddressIsNoIPv6Network(t *testing.T) {
 		t.Error("a mapped address has another bucket")
 	}
 }
+
+func TestProofOfWork(t *testing.T) {
+	worked := note(alice)
+	mine(&worked, 6)
+	lucky := note(alice)
+	mine(&lucky, 6)
+	lucky.Tags = nil
+	for n := 0; policytest.Event(lucky).ID[0] >= 4; n++ {
+		lucky.Content = strconv.Itoa(n)
+	}
+	p := use(t, "use='pow'\nbits=6")
+	expect(t, "worked", ask(p, nobody, worked), "")
+	expect(t, "lucky", ask(p, nobody, lucky), `pow: the "nonce" tag does not commit`)
+	expect(t, "lucky, without commitment", ask(use(t, "use='pow'\nbits=6\ncommitment=false"), nobody, lucky), "")
+	expect(t, "not enough", ask(use(t, "use='pow'\nbits=60"), nobody, worked), "pow: difficulty ")
+	expect(t, "another kind", ask(use(t, "use='pow'\nbits=60\nkinds='7'"), nobody, worked), "")
+	expect(t, "a deletion", ask(use(t, "use='pow'\nbits=60"), nobody, event.Event{Kind: 5}), "")
+	asAlice := &policytest.Client{Keys: []event.PubKey{alice}}
+	expect(t, "authenticated", ask(use(t, "use='pow'\nbits=60\nexempt_authed=true"), asAlice, note(alice)), "")
+	expect(t, "as somebody else", ask(use(t, "use='pow'\nbits=60\nexempt_authed=true"), asAlice, note(bob)), "pow: ")
+}

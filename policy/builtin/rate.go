@@ -9,14 +9,18 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/geohash"
 	"moa/nips/reason"
 	"moa/policy"
+	"moa/policy/geo"
 	"moa/policy/internal/conf"
 )
 
 type rateConfig struct {
 	Of             string        `toml:"of" comment:"What is counted: \"events\" that are sent, or \"filters\" that are asked."`
-	By             []string      `toml:"by" comment:"Each \"ip\" (an IPv6 network of /64 is one), \"pubkey\", \"kind\", or a combination of\nthem has its own allowance. Empty: all together have one. Filters know only \"ip\"."`
+	By             []string      `toml:"by" comment:"Each \"ip\" (an IPv6 network of /64 is one), \"pubkey\", \"kind\", \"cell\" (geohash), or a\ncombination of them has its own allowance. Empty: all together have one. Filters know\nonly \"ip\"; events without a place are not counted by cell."`
+	CellLength     int           `toml:"cell_length" comment:"How many characters of a geohash make a cell."`
+	WorkBeyond     int           `toml:"work_beyond" comment:"What is beyond the allowance passes with so many bits of proof of work (NIP-13). 0: it does not."`
 	Count          int           `toml:"count" comment:"How many per interval, in the long run."`
 	Interval       conf.Duration `toml:"interval" comment:"The time in which count of them are allowed."`
 	Burst          int           `toml:"burst" comment:"How many at once after a pause. 0: as many as count."`
@@ -27,17 +31,17 @@ type rateConfig struct {
 }
 
 var rateDefaults = rateConfig{
-	Of: "events", By: []string{"ip"}, Count: 120, Interval: conf.Duration(time.Minute),
+	Of: "events", By: []string{"ip"}, Count: 120, Interval: conf.Duration(time.Minute), CellLength: 5,
 	ExemptLoopback: true, Tracked: 100_000,
 }
 
 // rate allows so many events, or filters, in a time.
 type rate struct {
 	rateConfig
-	byIP, byPubKey, byKind bool
-	what                   string // for people: "events of kind 1"
-	now                    func() time.Time
-	buckets                *buckets
+	byIP, byPubKey, byKind, byCell bool
+	what                           string // for people: "events of kinds 1 by ip"
+	now                            func() time.Time
+	buckets                        *buckets
 }
 
 // lateRate counts by author, so it must not believe an event without a good
@@ -50,13 +54,10 @@ func (lateRate) AfterSignature() {}
 type filterRate struct{ *rate }
 
 func newRate(env *policy.Env, cfg rateConfig, bad *faults) policy.Policy {
-	if cfg.Of != "events" && cfg.Of != "filters" {
-		bad.add("of", `%q is neither "events" nor "filters"`, cfg.Of)
-	}
+	oneOf(bad, "of", cfg.Of, "events", "filters")
 	for i, by := range cfg.By {
-		if !slices.Contains([]string{"ip", "pubkey", "kind"}, by) {
-			bad.add(fmt.Sprintf("by[%d]", i), `%q is neither "ip" nor "pubkey" nor "kind"`, by)
-		} else if cfg.Of == "filters" && by != "ip" {
+		oneOf(bad, fmt.Sprintf("by[%d]", i), by, "ip", "pubkey", "kind", "cell")
+		if cfg.Of == "filters" && by != "ip" {
 			bad.add(fmt.Sprintf("by[%d]", i), "filters can only be counted by ip")
 		}
 	}
@@ -72,6 +73,12 @@ func newRate(env *policy.Env, cfg rateConfig, bad *faults) policy.Policy {
 	if cfg.Burst < 0 {
 		bad.add("burst", "%d is less than 0", cfg.Burst)
 	}
+	if cfg.CellLength < 1 || cfg.CellLength > geohash.MaxLen {
+		bad.add("cell_length", "%d is not from 1 to %d", cfg.CellLength, geohash.MaxLen)
+	}
+	if cfg.WorkBeyond < 0 || cfg.WorkBeyond > 64 || cfg.WorkBeyond > 0 && cfg.Of == "filters" {
+		bad.add("work_beyond", "%d is not from 0 to 64, or not of events", cfg.WorkBeyond)
+	}
 	if cfg.Tracked < 1 {
 		bad.add("tracked", "%d is less than 1", cfg.Tracked)
 	}
@@ -86,6 +93,7 @@ func newRate(env *policy.Env, cfg rateConfig, bad *faults) policy.Policy {
 		byIP:     slices.Contains(cfg.By, "ip"),
 		byPubKey: slices.Contains(cfg.By, "pubkey"),
 		byKind:   slices.Contains(cfg.By, "kind"),
+		byCell:   slices.Contains(cfg.By, "cell"),
 		buckets:  newBuckets(cfg.Count, time.Duration(cfg.Interval), cfg.Burst, cfg.Tracked),
 	}
 	if len(cfg.Kinds) > 0 {
@@ -114,7 +122,22 @@ func (r *rate) Event(_ context.Context, c policy.Client, e *event.Event) policy.
 	if r.byKind {
 		key.kind = int32(e.Kind) + 1
 	}
-	return r.count(c, key)
+	if r.byCell {
+		places := geo.Locate(e, true)
+		list := places.List()
+		if len(list) == 0 {
+			return policy.Verdict{}
+		}
+		copy(key.cell[:min(r.CellLength, geohash.MaxLen)], list[0])
+	}
+	v := r.count(c, key)
+	if v.Action == policy.Reject && r.WorkBeyond > 0 {
+		if demandWork(e, r.WorkBeyond, true).Action == policy.Accept {
+			return policy.Verdict{}
+		}
+		v.Text += fmt.Sprintf(", or with %d bits of proof of work (NIP-13) at once", r.WorkBeyond)
+	}
+	return v
 }
 
 func (r filterRate) Event(context.Context, policy.Client, *event.Event) policy.Verdict {

@@ -18,6 +18,7 @@ var registry = map[string]Factory{
 	"allow":   factory("only certain people write", allowDefaults, newAllow),
 	"auth":    factory("who reads or writes must authenticate", authDefaults, newAuth),
 	"deny":    factory("certain people do not write", denyDefaults, newDeny),
+	"geo":     factory("events from an area of the earth", geoDefaults, newGeo),
 	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
 	"limits":  factory("how large an event may be", limitsConfig{}, newLimits),
 	"plugin":  factory("a program of yours decides (strfry's protocol)", pluginDefaults, newPlugin),

@@ -9,14 +9,19 @@ import (
 	"moa/policy"
 )
 
-// build reads a config file's [[policy]] tables.
-func build(t *testing.T, text string) (*policy.Chain, []Fault) {
+// parse reads a config file's [[policy]] tables.
+func parse(t testing.TB, text string) []map[string]any {
 	t.Helper()
 	var file struct{ Policy []map[string]any }
 	if err := toml.Unmarshal([]byte(text), &file); err != nil {
 		t.Fatal(err)
 	}
-	return Build(policy.Env{Dir: t.TempDir()}, nil, file.Policy)
+	return file.Policy
+}
+
+func build(t *testing.T, text string) (*policy.Chain, []Fault) {
+	t.Helper()
+	return Build(policy.Env{Dir: t.TempDir()}, nil, parse(t, text))
 }
 
 // use builds one policy and fails the test if it has faults.
