@@ -9,6 +9,9 @@ func (Field) Sub(d, a, b *Element) { subGeneric(d, a, b) }
 // Neg sets d = -a.
 func (Field) Neg(d, a *Element) { subGeneric(d, &Element{}, a) }
 
+// Half sets d = a/2.
+func (Field) Half(d, a *Element) { halfGeneric(d, a) }
+
 func sqrNGeneric(d, a *Element, n int) {
 	*d = *a
 	for range n {

@@ -31,6 +31,16 @@ func subGeneric(d, a, b *Element) {
 	d[0], d[1], d[2], d[3] = r0-foldConst&-c, r1, r2, r3
 }
 
+// halfGeneric adds p to an odd value, which makes it even, and shifts.
+func halfGeneric(d, a *Element) {
+	odd := -(a[0] & 1)
+	r0, c := bits.Add64(a[0], Prime[0]&odd, 0)
+	r1, c := bits.Add64(a[1], odd, c)
+	r2, c := bits.Add64(a[2], odd, c)
+	r3, c := bits.Add64(a[3], odd, c)
+	d[0], d[1], d[2], d[3] = r0>>1|r1<<63, r1>>1|r2<<63, r2>>1|r3<<63, r3>>1|c<<63
+}
+
 // mulGeneric is schoolbook multiplication, row by row, then reduceWide.
 func mulGeneric(d, a, b *Element) {
 	b0, b1, b2, b3 := b[0], b[1], b[2], b[3]

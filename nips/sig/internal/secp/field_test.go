@@ -82,6 +82,9 @@ func TestFieldAgreesWithBigInt(t *testing.T) {
 				check("add", d, w.Add(x, y))
 				f.Sub(&d, &a, &b)
 				check("sub", d, w.Sub(x, y))
+				f.Half(&d, &a)
+				f.Add(&d, &d, &d)
+				check("twice half", d, w.Set(x))
 				d = a
 				f.Mul(&d, &d, &d)
 				check("mul in place", d, w.Mul(x, x))

@@ -14,30 +14,26 @@ func (p *Jacobian) IsInfinity() bool { return p.Z.IsZero() }
 // SetAffine sets p to q.
 func (p *Jacobian) SetAffine(q *Affine) { *p = Jacobian{q.X, q.Y, Element{1}} }
 
-// Double sets p = 2p. It is EFD "dbl-2009-l" for a = 0 with S = 4*X*Y^2
-// multiplied out (3M + 4S). Infinity stays infinity, and the curve has no
-// point of order two.
+// Double sets p = 2p, 3M + 4S: the tangent formulas for a = 0, with all of
+// EFD's "dbl-2009-l" divided by a power of Z3/(2*Y1*Z1) = 1/2, which leaves
+// fewer small multiples (libsecp256k1 does the same). Infinity stays infinity,
+// and the curve has no point of order two.
 func (f Field) Double(p *Jacobian) {
-	var b, s, m, c8 Element
-	f.Mul(&p.Z, &p.Y, &p.Z) // Z3 = 2*Y1*Z1
-	f.Add(&p.Z, &p.Z, &p.Z)
-	f.Sqr(&b, &p.Y)      // B = Y1^2
-	f.Mul(&s, &p.X, &b)  // S = 4*X1*B
-	f.Add(&s, &s, &s)    //
-	f.Add(&s, &s, &s)    //
-	f.Sqr(&c8, &b)       // 8*C = 8*B^2
-	f.Add(&c8, &c8, &c8) //
-	f.Add(&c8, &c8, &c8) //
-	f.Add(&c8, &c8, &c8) //
-	f.Sqr(&b, &p.X)      // M = 3*X1^2
-	f.Add(&m, &b, &b)    //
-	f.Add(&m, &m, &b)    //
-	f.Sqr(&p.X, &m)      // X3 = M^2 - 2*S
-	f.Sub(&p.X, &p.X, &s)
-	f.Sub(&p.X, &p.X, &s)
-	f.Sub(&s, &s, &p.X) // Y3 = M*(S - X3) - 8*C
-	f.Mul(&p.Y, &m, &s)
-	f.Sub(&p.Y, &p.Y, &c8)
+	var l, s, t Element
+	f.Mul(&p.Z, &p.Y, &p.Z) // Z3 = Y1*Z1
+	f.Sqr(&t, &p.X)         // L = 3/2*X1^2
+	f.Add(&l, &t, &t)       //
+	f.Add(&l, &l, &t)       //
+	f.Half(&l, &l)          //
+	f.Sqr(&s, &p.Y)         // S = Y1^2
+	f.Mul(&t, &s, &p.X)     // T = X1*S
+	f.Sqr(&p.X, &l)         // X3 = L^2 - 2*T
+	f.Sub(&p.X, &p.X, &t)   //
+	f.Sub(&p.X, &p.X, &t)   //
+	f.Sub(&t, &t, &p.X)     // Y3 = L*(T - X3) - S^2
+	f.Mul(&t, &l, &t)       //
+	f.Sqr(&s, &s)           //
+	f.Sub(&p.Y, &t, &s)     //
 }
 
 // AddAffine sets p = p + q, for every p and q: EFD "madd" (8M + 3S), with the
