@@ -11,7 +11,8 @@ import (
 )
 
 // Idle opens connections that do nothing but hold their subscriptions, and
-// measures what each costs the relay.
+// measures what each costs the relay. A relay that can be restarted is, first:
+// memory that earlier work has left free would hide what connections take.
 type Idle struct {
 	Conns int           `json:"connections"`   // 0: 1,000
 	Subs  int           `json:"subscriptions"` // on each; 0: 2; negative: none
@@ -32,6 +33,11 @@ func (c Idle) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Subs = max(0, cmp.Or(c.Subs, 2))
 	c.Rate = cmp.Or(c.Rate, 1000)
 	c.Hold = cmp.Or(c.Hold, 5*time.Second)
+	if s.Target.Restart != nil {
+		if err := s.restart(ctx); err != nil {
+			return nil, err
+		}
+	}
 	m := s.measure(c.Name(), calm+time.Duration(float64(c.Conns)/c.Rate*float64(time.Second))+c.Hold+calm, classConnect, classSubscribe)
 	news := s.news(100, time.Second, c.Seed)
 	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 80)), news: news, since: time.Now().Unix()}

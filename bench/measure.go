@@ -227,7 +227,12 @@ func (m *measure) machine() {
 	case known && idle < 0.05*cores && own > 0.5*cores:
 		m.warn("the generator was the bottleneck: no core was idle and it used more than half of them")
 	case known && idle < 0.05*cores:
-		m.note("no core was idle: relay and generator shared a full machine")
+		m.note("no core was idle: whoever ran on this machine shared it")
+	}
+	if cpu, ok := m.serverCPU(); ok && known {
+		if others := cores - idle - own - float64(cpu)/float64(wall); others > 0.25*cores {
+			m.warn("other programs used more than a quarter of this machine: times and rates are noisy, CPU figures less so")
+		}
 	}
 	if lag.P99 > 5 {
 		m.warn("the generator woke up late (p99 over 5 ms): open-loop latencies include that")

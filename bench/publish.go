@@ -79,7 +79,9 @@ func (c Publish) publishing(s *Session, m *measure, numbers []int32) *publishing
 func (c Publish) report(m *measure, p *publishing, taken float64) {
 	m.metric("accepted", "events/s", taken/m.seconds(), Higher)
 	m.metric("accepted, all", "events", float64(p.accepted.Load()), Neither)
-	m.metric("accepted bytes", "MB/s", float64(p.bytes.Load())/1e6/time.Since(m.started).Seconds(), Neither)
+	if all := p.accepted.Load(); all > 0 {
+		m.metric("accepted bytes", "MB/s", float64(p.bytes.Load())/float64(all)*taken/m.seconds()/1e6, Neither)
+	}
 	m.perOp("event", taken)
 	if n := p.duplicates.Load(); n > 0 {
 		m.warn(fmt.Sprintf("%d events were there already: the figures flatter a relay that looks them up first", n))

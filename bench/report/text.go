@@ -18,8 +18,7 @@ import (
 // Text writes the report for a terminal.
 func Text(w io.Writer, r *bench.Report) error {
 	p := &printer{w: w}
-	p.printf("\n%s, %d events of %.0f bytes by %d authors\n", corpusName(r), r.Corpus.Events, r.Corpus.MeanSize, r.Corpus.Authors)
-	p.printf("%s, %d cores, %s/%s, %s\n", cmp.Or(r.Machine.CPU, "unknown CPU"), r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
+	p.facts(r)
 	for i := range r.Results {
 		p.result(&r.Results[i])
 	}
@@ -28,6 +27,11 @@ func Text(w io.Writer, r *bench.Report) error {
 	}
 	p.verdict(r)
 	return p.err
+}
+
+func (p *printer) facts(r *bench.Report) {
+	p.printf("\n%s, %d events of %.0f bytes by %d authors\n", corpusName(r), r.Corpus.Events, r.Corpus.MeanSize, r.Corpus.Authors)
+	p.printf("%s, %d cores, %s/%s, %s\n", cmp.Or(r.Machine.CPU, "unknown CPU"), r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
 }
 
 func corpusName(r *bench.Report) string {

@@ -14,6 +14,7 @@ import (
 
 	"moa/bench"
 	"moa/bench/corpus"
+	benchreport "moa/bench/report"
 )
 
 const benchHelp = `Loads a relay the way clients do, measures it, and checks every answer meanwhile: a relay that is
@@ -33,11 +34,11 @@ When this program itself was the bottleneck, it says so. Ctrl-C ends the test an
 A relay that is not on this machine gets a gentle load only, unless you say --yes-this-is-my-relay.`
 
 func benchCommand() *cli.Command {
-	commands := make([]*cli.Command, 0, len(benchVerbs)+1)
+	commands := make([]*cli.Command, 0, len(benchVerbs)+3)
 	for _, v := range benchVerbs {
 		commands = append(commands, v.command())
 	}
-	commands = append(commands, benchCorpusCommand())
+	commands = append(commands, benchCompareCommand(), benchDiffCommand(), benchCorpusCommand())
 	return &cli.Command{
 		Name:        "bench",
 		Usage:       "load-test a relay, this one or any other",
@@ -103,8 +104,9 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 	defer closeTarget()
 	r := bench.NewReport(made, source)
 	status := newStatus(cmd)
-	session, err := bench.Open(ctx, bench.Options{Target: target, Corpus: made, Compress: cmd.Bool("compress"),
-		IgnoreLimits: cmd.Bool("ignore-limits"), Timeout: cmd.Duration("timeout"), Watch: status.show})
+	options := benchOptions(cmd, status)
+	options.Target, options.Corpus = target, made
+	session, err := bench.Open(ctx, options)
 	if err != nil {
 		return err
 	}
@@ -120,7 +122,11 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 		}
 	}
 	status.clear()
-	return benchShow(cmd, r)
+	return benchShow(cmd, r, benchreport.Text)
+}
+
+func benchOptions(cmd *cli.Command, s *status) bench.Options {
+	return bench.Options{Compress: cmd.Bool("compress"), IgnoreLimits: cmd.Bool("ignore-limits"), Timeout: cmd.Duration("timeout"), Watch: s.show}
 }
 
 // interruptible ends the context at the first Ctrl-C; the second one ends the

@@ -18,8 +18,8 @@ import (
 
 // benchShow prints the report, writes the files asked for, and returns
 // errFaults if the relay made any.
-func benchShow(cmd *cli.Command, r *bench.Report) error {
-	if err := benchreport.Text(cmd.Root().Writer, r); err != nil {
+func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Report) error) error {
+	if err := text(cmd.Root().Writer, r); err != nil {
 		return err
 	}
 	files := []struct {
@@ -31,6 +31,7 @@ func benchShow(cmd *cli.Command, r *bench.Report) error {
 			e.SetIndent("", " ")
 			return e.Encode(r)
 		}},
+		{"markdown", benchreport.Markdown},
 	}
 	for _, f := range files {
 		name := cmd.String(f.flag)

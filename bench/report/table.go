@@ -1,0 +1,190 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"moa/bench"
+)
+
+// table is a workload's figures for one relay, or for several beside each
+// other.
+type table struct {
+	title   string
+	head    []string
+	rows    [][]string
+	remarks []string // faults, warnings, notes
+}
+
+// tables makes one table for each workload. The relays' order is that of their
+// first results; ratios are to the first relay.
+func tables(r *bench.Report) []table {
+	var out []table
+	for i := 0; i < len(r.Results); {
+		group := []*bench.Result{&r.Results[i]}
+		for i++; i < len(r.Results) && r.Results[i].Workload == group[0].Workload && !has(group, r.Results[i].Target.Name); i++ {
+			group = append(group, &r.Results[i])
+		}
+		out = append(out, groupTable(group))
+	}
+	return out
+}
+
+func has(group []*bench.Result, target string) bool {
+	return slices.ContainsFunc(group, func(r *bench.Result) bool { return r.Target.Name == target })
+}
+
+func groupTable(group []*bench.Result) table {
+	t := table{title: group[0].Workload, head: []string{""}}
+	if runs := len(group[0].Runs); runs > 1 {
+		t.title += fmt.Sprintf(", median of %d runs ± half their range", runs)
+	}
+	for i, r := range group {
+		t.head = append(t.head, r.Target.Name)
+		if i > 0 {
+			t.head = append(t.head, "ratio to "+group[0].Target.Name)
+		}
+	}
+	for _, row := range group[0].Rows() {
+		t.rows = append(t.rows, line(group, row, func(r *bench.Result) bench.Row { return rowNamed(r, row.Name) }))
+	}
+	for _, class := range group[0].Classes() {
+		for _, p := range bench.Percentiles {
+			if p.Name == "p90" || p.Name == "max" {
+				continue
+			}
+			first := group[0].LatencyRow(class, p)
+			t.rows = append(t.rows, line(group, first, func(r *bench.Result) bench.Row { return r.LatencyRow(class, p) }))
+		}
+	}
+	for _, r := range group {
+		t.remarks = append(t.remarks, remarks(r, len(group) > 1)...)
+	}
+	return t
+}
+
+func rowNamed(r *bench.Result, name string) bench.Row {
+	for _, row := range r.Rows() {
+		if row.Name == name {
+			return row
+		}
+	}
+	return bench.Row{Name: name}
+}
+
+// line is one row of the table: a value for each relay, and its ratio to the
+// first.
+func line(group []*bench.Result, first bench.Row, of func(*bench.Result) bench.Row) []string {
+	name := first.Name
+	if first.Unit != "" {
+		name += ", " + first.Unit
+	}
+	out := []string{name}
+	for i, r := range group {
+		row := of(r)
+		if len(row.Values) == 0 {
+			out = append(out, "–")
+		} else {
+			out = append(out, strings.TrimSpace(number(row.Median())+" "+spread(row)))
+		}
+		if i > 0 {
+			out = append(out, ratio(row, first))
+		}
+	}
+	return out
+}
+
+// ratio is of the medians, "" where it says nothing.
+func ratio(row, first bench.Row) string {
+	if len(row.Values) == 0 || len(first.Values) == 0 || first.Median() == 0 || row.Better == bench.Neither {
+		return ""
+	}
+	return number(row.Median() / first.Median())
+}
+
+// remarks are a result's faults, warnings and notes, each named by its relay
+// if there are several.
+func remarks(r *bench.Result, named bool) (out []string) {
+	say := func(format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		if named {
+			text = r.Target.Name + ": " + text
+		}
+		out = append(out, text)
+	}
+	for _, f := range r.Faults() {
+		say("FAULT %s, %d times", f.Name, f.Count)
+	}
+	refused := r.Refused()
+	for _, prefix := range slices.Sorted(maps.Keys(refused)) {
+		say("refused %d times: %s", refused[prefix], prefix)
+	}
+	for _, text := range r.Remarks(func(run bench.Run) []string { return run.Warnings }) {
+		say("warning: %s", text)
+	}
+	for _, text := range r.Remarks(func(run bench.Run) []string { return run.Notes }) {
+		say("%s", text)
+	}
+	return out
+}
+
+// text writes the table with aligned columns.
+func (t table) text(p *printer) {
+	p.printf("\n%s\n", strings.ToUpper(t.title))
+	widths := make([]int, len(t.head))
+	all := append([][]string{t.head}, t.rows...)
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len([]rune(cell)))
+		}
+	}
+	for _, row := range all {
+		p.printf(" ")
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-len([]rune(cell)))
+			if i == 0 {
+				p.printf(" %s%s", cell, pad)
+			} else {
+				p.printf("  %s%s", pad, cell)
+			}
+		}
+		p.printf("\n")
+	}
+	for _, text := range t.remarks {
+		p.printf("  - %s\n", text)
+	}
+}
+
+// Versus writes a comparison of several relays for a terminal.
+func Versus(w io.Writer, r *bench.Report) error {
+	p := &printer{w: w}
+	p.facts(r)
+	for _, t := range tables(r) {
+		t.text(p)
+	}
+	p.verdict(r)
+	return p.err
+}
+
+// Markdown writes the report as tables for a README.
+func Markdown(w io.Writer, r *bench.Report) error {
+	p := &printer{w: w}
+	p.facts(r)
+	for _, t := range tables(r) {
+		p.printf("\n### %s\n\n| %s |\n|%s\n", t.title, strings.Join(t.head, " | "), strings.Repeat(" --- |", len(t.head)))
+		for _, row := range t.rows {
+			p.printf("| %s |\n", strings.Join(row, " | "))
+		}
+		if len(t.remarks) > 0 {
+			p.printf("\n")
+		}
+		for _, text := range t.remarks {
+			p.printf("- %s\n", text)
+		}
+	}
+	p.verdict(r)
+	return p.err
+}
