@@ -17,6 +17,7 @@ import (
 var registry = map[string]Factory{
 	"allow":   factory("only certain people write", allowDefaults, newAllow),
 	"auth":    factory("who reads or writes must authenticate", authDefaults, newAuth),
+	"content": factory("what the text of events may be", contentDefaults, newContent),
 	"deny":    factory("certain people do not write", denyDefaults, newDeny),
 	"geo":     factory("events from an area of the earth", geoDefaults, newGeo),
 	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
@@ -26,6 +27,7 @@ var registry = map[string]Factory{
 	"private": factory("messages are for the people involved", privateDefaults, newPrivate),
 	"rate":    factory("so many events or filters in a time", rateDefaults, newRate),
 	"readers": factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
+	"tags":    factory("what tags events must and may have", tagsConfig{}, newTags),
 	"times":   factory("how far away created_at may be", timesDefaults, newTimes),
 }
 
