@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"iter"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -228,10 +230,14 @@ func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
 		if !ok {
 			path, text = "config", one.Error()
 		}
+		text = relayField.ReplaceAllStringFunc(text, func(field string) string { return cmp.Or(paths[field], field) })
 		faults = append(faults, builtin.Fault{Path: path, Text: text})
 	}
 	return faults
 }
+
+// relayField finds the names of relay.Config's fields in a fault's text.
+var relayField = regexp.MustCompile(`\b(Limits|Info)\.\w+`)
 
 // split undoes errors.Join.
 func split(err error) []error {

@@ -78,6 +78,9 @@ func (im *importer) run(ctx context.Context, from checkpoint) (checkpoint, error
 	}
 	at := from
 	for {
+		if err := ctx.Err(); err != nil {
+			return at, err
+		}
 		err := im.batch(ctx, &at, ordered)
 		if errors.Is(err, io.EOF) {
 			return at, nil

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"moa/nips/wire"
+	"moa/relay/relaytest"
+)
+
+func TestEverythingIsFoundAgainAfterSIGTERM(t *testing.T) {
+	data := t.TempDir()
+	s := serveIn(t, data)
+	alice := relaytest.NewKey(1)
+	note := alice.Note(t, "still here")
+	relaytest.Dial(t, s.URL).Accepted(t, note)
+	s.Signal(t, syscall.SIGTERM)
+	if code := s.Wait(t); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, s.lines())
+	}
+	if announced(data) != "" {
+		t.Error("the URL is still announced")
+	}
+	c := relaytest.Dial(t, serveIn(t, data).URL)
+	c.Say(t, `["REQ","a",{"ids":[%q]}]`, note.ID)
+	if r := c.Hear(t, wire.Event); string(r.Event) != string(note.Raw) {
+		t.Errorf("found %s", r.Event)
+	}
+}
+
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	s := serveIn(t, t.TempDir(), "--process.shutdown-grace", "1h")
+	for range 10 { // whose connections are closed one by one over the hour
+		relaytest.Dial(t, s.URL).Accepted(t, relaytest.NewKey(1).Note(t, "hello"))
+	}
+	s.Signal(t, syscall.SIGINT)
+	s.waitFor(t, "stopping")
+	s.Signal(t, syscall.SIGTERM)
+	if code := s.Wait(t); code != 1 {
+		t.Errorf("exit code %d:\n%s", code, s.lines())
+	}
+}
+
+func TestFolderInUseIsExplained(t *testing.T) {
+	data := t.TempDir()
+	s := serveIn(t, data)
+	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"import"}, {"export"}} {
+		_, stderr, code := run(t, "", append(args, "--data", data)...)
+		if code != 1 || !strings.Contains(stderr, "another moa") || !strings.Contains(stderr, "--relay "+s.URL) {
+			t.Errorf("%s: exit code %d: %s", args[0], code, stderr)
+		}
+	}
+}
+
+func TestPortInUseIsExplained(t *testing.T) {
+	s := serveIn(t, t.TempDir())
+	addr := strings.TrimPrefix(s.URL, "ws://")
+	_, stderr, code := run(t, "", "serve", "--data", t.TempDir(), "--listen", addr)
+	if code != 1 || !strings.Contains(stderr, addr+" is taken") || !strings.Contains(stderr, "--listen") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+func TestHealthcheckTellsHowTheRelayIs(t *testing.T) {
+	s := serveIn(t, t.TempDir())
+	addr := strings.TrimPrefix(s.URL, "ws://")
+	relaytest.Eventually(t, "healthy", func() bool {
+		_, _, code := run(t, "", "healthcheck", "--listen", addr)
+		return code == 0
+	})
+	s.Kill()
+	if _, _, code := run(t, "", "healthcheck", "--listen", addr); code != 1 {
+		t.Errorf("a dead relay is healthy: %d", code)
+	}
+}
+
+// relayName asks a relay what it is called (NIP-11).
+func relayName(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http"+strings.TrimPrefix(url, "ws"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/nostr+json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var doc struct{ Name string }
+	if err := json.NewDecoder(res.Body).Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc.Name
+}
+
+func TestSIGHUPReadsTheFileAgain(t *testing.T) {
+	path := writeConfig(t, "[info]\nname = \"one\"\n")
+	s := serveIn(t, t.TempDir(), "--config", path)
+	if got := relayName(t, s.URL); got != "one" {
+		t.Fatalf("the name is %q", got)
+	}
+	c := relaytest.Dial(t, s.URL)
+	alice := relaytest.NewKey(1)
+	c.Accepted(t, alice.Note(t, "before"))
+
+	rewrite := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.Signal(t, syscall.SIGHUP)
+	}
+	rewrite("[info]\nname = \"two\"\n[store]\nsync = false\n[[policy]]\nuse = \"kinds\"\ndeny = \"1\"\n")
+	relaytest.Eventually(t, "the new name", func() bool { return relayName(t, s.URL) == "two" })
+	c.Refused(t, alice.Note(t, "after"), "blocked: ")
+	if e := s.waitFor(t, "some changes wait for a restart"); !strings.Contains(e["line"].(string), "store.sync") {
+		t.Errorf("said %s", e["line"])
+	}
+
+	rewrite("[info]\nname = 3\nnonsense = 1\n[limits]\nfilters = 0\n")
+	e := s.waitFor(t, "configuration not reloaded, the old one stays in force")
+	for _, want := range []string{"info.name", "info.nonsense", "limits.filters"} {
+		if !strings.Contains(e["err"].(string), want) {
+			t.Errorf("%s is not told: %s", want, e["err"])
+		}
+	}
+	if got := relayName(t, s.URL); got != "two" {
+		t.Errorf("a file with faults made the name %q", got)
+	}
+	c.Refused(t, alice.Note(t, "after the fault"), "blocked: ")
+}
+
+func TestStopIsQuickWithClientsConnected(t *testing.T) {
+	s := serveIn(t, t.TempDir(), "--process.shutdown-grace", "2s")
+	for range 20 {
+		relaytest.Dial(t, s.URL).Accepted(t, relaytest.NewKey(1).Note(t, "hello"))
+	}
+	began := time.Now()
+	s.Signal(t, syscall.SIGTERM)
+	if code := s.Wait(t); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, s.lines())
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
