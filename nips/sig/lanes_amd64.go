@@ -3,7 +3,7 @@
 package sig
 
 import (
-	"sync"
+	"runtime"
 
 	"moa/nips/sig/internal/ifma"
 	"moa/nips/sig/internal/secp"
@@ -12,8 +12,10 @@ import (
 // laneVerifier verifies up to sixteen records at once. What it cannot do in
 // lanes goes to a scalar verifier.
 type laneVerifier struct {
-	scalar  *secp.Verifier
-	batches sync.Pool // of *ifma.Batch
+	scalar *secp.Verifier
+	// free has workspaces, 40 KB each, at most one per processor. Not a
+	// sync.Pool, for the collector would empty it.
+	free chan *ifma.Batch
 }
 
 // minLanes is the number of records from which on lanes are faster than one
@@ -26,8 +28,8 @@ func openIFMA() (Verifier, error) {
 	}
 	field, _ := secp.ADX() // else pure Go
 	return &laneVerifier{
-		scalar:  secp.NewVerifier(field),
-		batches: sync.Pool{New: func() any { return ifma.NewBatch() }},
+		scalar: secp.NewVerifier(field),
+		free:   make(chan *ifma.Batch, runtime.GOMAXPROCS(0)),
 	}, nil
 }
 
@@ -39,14 +41,32 @@ func (v *laneVerifier) Verify(batch []Record, verdicts []bool) {
 		v.oneByOne(batch, verdicts)
 		return
 	}
-	lanes := v.batches.Get().(*ifma.Batch)
+	lanes := v.take()
 	for len(batch) >= minLanes {
 		n := min(len(batch), ifma.Lanes)
 		v.sideBySide(lanes, batch[:n], verdicts)
 		batch, verdicts = batch[n:], verdicts[n:]
 	}
-	v.batches.Put(lanes)
+	v.give(lanes)
 	v.oneByOne(batch, verdicts)
+}
+
+// take returns a free workspace, or a new one.
+func (v *laneVerifier) take() *ifma.Batch {
+	select {
+	case b := <-v.free:
+		return b
+	default:
+		return ifma.NewBatch()
+	}
+}
+
+// give frees a workspace, or leaves it to the collector if there are enough.
+func (v *laneVerifier) give(b *ifma.Batch) {
+	select {
+	case v.free <- b:
+	default:
+	}
 }
 
 // sideBySide verifies up to ifma.Lanes records.

@@ -94,7 +94,7 @@ func eachGroups(t *testing.T, rounds int, f func(g groups, lanes int, r *rand.Ra
 }
 
 func TestFieldKernelsKeepTheLimbBounds(t *testing.T) {
-	eachGroups(t, 1500, func(g groups, lanes int, r *rand.Rand) {
+	eachGroups(t, 600, func(g groups, lanes int, r *rand.Rand) {
 		var a, b, d wide
 		extreme(r, &a)
 		extreme(r, &b)
@@ -185,7 +185,7 @@ func TestAddAffineKeepsTheLimbBounds(t *testing.T) {
 // An element has two representations where its value is below 2^256 - p, and
 // limb 4 may exceed 2^48: the tests must see through both.
 func TestResidueKernels(t *testing.T) {
-	eachGroups(t, 1500, func(g groups, lanes int, r *rand.Rand) {
+	eachGroups(t, 600, func(g groups, lanes int, r *rand.Rand) {
 		var a, d wide
 		extreme(r, &a)
 		for lane := range Lanes {

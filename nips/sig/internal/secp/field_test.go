@@ -61,7 +61,7 @@ func TestFieldAgreesWithBigInt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(1, 2))
 			w := new(big.Int)
-			for range 60_000 {
+			for range 20_000 {
 				a, b := edgy(r), edgy(r)
 				x, y := bigOf(a[:]), bigOf(b[:])
 				check := func(op string, d Element, want *big.Int) {

@@ -51,7 +51,7 @@ func TestSplitIsShortAndRight(t *testing.T) {
 			t.Fatalf("%s(%x) = %x, %x: k1 + k2*lambda = %x", name, *k, x, y, sum)
 		}
 	}
-	for range 50_000 {
+	for range 10_000 {
 		k := edgyScalar(r)
 		k1, k2 := Split(&k)
 		check("Split", &k, &k1, &k2, 128)
@@ -66,7 +66,7 @@ func TestSplitIsShortAndRight(t *testing.T) {
 func TestNAFGivesTheValueBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	var d naf
-	for range 20_000 {
+	for range 5_000 {
 		e := edgy(r)
 		k := Int192{e[0], e[1], e[2] & 3} // below 2^130
 		width := uint(2 + r.IntN(12))
