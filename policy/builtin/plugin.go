@@ -10,9 +10,10 @@ import (
 )
 
 type pluginConfig struct {
-	Command   string        `toml:"command" comment:"A program that speaks strfry's write-policy protocol: its path, or a line for the shell\nif there is a space in it. It is started again when its file changes." example:"\"./spam-filter.py\""`
+	Command   string        `toml:"command" comment:"A program that speaks strfry's write-policy protocol: its path, or a line for the shell\nif there is a space in it. It is started again when its file changes. A path that ends in\n.wasm is a WebAssembly module (WASI preview 1) that speaks the protocol; it runs inside\nthe relay and can do nothing else: no files, no network." example:"\"./spam-filter.py\""`
 	Processes int           `toml:"processes" comment:"How many of it run at a time."`
 	InFlight  int           `toml:"in_flight" comment:"How many questions one process gets before it has answered the first."`
+	Memory    int           `toml:"memory" comment:"How much memory a .wasm module may use, in MiB."`
 	Queue     int           `toml:"queue" comment:"How many questions wait for a process. More count as not answered."`
 	Timeout   conf.Duration `toml:"timeout" comment:"How long one answer may take. A process that gives none at all for so long is started again."`
 	OnFailure string        `toml:"on_failure" comment:"What becomes of an event without an answer: \"reject\" or \"accept\"."`
@@ -20,7 +21,7 @@ type pluginConfig struct {
 }
 
 var pluginDefaults = pluginConfig{
-	Processes: 1, InFlight: 64, Queue: 1024, Timeout: conf.Duration(5 * time.Second), OnFailure: "reject",
+	Processes: 1, InFlight: 64, Memory: 64, Queue: 1024, Timeout: conf.Duration(5 * time.Second), OnFailure: "reject",
 }
 
 func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
@@ -30,10 +31,13 @@ func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
 	for _, n := range []struct {
 		path  string
 		value int
-	}{{"processes", cfg.Processes}, {"in_flight", cfg.InFlight}, {"queue", cfg.Queue}} {
+	}{{"processes", cfg.Processes}, {"in_flight", cfg.InFlight}, {"queue", cfg.Queue}, {"memory", cfg.Memory}} {
 		if n.value < 1 {
 			bad.add(n.path, "%d is less than 1", n.value)
 		}
+	}
+	if cfg.Memory > 4096 {
+		bad.add("memory", "%d is more than 4096", cfg.Memory)
 	}
 	if cfg.Timeout <= 0 {
 		bad.add("timeout", "it is 0")
@@ -48,7 +52,7 @@ func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
 		cfg.Command = env.Path(cfg.Command)
 	}
 	return plugin.New(*env, plugin.Config{
-		Command: cfg.Command, Dir: env.Dir,
+		Command: cfg.Command, Dir: env.Dir, Memory: cfg.Memory,
 		Processes: cfg.Processes, InFlight: cfg.InFlight, Queue: cfg.Queue,
 		Timeout: time.Duration(cfg.Timeout), FailOpen: cfg.OnFailure == "accept", Extended: cfg.Extended,
 	})

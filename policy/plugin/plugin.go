@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tetratelabs/wazero"
+
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
@@ -25,7 +27,12 @@ import (
 type Config struct {
 	// Command is a program's path, or a line for the shell if it has a space.
 	// A program that is given by its path is started again when it changes.
+	//
+	// A path that ends in .wasm is a WebAssembly module that reads and writes
+	// the same lines (WASI preview 1). It runs inside the relay and sees
+	// nothing but its input: no file, no network, no environment.
 	Command string
+	Memory  int    // MiB that a module may use; of no meaning to programs
 	Dir     string // where it runs; "": the relay's own working directory
 
 	Processes int           // how many of it run at a time
@@ -45,6 +52,7 @@ type Policy struct {
 	log     *slog.Logger
 	now     func() time.Time
 	queue   chan *request
+	modules wazero.CompilationCache
 	resting atomic.Int32  // processes that wait to be started again
 	stopped chan struct{} // closed when Run returns
 	filters atomic.Uint64 // numbers the questions about filters
@@ -57,6 +65,7 @@ func New(env policy.Env, cfg Config) *Policy {
 	return &Policy{
 		cfg: cfg, log: env.Log, now: env.Now,
 		queue:   make(chan *request, cfg.Queue),
+		modules: wazero.NewCompilationCache(),
 		stopped: make(chan struct{}),
 	}
 }
@@ -152,6 +161,7 @@ var errChanged = errors.New("the program has changed")
 // Run keeps the processes until ctx ends.
 func (p *Policy) Run(ctx context.Context) error {
 	defer close(p.stopped)
+	defer p.modules.Close(context.Background())
 	var wg sync.WaitGroup
 	for range p.cfg.Processes {
 		wg.Go(func() { p.keep(ctx) })

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -45,24 +43,18 @@ func runProcess(ctx context.Context, p *Policy) error {
 		fault:   make(chan error, 1),
 		pending: map[string][]*request{},
 	}
-	cmd := p.command()
-	stdin, err1 := cmd.StdinPipe()
-	stdout, err2 := cmd.StdoutPipe()
-	stderr, err3 := cmd.StderrPipe()
-	if err := errors.Join(err1, err2, err3); err != nil {
-		return err
-	}
 	modified := p.modified()
-	if err := cmd.Start(); err != nil {
+	c, err := p.start()
+	if err != nil {
 		return err
 	}
 	var talking, wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	wg.Go(func() { s.write(ctx, stdin) })
+	wg.Go(func() { s.write(ctx, c.stdin) })
 	wg.Go(func() { s.watch(ctx, modified) })
-	talking.Go(func() { s.end(s.read(stdout)) })
-	talking.Go(func() { s.log(stderr) })
+	talking.Go(func() { s.end(s.read(c.stdout)) })
+	talking.Go(func() { s.log(c.stderr) })
 
 	var why error
 	select {
@@ -70,12 +62,11 @@ func runProcess(ctx context.Context, p *Policy) error {
 	case why = <-s.fault:
 	}
 	cancel()
-	_ = stdin.Close() // tells a process that behaves to end, and frees write
+	_ = c.stdin.Close() // tells a process that behaves to end, and frees write
 	if why == nil || errors.Is(why, errEnded) || errors.Is(why, errChanged) {
 		waitFor(&talking, grace)
 	}
-	killGroup(cmd) // before Wait, so that the process number is still its own
-	err := cmd.Wait()
+	err = c.end()
 	talking.Wait()
 	wg.Wait()
 	s.failAll()
@@ -105,20 +96,6 @@ func (s *process) end(why error) {
 	default:
 	}
 }
-
-func (p *Policy) command() *exec.Cmd {
-	var cmd *exec.Cmd
-	if p.isPath() {
-		cmd = exec.Command(p.cfg.Command)
-	} else {
-		cmd = exec.Command("sh", "-c", p.cfg.Command)
-	}
-	cmd.Dir = p.cfg.Dir
-	ownGroup(cmd)
-	return cmd
-}
-
-func (p *Policy) isPath() bool { return !strings.ContainsAny(p.cfg.Command, " \t") }
 
 // modified returns when the program's file changed; zero if there is none.
 func (p *Policy) modified() time.Time {
