@@ -1,0 +1,256 @@
+package hub
+
+import (
+	"sync"
+
+	"moa/nips/event"
+	"moa/relay/ws"
+	"moa/store"
+)
+
+// Index is the set of open subscriptions. The zero Index is empty and ready.
+//
+// How it works:
+//
+//  1. Each filter is taken apart (see compile): its narrowest field becomes
+//     the handle, its kinds a set, the time window goes to the subscription,
+//     and what remains is the rest.
+//  2. Filters that differ in nothing but the time window share one entry.
+//  3. The entry is listed under every value of its handle, there together with
+//     the others that ask for the same kinds.
+//  4. An event looks up its id, its author, each of its tags and its kind,
+//     passes over the lists whose kinds do not fit, and asks only the entries
+//     in the others for their rest.
+//
+// To spread the work over several goroutines, use one Index for each and give
+// every connection to one of them.
+type Index struct {
+	// publishing is held for a whole Publish: all subscriptions see events in
+	// the same order. Add and Remove do without.
+	publishing sync.Mutex
+	hits       []*Sub // of the Publish under way
+
+	mu       sync.Mutex // guards the following; held to look up, never to deliver
+	ids      table[event.ID]
+	authors  table[event.PubKey]
+	tags     table[tagValue]
+	kinds    table[uint16]
+	all      table[struct{}]
+	kindSets map[string]*kindSet
+	entries  []*entry // by number; nil: free
+	free     []uint32 // numbers
+	byKey    map[key]uint32
+	round    round
+	subs     int
+}
+
+// round numbers the calls of Publish, to meet everything once in each.
+type round uint64
+
+// entry is one distinct filter, whatever its time window.
+type entry struct {
+	key     key
+	by      handle
+	kinds   *kindSet      // nil: any, or the handle
+	rest    *event.Filter // nil: nothing
+	nodes   []uint32      // where it is listed, in the table of its handle
+	seen    round
+	members []member
+}
+
+// member is one subscription that asks for an entry.
+type member struct {
+	sub          *Sub
+	since, until int64  // inclusive, Unix seconds
+	nth          uint32 // of sub.places
+}
+
+// place is where a subscription is a member.
+type place struct{ entry, nth uint32 }
+
+// Stats are an Index's figures.
+type Stats struct {
+	Subs    int
+	Filters int // distinct ones, time windows aside
+}
+
+// Stats returns the figures of now.
+func (x *Index) Stats() Stats {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return Stats{Subs: x.subs, Filters: len(x.byKey)}
+}
+
+// Add makes s receive what is published from now on. A Sub is added once.
+func (x *Index) Add(s *Sub) {
+	parts := make([]compiled, 0, len(s.filters))
+	for _, f := range s.filters {
+		if !f.Never() && f.Search == "" {
+			parts = append(parts, compile(f))
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.filters = nil
+	s.places = make([]place, 0, len(parts))
+	x.subs++
+	for i := range parts {
+		x.joinLocked(s, &parts[i])
+	}
+}
+
+// Remove ends s: when it returns, its Sink is called no more. It does nothing
+// for a Sub that is not there.
+func (x *Index) Remove(s *Sub) {
+	x.mu.Lock()
+	if s.places != nil {
+		x.subs--
+	}
+	for _, p := range s.places {
+		x.leaveLocked(p)
+	}
+	s.places = nil
+	x.mu.Unlock()
+	s.end()
+}
+
+func (x *Index) joinLocked(s *Sub, c *compiled) {
+	n, ok := x.byKey[c.key]
+	if !ok {
+		n = x.newEntryLocked(c)
+	}
+	en := x.entries[n]
+	s.places = append(s.places, place{entry: n, nth: uint32(len(en.members))})
+	since, until := c.window()
+	en.members = append(en.members, member{s, since, until, uint32(len(s.places) - 1)})
+}
+
+func (x *Index) leaveLocked(p place) {
+	en := x.entries[p.entry]
+	last := len(en.members) - 1
+	moved := en.members[last]
+	en.members[p.nth] = moved
+	moved.sub.places[moved.nth].nth = p.nth
+	en.members[last] = member{}
+	en.members = en.members[:last]
+	if last == 0 {
+		x.dropEntryLocked(p.entry)
+	}
+}
+
+func (x *Index) newEntryLocked(c *compiled) uint32 {
+	n := uint32(len(x.entries))
+	if last := len(x.free) - 1; last >= 0 {
+		n, x.free = x.free[last], x.free[:last]
+	} else {
+		x.entries = append(x.entries, nil)
+	}
+	en := &entry{key: c.key, by: c.by, rest: c.rest}
+	if c.by != byKind {
+		en.kinds = x.kindSetLocked(c.Kinds)
+	}
+	switch c.by {
+	case byID:
+		en.nodes = x.ids.list(n, en.kinds, c.IDs)
+	case byAuthor:
+		en.nodes = x.authors.list(n, en.kinds, c.Authors)
+	case byTag:
+		en.nodes = x.tags.list(n, en.kinds, c.tagValues())
+	case byKind:
+		en.nodes = x.kinds.list(n, en.kinds, c.Kinds)
+	case byNothing:
+		en.nodes = x.all.list(n, en.kinds, []struct{}{{}})
+	}
+	x.entries[n] = en
+	if x.byKey == nil {
+		x.byKey = map[key]uint32{}
+	}
+	x.byKey[c.key] = n
+	return n
+}
+
+func (x *Index) dropEntryLocked(n uint32) {
+	en := x.entries[n]
+	switch en.by {
+	case byID:
+		x.ids.unlist(n, en.kinds, en.nodes)
+	case byAuthor:
+		x.authors.unlist(n, en.kinds, en.nodes)
+	case byTag:
+		x.tags.unlist(n, en.kinds, en.nodes)
+	case byKind:
+		x.kinds.unlist(n, en.kinds, en.nodes)
+	case byNothing:
+		x.all.unlist(n, en.kinds, en.nodes)
+	}
+	x.releaseKindsLocked(en.kinds)
+	delete(x.byKey, en.key)
+	x.entries[n] = nil
+	x.free = append(x.free, n)
+}
+
+// Publish hands e to every matching subscription, once to each, and says how
+// many took it. n is 0 for an event that is not stored.
+func (x *Index) Publish(n store.Serial, e *event.Event, b *ws.Body) (matched int) {
+	x.publishing.Lock()
+	defer x.publishing.Unlock()
+	x.mu.Lock()
+	x.findLocked(e)
+	x.mu.Unlock()
+	for _, s := range x.hits {
+		if s.deliver(n, e, b) {
+			matched++
+		}
+	}
+	clear(x.hits)
+	x.hits = x.hits[:0]
+	const most = 64 << 10 // a burst should not be remembered for ever
+	if cap(x.hits) > most {
+		x.hits = nil
+	}
+	return matched
+}
+
+// findLocked puts the subscriptions that match into x.hits.
+func (x *Index) findLocked(e *event.Event) {
+	x.round++
+	x.askLocked(x.ids.find(e.ID), e)
+	x.askLocked(x.authors.find(e.PubKey), e)
+	if len(x.tags.at) > 0 {
+		for _, t := range e.Tags {
+			if len(t) > 1 && len(t[0]) == 1 {
+				x.askLocked(x.tags.find(tagValue{t[0][0], t[1]}), e)
+			}
+		}
+	}
+	x.askLocked(x.kinds.find(e.Kind), e)
+	x.askLocked(x.all.find(struct{}{}), e)
+}
+
+func (x *Index) askLocked(groups []group, e *event.Event) {
+	for i := range groups {
+		if !groups[i].kinds.has(e.Kind) {
+			continue
+		}
+		for _, n := range groups[i].entries {
+			en := x.entries[n]
+			if en.seen == x.round {
+				continue
+			}
+			en.seen = x.round
+			if en.rest == nil || en.rest.Matches(e) {
+				x.hitLocked(en.members, e.CreatedAt)
+			}
+		}
+	}
+}
+
+func (x *Index) hitLocked(members []member, createdAt int64) {
+	for i := range members {
+		m := &members[i]
+		if m.since <= createdAt && createdAt <= m.until && m.sub.seen != x.round {
+			m.sub.seen = x.round
+			x.hits = append(x.hits, m.sub)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package hub
+
+import "slices"
+
+// tagValue is one value of a tag filter.
+type tagValue struct {
+	name  byte
+	value string
+}
+
+// table lists entries under the values of one field. Nodes are known by
+// number: a filter of many values keeps four bytes for each.
+type table[V comparable] struct {
+	at    map[V]uint32
+	nodes []node[V]
+	free  []uint32 // unused numbers
+}
+
+type node[V comparable] struct {
+	value  V
+	groups []group
+}
+
+// group is the entries of a node that ask for the same kinds, by number.
+type group struct {
+	kinds   *kindSet
+	entries []uint32 // ascending: quickly found again, and added at the end mostly
+}
+
+// find returns what is listed under v.
+func (t *table[V]) find(v V) []group {
+	if n, ok := t.at[v]; ok {
+		return t.nodes[n].groups
+	}
+	return nil
+}
+
+// list enters an entry under each of the values and returns the nodes.
+func (t *table[V]) list(entry uint32, kinds *kindSet, values []V) []uint32 {
+	if t.at == nil {
+		t.at = map[V]uint32{}
+	}
+	nodes := make([]uint32, len(values))
+	for i, v := range values {
+		nodes[i] = t.node(v)
+		t.nodes[nodes[i]].add(entry, kinds)
+	}
+	return nodes
+}
+
+// unlist takes the entry back out of the nodes that list returned.
+func (t *table[V]) unlist(entry uint32, kinds *kindSet, nodes []uint32) {
+	for _, n := range nodes {
+		nd := &t.nodes[n]
+		if nd.remove(entry, kinds); len(nd.groups) == 0 {
+			delete(t.at, nd.value)
+			*nd = node[V]{}
+			t.free = append(t.free, n)
+		}
+	}
+}
+
+// node returns the number of v's node, which it makes if need be.
+func (t *table[V]) node(v V) uint32 {
+	if n, ok := t.at[v]; ok {
+		return n
+	}
+	n := uint32(len(t.nodes))
+	if last := len(t.free) - 1; last >= 0 {
+		n, t.free = t.free[last], t.free[:last]
+		t.nodes[n].value = v
+	} else {
+		t.nodes = append(t.nodes, node[V]{value: v})
+	}
+	t.at[v] = n
+	return n
+}
+
+func (n *node[V]) add(entry uint32, kinds *kindSet) {
+	for i := range n.groups {
+		if g := &n.groups[i]; g.kinds == kinds {
+			at, _ := slices.BinarySearch(g.entries, entry)
+			g.entries = slices.Insert(g.entries, at, entry)
+			return
+		}
+	}
+	n.groups = append(n.groups, group{kinds, []uint32{entry}})
+}
+
+func (n *node[V]) remove(entry uint32, kinds *kindSet) {
+	i := slices.IndexFunc(n.groups, func(g group) bool { return g.kinds == kinds })
+	g := &n.groups[i]
+	at, _ := slices.BinarySearch(g.entries, entry)
+	g.entries = slices.Delete(g.entries, at, at+1)
+	if len(g.entries) == 0 {
+		n.groups = slices.Delete(n.groups, i, i+1)
+	}
+}
