@@ -1,0 +1,97 @@
+package hub
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"moa/nips/event"
+)
+
+// What an event costs grows with the subscriptions that it reaches, not with
+// those there are.
+func BenchmarkPublish(b *testing.B) {
+	for _, subs := range []int{100, 1_000, 10_000, 100_000} {
+		x, people := crowd(subs)
+		r := rand.New(rand.NewPCG(3, 4))
+		events := make([]*event.Event, 2000)
+		for i := range events {
+			events[i] = happening(r, people)
+		}
+		// The same by authors whom nobody follows, and who name nobody.
+		strangers := make([]*event.Event, 2000)
+		for i := range strangers {
+			strangers[i] = &event.Event{PubKey: person(1<<28 + i), Kind: events[i].Kind, CreatedAt: 1_800_000_000,
+				Tags: []event.Tag{{"p", person(1 << 28).String()}, {"t", "nobody asks for this"}}}
+			strangers[i].Kind = 1
+		}
+		b.Run(fmt.Sprintf("subs=%d", subs), func(b *testing.B) { publish(b, x, events) })
+		b.Run(fmt.Sprintf("subs=%d/strangers", subs), func(b *testing.B) { publish(b, x, strangers) })
+	}
+}
+
+func publish(b *testing.B, x *Index, events []*event.Event) {
+	b.ReportAllocs()
+	reached, n := 0, 0
+	for b.Loop() {
+		reached += x.Publish(0, events[n%len(events)], nil)
+		n++
+	}
+	b.ReportMetric(float64(reached)/float64(n), "matches/op")
+	if reached > 0 {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(reached), "ns/match")
+	}
+}
+
+// A home feed of 500 authors comes and goes, among many.
+func BenchmarkAddRemove(b *testing.B) {
+	for _, subs := range []int{100, 10_000, 100_000} {
+		x, people := crowd(subs)
+		r := rand.New(rand.NewPCG(5, 6))
+		feeds := make([]*event.Filter, 50)
+		for i := range feeds {
+			feeds[i] = someFilter(0, r, people)
+			more := someFilter(0, r, people)
+			feeds[i].Authors = append(feeds[i].Authors, more.Authors[:500-len(feeds[i].Authors)]...)
+		}
+		b.Run(fmt.Sprintf("subs=%d", subs), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				s := NewSub("s", feeds[i%len(feeds):i%len(feeds)+1], nil)
+				x.Add(s)
+				x.Remove(s)
+			}
+		})
+	}
+}
+
+// Bytes that the index keeps for a subscription, its filter aside.
+func BenchmarkMemory(b *testing.B) {
+	for name, of := range map[string]int{"home300": 0, "notifications": 4, "hashtag": 8, "kinds": 9} {
+		b.Run(name, func(b *testing.B) {
+			const n = 5000
+			for b.Loop() {
+				r := rand.New(rand.NewPCG(1, 2))
+				people := rand.NewZipf(r, 1.1, 50, 200_000)
+				x, sink := new(Index), new(counter)
+				before := heap()
+				for i := range n {
+					s := NewSub("s", []*event.Filter{someFilter(10*i+of, r, people)}, sink)
+					x.Add(s)
+					s.GoLive(context.Background(), 0)
+				}
+				b.ReportMetric(float64(heap()-before)/n, "B/sub")
+				runtime.KeepAlive(x)
+			}
+		})
+	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
