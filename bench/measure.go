@@ -239,9 +239,13 @@ func (m *measure) machine() {
 	}
 }
 
-// sample notes a point of the series every second.
+// sample notes a point of the series every second, more often in short runs.
 func (m *measure) sample(ctx context.Context) {
-	every := time.NewTicker(time.Second)
+	interval := time.Second
+	if m.planned > 0 {
+		interval = min(time.Second, max(200*time.Millisecond, m.planned/40))
+	}
+	every := time.NewTicker(interval)
 	defer every.Stop()
 	last, ops := m.s.snapshot(), int64(0)
 	point := func() {
@@ -256,7 +260,7 @@ func (m *measure) sample(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			if time.Since(last.at) > 300*time.Millisecond {
+			if time.Since(last.at) > interval/3 {
 				point()
 			}
 			return

@@ -21,14 +21,21 @@ type table struct {
 
 // tables makes one table for each workload. The relays' order is that of their
 // first results; ratios are to the first relay.
-func tables(r *bench.Report) []table {
-	var out []table
+func tables(r *bench.Report) (out []table) {
+	for _, group := range groups(r) {
+		out = append(out, groupTable(group))
+	}
+	return out
+}
+
+// groups puts the results of one workload for several relays together.
+func groups(r *bench.Report) (out [][]*bench.Result) {
 	for i := 0; i < len(r.Results); {
 		group := []*bench.Result{&r.Results[i]}
 		for i++; i < len(r.Results) && r.Results[i].Workload == group[0].Workload && !has(group, r.Results[i].Target.Name); i++ {
 			group = append(group, &r.Results[i])
 		}
-		out = append(out, groupTable(group))
+		out = append(out, group)
 	}
 	return out
 }
@@ -49,7 +56,7 @@ func groupTable(group []*bench.Result) table {
 		}
 	}
 	for _, row := range group[0].Rows() {
-		t.rows = append(t.rows, line(group, row, func(r *bench.Result) bench.Row { return rowNamed(r, row.Name) }))
+		t.rows = append(t.rows, cells(group, row, func(r *bench.Result) bench.Row { return rowNamed(r, row.Name) }))
 	}
 	for _, class := range group[0].Classes() {
 		for _, p := range bench.Percentiles {
@@ -57,7 +64,7 @@ func groupTable(group []*bench.Result) table {
 				continue
 			}
 			first := group[0].LatencyRow(class, p)
-			t.rows = append(t.rows, line(group, first, func(r *bench.Result) bench.Row { return r.LatencyRow(class, p) }))
+			t.rows = append(t.rows, cells(group, first, func(r *bench.Result) bench.Row { return r.LatencyRow(class, p) }))
 		}
 	}
 	for _, r := range group {
@@ -75,9 +82,9 @@ func rowNamed(r *bench.Result, name string) bench.Row {
 	return bench.Row{Name: name}
 }
 
-// line is one row of the table: a value for each relay, and its ratio to the
+// cells is one row of the table: a value for each relay, and its ratio to the
 // first.
-func line(group []*bench.Result, first bench.Row, of func(*bench.Result) bench.Row) []string {
+func cells(group []*bench.Result, first bench.Row, of func(*bench.Result) bench.Row) []string {
 	name := first.Name
 	if first.Unit != "" {
 		name += ", " + first.Unit

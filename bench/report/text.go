@@ -99,18 +99,22 @@ func (p *printer) verdict(r *bench.Report) {
 	if r.Partial {
 		p.printf("\nThe test was cut short: the figures are of what was done until then.\n")
 	}
-	bad := map[string]bool{}
-	for i := range r.Results {
-		if len(r.Results[i].Faults()) > 0 {
-			bad[r.Results[i].Target.Name] = true
-		}
-	}
+	bad := faulty(r)
 	if len(bad) == 0 {
 		p.printf("\nNo fault was found.\n")
 		return
 	}
-	p.printf("\nFAILED: %s made faults; figures of a relay that answers wrongly are worth nothing.\n",
-		strings.Join(slices.Sorted(maps.Keys(bad)), ", "))
+	p.printf("\nFAILED: %s made faults; figures of a relay that answers wrongly are worth nothing.\n", strings.Join(bad, ", "))
+}
+
+// faulty returns the relays that made faults.
+func faulty(r *bench.Report) (out []string) {
+	for i := range r.Results {
+		if name := r.Results[i].Target.Name; len(r.Results[i].Faults()) > 0 && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // count sums up how many operations of a class were measured.

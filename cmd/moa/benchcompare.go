@@ -75,6 +75,10 @@ func namedWorkloads(cmd *cli.Command) (out []bench.Workload, err error) {
 	for name := range strings.SplitSeq(cmd.String("workloads"), ",") {
 		found := false
 		for _, w := range known {
+			if p, ok := w.(bench.Publish); ok {
+				p.Repeats = 1 // every round starts on an empty relay
+				w = p
+			}
 			if w.Name() == strings.TrimSpace(name) {
 				out, found = append(out, w), true
 			}

@@ -32,6 +32,7 @@ func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Re
 			return e.Encode(r)
 		}},
 		{"markdown", benchreport.Markdown},
+		{"html", benchreport.HTML},
 	}
 	for _, f := range files {
 		name := cmd.String(f.flag)
