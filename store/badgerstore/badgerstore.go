@@ -5,6 +5,7 @@
 package badgerstore
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -75,6 +76,10 @@ type Store struct {
 	events  atomic.Int64
 	aliases atomic.Bool // there are keyAlias keys
 	recent  recent
+	hot     *hot
+
+	cancel context.CancelFunc // ends warming
+	tasks  sync.WaitGroup
 }
 
 // Open opens the store in o.Dir, and makes it if there is none. A store of an
@@ -86,12 +91,17 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), cancel: cancel}
 	s.room = func() error { return diskRoom(o.Dir, o.ReserveMB) }
 	if err := s.start(); err != nil {
+		cancel()
 		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close())
 	}
-	s.metrics.watch()
+	s.metrics.watch(s)
+	if s.hot.max > 0 {
+		s.tasks.Go(func() { s.warm(ctx) })
+	}
 	return s, nil
 }
 
@@ -211,6 +221,8 @@ func (s *Store) use() error {
 
 // Close waits for what is under way and closes the files.
 func (s *Store) Close() error {
+	s.cancel()
+	s.tasks.Wait()
 	s.life.Lock()
 	defer s.life.Unlock()
 	if s.closed {

@@ -42,3 +42,50 @@ func maker(o badgerstore.Options) storetest.Maker {
 func TestBadgerstore(t *testing.T) {
 	storetest.Run(t, maker(badgerstore.Options{HotMB: -1}))
 }
+
+func TestWithRecentEventsInMemory(t *testing.T) {
+	storetest.Run(t, maker(badgerstore.Options{}))
+}
+
+// withMemory makes stores that hold so many bytes of recent events.
+func withMemory(bytes int64) storetest.Maker {
+	m := maker(badgerstore.Options{HotMB: -1})
+	plainOpen, plainReopen := m.Open, m.Reopen
+	m.Open = func(t testing.TB) store.Store {
+		s := plainOpen(t)
+		s.(*badgerstore.Store).SetHotBytes(bytes)
+		return s
+	}
+	m.Reopen = func(t testing.TB, s store.Store) store.Store {
+		s = plainReopen(t, s)
+		s.(*badgerstore.Store).SetHotBytes(bytes)
+		return s
+	}
+	return m
+}
+
+// The memory holds some ten events.
+func TestWithLittleMemory(t *testing.T) {
+	m := withMemory(10_000)
+	m.Disturb = func(s store.Store, n int) {
+		if err := s.(*badgerstore.Store).WarmHot(1 + n%7); err != nil {
+			panic(err)
+		}
+	}
+	storetest.Differential(t, m, 4)
+}
+
+// The index of recent events is forgotten and read again, a few events at a
+// time, while scans are under way.
+func TestWhileMemoryIsRebuilt(t *testing.T) {
+	m := withMemory(1 << 30)
+	m.Disturb = func(s store.Store, n int) {
+		b := s.(*badgerstore.Store)
+		if n == 0 {
+			b.ResetHot()
+		} else if err := b.WarmHot(1 + n%7); err != nil {
+			panic(err)
+		}
+	}
+	storetest.Differential(t, m, 4)
+}

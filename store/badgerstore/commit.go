@@ -158,6 +158,7 @@ func (s *Store) publish(c *change, serial store.Serial, events int64) {
 		removed[i] = *c.removed[i].id()
 	}
 	s.recent.update(added, removed)
+	s.hot.apply(c)
 	s.events.Store(events)
 	s.serial = serial
 	s.last.Store(uint64(serial))
@@ -180,6 +181,7 @@ func (s *Store) recover() error {
 	}
 	s.serial = max(s.serial, serial)
 	s.recent.clear()
+	s.hot.reset()
 	s.failed = false
 	return nil
 }

@@ -75,10 +75,21 @@ func (t *tail) alias() bool          { return t[26]&flagAlias != 0 }
 // compare is negative if t comes before u in a Scan.
 func (t *tail) compare(u *tail) int { return bytes.Compare(t[:placeBytes], u[:placeBytes]) }
 
-// next is the first tail after t.
+// next precedes every tail that comes after t.
 func (t tail) next() tail {
-	for i := len(t) - 1; i >= 0; i-- {
+	clear(t[placeBytes:])
+	for i := placeBytes - 1; i >= 0; i-- {
 		if t[i]++; t[i] != 0 {
+			break
+		}
+	}
+	return t
+}
+
+// prev follows every tail that comes before t, which must not be zero.
+func (t tail) prev() tail {
+	for i := placeBytes - 1; i >= 0; i-- {
+		if t[i]--; t[i] != 0xff {
 			break
 		}
 	}

@@ -19,6 +19,7 @@ type metrics struct {
 	stored, removed         prometheus.Counter
 	expired, gc             prometheus.Counter
 	scanTime                prometheus.Histogram
+	fromMemory, fromDisk    prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -43,15 +44,22 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.removed = counter("moa_store_removed_events_total", "Events removed: replaced, deleted, vanished or expired.")
 	m.expired = counter("moa_store_expired_events_total", "Events removed because they had expired.")
 	m.gc = counter("moa_store_gc_runs_total", "Value log files rewritten.")
+	m.fromMemory = counter("moa_store_memory_hits_total", "Events that scans looked at in memory.")
+	m.fromDisk = counter("moa_store_memory_misses_total", "Events that scans looked at on disk.")
 	m.scanTime = histogram("moa_store_scan_seconds", "Time of one page of a scan.", seconds)
 	return m
 }
 
 // watch registers the metrics. Those of Stats are its caller's to register.
-func (m *metrics) watch() {
+func (m *metrics) watch(s *Store) {
 	if m.registry == nil {
 		return
 	}
+	gauge := func(name, help string, read func() float64) {
+		m.watched = append(m.watched, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, read))
+	}
+	gauge("moa_store_memory_events", "Recent events held in memory.", func() float64 { n, _ := s.hot.size(); return float64(n) })
+	gauge("moa_store_memory_bytes", "Memory that recent events take, about.", func() float64 { _, n := s.hot.size(); return float64(n) })
 	for _, c := range m.watched {
 		m.registry.MustRegister(c)
 	}

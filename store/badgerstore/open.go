@@ -51,7 +51,7 @@ func badgerOptions(o *Options) badger.Options {
 }
 
 // valueThreshold is from how many bytes on a value goes to the value log.
-const valueThreshold = 1 << 20
+const valueThreshold = 512
 
 // logger maps what Badger says to slog. What it does in the normal course is
 // of no interest to an operator.

@@ -11,10 +11,12 @@ import (
 // scan is a store.Scan. It merges the lists of all filters' plans in the order
 // of their tails, which is the same in every index:
 //
-//  1. at is the last tail looked at; nothing before it is looked at again.
-//  2. The cursors read on from there, whichever transaction they read in.
-//  3. Equal tails are one event; the filters whose cursors led to it decide.
-//  4. A filter whose limit is reached looks for one more match, for a while,
+//  1. from is the tail to go on at; what comes before it is not looked at again.
+//  2. What the hot index covers is read there, in batches, and found when its
+//     lock is free again.
+//  3. Below it cursors read on, whichever transaction they read in.
+//  4. Equal tails are one event; the filters whose cursors led to it decide.
+//  5. A filter whose limit is reached looks for one more match, for a while,
 //     to know whether the limit cut anything off.
 //
 // So between two pages it needs nothing but its memory.
@@ -23,9 +25,13 @@ type scan struct {
 	q       store.Query
 	parts   []*part
 	active  int // parts that are not done
-	at      tail
-	started bool // at is a tail that was looked at
+	from    tail
 	partial bool // a limit cut something off, or may have
+
+	batch  []stored // read from the hot index, not yet offered
+	runs   []run    // the hot index's, during read
+	looked int      // posting entries, by the last read
+	cold   bool     // the hot index has nothing more
 
 	begun bool      // the cursors exist
 	heap  cursors   // the ready ones
@@ -38,10 +44,11 @@ type scan struct {
 type part struct {
 	matcher
 	plan
-	left int  // of its limit; unlimited
-	peek int  // once left is 0: how many more events to look at
-	hit  bool // one of its cursors led to the event at hand
-	done bool
+	hashed []uint64 // of lists and lookups
+	left   int      // of its limit; unlimited
+	peek   int      // once left is 0: how many more events to look at
+	hit    bool     // one of its cursors led to the event at hand
+	done   bool
 }
 
 const unlimited = -1
@@ -111,12 +118,17 @@ func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.R
 }
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
-	if sc.active == 0 {
-		return true, ctx.Err()
+	work, err := sc.nextHot(ctx, p)
+	if err != nil || sc.active == 0 || sc.ended() {
+		return err == nil, err
+	}
+	if !sc.cold || p.full(work) {
+		return false, nil
 	}
 	sc.begin()
 	r := sc.s.newReader()
 	defer r.close()
+	r.work = work
 	for sc.active > 0 && !p.full(r.work) {
 		if err := ctx.Err(); err != nil {
 			return false, err
@@ -138,6 +150,83 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 	return sc.active == 0, nil
 }
 
+// ended reports that memory covers everything, and that all of it was read.
+func (sc *scan) ended() bool { return sc.cold && sc.from == lastTail }
+
+// Bounds of one read of the hot index, during which commits wait.
+const (
+	hotEvents = 256
+	hotWork   = 4096
+)
+
+// nextHot finds what the hot index covers until the page is full.
+func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
+	defer sc.putBack()
+	for sc.active > 0 && !p.full(work) {
+		if err := ctx.Err(); err != nil {
+			return work, err
+		}
+		if len(sc.batch) == 0 {
+			if sc.cold {
+				break
+			}
+			sc.cold = sc.s.hot.read(sc, sc.want(p), hotWork)
+			work += sc.looked
+			sc.peekedAt(sc.looked - len(sc.batch))
+			continue
+		}
+		n := sc.batch[0]
+		sc.batch[0] = stored{}
+		sc.batch = sc.batch[1:]
+		for _, part := range sc.parts {
+			part.hit = !part.done
+		}
+		sc.s.metrics.fromMemory.Inc()
+		if err := sc.offer(p, &n.tail, n.value, true); err != nil {
+			return work, err
+		}
+	}
+	return work, nil
+}
+
+// putBack forgets what was read and not offered: it may be deleted before the
+// next page.
+func (sc *scan) putBack() {
+	if len(sc.batch) > 0 {
+		sc.from, sc.cold = sc.batch[0].tail, false
+		sc.batch = nil
+	}
+}
+
+// want is how many matches it takes to fill the page or the limits, and one
+// more.
+func (sc *scan) want(p *page) int {
+	want := 0
+	for _, part := range sc.parts {
+		switch {
+		case part.done:
+		case part.left == unlimited:
+			want = hotEvents
+		default:
+			want += part.left + 1
+		}
+	}
+	if p.Events > 0 {
+		want = min(want, p.Events-p.events+1)
+	}
+	return min(want, hotEvents)
+}
+
+// start is where part goes on.
+func (sc *scan) start(p *part) tail {
+	if p.HasUntil {
+		if until := firstTail(p.Until); until.compare(&sc.from) > 0 {
+			return until
+		}
+	}
+	return sc.from
+}
+
 // begin makes the cursors.
 func (sc *scan) begin() {
 	if sc.begun {
@@ -145,20 +234,27 @@ func (sc *scan) begin() {
 	}
 	sc.begun = true
 	for _, p := range sc.parts {
-		var from tail
-		if p.HasUntil {
-			from = firstTail(p.Until)
-		}
-		if next := sc.at.next(); sc.started && next.compare(&from) > 0 {
-			from = next
-		}
+		from := sc.start(p)
 		for _, prefix := range p.lists {
 			sc.needy = append(sc.needy, &cursor{part: p, prefix: prefix, from: from})
 		}
-		if len(p.lookups) > 0 {
-			sc.needy = append(sc.needy, &cursor{part: p, lookups: p.lookups, from: from})
+		if rest := sc.s.hot.unseen(p.lookups, &sc.from); len(rest) > 0 {
+			sc.needy = append(sc.needy, &cursor{part: p, lookups: rest, from: from})
 		}
 	}
+}
+
+// hashes are what the hot index knows the plan's keys by.
+func (p *part) hashes(h *hot) []uint64 {
+	if p.hashed == nil {
+		p.hashed = make([]uint64, 0, len(p.lists)+len(p.lookups))
+		for _, keys := range [][][]byte{p.lists, p.lookups} {
+			for _, key := range keys {
+				p.hashed = append(p.hashed, h.hash(key))
+			}
+		}
+	}
+	return p.hashed
 }
 
 // fillWork bounds the work of one fill, so that cancelling is noticed.
@@ -204,7 +300,7 @@ func (sc *scan) step() tail {
 		}
 		sc.heap.pop()
 	}
-	sc.at, sc.started = t, true
+	sc.from = t.next()
 	return t
 }
 
@@ -220,6 +316,7 @@ func (sc *scan) look(r *reader, p *page, t *tail) error {
 		sc.unhit()
 		return err
 	}
+	sc.s.metrics.fromDisk.Inc()
 	return sc.offer(p, t, v, false)
 }
 
@@ -252,7 +349,7 @@ func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
 		part.hit = !expired && part.matches(v)
 		matched = matched || part.hit
 		if !part.hit && part.left == 0 {
-			sc.peeked(part)
+			sc.peeked(part, 1)
 		}
 	}
 	if !matched {
@@ -295,10 +392,19 @@ func (sc *scan) take() (wanted bool) {
 	return wanted
 }
 
-// peeked counts an event that part looked at in vain after its limit.
-func (sc *scan) peeked(part *part) {
-	if part.peek--; part.peek == 0 {
+// peeked counts events that part looked at in vain after its limit.
+func (sc *scan) peeked(part *part, events int) {
+	if part.peek -= events; part.peek <= 0 {
 		sc.finish(part)
+	}
+}
+
+// peekedAt counts events that were looked at in vain, by whichever part.
+func (sc *scan) peekedAt(events int) {
+	for _, part := range sc.parts {
+		if part.left == 0 && !part.done && events > 0 {
+			sc.peeked(part, events)
+		}
 	}
 }
 

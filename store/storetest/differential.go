@@ -247,6 +247,9 @@ func (d *duel) scan() {
 		if p.Done && p2.Done {
 			break
 		}
+		if d.m.Disturb != nil && d.rnd.IntN(3) == 0 {
+			d.m.Disturb(d.s, d.rnd.IntN(100))
+		}
 		if q.UpTo != 0 && d.rnd.IntN(6) == 0 {
 			quiet = false
 			victim := pick(d.rnd, d.known)

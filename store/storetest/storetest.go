@@ -19,6 +19,9 @@ type Maker struct {
 	Open func(t testing.TB) store.Store
 	// Reopen, if not nil, closes s and opens what it has kept.
 	Reopen func(t testing.TB, s store.Store) store.Store
+	// Disturb, if not nil, does something that must not be seen from outside,
+	// n saying what.
+	Disturb func(s store.Store, n int)
 }
 
 // Run holds a store to everything that this package knows.

@@ -1,0 +1,21 @@
+package badgerstore
+
+// SetHotBytes bounds the index of recent events more finely than Options do.
+func (s *Store) SetHotBytes(n int64) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.hot.max = n
+}
+
+// ResetHot forgets the recent events.
+func (s *Store) ResetHot() {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.hot.reset()
+}
+
+// WarmHot reads so many events more into memory.
+func (s *Store) WarmHot(n int) error {
+	_, err := s.warmMore(n)
+	return err
+}

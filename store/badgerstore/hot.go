@@ -1,0 +1,297 @@
+package badgerstore
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"slices"
+	"sort"
+	"sync"
+)
+
+// hot holds the newest events by created_at in memory, with a posting list for
+// every prefix and lookup key that a plan may ask for. It follows Badger: what
+// a transaction has changed is applied when it has succeeded.
+//
+// It covers every stored event whose tail comes before floor, and no other.
+// A full hot drops its oldest event and raises the floor to it.
+type hot struct {
+	max  int64 // bytes
+	seed maphash.Seed
+
+	mu    sync.RWMutex // guards the following
+	floor tail
+	used  int64
+	slots []slot
+	free  []uint32
+	// posts are slots by the hash of a key's prefix, oldest first. Two prefixes
+	// may share a hash: what is found is checked against the filter anyway.
+	posts map[uint64][]uint32
+}
+
+type slot struct {
+	tail  tail
+	value value
+}
+
+func newHot(megabytes int) *hot {
+	return &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), posts: map[uint64][]uint32{}}
+}
+
+func (h *hot) hash(prefix []byte) uint64 { return maphash.Bytes(h.seed, prefix) }
+
+// allEvents is the prefix that all records share.
+var allEvents = []byte{keyRecord}
+
+// hashes returns the posting lists that n is in.
+func (h *hot) hashes(n *stored) []uint64 {
+	list := []uint64{h.hash(allEvents)}
+	n.keys(&n.tail, func(key []byte) {
+		switch key[0] {
+		case keyExpiry:
+		case keyID:
+			list = append(list, h.hash(key))
+		default:
+			list = append(list, h.hash(key[:len(key)-len(tail{})]))
+		}
+	})
+	if key := n.latestKey(&n.tail); key != nil {
+		list = append(list, h.hash(key))
+	}
+	slices.Sort(list) // an event is once in a list, whatever collides
+	return slices.Compact(list)
+}
+
+// cost is what an event in so many posting lists takes, about.
+func cost(v value, lists int) int64 { return int64(cap(v)) + 96 + 40*int64(lists) }
+
+// apply follows a transaction.
+func (h *hot) apply(c *change) {
+	if h.max == 0 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range c.added {
+		if c.added[i].tail.compare(&h.floor) < 0 {
+			h.addLocked(&c.added[i])
+		}
+	}
+	for i := range c.removed {
+		if c.removed[i].tail.compare(&h.floor) < 0 {
+			h.removeLocked(&c.removed[i])
+		}
+	}
+	for h.used > h.max {
+		oldest := h.slots[h.posts[h.hash(allEvents)][0]]
+		h.floor = oldest.tail
+		h.removeLocked(&stored{oldest.tail, oldest.value})
+	}
+}
+
+// extend adds the events that follow the floor, and lowers the floor to to. It
+// reports whether there is room for more.
+func (h *hot) extend(events []stored, to tail) (more bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := range events {
+		if h.used > h.max {
+			h.floor = events[i].tail
+			return false
+		}
+		h.addLocked(&events[i])
+	}
+	h.floor = to
+	return to != lastTail
+}
+
+// reset forgets everything.
+func (h *hot) reset() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.floor, h.used, h.slots, h.free = tail{}, 0, nil, nil
+	clear(h.posts)
+}
+
+func (h *hot) addLocked(n *stored) {
+	at := uint32(len(h.slots))
+	if k := len(h.free); k > 0 {
+		at = h.free[k-1]
+		h.free = h.free[:k-1]
+		h.slots[at] = slot{n.tail, n.value}
+	} else {
+		h.slots = append(h.slots, slot{n.tail, n.value})
+	}
+	lists := h.hashes(n)
+	for _, hash := range lists {
+		list := h.posts[hash]
+		if len(list) == 0 || h.slots[list[len(list)-1]].tail.compare(&n.tail) > 0 {
+			h.posts[hash] = append(list, at)
+		} else {
+			h.posts[hash] = slices.Insert(list, h.olderLocked(list, &n.tail), at)
+		}
+	}
+	h.used += cost(n.value, len(lists))
+}
+
+func (h *hot) removeLocked(n *stored) {
+	lists := h.hashes(n)
+	var at uint32
+	for _, hash := range lists {
+		list := h.posts[hash]
+		i := h.olderLocked(list, &n.tail)
+		if i == len(list) || h.slots[list[i]].tail != n.tail {
+			return // it never was here
+		}
+		at = list[i]
+		switch {
+		case len(list) == 1:
+			delete(h.posts, hash)
+		case i == 0:
+			h.posts[hash] = list[1:]
+		default:
+			h.posts[hash] = slices.Delete(list, i, i+1)
+		}
+	}
+	h.slots[at] = slot{}
+	h.free = append(h.free, at)
+	h.used -= cost(n.value, len(lists))
+}
+
+// olderLocked returns how many of list come after t in a Scan: they are at the
+// front, and t itself, if it is there, is next.
+func (h *hot) olderLocked(list []uint32, t *tail) int {
+	return sort.Search(len(list), func(i int) bool { return h.slots[list[i]].tail.compare(t) <= 0 })
+}
+
+// size returns the number of events and bytes held.
+func (h *hot) size() (events int, bytes int64) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return len(h.slots) - len(h.free), h.used
+}
+
+// run is a posting list being read, newest first.
+type run struct {
+	part *part
+	list []uint32 // what is left; the next is the last
+	slot uint32   // of the next
+	time uint64   // that its tail begins with
+}
+
+// nextLocked moves to the next event that the part admits, and reports whether
+// there is one.
+func (h *hot) nextLocked(r *run, q *scan) bool {
+	for n := len(r.list); n > 0; n-- {
+		at := r.list[n-1]
+		t := &h.slots[at].tail
+		q.looked++
+		if t.created() < r.part.Since {
+			return false
+		}
+		if r.part.admits(t) && (q.q.UpTo == 0 || t.serial() <= q.q.UpTo) {
+			r.list, r.slot, r.time = r.list[:n-1], at, binary.BigEndian.Uint64(t[:])
+			return true
+		}
+	}
+	return false
+}
+
+func (h *hot) beforeLocked(a, b *run) bool {
+	if a.time != b.time {
+		return a.time < b.time
+	}
+	return a.slot != b.slot && h.slots[a.slot].tail.compare(&h.slots[b.slot].tail) < 0
+}
+
+// read appends to sc.batch up to most events that match and that memory
+// covers, from sc.from on. It moves sc.from past what it has looked at, and
+// reports whether that is all that it covers.
+func (h *hot) read(sc *scan, most, work int) (end bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if sc.from.compare(&h.floor) >= 0 {
+		return true
+	}
+	sc.looked = 0
+	h.beginLocked(sc)
+	runs := sc.runs
+	for len(runs) > 0 {
+		if len(sc.batch) >= most || sc.looked >= work {
+			return false
+		}
+		at := runs[0].slot
+		s := &h.slots[at]
+		matched := false
+		for len(runs) > 0 && runs[0].slot == at {
+			r := &runs[0]
+			matched = matched || r.part.matches(s.value)
+			if !h.nextLocked(r, sc) {
+				runs[0] = runs[len(runs)-1]
+				runs = runs[:len(runs)-1]
+			}
+			h.siftLocked(runs, 0)
+		}
+		sc.from = s.tail.next()
+		if matched {
+			sc.batch = append(sc.batch, stored{s.tail, s.value})
+		}
+	}
+	sc.from = h.floor
+	return true
+}
+
+// beginLocked makes the heap of the runs that the scan's parts read.
+func (h *hot) beginLocked(sc *scan) {
+	sc.runs = sc.runs[:0]
+	for _, p := range sc.parts {
+		if p.done {
+			continue
+		}
+		from := sc.start(p)
+		for _, hash := range p.hashes(h) {
+			list := h.posts[hash]
+			if n := len(list); n > 0 && h.slots[list[n-1]].tail.compare(&from) < 0 {
+				before := from.prev()
+				list = list[:h.olderLocked(list, &before)]
+			}
+			r := run{part: p, list: list}
+			if h.nextLocked(&r, sc) {
+				sc.runs = append(sc.runs, r)
+			}
+		}
+	}
+	for i := len(sc.runs)/2 - 1; i >= 0; i-- {
+		h.siftLocked(sc.runs, i)
+	}
+}
+
+// siftLocked moves runs[i] down the heap to where it belongs.
+func (h *hot) siftLocked(runs []run, i int) {
+	for {
+		least := i
+		for down := 2*i + 1; down <= 2*i+2 && down < len(runs); down++ {
+			if h.beforeLocked(&runs[down], &runs[least]) {
+				least = down
+			}
+		}
+		if least == i {
+			return
+		}
+		runs[i], runs[least] = runs[least], runs[i]
+		i = least
+	}
+}
+
+// unseen returns the lookup keys without those whose event is in memory and
+// comes before from: a scan that has come that far has seen it.
+func (h *hot) unseen(keys [][]byte, from *tail) (rest [][]byte) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, key := range keys {
+		list := h.posts[h.hash(key)]
+		if len(list) == 0 || h.slots[list[0]].tail.compare(from) >= 0 {
+			rest = append(rest, key)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,63 @@
+package badgerstore
+
+import (
+	"context"
+
+	badger "github.com/dgraph-io/badger/v4"
+)
+
+// warmChunk is how many events are read into memory between two commits.
+const warmChunk = 256
+
+// warm fills the hot index from the newest event down, until it is full. While
+// it reads a chunk no commit runs, so that none can fall between the chunk and
+// the floor.
+func (s *Store) warm(ctx context.Context) {
+	for ctx.Err() == nil {
+		more, err := s.warmMore(warmChunk)
+		if err != nil {
+			s.log.Error("reading recent events into memory failed", "error", err)
+			return
+		}
+		if !more {
+			events, bytes := s.hot.size()
+			s.log.Debug("recent events are in memory", "events", events, "bytes", bytes)
+			return
+		}
+	}
+}
+
+func (s *Store) warmMore(chunk int) (more bool, err error) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	if s.use() != nil {
+		return false, nil
+	}
+	defer s.life.RUnlock()
+	events, err := s.readRecords(s.hot.floor, chunk)
+	if err != nil {
+		return false, err
+	}
+	to := lastTail
+	if len(events) == chunk {
+		to = events[chunk-1].tail.next()
+	}
+	return s.hot.extend(events, to), nil
+}
+
+// readRecords reads up to most records, from from on.
+func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
+	err = s.db.View(func(txn *badger.Txn) error {
+		it := txn.NewIterator(keysOnly)
+		defer it.Close()
+		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {
+			v, err := itemValue(it.Item(), nil)
+			if err != nil {
+				return err
+			}
+			events = append(events, stored{tailOf(it.Item().Key()), v})
+		}
+		return nil
+	})
+	return events, err
+}
