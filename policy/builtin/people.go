@@ -29,6 +29,11 @@ type peopleConfig struct {
 
 var peopleDefaults = peopleConfig{Refresh: conf.Duration(10 * time.Minute), Trust: trustDefaults}
 
+// empty reports that nobody is meant.
+func (c *peopleConfig) empty() bool {
+	return len(c.PubKeys)+len(c.Files)+len(c.URLs)+len(c.Domains)+len(c.FollowsOf)+len(c.Lists)+len(c.Trust.Roots) == 0
+}
+
 // fileInterval is how often a file's time and size are looked at.
 const fileInterval = 5 * time.Second
 
@@ -98,7 +103,7 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
 	if cfg.Refresh < conf.Duration(time.Second) {
 		bad.add("refresh", "%s is less than 1s", cfg.Refresh)
 	}
-	if len(p.sources) == 1 && len(cfg.PubKeys) == 0 {
+	if cfg.empty() {
 		bad.add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists or trust.roots name anybody")
 	}
 	p.union()

@@ -19,6 +19,7 @@ var registry = map[string]Factory{
 	"auth":    factory("who reads or writes must authenticate", authDefaults, newAuth),
 	"content": factory("what the text of events may be", contentDefaults, newContent),
 	"deny":    factory("certain people do not write", denyDefaults, newDeny),
+	"expr":    factory("an expression decides", exprDefaults, newExpr),
 	"geo":     factory("events from an area of the earth", geoDefaults, newGeo),
 	"kinds":   factory("only some kinds of events", kindsConfig{}, newKinds),
 	"limits":  factory("how large an event may be", limitsConfig{}, newLimits),
