@@ -15,8 +15,9 @@ type laneTable [entriesP]wide
 // Set, then call Verify. It is not safe for concurrent use, and must come from
 // NewBatch, which aligns it to cache lines.
 type Batch struct {
-	acc, accG jacobian
-	sum       sumTemps
+	acc, accG jacobian // -e*P and s*G
+	sum       jacobian // of the two
+	temps     sumTemps
 	q         affine
 	t         [4]wide
 	pow       powers
@@ -34,6 +35,7 @@ type Batch struct {
 
 	r   wide   // x of R, as the signature has it
 	bad uint16 // lanes that are refused whatever the sum
+	noS uint16 // lanes with s = 0
 }
 
 // NewBatch returns an empty Batch.
@@ -59,6 +61,10 @@ func (b *Batch) Set(lane int, pubKey, msg *[32]byte, sig *[64]byte) {
 		return
 	}
 	b.bad &^= 1 << lane
+	b.noS &^= 1 << lane
+	if s == (secp.Scalar{}) {
+		b.noS |= 1 << lane
+	}
 	e := secp.Challenge(rBytes, pubKey, msg)
 	k1, k2 := secp.SplitOdd(&e)
 	b.px.set(lane, &x)
@@ -79,12 +85,12 @@ func (b *Batch) Verify(n int) (valid, undecided uint16) {
 	b.multiplesOfP(g)
 	b.multiplyP(g)
 	b.multiplyG(g)
-	b.addSums(g)
+	infinite := b.addSums(g)
 	b.toAffine(g)
-	g.sub(&b.t[0], &b.acc.x, &b.r)
+	g.sub(&b.t[0], &b.sum.x, &b.r)
 	sameX, _ := g.zeroAndOdd(&b.t[0])
-	_, oddY := g.zeroAndOdd(&b.acc.y)
-	noSum, _ := g.zeroAndOdd(&b.acc.z)
+	_, oddY := g.zeroAndOdd(&b.sum.y)
+	noSum, _ := g.zeroAndOdd(&b.sum.z)
 	open := uint16(1<<n-1) &^ b.bad
-	return open & sameX &^ (oddY | noSum), open & noSum
+	return open & sameX &^ (oddY | noSum), open & noSum &^ infinite
 }

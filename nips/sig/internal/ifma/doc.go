@@ -32,7 +32,9 @@
 // # Exceptional lanes
 //
 // The additions are incomplete. A sum that the formulas do not cover leaves
-// Z = 0, which all later steps keep, and the lane is reported as undecided.
-// Who knows a secret key can force it (s = e*d makes R infinite), so the caller
-// needs a complete verifier of a like cost for these lanes.
+// Z = 0, which all later steps keep. The sum of s*G and -e*P, where who knows a
+// secret key can force that, is completed (addExceptions). The additions within
+// each of the two meet equal points only if half-length parts of the hash e
+// collide with a digit, or at s = 0, whose sum is completed too; such a lane is
+// reported as undecided, and the caller needs a complete verifier for it.
 package ifma

@@ -59,12 +59,12 @@ func (b *Batch) liftX(g groups) {
 	b.bad |= ^onCurve
 }
 
-// toAffine divides acc by its Z, if that is not 0.
+// toAffine divides sum by its Z, if that is not 0.
 func (b *Batch) toAffine(g groups) {
-	b.pow.a = b.acc.z
+	b.pow.a = b.sum.z
 	b.pow.inv(g)
 	g.sqr(&b.t[0], &b.pow.acc)
 	g.mul(&b.t[1], &b.t[0], &b.pow.acc)
-	g.mul(&b.acc.x, &b.acc.x, &b.t[0])
-	g.mul(&b.acc.y, &b.acc.y, &b.t[1])
+	g.mul(&b.sum.x, &b.sum.x, &b.t[0])
+	g.mul(&b.sum.y, &b.sum.y, &b.t[1])
 }

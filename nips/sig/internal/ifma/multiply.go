@@ -8,14 +8,14 @@ package ifma
 func (b *Batch) multiplesOfP(g groups) {
 	twice := &b.accG
 	twice.x, twice.y, twice.z = b.px, b.py, b.one
-	g.double(twice, &b.sum, 1)
+	g.double(twice, &b.temps, 1)
 	b.q.x, b.q.y = twice.x, twice.y
 	b.scale(g, &b.px, &b.py, &twice.z, 0)
 	b.acc.x, b.acc.y, b.acc.z = b.tableX[0], b.tableY[0], b.one
 	for i := 1; i < entriesP; i++ {
-		g.addAffine(&b.acc, &b.sum, &b.q)
+		g.addAffine(&b.acc, &b.temps, &b.q)
 		b.tableX[i], b.tableY[i] = b.acc.x, b.acc.y
-		b.ratio[i] = b.sum[0]
+		b.ratio[i] = b.temps[0]
 	}
 	g.mul(&b.z, &b.acc.z, &twice.z)
 	z := &b.t[2]
@@ -46,9 +46,9 @@ func (b *Batch) multiplyP(g groups) {
 	b.acc.x, b.acc.y, b.acc.z = b.q.x, b.q.y, b.one
 	b.addP2(g, last)
 	for i := last - 1; i >= 0; i-- {
-		g.double(&b.acc, &b.sum, widthP)
+		g.double(&b.acc, &b.temps, widthP)
 		g.choose(&b.q, &b.tableX, &b.tableY, &b.digitsP1[i])
-		g.addAffine(&b.acc, &b.sum, &b.q)
+		g.addAffine(&b.acc, &b.temps, &b.q)
 		b.addP2(g, i)
 	}
 	g.mul(&b.acc.z, &b.acc.z, &b.z) // back to the curve itself
@@ -57,7 +57,7 @@ func (b *Batch) multiplyP(g groups) {
 // addP2 adds a digit of the half of e that multiplies lambda*P.
 func (b *Batch) addP2(g groups, window int) {
 	g.choose(&b.q, &b.tableBetaX, &b.tableY, &b.digitsP2[window])
-	g.addAffine(&b.acc, &b.sum, &b.q)
+	g.addAffine(&b.acc, &b.temps, &b.q)
 }
 
 // multiplyG sets accG = s*G.
@@ -67,37 +67,6 @@ func (b *Batch) multiplyG(g groups) {
 	b.accG.x, b.accG.y, b.accG.z = b.q.x, b.q.y, b.one
 	for i := 1; i < windowsG; i++ {
 		g.gather(&b.q, &table[i], &b.digitsG[i])
-		g.addAffine(&b.accG, &b.sum, &b.q)
+		g.addAffine(&b.accG, &b.temps, &b.q)
 	}
-}
-
-// addSums sets acc = acc + accG, with Z = 0 where one is infinite or they are
-// equal but for the sign. It is EFD "add-1998-cmo-2" (12M + 4S).
-func (b *Batch) addSums(g groups) {
-	p, q := &b.acc, &b.accG
-	u1, h, s1, r := &b.t[0], &b.t[1], &b.t[2], &b.t[3]
-	zz1, zz2, hh, hhh := &b.sum[0], &b.sum[1], &b.sum[2], &b.sum[3]
-	g.sqr(zz1, &p.z)
-	g.sqr(zz2, &q.z)
-	g.mul(u1, &p.x, zz2) // U1 = X1*Z2^2
-	g.mul(h, &q.x, zz1)  // H = X2*Z1^2 - U1
-	g.sub(h, h, u1)
-	g.mul(s1, &p.y, zz2) // S1 = Y1*Z2^3
-	g.mul(s1, s1, &q.z)
-	g.mul(r, &q.y, zz1) // R = Y2*Z1^3 - S1
-	g.mul(r, r, &p.z)
-	g.sub(r, r, s1)
-	g.mul(&p.z, &p.z, &q.z) // Z3 = Z1*Z2*H
-	g.mul(&p.z, &p.z, h)
-	g.sqr(hh, h)
-	g.mul(hhh, hh, h)
-	g.mul(u1, u1, hh) // V = U1*H^2
-	g.sqr(&p.x, r)    // X3 = R^2 - H^3 - 2*V
-	g.sub(&p.x, &p.x, hhh)
-	g.sub(&p.x, &p.x, u1)
-	g.sub(&p.x, &p.x, u1)
-	g.sub(u1, u1, &p.x) // Y3 = R*(V - X3) - S1*H^3
-	g.mul(&p.y, r, u1)
-	g.mul(s1, s1, hhh)
-	g.sub(&p.y, &p.y, s1)
 }

@@ -60,8 +60,7 @@ func recodeP(windows *[windowsP]digits, lane int, k *secp.Int192) {
 }
 
 // recodeG recodes s into one lane of every window: itself if it is odd, else
-// -(n-s). For s = 0 the digits are those of -n, whose sum is infinity: the
-// lane comes out as undecided.
+// -(n-s). For s = 0 the digits are those of -n, whose sum is infinity.
 func recodeG(windows *[windowsG]digits, lane int, s *secp.Scalar) {
 	k, negative := *s, s[0]&1 == 0
 	if negative {
