@@ -13,6 +13,7 @@ type hooks struct {
 	counts    []countLink
 	lives     []liveLink
 	observers []Observer
+	subIDs    bool
 }
 
 type countLink struct {
@@ -38,7 +39,13 @@ func (h *hooks) add(n *Named) {
 	if p, ok := n.Policy.(Observer); ok {
 		h.observers = append(h.observers, p)
 	}
+	if p, ok := n.Policy.(SubIDPolicy); ok && p.WantsSubID() {
+		h.subIDs = true
+	}
 }
+
+// WantsSubID reports that filters must be asked about with WithSubID.
+func (c *Chain) WantsSubID() bool { return c != nil && c.hooks.subIDs }
 
 // Rewrite returns the filter that is to be asked about and answered instead of
 // f, in most cases f itself.

@@ -26,7 +26,7 @@ type LivePolicy interface {
 	Live(c Client, e *event.Event) bool
 }
 
-// Observer learns what has happened. It must return soon: Saved is called by
+// Observer learns what has happened. Saved must return at once: it is called by
 // the goroutine that passes events on to everybody.
 type Observer interface {
 	// Authenticated follows every successful AUTH; c.Authed knows it already.
@@ -34,6 +34,12 @@ type Observer interface {
 	// Saved follows every event that was stored, or, if it is ephemeral,
 	// accepted, before it is passed on.
 	Saved(c Client, e *event.Event)
+}
+
+// SubIDPolicy is a policy that asks SubID of the context of Rewrite, Filter or
+// Count. The others cost no context.
+type SubIDPolicy interface {
+	WantsSubID() bool
 }
 
 type subIDKey struct{}
@@ -44,7 +50,8 @@ func WithSubID(ctx context.Context, id string) context.Context {
 	return context.WithValue(ctx, subIDKey{}, id)
 }
 
-// SubID returns the subscription id of a REQ, COUNT or NEG-OPEN, or "".
+// SubID returns the subscription id of a REQ, COUNT or NEG-OPEN, or "". Only a
+// SubIDPolicy may rely on it.
 func SubID(ctx context.Context) string {
 	id, _ := ctx.Value(subIDKey{}).(string)
 	return id

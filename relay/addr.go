@@ -35,6 +35,24 @@ func originOf(r *http.Request, trusted []netip.Prefix) origin {
 	return origin{ip: ip, url: unique.Make(scheme + strings.ToLower(host))}
 }
 
+// direct returns r as it would be without proxies, and without what a client
+// says about some: from the client's address, to the host that it asked for.
+// X-Forwarded-Proto says which scheme that was.
+func direct(r *http.Request, trusted []netip.Prefix) *http.Request {
+	o := originOf(r, trusted)
+	r = r.Clone(r.Context())
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host"} {
+		r.Header.Del(name)
+	}
+	scheme, host, _ := strings.Cut(o.url.Value(), "://")
+	r.Host = host
+	r.Header.Set("X-Forwarded-Proto", "http"+strings.TrimPrefix(scheme, "ws"))
+	if o.ip.IsValid() && o.ip != peerAddr(r.RemoteAddr) {
+		r.RemoteAddr = netip.AddrPortFrom(o.ip, 0).String()
+	}
+	return r
+}
+
 func peerAddr(hostport string) netip.Addr {
 	ap, err := netip.ParseAddrPort(hostport)
 	if err != nil {

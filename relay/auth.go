@@ -15,10 +15,11 @@ import (
 // maxIdentities is how many public keys one connection may prove to be.
 const maxIdentities = 64
 
-// sendChallenge sends the NIP-42 challenge if that has not been done yet.
+// RequestAuth sends the NIP-42 challenge if that has not been done yet. It never
+// waits.
 // Clients hold things back while a challenge is open, so it is not sent before
 // something needs it.
-func (s *session) sendChallenge() {
+func (s *session) RequestAuth() {
 	challenge := s.Challenge()
 	s.mu.Lock()
 	sent := s.challenged

@@ -43,7 +43,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if st.cfg.AuthOnConnect {
-		c.sendChallenge()
+		c.RequestAuth()
 	}
 	c.out.open(conn)
 	// The session gets a goroutine of its own, so that net/http's, its stack and

@@ -70,7 +70,7 @@ func (s *session) refuse(t *ticket, v policy.Verdict) {
 		v.Reason = reason.Blocked
 	}
 	if v.Reason == reason.AuthRequired {
-		s.sendChallenge()
+		s.RequestAuth()
 	}
 	t.refuse(fateRefused, v.Reason, v.Text)
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,7 +40,12 @@ func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	s.deps.Handler.ServeHTTP(w, r)
+	s.hand(w, r)
+}
+
+// hand leaves the request to Deps.Handler.
+func (s *Server) hand(w http.ResponseWriter, r *http.Request) {
+	s.deps.Handler.ServeHTTP(w, direct(r, s.settings.Load().cfg.TrustedProxies))
 }
 
 func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +57,7 @@ func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		if s.deps.Handler != nil {
-			s.deps.Handler.ServeHTTP(w, r)
+			s.hand(w, r)
 			return
 		}
 		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
@@ -79,7 +85,20 @@ func allowAll(h http.Header) {
 func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request) {
 	allowAll(w.Header())
 	w.Header().Set("Vary", "Accept")
-	send(w, r, nip11.ContentType, s.settings.Load().doc)
+	send(w, r, nip11.ContentType, s.describe(r, s.settings.Load()))
+}
+
+// describe is the NIP-11 document that answers r.
+func (s *Server) describe(r *http.Request, st *settings) []byte {
+	if s.deps.Describe == nil {
+		return st.doc
+	}
+	doc, err := s.deps.Describe(direct(r, st.cfg.TrustedProxies), st.doc)
+	if err != nil {
+		s.deps.Log.Error("the information document cannot be changed", "err", err)
+		return st.doc
+	}
+	return doc
 }
 
 // servePage shows the relay to a person with a browser.
@@ -89,7 +108,16 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	if url == "" {
 		url = originOf(r, st.cfg.TrustedProxies).url.Value()
 	}
-	body, err := web.Home(web.Relay{Info: &st.info, URL: url})
+	info := &st.info
+	if s.deps.Describe != nil {
+		described := new(nip11.Document)
+		if err := json.Unmarshal(s.describe(r, st), described); err != nil {
+			s.deps.Log.Error("the information document cannot be shown", "err", err)
+		} else {
+			info = described
+		}
+	}
+	body, err := web.Home(web.Relay{Info: info, URL: url})
 	if err != nil {
 		s.deps.Log.Error("the page cannot be made", "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)

@@ -38,6 +38,8 @@ func (s *session) mayHear(e *event.Event) bool {
 
 // publish passes an accepted event on to the live subscriptions.
 func (s *Server) publish(p publication) {
-	p.chain.Saved(p.s, p.e)
+	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
+		p.chain.Saved(p.s, p.e)
+	}
 	s.index.Publish(p.serial, p.e, &ws.Body{Raw: p.e.Raw})
 }

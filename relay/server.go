@@ -37,8 +37,12 @@ type Deps struct {
 	Metrics  *prometheus.Registry // nil: counts for nobody
 	Now      func() time.Time     // nil: time.Now
 	// Handler answers requests that are not the relay's own: other paths, and
-	// on "/" every method but GET, HEAD and OPTIONS. nil: 404 and 405.
+	// on "/" every method but GET, HEAD and OPTIONS. It sees them as they would
+	// be without proxies. nil: 404 and 405.
 	Handler http.Handler
+	// Describe changes the information document (NIP-11) that is sent and shown
+	// for a request, which it sees like Handler. nil: nothing is changed.
+	Describe func(r *http.Request, document []byte) ([]byte, error)
 }
 
 // Server is one relay. Its parts, from the socket to the disk and back:

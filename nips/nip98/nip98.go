@@ -21,30 +21,22 @@ import (
 // Window is how far the event's created_at may be from now, either way.
 const Window = 60 * time.Second
 
-// maxSeen bounds how many events a Checker remembers.
-const maxSeen = 4096
-
-// Checker lets each event in once. The zero Checker is ready; it is safe for
-// concurrent use.
-type Checker struct {
-	mu   sync.Mutex // guards the following
-	seen map[event.ID]int64
-}
-
-// Check returns the key that signed the request. method and rawURL are the
+// Verify returns the event that signs the request. method and rawURL are the
 // request's own, body its whole body; an error's text is fit for the caller.
-func (c *Checker) Check(authorization, method, rawURL string, body []byte, now time.Time) (event.PubKey, error) {
+// The event may have been used before: that is Seen's to say, once it is known
+// that its author is somebody.
+func Verify(authorization, method, rawURL string, body []byte, now time.Time) (*event.Event, error) {
 	e, err := decode(authorization)
 	if err != nil {
-		return event.PubKey{}, err
+		return nil, err
 	}
 	if err := matches(e, method, rawURL, body, now.Unix()); err != nil {
-		return event.PubKey{}, err
+		return nil, err
 	}
 	if !signed(e) {
-		return event.PubKey{}, errors.New("the signature does not hold")
+		return nil, errors.New("the signature does not hold")
 	}
-	return e.PubKey, c.once(e, now.Unix())
+	return e, nil
 }
 
 func decode(authorization string) (*event.Event, error) {
@@ -74,14 +66,15 @@ func matches(e *event.Event, method, rawURL string, body []byte, now int64) erro
 		return fmt.Errorf("the u tag says %q, this is %q", u, rawURL)
 	case !strings.EqualFold(m, method):
 		return fmt.Errorf("the method tag says %q, this is %q", m, method)
-	case payload != hex.EncodeToString(sum[:]):
+	case payload != hex.EncodeToString(sum[:]) && (payload != "" || len(body) > 0):
 		return errors.New("the payload tag is not the sha256 of the body")
 	}
 	return nil
 }
 
-// sameURL compares host and path; ws and http, wss and https are the same
-// place, and so are a path of "" and of "/".
+// sameURL compares host, path and query. The scheme says nothing: who stands
+// behind a proxy is asked by http for what is https outside, and relays are
+// named by ws and wss too. A path of "" and of "/" are the same.
 func sameURL(a, b string) bool {
 	x, err := url.Parse(a)
 	if err != nil {
@@ -113,25 +106,36 @@ func signed(e *event.Event) bool {
 	return err == nil && s.Verify(e.ID[:], pk)
 }
 
-// once refuses an event that came before. What is past the window need not be
-// remembered: its time alone refuses it.
-func (c *Checker) once(e *event.Event, now int64) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.seen == nil {
-		c.seen = map[event.ID]int64{}
+// maxSeen bounds how many events a Seen remembers.
+const maxSeen = 4096
+
+// Seen lets each event in once. The zero Seen is ready; it is safe for
+// concurrent use. It forgets what is past the Window, whose time alone refuses
+// it; when it is full it lets nobody in, so ask it only about events of those
+// who may come in.
+type Seen struct {
+	mu sync.Mutex // guards the following
+	at map[event.ID]int64
+}
+
+// Add returns an error, fit for the caller, if e came before.
+func (s *Seen) Add(e *event.Event, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at == nil {
+		s.at = map[event.ID]int64{}
 	}
-	for id, at := range c.seen {
-		if at < now-2*int64(Window/time.Second) {
-			delete(c.seen, id)
+	for id, at := range s.at {
+		if at < now.Unix()-int64(Window/time.Second) {
+			delete(s.at, id)
 		}
 	}
-	if _, ok := c.seen[e.ID]; ok {
+	if _, ok := s.at[e.ID]; ok {
 		return errors.New("this event was used before")
 	}
-	if len(c.seen) >= maxSeen {
+	if len(s.at) >= maxSeen {
 		return errors.New("too many calls: try again in a minute")
 	}
-	c.seen[e.ID] = e.CreatedAt
+	s.at[e.ID] = e.CreatedAt
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nbd-wtf/go-nostr"
 
+	"moa/nips/event"
 	"moa/nips/nip98"
 )
 
@@ -58,7 +59,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"another body", "payload", func(e *nostr.Event) { e.Tags[2][1] = strings.Repeat("0", 64) }},
 		{"no payload", "payload", func(e *nostr.Event) { e.Tags = e.Tags[:2] }},
 	} {
-		_, err := new(nip98.Checker).Check(header(t, c.change), "POST", target, []byte(body), now)
+		_, err := nip98.Verify(header(t, c.change), "POST", target, []byte(body), now)
 		if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
@@ -73,20 +74,50 @@ func TestBadHeadersAndSignatures(t *testing.T) {
 	e.Sig = strings.Repeat("0", 128)
 	forged, _ := json.Marshal(e)
 	for _, h := range []string{"", "Bearer x", "Nostr !", "Nostr e30=", "Nostr " + base64.StdEncoding.EncodeToString(forged)} {
-		if _, err := new(nip98.Checker).Check(h, "POST", target, []byte(body), now); err == nil {
+		if _, err := nip98.Verify(h, "POST", target, []byte(body), now); err == nil {
 			t.Errorf("%q was let in", h)
 		}
 	}
 }
 
-func TestAnEventIsGoodForOneCall(t *testing.T) {
-	var c nip98.Checker
-	h := header(t, nil)
-	pk, err := c.Check(h, "POST", target, []byte(body), now)
-	if want, _ := nostr.GetPublicKey(secret); err != nil || pk.String() != want {
-		t.Fatal(pk, err)
+func TestABodylessCallNeedsNoPayload(t *testing.T) {
+	h := header(t, func(e *nostr.Event) { e.Tags = nostr.Tags{{"u", target}, {"method", "GET"}} })
+	if _, err := nip98.Verify(h, "GET", target, nil, now); err != nil {
+		t.Fatal(err)
 	}
-	if _, err := c.Check(h, "POST", target, []byte(body), now.Add(time.Second)); err == nil {
-		t.Fatal("the same event was let in twice")
+}
+
+func TestAnEventIsGoodForOneCall(t *testing.T) {
+	var seen nip98.Seen
+	e, err := nip98.Verify(header(t, nil), "POST", target, []byte(body), now)
+	if want, _ := nostr.GetPublicKey(secret); err != nil || e.PubKey.String() != want {
+		t.Fatal(e, err)
+	}
+	if err := seen.Add(e, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, later := range []time.Duration{0, time.Second, nip98.Window} {
+		if err := seen.Add(e, now.Add(later)); err == nil {
+			t.Fatalf("the same event was let in again after %v", later)
+		}
+	}
+}
+
+func TestSeenIsBounded(t *testing.T) {
+	var seen nip98.Seen
+	e := event.Event{CreatedAt: now.Unix()}
+	var err error
+	n := 0
+	for ; err == nil && n < 1<<16; n++ {
+		e.ID[0], e.ID[1] = byte(n), byte(n>>8)
+		err = seen.Add(&e, now)
+	}
+	if err == nil {
+		t.Fatal("65536 events are remembered")
+	}
+	e.ID[2] = 1
+	e.CreatedAt += int64(nip98.Window/time.Second) + 1
+	if err := seen.Add(&e, now.Add(nip98.Window+time.Second)); err != nil {
+		t.Fatalf("after a minute: %v", err)
 	}
 }

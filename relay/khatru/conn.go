@@ -4,10 +4,12 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"github.com/fiatjaf/khatru"
 
+	"moa/nips/event"
 	"moa/policy"
 )
 
@@ -16,6 +18,7 @@ import (
 // write to their connection do nothing for a client that does not.
 type engineClient interface {
 	Challenge() string        // of NIP-42; makes one if there is none yet
+	RequestAuth()             // sends it, unless that was done before; never waits
 	Send(message []byte) bool // queues a relay message; never waits
 }
 
@@ -23,50 +26,65 @@ type engineClient interface {
 // made for the first hook that asks, so that hooks which never look at their
 // connection cost it nothing.
 type conn struct {
+	// Fixed once made.
 	d      *Door
 	client policy.Client // nil: no connection, an import for instance
 	r      *http.Request
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	// order keeps a change of identity and the hooks that read it apart, for
-	// khatru's AuthedPublicKey is a plain field: hooks run under RLock.
-	order sync.RWMutex
+	gate gate // held by every hook, and against them when identity changes
 
-	mu     sync.Mutex // guards the following; taken after order
+	mu     sync.Mutex // guards the following
 	ws     *khatru.WebSocket
-	pubkey string // the last one proved, hex
+	pubkey event.PubKey // the last one proved
+	proved bool
 }
 
 func (d *Door) newConn(c policy.Client, r *http.Request) *conn {
 	cn := &conn{d: d, client: c, r: r}
-	cn.ctx, cn.cancel = context.WithCancel(context.Background())
+	cn.ctx, cn.cancel = context.WithCancel(d.life)
 	return cn
 }
 
-// conn returns the connection of c. Of a client that never connected, an
-// import for instance, hooks see no connection.
+// conn returns the connection of c. For one that has gone, or that came before
+// the door was there, one is made up from what c says. Of a client that is no
+// connection at all, an import for instance, hooks see none.
 func (d *Door) conn(c policy.Client) *conn {
-	if c != nil {
-		if v, ok := d.conns.Load(c.ID()); ok {
-			return v.(*conn)
-		}
+	if c == nil {
+		return &conn{d: d, ctx: d.life}
 	}
-	return &conn{d: d, ctx: context.Background()}
+	if v, ok := d.conns.Load(c.ID()); ok {
+		return v.(*conn)
+	}
+	if !c.IP().IsValid() {
+		return &conn{d: d, ctx: d.life}
+	}
+	cn := &conn{d: d, client: c, ctx: d.life, r: &http.Request{
+		Method: http.MethodGet, Host: c.Host(), URL: &url.URL{Path: "/"}, Header: http.Header{},
+		RemoteAddr: net.JoinHostPort(c.IP().String(), "0"),
+	}}
+	cn.identify()
+	return cn
 }
 
-// do runs a hook while the connection's identity cannot change.
-func (c *conn) do(hook func(ctx context.Context)) { c.doFor("", hook) }
-
-func (c *conn) doFor(subID string, hook func(ctx context.Context)) {
+// do runs a hook on behalf of the connection's own goroutine.
+func (c *conn) do(subID string, hook func(ctx context.Context)) {
 	c.identify()
-	c.order.RLock()
-	defer c.order.RUnlock()
-	hook(hookContext{Context: c.ctx, c: c, subID: subID})
+	c.run(c.ctx, subID, hook)
+}
+
+// run runs a hook. It does not look whether the client has proved another
+// identity meanwhile, and so waits for nobody.
+func (c *conn) run(ctx context.Context, subID string, hook func(ctx context.Context)) {
+	c.gate.enter()
+	defer c.gate.leave()
+	hook(hookContext{Context: ctx, c: c, subID: subID})
 }
 
 // identify takes over whom the client has proved to be. khatru knows one
-// public key a connection: the last.
+// public key a connection: the last. It waits for hooks of this connection
+// that are running, and is called by the connection's own goroutine only.
 func (c *conn) identify() {
 	if c.client == nil {
 		return
@@ -75,28 +93,29 @@ func (c *conn) identify() {
 	if len(authed) == 0 {
 		return
 	}
-	pubkey := authed[len(authed)-1].String()
-	if c.knows(pubkey) {
-		return
-	}
-	c.order.Lock()
-	defer c.order.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first := c.pubkey == ""
-	c.pubkey = pubkey
-	if c.ws != nil {
-		c.ws.AuthedPublicKey = pubkey
-		if first {
-			close(c.ws.Authed)
-		}
+	if last := authed[len(authed)-1]; !c.is(last) {
+		c.gate.change(func() { c.become(last) })
 	}
 }
 
-func (c *conn) knows(pubkey string) bool {
+func (c *conn) is(pk event.PubKey) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.pubkey == pubkey
+	return c.proved && c.pubkey == pk
+}
+
+func (c *conn) become(pk event.PubKey) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.proved
+	c.pubkey, c.proved = pk, true
+	if c.ws == nil {
+		return
+	}
+	c.ws.AuthedPublicKey = pk.String()
+	if first {
+		close(c.ws.Authed)
+	}
 }
 
 // webSocket returns khatru's object for this connection, always the same one,
@@ -107,28 +126,28 @@ func (c *conn) webSocket() *khatru.WebSocket {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ws == nil {
-		send := func([]byte) {}
-		challenge := ""
-		if ec, ok := c.client.(engineClient); ok {
-			send = func(message []byte) { ec.Send(message) }
-			challenge = ec.Challenge()
-		}
-		ws, err := c.d.mint.make(c.ctx, c.r, send)
-		if err != nil {
-			panic(err) // New has proved that it works
-		}
-		ws.Challenge, ws.AuthedPublicKey = challenge, c.pubkey
-		if c.pubkey != "" {
-			close(ws.Authed)
-		}
-		c.ws = ws
+	if c.ws != nil {
+		return c.ws
 	}
-	return c.ws
+	send, challenge := func([]byte) {}, ""
+	if ec, ok := c.client.(engineClient); ok {
+		send, challenge = sender(ec), ec.Challenge()
+	}
+	ws, err := c.d.mint.make(c.ctx, c.r, send)
+	if err != nil {
+		panic(err) // New has proved that it works
+	}
+	ws.Challenge = challenge
+	if c.proved {
+		ws.AuthedPublicKey = c.pubkey.String()
+		close(ws.Authed)
+	}
+	c.ws = ws
+	return ws
 }
 
-// hookContext is what a hook receives: it ends with the connection and
-// answers the keys that khatru's helpers ask for.
+// hookContext is what a hook receives: it answers the keys that khatru's
+// helpers ask for.
 type hookContext struct {
 	context.Context
 	c     *conn

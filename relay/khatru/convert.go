@@ -12,9 +12,9 @@ import (
 	"moa/policy"
 )
 
-// lastEvent keeps the last conversion: the hooks of one event are called close
-// together, and PreventBroadcast once a subscriber. Hooks share the copy, as
-// they do in khatru; moa's bytes are never theirs.
+// lastEvent keeps the last conversion of a live event, for PreventBroadcast is
+// asked once a subscriber. Hooks share the copy, as they do in khatru; moa's
+// bytes are never theirs.
 type lastEvent struct{ p atomic.Pointer[conversion] }
 
 type conversion struct {
@@ -86,8 +86,12 @@ func toKhatruFilter(f *event.Filter) nostr.Filter {
 
 // fromKhatruFilter goes through JSON: what a hook has put there is checked
 // like what a client sends. JSON leaves out an empty list, which means nothing
-// can match, so it is put back.
+// can match, so it is put back; and LimitZero says "no stored events" whatever
+// Limit is, as khatru's own policies set it.
 func fromKhatruFilter(nf nostr.Filter) (*event.Filter, error) {
+	if nf.LimitZero {
+		nf.Limit = 0
+	}
 	b, err := nf.MarshalJSON()
 	if err != nil {
 		return nil, err
@@ -108,8 +112,8 @@ func fromKhatruFilter(nf nostr.Filter) (*event.Filter, error) {
 	return f, nil
 }
 
-// refusal reads a hook's message the way khatru does: with a known prefix as
-// it is, without one as `blocked`.
+// refusal reads a hook's message: with a known prefix as it is, with another or
+// none as `blocked`.
 func refusal(msg string) policy.Verdict {
 	if prefix, text, ok := strings.Cut(msg, ": "); ok {
 		switch r := reason.Reason(prefix); r {

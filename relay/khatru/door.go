@@ -6,7 +6,19 @@
 // It is the only package that imports khatru. It does not use khatru's engine:
 // no listener, no websocket, no goroutine a message. Hooks that would replace
 // moa's store (StoreEvent, QueryEvents, …) are refused by New with an error
-// that names them.
+// that names them, and the relay's methods that reach that engine (Start,
+// AddEvent, BroadcastEvent) reach nobody.
+//
+// What differs from khatru, for its users' good: RejectFilter is asked about
+// COUNT and `limit:0` too. OnEventSaved and OnEphemeralEvent run after the
+// commit on a goroutine of their own, one event after the other, and their
+// context outlives the connection. An event that is refused, stale, a duplicate
+// or deleted reaches none of the hooks behind RejectEvent.
+//
+// PreventBroadcast runs where all live events pass, once for each subscriber:
+// it must look at what it is given and return, and never wait for anything. A
+// hook of one connection must not wait for that connection to authenticate, for
+// identities change between hooks; a goroutine that it starts may.
 package khatru
 
 import (
@@ -16,40 +28,50 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/fiatjaf/khatru"
 	"github.com/nbd-wtf/go-nostr"
+	"github.com/nbd-wtf/go-nostr/nip11"
 
 	"moa/nips/event"
 	"moa/nips/nip98"
-	"moa/nips/reason"
 	"moa/policy"
 )
 
 // Options are what a *khatru.Relay does not say of itself.
 type Options struct {
+	// URL is the relay's public ws:// or wss:// URL. "": the ServiceURL of the
+	// *khatru.Relay, and if there is none the host that is asked for.
+	URL string
 	// Admins may call the management API (NIP-86). None: nobody may.
 	Admins []event.PubKey
 }
 
 // Door is a *khatru.Relay as a policy of moa. It takes copies of the hook
-// lists at New: a hook appended later is not called.
+// lists at New: a hook appended later is not called. One door serves one relay
+// for as long as it runs, also when its chain is replaced.
 type Door struct {
+	// Fixed once made.
 	hooks
 	rl   *khatru.Relay
 	o    Options
 	keys contextKeys
 	mint *mint
+	life context.Context // of what hooks do; ends with Close
+	end  context.CancelFunc
 
-	callers nip98.Checker
+	callers nip98.Seen
 	conns   sync.Map // of uint64 (policy.Client.ID) to *conn
-	last    lastEvent
+	live    lastEvent
+	backlog backlog
 }
 
 var _ interface {
 	policy.LatePolicy
 	policy.FilterPolicy
+	policy.SubIDPolicy
 	policy.CountPolicy
 	policy.Rewriter
 	policy.LivePolicy
@@ -69,9 +91,10 @@ type hooks struct {
 	onEventSaved      []func(context.Context, *nostr.Event)
 	onEphemeralEvent  []func(context.Context, *nostr.Event)
 	preventBroadcast  []func(*khatru.WebSocket, *nostr.Event) bool
+	overwriteInfo     []func(context.Context, *http.Request, nip11.RelayInformationDocument) nip11.RelayInformationDocument
 }
 
-// New opens a door to rl's hooks.
+// New opens a door to rl's hooks. Close ends what it does in the background.
 func New(rl *khatru.Relay, o Options) (*Door, error) {
 	if err := refused(rl); err != nil {
 		return nil, err
@@ -80,181 +103,77 @@ func New(rl *khatru.Relay, o Options) (*Door, error) {
 	if err != nil {
 		return nil, err
 	}
-	// HandleNIP11 appends to this list on every request: without spare capacity
-	// each request gets an array of its own.
-	rl.Info.SupportedNIPs = slices.Clip(rl.Info.SupportedNIPs)
-	d := &Door{
-		rl: rl, o: o, keys: keys, mint: newMint(),
-		hooks: hooks{
-			rejectEvent:       slices.Clone(rl.RejectEvent),
-			rejectFilter:      slices.Clone(rl.RejectFilter),
-			rejectCountFilter: slices.Clone(rl.RejectCountFilter),
-			overwriteFilter:   slices.Clone(rl.OverwriteFilter),
-			rejectConnection:  slices.Clone(rl.RejectConnection),
-			onConnect:         slices.Clone(rl.OnConnect),
-			onDisconnect:      slices.Clone(rl.OnDisconnect),
-			onEventSaved:      slices.Clone(rl.OnEventSaved),
-			onEphemeralEvent:  slices.Clone(rl.OnEphemeralEvent),
-			preventBroadcast:  slices.Clone(rl.PreventBroadcast),
-		},
+	if o.URL == "" {
+		o.URL = rl.ServiceURL
 	}
-	return d, d.mint.prove()
+	d := &Door{rl: rl, o: o, keys: keys, mint: newMint(), hooks: hooks{
+		rejectEvent:       slices.Clone(rl.RejectEvent),
+		rejectFilter:      slices.Clone(rl.RejectFilter),
+		rejectCountFilter: slices.Clone(rl.RejectCountFilter),
+		overwriteFilter:   slices.Clone(rl.OverwriteFilter),
+		rejectConnection:  slices.Clone(rl.RejectConnection),
+		onConnect:         slices.Clone(rl.OnConnect),
+		onDisconnect:      slices.Clone(rl.OnDisconnect),
+		onEventSaved:      slices.Clone(rl.OnEventSaved),
+		onEphemeralEvent:  slices.Clone(rl.OnEphemeralEvent),
+		preventBroadcast:  slices.Clone(rl.PreventBroadcast),
+		overwriteInfo:     slices.Clone(rl.OverwriteRelayInformation),
+	}}
+	if err := d.mint.prove(); err != nil {
+		return nil, err
+	}
+	d.life, d.end = context.WithCancel(context.Background())
+	d.backlog.run, d.backlog.maxWait = d.runSaved, maxBacklogWait
+	return d, nil
+}
+
+// Close waits until the OnEventSaved and OnEphemeralEvent hooks of all events
+// have run, or until ctx ends, which is an error if some have not. It is called
+// once the relay has ended.
+func (d *Door) Close(ctx context.Context) error {
+	defer d.end()
+	return d.backlog.close(ctx)
 }
 
 // refused names the hooks that moa's engine has no place for.
 func refused(rl *khatru.Relay) error {
 	var errs []error
-	for name, n := range map[string]int{
-		"StoreEvent":               len(rl.StoreEvent),
-		"ReplaceEvent":             len(rl.ReplaceEvent),
-		"DeleteEvent":              len(rl.DeleteEvent),
-		"QueryEvents":              len(rl.QueryEvents),
-		"CountEvents":              len(rl.CountEvents),
-		"CountEventsHLL":           len(rl.CountEventsHLL),
-		"OverwriteDeletionOutcome": len(rl.OverwriteDeletionOutcome),
-		"OverwriteResponseEvent":   len(rl.OverwriteResponseEvent),
+	for _, hook := range []struct {
+		name string
+		n    int
+	}{
+		{"StoreEvent", len(rl.StoreEvent)},
+		{"ReplaceEvent", len(rl.ReplaceEvent)},
+		{"DeleteEvent", len(rl.DeleteEvent)},
+		{"QueryEvents", len(rl.QueryEvents)},
+		{"CountEvents", len(rl.CountEvents)},
+		{"CountEventsHLL", len(rl.CountEventsHLL)},
+		{"OverwriteDeletionOutcome", len(rl.OverwriteDeletionOutcome)},
+		{"OverwriteResponseEvent", len(rl.OverwriteResponseEvent)},
 	} {
-		if n > 0 {
-			errs = append(errs, fmt.Errorf("khatru: %s has hooks, but moa stores and serves the events itself: remove them", name))
+		if hook.n > 0 {
+			errs = append(errs, fmt.Errorf("khatru: %s has hooks, but moa stores and serves the events itself: remove them", hook.name))
 		}
 	}
 	if router := reflect.ValueOf(rl).Elem().FieldByName("getSubRelayFromEvent"); router.IsValid() && !router.IsNil() {
 		errs = append(errs, errors.New("khatru: a khatru.Router has relays of its own, which moa cannot serve: pass one plain relay"))
 	}
-	slices.SortFunc(errs, func(a, b error) int { return len(a.Error()) - len(b.Error()) })
 	return errors.Join(errs...)
 }
 
-// AfterSignature marks the door as late: khatru's hooks may rely on an event's
-// author.
-func (d *Door) AfterSignature() {}
-
-// Event asks the RejectEvent hooks.
-func (d *Door) Event(_ context.Context, c policy.Client, e *event.Event) (v policy.Verdict) {
-	if len(d.rejectEvent) == 0 {
-		return v
-	}
-	evt := d.last.convert(e)
-	d.conn(c).do(func(ctx context.Context) {
-		for _, reject := range d.rejectEvent {
-			if no, msg := reject(ctx, evt); no {
-				v = refusal(msg)
-				return
-			}
+// baseURL is the http:// or https:// URL of the relay, without a slash at its
+// end.
+func (d *Door) baseURL(r *http.Request) string {
+	url := d.o.URL
+	if url == "" {
+		scheme := "http://"
+		if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" { // which the engine has checked
+			scheme = "https://"
 		}
-	})
-	return v
-}
-
-// Rewrite lets the OverwriteFilter hooks change what is asked for.
-func (d *Door) Rewrite(ctx context.Context, c policy.Client, f *event.Filter) *event.Filter {
-	if len(d.overwriteFilter) == 0 {
-		return f
+		url = scheme + r.Host
 	}
-	nf := toKhatruFilter(f)
-	d.conn(c).doFor(policy.SubID(ctx), func(ctx context.Context) {
-		for _, overwrite := range d.overwriteFilter {
-			overwrite(ctx, &nf)
-		}
-	})
-	out, err := fromKhatruFilter(nf)
-	if err != nil {
-		return &event.Filter{Kinds: []uint16{}} // it cannot mean any event
+	if rest, ok := strings.CutPrefix(url, "ws"); ok {
+		url = "http" + rest
 	}
-	return out
-}
-
-// Filter asks the RejectFilter hooks, `limit:0` or not.
-func (d *Door) Filter(ctx context.Context, c policy.Client, f *event.Filter) policy.Verdict {
-	return d.askFilter(ctx, c, f, d.rejectFilter)
-}
-
-// Count asks the RejectCountFilter hooks.
-func (d *Door) Count(ctx context.Context, c policy.Client, f *event.Filter) policy.Verdict {
-	return d.askFilter(ctx, c, f, d.rejectCountFilter)
-}
-
-func (d *Door) askFilter(ctx context.Context, c policy.Client, f *event.Filter, hooks []func(context.Context, nostr.Filter) (bool, string)) (v policy.Verdict) {
-	if len(hooks) == 0 {
-		return v
-	}
-	nf := toKhatruFilter(f)
-	d.conn(c).doFor(policy.SubID(ctx), func(ctx context.Context) {
-		for _, reject := range hooks {
-			if no, msg := reject(ctx, nf); no {
-				v = refusal(msg)
-				return
-			}
-		}
-	})
-	return v
-}
-
-// Live asks the PreventBroadcast hooks.
-func (d *Door) Live(c policy.Client, e *event.Event) (send bool) {
-	if len(d.preventBroadcast) == 0 {
-		return true
-	}
-	evt := d.last.convert(e)
-	send = true
-	cn := d.conn(c)
-	cn.do(func(context.Context) {
-		for _, prevent := range d.preventBroadcast {
-			send = send && !prevent(cn.webSocket(), evt)
-		}
-	})
-	return send
-}
-
-// Connect asks RejectConnection and tells OnConnect.
-func (d *Door) Connect(_ context.Context, c policy.Client, r *http.Request) policy.Verdict {
-	r = trusted(r, c)
-	for _, reject := range d.rejectConnection {
-		if reject(r) {
-			return policy.Refuse(reason.RateLimited, "too many connections")
-		}
-	}
-	cn := d.newConn(c, r)
-	d.conns.Store(c.ID(), cn)
-	cn.do(func(ctx context.Context) {
-		for _, on := range d.onConnect {
-			on(ctx)
-		}
-	})
-	return policy.Verdict{}
-}
-
-// Disconnect tells OnDisconnect and then ends the connection's context.
-func (d *Door) Disconnect(c policy.Client) {
-	v, ok := d.conns.LoadAndDelete(c.ID())
-	if !ok {
-		return
-	}
-	cn := v.(*conn)
-	cn.do(func(ctx context.Context) {
-		for _, on := range d.onDisconnect {
-			on(ctx)
-		}
-	})
-	cn.cancel()
-}
-
-// Authenticated makes an AUTH known to hooks that wait for it.
-func (d *Door) Authenticated(c policy.Client) { d.conn(c).identify() }
-
-// Saved tells OnEventSaved or OnEphemeralEvent.
-func (d *Door) Saved(c policy.Client, e *event.Event) {
-	hooks := d.onEventSaved
-	if event.Ephemeral(e.Kind) {
-		hooks = d.onEphemeralEvent
-	}
-	if len(hooks) == 0 {
-		return
-	}
-	evt := d.last.convert(e)
-	d.conn(c).do(func(ctx context.Context) {
-		for _, on := range hooks {
-			on(ctx, evt)
-		}
-	})
+	return strings.TrimRight(url, "/")
 }

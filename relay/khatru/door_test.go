@@ -42,6 +42,7 @@ func (c *fakeClient) Send(m []byte) bool {
 	c.sent = append(c.sent, string(m))
 	return true
 }
+func (c *fakeClient) RequestAuth() { c.Send([]byte(`["AUTH","chal"]`)) }
 func (c *fakeClient) prove(pk event.PubKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

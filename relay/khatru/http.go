@@ -2,108 +2,109 @@ package khatru
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
+
+	"moa/nips/event"
+	"moa/nips/nip98"
 )
 
 // maxManagementBody bounds a management call, in bytes.
 const maxManagementBody = 1 << 20
 
+const managementType = "application/nostr+json+rpc"
+
 // Handler serves what khatru serves over HTTP: the management API (NIP-86)
 // after moa's own check of who calls, and everything on the relay's Router
-// (blossom and the like). url is the relay's public address, "": the host
-// that was asked for.
-func (d *Door) Handler(url string) http.Handler {
+// (blossom and the like), with CORS. It serves no WebSocket and no information
+// document: those are the engine's, see Describe.
+func (d *Door) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "application/nostr+json+rpc" {
-			d.manage(w, r, url)
-			return
+		kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		switch {
+		case r.Header.Get("Upgrade") != "":
+			http.NotFound(w, r)
+		case kind == managementType && r.Method != http.MethodOptions:
+			d.manage(w, r)
+		default:
+			d.route(w, r)
 		}
-		d.rl.ServeHTTP(w, r)
 	})
+}
+
+// route lets khatru look on its Router, and nowhere else: without the headers
+// by which it would take the request for one of its own.
+func (d *Door) route(w http.ResponseWriter, r *http.Request) {
+	r = r.Clone(r.Context())
+	if r.Header.Get("Accept") == "application/nostr+json" {
+		r.Header.Del("Accept")
+	}
+	if r.Header.Get("Content-Type") == managementType {
+		r.Header.Del("Content-Type")
+	}
+	d.rl.ServeHTTP(w, r)
 }
 
 // manage lets admins through to khatru, whose own check takes any kind of
 // event, from anyone, and trips over one without a u tag.
-func (d *Door) manage(w http.ResponseWriter, r *http.Request, url string) {
-	if r.Method == http.MethodOptions {
-		d.rl.ServeHTTP(w, r)
+func (d *Door) manage(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", "POST, OPTIONS")
+		fail(w, http.StatusMethodNotAllowed, errors.New("a management call is a POST"))
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManagementBody))
 	if err != nil {
-		fail(w, http.StatusRequestEntityTooLarge, errors.New("the request is too large"))
+		fail(w, http.StatusRequestEntityTooLarge, errors.New("the request cannot be read, or is too large"))
 		return
 	}
-	if url == "" {
-		url = "http://" + r.Host + "/"
-	}
-	pk, err := d.callers.Check(r.Header.Get("Authorization"), r.Method, url, body, time.Now())
+	now := time.Now()
+	e, err := nip98.Verify(r.Header.Get("Authorization"), r.Method, d.baseURL(r)+"/", body, now)
 	switch {
 	case err != nil:
 		fail(w, http.StatusUnauthorized, err)
-	case !slices.Contains(d.o.Admins, pk):
+		return
+	case !slices.Contains(d.o.Admins, e.PubKey):
 		fail(w, http.StatusForbidden, errors.New("this key does not administer the relay"))
-	default:
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		d.rl.ServeHTTP(w, r)
+		return
 	}
+	if err := d.callers.Add(e, now); err != nil {
+		fail(w, http.StatusUnauthorized, err)
+		return
+	}
+	d.rl.HandleNIP86(allowing(w), readable(r, e, body))
 }
 
-// Describe lays the relay information document (NIP-11) of the *khatru.Relay
-// over the engine's: what khatru's Info says of name, owner and the like, and
-// what its OverwriteRelayInformation hooks make of it. What only the engine
-// knows (software, version, limits, NIPs) stays unless a hook changes it.
-func (d *Door) Describe(r *http.Request, engine []byte) ([]byte, error) {
-	info := *d.rl.Info
-	info.Software, info.Version, info.SupportedNIPs, info.Limitation = "", "", nil, nil
-	own, err := json.Marshal(info)
-	if err != nil {
-		return nil, err
+// readable returns the request in the words that khatru's check understands,
+// once ours has passed.
+func readable(r *http.Request, e *event.Event, body []byte) *http.Request {
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Header.Set("Authorization", "Nostr "+base64.StdEncoding.EncodeToString(e.Raw))
+	where, _ := e.Value("u")
+	if u, err := url.Parse(where); err == nil {
+		r.Header.Set("X-Forwarded-Host", u.Host)
+		r.Header.Set("X-Forwarded-Proto", strings.Replace(u.Scheme, "ws", "http", 1))
 	}
-	merged, err := overlay(engine, own)
-	if err != nil || len(d.rl.OverwriteRelayInformation) == 0 {
-		return merged, err
-	}
-	if err := json.Unmarshal(merged, &info); err != nil {
-		return nil, err
-	}
-	for _, overwrite := range d.rl.OverwriteRelayInformation {
-		info = overwrite(r.Context(), r, info)
-	}
-	if own, err = json.Marshal(info); err != nil {
-		return nil, err
-	}
-	return overlay(merged, own)
+	return r
 }
 
-// overlay puts the fields of one JSON object that say something over those of another.
-func overlay(under, over []byte) ([]byte, error) {
-	var doc, own map[string]json.RawMessage
-	if err := json.Unmarshal(under, &doc); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(over, &own); err != nil {
-		return nil, err
-	}
-	for k, v := range own {
-		switch string(v) {
-		case `""`, "null", "[]", "{}":
-		default:
-			doc[k] = v
-		}
-	}
-	return json.Marshal(doc)
+// allowing lets scripts of every web page read the answer.
+func allowing(w http.ResponseWriter) http.ResponseWriter {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	return w
 }
 
 func fail(w http.ResponseWriter, code int, err error) {
-	w.Header().Set("Content-Type", "application/nostr+json+rpc")
-	w.Header().Set("Access-Control-Allow-Origin", "*")
+	allowing(w).Header().Set("Content-Type", managementType)
 	w.WriteHeader(code)
 	json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
 }

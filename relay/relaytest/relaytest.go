@@ -31,7 +31,9 @@ type Options struct {
 	Chain   *policy.Chain
 	Store   store.Store // nil: a new memstore
 	Handler http.Handler
-	Log     *slog.Logger
+	// Describe is relay.Deps.Describe.
+	Describe func(r *http.Request, document []byte) ([]byte, error)
+	Log      *slog.Logger
 }
 
 // Relay is a running relay.
@@ -74,7 +76,7 @@ func Start(t testing.TB, o Options) *Relay {
 	r := &Relay{Store: o.Store, Metrics: prometheus.NewRegistry(), ended: make(chan struct{})}
 	r.Server, err = relay.New(cfg, relay.Deps{
 		Store: o.Store, Chain: o.Chain, Verifier: verifier, Log: o.Log, Metrics: r.Metrics,
-		Now: r.Now, Handler: o.Handler,
+		Now: r.Now, Handler: o.Handler, Describe: o.Describe,
 	})
 	if err != nil {
 		t.Fatal(err)
