@@ -26,7 +26,8 @@ type Conn struct {
 	busy     bool   // the last read filled its buffer: begin with a large one
 	wait     bool   // tells tryRead what to do when nothing is there
 	blocked  bool   // tryRead has found nothing
-	readErr  error  // of tryRead, or what has ended the reading
+	readErr  error  // of tryRead
+	ended    error  // what has ended the reading
 
 	// writing is held for one chunk after the other, never while waiting for
 	// anything but the peer, and that under a deadline.

@@ -16,8 +16,8 @@ import (
 // the protocol so. Its error is final: a *CloseError, ErrDead, ErrSlow, io.EOF
 // or what the network says.
 func (c *Conn) Read() ([]byte, error) {
-	if c.readErr != nil {
-		return nil, c.readErr
+	if c.ended != nil {
+		return nil, c.ended
 	}
 	if c.in != nil {
 		c.in.takeBack()
@@ -151,6 +151,9 @@ func (c *Conn) fill() error {
 }
 
 func (c *Conn) readRaw() error {
+	if c.readErr != nil { // found by Ready
+		return c.readErr
+	}
 	if err := c.raw.Read(c.readFD); err != nil {
 		return err
 	}
@@ -230,7 +233,7 @@ func (c *Conn) endReading(err error) error {
 	case errors.Is(err, net.ErrClosed):
 		err = ErrClosed
 	}
-	c.readErr = err
+	c.ended = err
 	c.dropInbox()
 	return err
 }

@@ -6,7 +6,7 @@ import "github.com/gobwas/ws"
 // not wait; it may miss one. It looks into the socket, and leaves the message
 // that Read returned last as it is.
 func (c *Conn) Ready() bool {
-	if c.readErr != nil {
+	if c.readErr != nil || c.ended != nil {
 		return true
 	}
 	if c.in != nil && c.in.holdsMessage() {
