@@ -19,9 +19,7 @@ type bucketKey struct {
 
 // buckets are token buckets, each a single time: the moment at which the bucket
 // will be full again (the generic cell rate algorithm). What is full need not
-// be remembered, so there are two generations of them: when the young one has
-// taken most of the room, the old one is forgotten and the young one grows old.
-// Whoever keeps sending stays in the young one.
+// be remembered, so it is no loss that they age.
 //
 // A bucket is found by a hash of 64 bits under a key of this process, so that
 // nobody can aim for another one's bucket.
@@ -34,9 +32,8 @@ type buckets struct {
 }
 
 type bucketShard struct {
-	mu         sync.Mutex // guards the following
-	young, old map[uint64]int64
-	most       int // entries of young
+	mu   sync.Mutex   // guards the following
+	full aging[int64] // the times, in nanoseconds
 }
 
 // newBuckets lets burst pass at once and n per interval in the long run, and
@@ -45,7 +42,7 @@ func newBuckets(n int, interval time.Duration, burst, most int) *buckets {
 	b := &buckets{each: interval / time.Duration(n), seed: maphash.MakeSeed()}
 	b.full = b.each * time.Duration(burst)
 	for i := range b.shards {
-		b.shards[i] = bucketShard{young: map[uint64]int64{}, old: map[uint64]int64{}, most: max(1, most/len(b.shards)/2)}
+		b.shards[i].full = newAging[int64](most / len(b.shards))
 	}
 	return b
 }
@@ -60,20 +57,12 @@ func (b *buckets) take(key bucketKey, now time.Time) (wait time.Duration, ok boo
 func (s *bucketShard) take(h uint64, now, each, full int64) (time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	refilled, known := s.young[h]
-	if !known {
-		refilled = s.old[h]
-		if len(s.young) >= s.most {
-			clear(s.old)
-			s.young, s.old = s.old, s.young
-		}
-	}
 	// No bucket is emptier than empty, not even after the clock has been set back.
-	refilled = min(max(refilled, now), now+full)
+	refilled := min(max(s.full.get(h), now), now+full)
 	wait := refilled + each - full - now
 	if wait <= 0 {
 		refilled += each
 	}
-	s.young[h] = refilled
+	s.full.put(h, refilled) // refused ones too: whoever keeps sending is not forgotten
 	return time.Duration(wait), wait <= 0
 }

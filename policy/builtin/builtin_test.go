@@ -214,7 +214,7 @@ func TestBucketsAreBoundedAndKeepWhoeverKeepsSending(t *testing.T) {
 		}
 	}
 	for i := range b.shards {
-		if n := len(b.shards[i].young) + len(b.shards[i].old); n > 64 {
+		if n := len(b.shards[i].full.young) + len(b.shards[i].full.old); n > 64 {
 			t.Errorf("shard %d remembers %d keys", i, n)
 		}
 	}

@@ -24,7 +24,7 @@ type exprConfig struct {
 	Kinds   conf.Kinds   `toml:"kinds" comment:"The kinds that are asked about. Empty: all."`
 	Message string       `toml:"message" comment:"What those who are refused are told. Empty: a plain sentence."`
 	Shadow  bool         `toml:"shadow" comment:"They are told that all is well, and their events are dropped."`
-	People  peopleConfig `toml:"people" comment:"Who is listed, in the words of the policy allow."`
+	People  peopleConfig `toml:"people" comment:"Who is listed, in the words of the policy allow." example:"{ pubkeys = [\"<pubkey>\"] }"`
 }
 
 var exprDefaults = exprConfig{People: peopleDefaults}
@@ -71,13 +71,7 @@ func newExpr(env *policy.Env, cfg exprConfig, bad *faults) policy.Policy {
 	if cfg.Shadow {
 		p.refusal = policy.Verdict{Action: policy.Shadow}
 	}
-	if !cfg.People.empty() {
-		var own faults
-		p.people = newPeople(env, cfg.People, &own)
-		for _, f := range own {
-			bad.add(conf.Join("people", f.Path), "%s", f.Text)
-		}
-	}
+	p.people = optionalPeople(env, cfg.People, "people", bad)
 	if cfg.Accept == "" {
 		bad.add("accept", "missing")
 		return nil

@@ -37,7 +37,7 @@ type boxConfig struct {
 
 type geoConfig struct {
 	areaConfig
-	Except     areaConfig `toml:"except" comment:"What is not in the area after all."`
+	Except     areaConfig `toml:"except" comment:"What is not in the area after all, by the same keys." example:"{ prefixes = [\"u33d\"] }"`
 	Name       string     `toml:"area" comment:"What people call the area; refusals name it." example:"\"Berlin\""`
 	Required   conf.Kinds `toml:"required" comment:"The kinds that must say where they are, by a g tag, or geo: in an i or I tag. Events of\nother kinds are looked at only if they do."`
 	Exempt     conf.Kinds `toml:"exempt" comment:"The kinds that are not looked at. In lists of servers (NIP-34), g is not a place."`

@@ -110,6 +110,19 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
 	return p
 }
 
+// optionalPeople is newPeople at a path of the config; nil if nobody is meant.
+func optionalPeople(env *policy.Env, cfg peopleConfig, path string, bad *faults) *people {
+	if cfg.empty() {
+		return nil
+	}
+	var own faults
+	p := newPeople(env, cfg, &own)
+	for _, f := range own {
+		bad.add(conf.Join(path, f.Path), "%s", f.Text)
+	}
+	return p
+}
+
 func (p *people) add(s *source) {
 	s.wake = make(chan struct{}, 1)
 	if !s.loaded {
