@@ -48,11 +48,11 @@ func runExport(ctx context.Context, cmd *cli.Command) error {
 			return usagef("--filter: %w", err)
 		}
 	}
-	read, total, close, err := exportSource(ctx, cmd, filter)
+	read, total, done, err := exportSource(ctx, cmd, filter)
 	if err != nil {
 		return err
 	}
-	defer close()
+	defer done()
 	out, err := createOutput(path)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func runExport(ctx context.Context, cmd *cli.Command) error {
 
 // exportSource returns what reads the events, about how many there are, 0 if
 // that is not known, and what ends the reading.
-func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (read func(emit func([]byte) error) error, total int64, close func(), err error) {
+func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (read func(emit func([]byte) error) error, total int64, done func(), err error) {
 	if url := cmd.String("relay"); url != "" {
 		return func(emit func([]byte) error) error { return fetch(ctx, url, *filter, emit) }, 0, func() {}, nil
 	}

@@ -79,11 +79,11 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 	from.Size = in.Size
 
 	im := &importer{in: in}
-	close, err := im.target(ctx, cmd)
+	end, err := im.target(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	defer close()
+	defer end()
 	bar := newProgress(cmd.Root().ErrWriter, "importing", in.Size)
 	saved := time.Now()
 	im.progress = func(c checkpoint) error {
@@ -130,9 +130,9 @@ func oneFile(cmd *cli.Command) (string, error) {
 	return "", usagef("one file at a time")
 }
 
-// target readies the store, or the relay that --relay names. close ends what that
+// target readies the store, or the relay that --relay names. end ends what that
 // began.
-func (im *importer) target(ctx context.Context, cmd *cli.Command) (close func(), err error) {
+func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), err error) {
 	if url := cmd.String("relay"); url != "" {
 		p, err := dialPublisher(ctx, url)
 		if err != nil {

@@ -176,9 +176,8 @@ func tables(v any) ([]map[string]any, bool) {
 
 // table is the override as a piece of the file would be decoded.
 func (o override) table() map[string]any {
-	var v any = o.value
-	switch {
-	case o.leaf.list():
+	var v any
+	if o.leaf.list() {
 		items := []any{}
 		for item := range strings.SplitSeq(o.value, ",") {
 			if item = strings.TrimSpace(item); item != "" {
@@ -186,7 +185,7 @@ func (o override) table() map[string]any {
 			}
 		}
 		v = items
-	default:
+	} else {
 		v = o.leaf.parse(o.value)
 	}
 	parts := strings.Split(o.leaf.path, ".")
