@@ -2,11 +2,19 @@ package sig
 
 import (
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 )
 
+// The environment variable MOA_SIG_RECORDS sets the number of records; then they
+// are others in every run.
 func TestVerifiersAgreeWithBtcecOnBentRecords(t *testing.T) {
-	records, shapes := bentRecords(rand.New(rand.NewPCG(41, 42)), 800)
+	n, source := 800, rand.NewPCG(41, 42)
+	if many, err := strconv.Atoi(os.Getenv("MOA_SIG_RECORDS")); err == nil {
+		n, source = max(n, many), rand.NewPCG(rand.Uint64(), rand.Uint64())
+	}
+	records, shapes := bentRecords(rand.New(source), n)
 	want := make([]bool, len(records))
 	btcecVerifier{}.Verify(records, want)
 	valid := map[shape]int{}

@@ -39,6 +39,9 @@ func TestNewTakesNames(t *testing.T) {
 			t.Errorf("New(%q) gave %q", name, v.Name())
 		}
 	}
+	if v, err := New(Auto); err != nil || forced != "" && v.Name() != forced {
+		t.Errorf("New(Auto) = %v, %v in a build that forces %q", v, err, forced)
+	}
 	if _, err := New("openssl"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("New of an unknown name: %v, want ErrUnknown", err)
 	}

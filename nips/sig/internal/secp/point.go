@@ -21,10 +21,9 @@ func (p *Jacobian) SetAffine(q *Affine) { *p = Jacobian{q.X, q.Y, Element{1}} }
 func (f Field) Double(p *Jacobian) {
 	var l, s, t Element
 	f.Mul(&p.Z, &p.Y, &p.Z) // Z3 = Y1*Z1
-	f.Sqr(&t, &p.X)         // L = 3/2*X1^2
-	f.Add(&l, &t, &t)       //
+	f.Sqr(&t, &p.X)         // L = X1^2 + X1^2/2
+	f.Half(&l, &t)          //
 	f.Add(&l, &l, &t)       //
-	f.Half(&l, &l)          //
 	f.Sqr(&s, &p.Y)         // S = Y1^2
 	f.Mul(&t, &s, &p.X)     // T = X1*S
 	f.Sqr(&p.X, &l)         // X3 = L^2 - 2*T
