@@ -22,14 +22,16 @@ var onePage = store.Page{Events: 256, Bytes: 512 << 10, Work: 2048}
 // query is a REQ: its stored events, page by page, and its live side.
 type query struct {
 	// Fixed once made.
-	subs    *subscriptions
-	sub     *hub.Sub
+	subs  *subscriptions
+	sub   *hub.Sub
+	head  []byte // `["EVENT","<id>",`
+	upTo  store.Serial
+	hints bool
+	start time.Time
+
+	// Owned by the worker whose turn it is; nil after EOSE.
 	filters []*event.Filter
-	head    []byte // `["EVENT","<id>",`
-	upTo    store.Serial
 	scan    store.Scan
-	hints   bool
-	start   time.Time
 
 	// over: EOSE is sent, or the query is ended. Set under subs.mu.
 	over atomic.Bool
@@ -68,6 +70,7 @@ func (q *query) page() (done bool) {
 	b.answeredLocked(q)
 	met.queries.Observe(time.Since(q.start).Seconds())
 	out.page([]ws.Msg{{Head: wire.AppendEOSE(nil, q.sub.ID, q.hint(progress))}})
+	q.filters, q.scan = nil, nil
 	if !q.sub.GoLive(q.subs.s.srv.life, q.upTo) {
 		q.endLocked(reason.Error, "too many events arrived while the stored ones were sent, subscribe again")
 	}
@@ -149,10 +152,25 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	s.subs.add(q)
 	s.srv.index.Add(q.sub) // from here on live events wait
 	q.upTo = s.srv.deps.Store.Last()
-	sq := s.storeQuery(st, filters)
-	sq.UpTo = q.upTo
-	q.scan = s.srv.deps.Store.Scan(sq)
+	q.scan = s.scan(st, filters, q.upTo)
 	s.subs.start(q)
+}
+
+// scan begins to read what is stored up to and including upTo.
+func (s *session) scan(st *settings, filters []*event.Filter, upTo store.Serial) store.Scan {
+	if upTo == 0 {
+		return empty{} // to the store, 0 is no bound
+	}
+	q := s.storeQuery(st, filters)
+	q.UpTo = upTo
+	return s.srv.deps.Store.Scan(q)
+}
+
+// empty is a scan of an empty store.
+type empty struct{}
+
+func (empty) Next(context.Context, store.Page, func(*store.Record) error) (store.Progress, error) {
+	return store.Progress{Done: true, All: true}, nil
 }
 
 // storeQuery is what the store is asked: only for what the client may see.

@@ -1,0 +1,234 @@
+package relay_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"moa/nips/event"
+	"moa/policy"
+	"moa/policy/builtin"
+	"moa/relay"
+	"moa/relay/relaytest"
+)
+
+// get asks the relay over HTTP; header is name, value, name, value.
+func get(t *testing.T, r *relaytest.Relay, method, path string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.Addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Add(header[i], header[i+1])
+	}
+	tr := &http.Transport{DisableKeepAlives: true}
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func document(t *testing.T, r *relaytest.Relay) map[string]any {
+	t.Helper()
+	_, body := get(t, r, "GET", "/", "Accept", "application/nostr+json")
+	var doc map[string]any
+	if err := json.Unmarshal([]byte(body), &doc); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return doc
+}
+
+func TestNIP11TheDocument(t *testing.T) {
+	r := start(t, func(c *relay.Config) {
+		c.Info.Name, c.Info.Description = `a "name"`, "<b>&\n\u2028"
+		c.Info.PubKey, c.Info.Self = alice.Hex(), bob.Hex()
+		c.Info.Software, c.Info.Version, c.Info.PaymentsURL = "https://example.com/moa", "1", "https://example.com/pay"
+	})
+	for _, accept := range []string{"application/nostr+json", "application/nostr+json, */*;q=0.1", "text/html, Application/Nostr+JSON;q=0.5"} {
+		resp, body := get(t, r, "GET", "/", "Accept", accept)
+		if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/nostr+json" {
+			t.Errorf("NIP11.1, clients 8 %q: %s %s", accept, resp.Status, resp.Header.Get("Content-Type"))
+		}
+		for _, h := range []string{"Access-Control-Allow-Origin", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods"} {
+			if resp.Header.Get(h) == "" {
+				t.Errorf("NIP11.2: no %s", h)
+			}
+		}
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(body), &doc); err != nil || doc["name"] != `a "name"` || doc["description"] != "<b>&\n\u2028" || doc["pubkey"] != alice.Hex() {
+			t.Errorf("NIP11.3, 9: %v %s", err, body)
+		}
+	}
+	preflight, _ := get(t, r, "OPTIONS", "/", "Origin", "https://example.com", "Access-Control-Request-Method", "GET")
+	if preflight.StatusCode != 204 || preflight.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("NIP11.2: %s", preflight.Status)
+	}
+	head, body := get(t, r, "HEAD", "/", "Accept", "application/nostr+json")
+	if head.ContentLength <= 0 || body != "" {
+		t.Errorf("HEAD: %d %q", head.ContentLength, body)
+	}
+	doc := document(t, r)
+	want := []any{1.0, 9.0, 11.0, 17.0, 40.0, 42.0, 45.0, 59.0, 62.0, 67.0, 70.0}
+	if got := doc["supported_nips"]; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("NIP11.8: %v", got)
+	}
+	for _, gone := range []string{"retention", "payment_url"} {
+		if doc[gone] != nil {
+			t.Errorf("NIP11.5, 7: %s", gone)
+		}
+	}
+}
+
+func TestNIP11EveryNumberIsEnforced(t *testing.T) {
+	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{
+		{"use": "times", "oldest": "1h", "newest": "10m"},
+	})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	r := relaytest.Start(t, relaytest.Options{Chain: chain, Config: func(c *relay.Config) {
+		c.Limits.MessageBytes, c.Limits.Subscriptions, c.Limits.Limit, c.Limits.DefaultLimit = 20_000, 3, 6, 4
+		c.Limits.EventTags, c.Limits.ContentLength = 5, 100
+	}})
+	limits := document(t, r)["limitation"].(map[string]any)
+	n := func(name string) int {
+		v, ok := limits[name].(float64)
+		if !ok {
+			t.Fatalf("NIP11.4: no %s in %v", name, limits)
+		}
+		return int(v)
+	}
+	c := r.Dial(t)
+
+	tagged := func(n int) *event.Event {
+		return alice.Note(t, "", slices.Repeat(tags([]string{"t", "x"}), n)...)
+	}
+	c.Accepted(t, tagged(n("max_event_tags")))
+	c.Refused(t, tagged(n("max_event_tags")+1), "invalid: ")
+
+	c.Accepted(t, alice.Note(t, strings.Repeat("漢", n("max_content_length"))))
+	c.Refused(t, alice.Note(t, strings.Repeat("漢", n("max_content_length")+1)), "invalid: ")
+
+	at := func(ahead int) *event.Event {
+		return alice.Sign(t, event.Event{Kind: 1, CreatedAt: time.Now().Unix() + int64(ahead)})
+	}
+	const slack = 2 // seconds that may pass meanwhile
+	c.Accepted(t, at(-n("created_at_lower_limit")+slack), at(n("created_at_upper_limit")))
+	c.Refused(t, at(-n("created_at_lower_limit")-1), "invalid: ")
+	c.Refused(t, at(n("created_at_upper_limit")+slack), "invalid: ")
+
+	for i := range 10 {
+		c.Accepted(t, bob.Note(t, fmt.Sprint(i)))
+	}
+	for ask, want := range map[string]int{
+		`{}`: n("default_limit"),
+		fmt.Sprintf(`{"limit":%d}`, n("max_limit")):   n("max_limit"),
+		fmt.Sprintf(`{"limit":%d}`, n("max_limit")+1): n("max_limit"),
+	} {
+		if got := c.Query(t, ask); len(got) != want {
+			t.Errorf("NIP11.4 %s: %d events", ask, len(got))
+		}
+	}
+
+	c.Stored(t, strings.Repeat("é", n("max_subid_length")), `{"limit":0}`)
+	long := strings.Repeat("é", n("max_subid_length")+1)
+	c.Closed(t, long, "invalid: ", `["REQ","`+long+`",{}]`)
+	for i := range n("max_subscriptions") - 1 {
+		c.Stored(t, fmt.Sprint(i), `{"limit":0}`)
+	}
+	c.Closed(t, "more", "rate-limited: ", `["REQ","more",{}]`)
+
+	message := func(n int) string {
+		const head, tail = `["REQ","x",{"limit":0,"#t":["`, `"]}]`
+		return head + strings.Repeat("x", n-len(head)-len(tail)) + tail
+	}
+	d := r.Dial(t)
+	d.Say(t, "%s", message(n("max_message_length")))
+	if m := d.Next(t); !strings.HasPrefix(m, `["EOSE","x"`) {
+		t.Errorf("NIP11.4 max_message_length: %s", m)
+	}
+	d.TrySay(message(n("max_message_length") + 1))
+	if err := lastError(d); !strings.Contains(err.Error(), "StatusMessageTooBig") {
+		t.Errorf("NIP11.4 a longer message: %v", err)
+	}
+}
+
+func TestNIP01OnlyOneEndpoint(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	for _, path := range []string{"/foo", "/index.html", "//", "/foo/", "/metrics", "/healthz/", "/%2e%2e/"} {
+		if c, resp, err := relaytest.TryDial(r.URL + path); err == nil {
+			c.Close()
+			t.Errorf("NIP01.40: %s was accepted", path)
+		} else if resp == nil || resp.StatusCode != 404 && resp.StatusCode != 200 {
+			t.Errorf("NIP01.40 %s: %v", path, err)
+		}
+	}
+	c, _, err := relaytest.TryDial(r.URL + "/?x=y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestThePageForBrowsers(t *testing.T) {
+	r := start(t, func(c *relay.Config) {
+		c.Info.Name, c.Info.Description, c.Info.Icon = `<script>alert(1)</script>`, "words & <b>", "javascript:alert(1)"
+	})
+	resp, body := get(t, r, "GET", "/", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || !strings.Contains(body, r.URL) || !strings.Contains(body, "NIP-42") {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if strings.Contains(body, "<script") || strings.Contains(body, "javascript:") || !strings.Contains(body, "words &amp; &lt;b&gt;") {
+		t.Errorf("not escaped: %s", body)
+	}
+	if strings.Contains(body, "src=\"http") || strings.Contains(body, "@import") {
+		t.Error("the page fetches things")
+	}
+	if post, _ := get(t, r, "POST", "/"); post.StatusCode != 405 {
+		t.Errorf("POST: %s", post.Status)
+	}
+}
+
+func TestHealthMetricsNodeinfo(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Pprof = true })
+	for path, want := range map[string]string{
+		"/healthz":              "ok",
+		"/metrics":              "moa_connections ",
+		"/debug/pprof/":         "goroutine",
+		"/.well-known/nodeinfo": `"href":"http://` + r.Addr + `/nodeinfo/2.1"`,
+		"/nodeinfo/2.1":         `"protocols":["nostr"]`,
+	} {
+		if path == "/healthz" {
+			relaytest.Eventually(t, "ready", func() bool {
+				resp, _ := get(t, r, "GET", "/readyz")
+				return resp.StatusCode == 200
+			})
+		}
+		if resp, body := get(t, r, "GET", path); resp.StatusCode != 200 || !strings.Contains(body, want) {
+			t.Errorf("%s: %s %.200s", path, resp.Status, body)
+		}
+	}
+	apart := start(t, func(c *relay.Config) { c.MetricsListen = "127.0.0.1:0" })
+	if resp, _ := get(t, apart, "GET", "/metrics"); resp.StatusCode != 404 {
+		t.Errorf("metrics have a listener of their own, and: %s", resp.Status)
+	}
+	if resp, _ := get(t, apart, "GET", "/debug/pprof/"); resp.StatusCode != 404 {
+		t.Errorf("pprof is off, and: %s", resp.Status)
+	}
+	apart.Addr = apart.Server.MetricsAddr().String()
+	if _, body := get(t, apart, "GET", "/metrics"); !strings.Contains(body, "moa_events_total") {
+		t.Errorf("/metrics: %.200s", body)
+	}
+}

@@ -1,0 +1,82 @@
+package relay_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"moa/relay/relaytest"
+)
+
+// rawConn is a WebSocket whose messages are read only when the test says so.
+type rawConn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func dialRaw(t *testing.T, r *relaytest.Relay) *rawConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", r.Addr)
+	c := &rawConn{conn, bufio.NewReader(conn)}
+	for {
+		line, err := c.in.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.TrimSpace(line) == "" {
+			return c
+		}
+	}
+}
+
+// say sends a text frame, masked with zeros.
+func (c *rawConn) say(t *testing.T, m string) {
+	t.Helper()
+	if len(m) > 125 {
+		t.Fatal("too long for this client")
+	}
+	if _, err := c.Write(append([]byte{0x81, 0x80 | byte(len(m)), 0, 0, 0, 0}, m...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// messages reads frames until the connection ends.
+func (c *rawConn) messages(t *testing.T) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			c.SetReadDeadline(time.Now().Add(relaytest.Patience))
+			var head [2]byte
+			if _, err := io.ReadFull(c.in, head[:]); err != nil {
+				t.Errorf("reading: %v", err)
+				return
+			}
+			n := int(head[1])
+			wide := map[int]int{126: 2, 127: 8}[n]
+			if wide > 0 {
+				n = 0
+				for range wide {
+					b, _ := c.in.ReadByte()
+					n = n<<8 | int(b)
+				}
+			}
+			m := make([]byte, n)
+			if _, err := io.ReadFull(c.in, m); err != nil {
+				t.Errorf("reading: %v", err)
+				return
+			}
+			if head[0]&0xf == 1 && !yield(string(m)) {
+				return
+			}
+		}
+	}
+}
