@@ -24,9 +24,12 @@ type audience struct {
 	intended  []atomic.Int64 // when each event was meant to leave, Unix ns
 	publisher []int32        // who sent it
 	delivered atomic.Int64   // to the right subscription, the first time
-	measured  atomic.Int64   // of these, since the warm-up
+	due       atomic.Int64   // of these, to one that is not late
+	measured  atomic.Int64   // of delivered, since the warm-up
 	lastHeard atomic.Int64   // Unix ns
 	foreign   atomic.Int64   // events of others that matched
+	// phase names a second class for a delivery by its time; nil: none.
+	phase func(time.Time) string
 }
 
 // subscription is one live filter. What it has heard belongs to the goroutine
@@ -37,11 +40,13 @@ type subscription struct {
 	last   []int32  // the last event of each publisher, plus one
 	eose   atomic.Bool
 	closed atomic.Bool // by the relay
-	opened time.Time
+	// late says that it opens in the middle of the load: it may miss events.
+	// Fixed before the load.
+	late bool
 }
 
-// newAudience prepares for n events from the given number of publishers.
-func newAudience(m *measure, t *truth, first int, publishers int) *audience {
+// newAudience prepares for the truth's events from the first on.
+func newAudience(m *measure, t *truth, first int) *audience {
 	events := t.events[first:]
 	return &audience{m: m, truth: t, first: first, events: events, by: map[string][]int32{},
 		intended: make([]atomic.Int64, len(events)), publisher: make([]int32, len(events))}
@@ -143,10 +148,16 @@ func (a *audience) heard(sub *subscription, raw []byte) {
 	sub.last[from] = max(sub.last[from], n+1)
 	a.lastHeard.Store(time.Now().UnixNano())
 	a.delivered.Add(1)
+	if !sub.late {
+		a.due.Add(1)
+	}
 	if !a.m.warm(time.Unix(0, at)) {
 		a.measured.Add(1)
 	}
 	a.m.done(classDelivery, time.Unix(0, at))
+	if a.phase != nil {
+		a.m.record(a.phase(time.Unix(0, at)), time.Unix(0, at))
+	}
 }
 
 // classDelivery is the class of the time from when an event was meant to leave
@@ -154,15 +165,15 @@ func (a *audience) heard(sub *subscription, raw []byte) {
 const classDelivery = "delivery"
 
 // tally counts what should have been heard. Only events with an OK count, and
-// only subscriptions that the relay did not close. It may be called while
-// deliveries go on if no fault is to be named.
+// only subscriptions that are not late and that the relay did not close. It may
+// be called while deliveries go on.
 func (a *audience) tally() (expected int64) {
 	for i, e := range a.events {
 		if a.truth.fates[a.first+i] != accepted {
 			continue
 		}
 		for sub := range a.matching(e) {
-			if !sub.closed.Load() {
+			if !sub.closed.Load() && !sub.late {
 				expected++
 			}
 		}
@@ -171,13 +182,13 @@ func (a *audience) tally() (expected int64) {
 }
 
 // missing names what was not heard. The connections must have ended.
-func (a *audience) missing(skip func(*subscription) bool) (missing int64) {
+func (a *audience) missing() (missing int64) {
 	for i, e := range a.events {
 		if a.truth.fates[a.first+i] != accepted {
 			continue
 		}
 		for sub := range a.matching(e) {
-			if sub.heard[i/64]&(1<<(i%64)) != 0 || sub.closed.Load() || skip(sub) {
+			if sub.heard[i/64]&(1<<(i%64)) != 0 || sub.closed.Load() || sub.late {
 				continue
 			}
 			missing++

@@ -45,7 +45,7 @@ func (c Idle) Run(ctx context.Context, s *Session) (*Run, error) {
 	before := s.snapshot()
 	m.begin()
 	m.setPhase("connect")
-	a := newAudience(m, s.truth, len(s.truth.events), 1)
+	a := newAudience(m, s.truth, len(s.truth.events))
 	subs := make([][]*subscription, c.Conns)
 	for n := range subs {
 		for k := range c.Subs {

@@ -94,7 +94,7 @@ func orderFault(a, b *event.Event) FaultName {
 // forbidden names an event that must not be shown any more. By its id an old
 // version may be asked for.
 func (a *answer) forbidden(v *view, m *measure, number int32, text func() string) {
-	fault := v.shown[number].fault()
+	fault := v.of(number).fault()
 	if fault == "" || fault == ReplacedServed && a.q.filter.IDs != nil {
 		return
 	}

@@ -19,6 +19,7 @@ type listener struct {
 	m      *measure
 	subs   []*subscription
 	conn   *client.Conn
+	start  time.Time     // when it was meant to connect
 	ended  chan struct{} // Serve has returned
 	eoses  chan int      // numbers of subscriptions that got EOSE or CLOSED
 	expect atomic.Bool   // the end of the connection is no fault
@@ -26,18 +27,17 @@ type listener struct {
 
 // listen connects and opens the subscriptions. It returns when each has its
 // EOSE or was refused. The connection must be closed with hangUp.
-func (s *Session) listen(ctx context.Context, m *measure, a *audience, n int, subs []*subscription, o client.Options) (*listener, error) {
-	intended := time.Now()
+func (s *Session) listen(ctx context.Context, m *measure, a *audience, n int, subs []*subscription, start time.Time, o client.Options) (*listener, error) {
 	conn, err := s.dialWith(ctx, n, o)
 	if err != nil {
 		m.faults.add(NoConnect, err.Error)
 		return nil, err
 	}
 	if m.classes[classConnect] != nil {
-		m.done(classConnect, intended)
+		m.done(classConnect, start)
 	}
 	m.conns.Add(1)
-	l := &listener{a: a, m: m, subs: subs, conn: conn, ended: make(chan struct{}), eoses: make(chan int, len(subs)+1)}
+	l := &listener{a: a, m: m, subs: subs, conn: conn, start: start, ended: make(chan struct{}), eoses: make(chan int, len(subs)+1)}
 	go l.serve(ctx)
 	return l, l.subscribe(ctx, s.Timeout)
 }
@@ -45,7 +45,7 @@ func (s *Session) listen(ctx context.Context, m *measure, a *audience, n int, su
 // Classes of a listener's start.
 const (
 	classConnect   = "connect"   // TCP, handshake
-	classSubscribe = "subscribe" // from the REQ, or what the workload intended, to EOSE
+	classSubscribe = "subscribe" // the same and on to the EOSE of each subscription
 )
 
 func (l *listener) serve(ctx context.Context) {
@@ -65,7 +65,6 @@ func (l *listener) subscribe(ctx context.Context, timeout time.Duration) error {
 	reqs := make([][]byte, len(l.subs))
 	for i, sub := range l.subs {
 		reqs[i] = append(sub.filter.Append([]byte(`["REQ","s`+strconv.Itoa(i)+`",`)), ']')
-		sub.opened = time.Now()
 	}
 	if err := l.conn.Send(reqs...); err != nil {
 		return err
@@ -136,7 +135,7 @@ func (l *listener) Reply(r *wire.Reply) {
 			return
 		}
 		if l.m.classes[classSubscribe] != nil {
-			l.m.done(classSubscribe, sub.opened)
+			l.m.done(classSubscribe, l.start)
 		}
 	case wire.Closed:
 		l.m.refuse(r.Text)
@@ -154,16 +153,23 @@ func (l *listener) Broken(frame []byte, err error) { l.m.broken(frame, err) }
 
 // gathering opens many listeners at a bounded rate.
 type gathering struct {
-	mu  sync.Mutex // guards the following
-	all []*listener
+	// together is when all are meant to connect at once; zero: one after the
+	// other.
+	together time.Time
+	mu       sync.Mutex // guards the following
+	all      []*listener
 }
 
-// open connects conns listeners, perSecond of them a second, at most 32 at a
-// time; subs makes the subscriptions of connection n.
+// handshakes is how many connections are made at the same time: below the
+// queue of new connections that systems keep.
+const handshakes = 128
+
+// open connects conns listeners, perSecond of them a second (0: as fast as it
+// goes); subs makes the subscriptions of connection n.
 func (g *gathering) open(ctx context.Context, s *Session, m *measure, a *audience, conns int, perSecond float64, subs func(n int) []*subscription, o client.Options) {
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 32)
-	pace := pace{time.Now(), perSecond}
+	slots := make(chan struct{}, handshakes)
+	pace := pace{start: time.Now(), rate: perSecond}
 	for n := range conns {
 		if perSecond > 0 && !wait(ctx, pace.at(int64(n)), nil) || ctx.Err() != nil {
 			break
@@ -171,7 +177,11 @@ func (g *gathering) open(ctx context.Context, s *Session, m *measure, a *audienc
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			l, err := s.listen(ctx, m, a, n, subs(n), o)
+			start := g.together
+			if start.IsZero() {
+				start = time.Now()
+			}
+			l, err := s.listen(ctx, m, a, n, subs(n), start, o)
 			if l == nil {
 				return
 			}

@@ -48,7 +48,7 @@ func (c Live) Run(ctx context.Context, s *Session) (*Run, error) {
 	m := s.measure(c.Name(), c.Warmup+c.Duration, classPublish, classDelivery, classConnect, classSubscribe)
 	m.counts = classDelivery
 	news := s.news(int(c.Rate*(c.Warmup+c.Duration).Seconds()), c.Warmup+c.Duration, c.Seed)
-	a := newAudience(m, s.truth, s.truth.add(news.Events), c.Publishers)
+	a := newAudience(m, s.truth, s.truth.add(news.Events))
 	subs := c.subscriptions(s, a, news)
 	var g gathering
 	defer g.close()
@@ -69,7 +69,7 @@ func (c Live) Run(ctx context.Context, s *Session) (*Run, error) {
 	g.close()
 	missing := int64(0)
 	if ctx.Err() == nil {
-		missing = a.missing(func(*subscription) bool { return false })
+		missing = a.missing()
 	}
 	c.report(m, a, p, expected, missing, lost)
 	return m.finish(), nil
@@ -114,7 +114,7 @@ func (c Live) publish(ctx context.Context, s *Session, m *measure, a *audience) 
 		numbers[i] = int32(a.first + i)
 	}
 	start := time.Now()
-	p := &publishing{s: s, m: m, sent: a.departs, feed: &feed{numbers: numbers, pace: pace{start, c.Rate}, until: start.Add(c.Warmup + c.Duration)}}
+	p := &publishing{s: s, m: m, sent: a.departs, feed: &feed{numbers: numbers, pace: pace{start: start, rate: c.Rate}, until: start.Add(c.Warmup + c.Duration)}}
 	m.setPhase("warm-up")
 	stop := m.warmUp(ctx, c.Warmup, func() bool { return false }, func() {})
 	err := p.run(ctx, c.Publishers)
@@ -127,12 +127,12 @@ func (c Live) publish(ctx context.Context, s *Session, m *measure, a *audience) 
 func (a *audience) settle(ctx context.Context, timeout time.Duration) (expected int64) {
 	expected = a.tally()
 	a.m.setPhase("wait")
-	last, quiet := a.delivered.Load(), time.Now()
-	for a.delivered.Load() < expected && time.Since(quiet) < timeout {
+	last, quiet := a.due.Load(), time.Now()
+	for a.due.Load() < expected && time.Since(quiet) < timeout {
 		if !wait(ctx, time.Now().Add(2*time.Millisecond), nil) {
 			break
 		}
-		if now := a.delivered.Load(); now > last {
+		if now := a.due.Load(); now > last {
 			last, quiet = now, time.Now()
 		}
 	}
@@ -151,6 +151,7 @@ func (c Live) report(m *measure, a *audience, p *publishing, expected, missing i
 	m.metric("delivered, all", "events", float64(a.delivered.Load()), Neither)
 	m.metric("expected, all", "events", float64(expected), Neither)
 	m.metric("missing", "events", float64(missing), Lower)
+	m.metric("published, all", "events", float64(p.accepted.Load()), Neither)
 	m.metric("published", "events/s", float64(p.accepted.Load())/max(time.Since(m.started).Seconds(), 1e-3), Neither)
 	m.metric("deliveries per event", "events", float64(a.delivered.Load())/max(1, float64(p.accepted.Load())), Neither)
 	m.perOp("delivery", measured)

@@ -62,7 +62,7 @@ type snapshot struct {
 
 func (s *Session) snapshot() snapshot {
 	idle, _ := idleCPU()
-	return snapshot{at: time.Now(), own: ownCPU(), server: processUsage(s.Target.PID), idle: idle}
+	return snapshot{at: time.Now(), own: ownCPU(), server: processUsage(int(s.pid.Load())), idle: idle}
 }
 
 // measure starts a run; planned is how long it should take, 0 if unknown.
@@ -105,9 +105,7 @@ func (m *measure) end() {
 
 // done counts an operation that was meant to start at intended.
 func (m *measure) done(class string, intended time.Time) {
-	now := time.Now()
-	warm := m.warm(intended)
-	m.classes[class].record(now.Sub(intended), warm)
+	warm := m.record(class, intended)
 	if m.counts != "" && class != m.counts {
 		return
 	}
@@ -115,6 +113,13 @@ func (m *measure) done(class string, intended time.Time) {
 	if !warm {
 		m.ops.Add(1)
 	}
+}
+
+// record notes a latency without counting an operation.
+func (m *measure) record(class string, intended time.Time) (warm bool) {
+	warm = m.warm(intended)
+	m.classes[class].record(time.Since(intended), warm)
+	return warm
 }
 
 // warm reports that an operation of that time belongs to the warm-up.

@@ -10,10 +10,41 @@ import (
 type pace struct {
 	start time.Time
 	rate  float64 // a second
+	// shape varies the rate over time, phase by phase; after the last one it
+	// stays as it is. None: constant.
+	shape []phase
+}
+
+// phase is a stretch in which the rate is multiplied.
+type phase struct {
+	Name   string
+	Takes  time.Duration
+	Factor float64
 }
 
 func (p pace) at(n int64) time.Time {
-	return p.start.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
+	left, at := float64(n), p.start
+	for _, ph := range p.shape {
+		within := p.rate * ph.Factor * ph.Takes.Seconds()
+		if left <= within {
+			return at.Add(time.Duration(left / (p.rate * ph.Factor) * float64(time.Second)))
+		}
+		left -= within
+		at = at.Add(ph.Takes)
+	}
+	rate := p.rate
+	if len(p.shape) > 0 {
+		rate *= p.shape[len(p.shape)-1].Factor
+	}
+	return at.Add(time.Duration(left / rate * float64(time.Second)))
+}
+
+// operations is how many start within the shape.
+func (p pace) operations() (n int) {
+	for _, ph := range p.shape {
+		n += int(p.rate * ph.Factor * ph.Takes.Seconds())
+	}
+	return n
 }
 
 // wait sleeps until t and notes in lag how much too late it woke. It returns

@@ -63,7 +63,7 @@ func (c Publish) Run(ctx context.Context, s *Session) (*Run, error) {
 		m.metric("disk, all", "MB", float64(diskUsage(s.Target.DataDir))/1e6, Lower)
 	}
 	if c.Verify >= 0 && ctx.Err() == nil {
-		s.verify(ctx, m, numbers, cmp.Or(c.Verify, 50_000))
+		s.verify(ctx, m, numbers, cmp.Or(c.Verify, 50_000), LostAfterOK)
 	}
 	return m.finish(), nil
 }
@@ -72,7 +72,7 @@ func (c Publish) publishing(s *Session, m *measure, numbers []int32) *publishing
 	p := &publishing{s: s, m: m, window: c.Window, probe: max(0, cmp.Or(c.Probe, 100)), feed: &feed{numbers: numbers}}
 	start := time.Now()
 	p.feed.until = start.Add(c.Warmup + c.Duration)
-	p.feed.pace = pace{start, c.Rate}
+	p.feed.pace = pace{start: start, rate: c.Rate}
 	return p
 }
 

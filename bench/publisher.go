@@ -43,6 +43,8 @@ type publishing struct {
 	// probe is how often an accepted event is asked for at once: one in so
 	// many, 0 never.
 	probe int
+	// crashing says that the relay is being killed: lost connections are no fault.
+	crashing atomic.Bool
 	// sent, if set, is told each event's number before it leaves.
 	sent func(number int32, publisher int, intended time.Time)
 
@@ -116,7 +118,7 @@ func (p *publisher) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		err := conn.Serve(p)
-		if err != nil {
+		if err != nil && !p.crashing.Load() {
 			p.m.faults.add(Dropped, err.Error)
 		}
 		p.mu.Lock()

@@ -63,7 +63,7 @@ func (c Query) Run(ctx context.Context, s *Session) (*Run, error) {
 	m := s.measure(c.Name(), c.Warmup+c.Duration, classes...)
 	m.together = len(classes) > 1
 	q := &querying{Query: c, s: s, m: m, view: v, deck: shuffled(pool, classes, c.Seed)}
-	q.pace = pace{time.Now(), c.Rate}
+	q.pace = pace{start: time.Now(), rate: c.Rate}
 	q.until = q.pace.start.Add(c.Warmup + c.Duration)
 	var atBegin int64
 	stop := m.warmUp(ctx, c.Warmup, func() bool { return false }, func() { atBegin = q.events.Load() })
@@ -114,6 +114,8 @@ type querying struct {
 	until  time.Time
 	next   atomic.Int64
 	events atomic.Int64 // that came
+	// phase names a second class for an answer by its time; nil: none.
+	phase func(time.Time) string
 }
 
 func (q *querying) run(ctx context.Context) error {
@@ -302,6 +304,9 @@ func (r *reader) Reply(w *wire.Reply) {
 		a.done <- w.Text
 	default:
 		r.m.done(a.q.class, a.intended)
+		if r.phase != nil {
+			r.m.record(r.phase(a.intended), a.intended)
+		}
 		a.judge(r.view, r.m, r.s.Info.Limits.Limit)
 		a.done <- ""
 	}
@@ -321,6 +326,6 @@ func (s *Session) restart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("restart the relay: %w", err)
 	}
-	s.Target.PID = pid
+	s.pid.Store(int64(pid))
 	return nil
 }

@@ -9,6 +9,9 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+	"github.com/nbd-wtf/go-nostr"
+	"github.com/nbd-wtf/go-nostr/nip77/negentropy"
+	"github.com/nbd-wtf/go-nostr/nip77/negentropy/storage/vector"
 
 	"moa/nips/event"
 	"moa/nips/reason"
@@ -37,6 +40,9 @@ type flaws struct {
 	keepEphemeral bool
 	alter         int // every nth event of an answer comes back changed
 	refuse        int // every nth event is refused
+	auth          bool
+	leakWraps     bool
+	refuseAuth    bool
 }
 
 // nth counts calls and is true at every nth; never for 0.
@@ -50,24 +56,35 @@ func (c *nth) hit(n int) bool {
 // tinyRelay is a relay in memory: slow, simple, and correct but for its flaws.
 type tinyRelay struct {
 	flaws
-	url string
+	url  string
+	kill func()
 
-	mu                                                                                                  sync.Mutex // guards the following
-	events                                                                                              []*event.Event
-	seen                                                                                                map[event.ID]bool
-	conns                                                                                               map[*tinyConn]bool
-	held                                                                                                []func() // deliveries of an event that waits for the next
-	puts, oks, oks2, answers, answers2, answers3, eoses, eoses2, lives, lives2, orders, wrongs, refuses nth
+	mu     sync.Mutex // guards the following
+	events []*event.Event
+	seen   map[event.ID]bool
+	conns  map[*tinyConn]bool
+	dead   bool
+	held   []func() // deliveries of an event that waits for the next
+
+	puts, oks, oks2, refuses    nth
+	answers, answers2, answers3 nth
+	eoses, eoses2               nth
+	lives, lives2               nth
+	orders, wrongs              nth
 }
 
 type tinyConn struct {
 	net  net.Conn
 	subs map[string][]*event.Filter
+	self string // who authenticated
+	neg  *negentropy.Negentropy
 	mu   sync.Mutex // guards writes
 }
 
-func startTiny(t testing.TB, f flaws) *tinyRelay {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func startTiny(t testing.TB, f flaws) *tinyRelay { return startTinyOn(t, "127.0.0.1:0", f) }
+
+func startTinyOn(t testing.TB, address string, f flaws) *tinyRelay {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,15 +99,17 @@ func startTiny(t testing.TB, f flaws) *tinyRelay {
 			wg.Go(func() { r.serve(conn) })
 		}
 	})
-	t.Cleanup(func() {
+	r.kill = sync.OnceFunc(func() {
 		l.Close()
 		r.mu.Lock()
+		r.dead = true
 		for c := range r.conns {
 			c.net.Close()
 		}
 		r.mu.Unlock()
 		wg.Wait()
 	})
+	t.Cleanup(r.kill)
 	return r
 }
 
@@ -102,7 +121,11 @@ func (r *tinyRelay) serve(conn net.Conn) {
 	c := &tinyConn{net: conn, subs: map[string][]*event.Filter{}}
 	r.mu.Lock()
 	r.conns[c] = true
+	dead := r.dead
 	r.mu.Unlock()
+	if dead {
+		return
+	}
 	defer func() {
 		r.mu.Lock()
 		delete(r.conns, c)
@@ -126,6 +149,10 @@ func (r *tinyRelay) serve(conn net.Conn) {
 			r.query(c, m.SubID, m.Filters)
 		case wire.Close:
 			delete(c.subs, m.SubID)
+		case wire.Auth:
+			r.authenticate(c, m.Event)
+		case wire.NegOpen, wire.NegMsg:
+			r.reconcile(c, m)
 		}
 		r.mu.Unlock()
 	}
@@ -231,7 +258,52 @@ func (r *tinyRelay) publish(e *event.Event) {
 	}
 }
 
+func (r *tinyRelay) authenticate(c *tinyConn, raw []byte) {
+	e, err := event.Parse(slices.Clone(raw))
+	if err != nil || r.refuseAuth {
+		c.send(wire.AppendOK(nil, e.ID.String(), false, reason.Restricted, "no"))
+		return
+	}
+	c.self = e.PubKey.String()
+	c.send(wire.AppendOK(nil, e.ID.String(), true, "", ""))
+}
+
+func (r *tinyRelay) reconcile(c *tinyConn, m wire.Message) {
+	if m.Verb == wire.NegOpen {
+		v := vector.New()
+		for _, e := range r.events {
+			if matchesAny(m.Filters, e) {
+				v.Insert(nostr.Timestamp(e.CreatedAt), e.ID.String())
+			}
+		}
+		v.Seal()
+		c.neg = negentropy.New(v, 0)
+	}
+	answer, err := c.neg.Reconcile(m.Neg)
+	if err != nil {
+		c.send(wire.AppendNegErr(nil, m.SubID, reason.Invalid, err.Error(), 0))
+		return
+	}
+	c.send(wire.AppendNegMsg(nil, m.SubID, answer))
+}
+
+// hidden reports a gift wrap that this connection may not see.
+func (r *tinyRelay) hidden(c *tinyConn, e *event.Event) bool {
+	if !r.auth || r.leakWraps || e.Kind != event.KindGiftWrap {
+		return false
+	}
+	to, _ := e.Value("p")
+	return to != c.self
+}
+
 func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
+	if r.auth && c.self == "" && slices.ContainsFunc(filters, func(f *event.Filter) bool { return f.Kinds != nil && f.HasKind(event.KindGiftWrap) }) {
+		c.send(wire.AppendAuth(nil, "challenge"))
+		if !r.leakWraps {
+			c.send(wire.AppendClosed(nil, sub, reason.AuthRequired, "who are you?"))
+			return
+		}
+	}
 	found := map[event.ID]*event.Event{}
 	for _, f := range filters {
 		if r.wrongStored {
@@ -239,7 +311,7 @@ func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 		}
 		var hits []*event.Event
 		for _, e := range r.events {
-			if f.Matches(e) {
+			if f.Matches(e) && !r.hidden(c, e) {
 				hits = append(hits, e)
 			}
 		}

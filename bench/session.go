@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"moa/bench/client"
@@ -52,6 +53,7 @@ type Session struct {
 	Options
 	Info  client.Info // what the relay says about itself; zero if nothing
 	truth *truth
+	pid   atomic.Int64 // Target.PID, or the process since the last restart
 }
 
 // Workload is one way to load a relay. Its fields are its configuration; zero
@@ -76,6 +78,7 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		o.Corpus = &corpus.Corpus{}
 	}
 	s := &Session{Options: o}
+	s.pid.Store(int64(o.Target.PID))
 	conn, err := s.dial(ctx, 0)
 	if err != nil {
 		return nil, err

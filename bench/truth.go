@@ -96,6 +96,15 @@ const (
 	mustNotEphemeral
 )
 
+// of returns the verdict on an event; those that became known after the view
+// may be shown or not.
+func (v *view) of(number int32) verdict {
+	if int(number) >= len(v.shown) {
+		return may
+	}
+	return v.shown[number]
+}
+
 // fault is what it is called when a relay shows what it must not, "" if it may.
 func (v verdict) fault() FaultName {
 	return [...]FaultName{mustNotDeleted: DeletedServed, mustNotReplaced: ReplacedServed, mustNotEphemeral: EphemeralKept}[v]

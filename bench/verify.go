@@ -13,8 +13,9 @@ import (
 const verifyBatch = 100
 
 // verify asks for accepted events among the given by id, at most most of them,
-// evenly spread, and notes what is missing or came back altered.
-func (s *Session) verify(ctx context.Context, m *measure, numbers []int32, most int) {
+// evenly spread, and notes what is missing, under that name, or came back
+// altered.
+func (s *Session) verify(ctx context.Context, m *measure, numbers []int32, most int, lost FaultName) {
 	v := s.truth.view()
 	var want []int32
 	for _, n := range numbers {
@@ -37,16 +38,16 @@ func (s *Session) verify(ctx context.Context, m *measure, numbers []int32, most 
 	var missing []int32
 	for from := 0; from < len(want) && ctx.Err() == nil; from += batch {
 		part := want[from:min(from+batch, len(want))]
-		lost, err := a.look(v, part, s.Timeout)
+		absent, err := a.look(v, part, s.Timeout)
 		if err != nil {
 			m.warn("the check of accepted events ended early: " + err.Error())
 			break
 		}
-		missing = append(missing, lost...)
+		missing = append(missing, absent...)
 		checked += len(part)
 	}
 	m.note(fmt.Sprintf("%d of %d accepted events were asked for by id again", checked, all))
-	s.again(ctx, a, v, missing, batch)
+	s.again(ctx, a, v, missing, batch, lost)
 }
 
 // lateAfter is how long an event may need to appear before it counts as lost.
@@ -54,18 +55,18 @@ const lateAfter = time.Second
 
 // again asks once more for what was missing: what has come meanwhile was
 // acknowledged too early, the rest is lost.
-func (s *Session) again(ctx context.Context, a *asker, v *view, missing []int32, batch int) {
+func (s *Session) again(ctx context.Context, a *asker, v *view, missing []int32, batch int, lost FaultName) {
 	if len(missing) == 0 || !wait(ctx, time.Now().Add(lateAfter), nil) {
 		return
 	}
 	for part := range slices.Chunk(missing, batch) {
-		lost, err := a.look(v, part, s.Timeout)
+		absent, err := a.look(v, part, s.Timeout)
 		if err != nil {
-			lost = part
+			absent = part
 		}
-		a.m.faults.addN(LateAfterOK, int64(len(part)-len(lost)), func() string { return "an event appeared a second later" })
-		for _, n := range lost {
-			a.m.faults.add(LostAfterOK, v.events[n].ID.String)
+		a.m.faults.addN(LateAfterOK, int64(len(part)-len(absent)), func() string { return "an event appeared a second later" })
+		for _, n := range absent {
+			a.m.faults.add(lost, v.events[n].ID.String)
 		}
 	}
 }

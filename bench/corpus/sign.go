@@ -68,3 +68,24 @@ func signAll(seed, block uint64, drafts []draft) []*event.Event {
 	wg.Wait()
 	return out
 }
+
+// Signer signs events for generated people after the corpus was made. It may
+// be used by one goroutine at a time.
+type Signer struct {
+	corpus *Corpus
+	nonces *chain
+}
+
+// Signer returns a signer; number keeps the nonces of several apart.
+func (c *Corpus) Signer(number uint64) *Signer {
+	return &Signer{c, newChain(c.Config.Seed, "signer", number)}
+}
+
+// Sign completes the event: author, id, signature and bytes. The corpus must
+// be a generated one.
+func (s *Signer) Sign(person int, e event.Event) *event.Event {
+	d := draft{Event: e, author: s.corpus.People[person].key}
+	d.PubKey = d.author.x
+	d.ID = event.ComputeID(&d.Event)
+	return d.finish(s.nonces)
+}

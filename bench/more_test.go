@@ -1,0 +1,95 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestStormBringsEverybodyBack(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 300)
+	run := mustRun(t, s, Storm{Conns: 40, Storms: 2, Calm: 20 * time.Millisecond})
+	wantFaults(t, run)
+	if v := metric(t, run, "came back"); v != 100 {
+		t.Errorf("%v %% came back", v)
+	}
+	if n := run.Latencies[classSubscribe].Count; n != 240 {
+		t.Errorf("%d subscriptions were answered after the storms, want 240", n)
+	}
+}
+
+func TestMixedDay(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 500)
+	w := Mixed{Conns: 15, Publish: 150, Query: 60, Duration: time.Second}
+	run := mustRun(t, s, w)
+	wantFaults(t, run)
+	for _, class := range []string{"deliver, noon", "query, peak", "query, night", classPublish, Home} {
+		if run.Latencies[class].Count == 0 {
+			t.Errorf("nothing of class %q", class)
+		}
+	}
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{dropLive: 20}), 500), w), MissingLive)
+}
+
+func TestSlowReadersDoNotHideTheOthers(t *testing.T) {
+	s := openSession(t, startTiny(t, flaws{}), 100)
+	w := Slow{Live: quickLive(Network), Stalled: 2}
+	run := mustRun(t, s, w)
+	wantFaults(t, run)
+	if n := metric(t, run, "stalled readers that the relay ended"); n != 0 {
+		t.Errorf("%v stalled readers were ended by a relay that ends none", n)
+	}
+	if got, want := metric(t, run, "events that stalled readers had"), 2*metric(t, run, "backlog of each stalled reader"); got != want {
+		t.Errorf("stalled readers had %v events, want %v", got, want)
+	}
+}
+
+func TestAuthNamesTheFault(t *testing.T) {
+	w := Auth{Conns: 3, Duration: 300 * time.Millisecond}
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{auth: true}), 400), w))
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{auth: true, leakWraps: true}), 400), w), WrapLeak)
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{auth: true, refuseAuth: true}), 400), w), NoAuth)
+	if _, err := w.Run(t.Context(), openSession(t, startTiny(t, flaws{}), 100)); !errors.Is(err, errNoChallenge) {
+		t.Errorf("a relay without AUTH: %v", err)
+	}
+}
+
+func TestSyncNamesTheFault(t *testing.T) {
+	w := Sync{Conns: 2, Duration: 200 * time.Millisecond, Lacking: 0.1}
+	run := mustRun(t, openSession(t, startTiny(t, flaws{}), 600), w)
+	wantFaults(t, run)
+	if n := run.Latencies[classSync].Count; n == 0 {
+		t.Error("nothing was reconciled")
+	}
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{forget: 20}), 600), w), WrongSync)
+}
+
+// restartable makes the session's relay one that is killed and comes back,
+// with what it has kept unless it keeps nothing on disk.
+func restartable(t *testing.T, keeps bool) *Session {
+	first := startTiny(t, flaws{})
+	s := openSession(t, first, 2000)
+	s.Target.Restart = func(context.Context) (int, error) {
+		first.kill()
+		second := startTinyOn(t, strings.TrimPrefix(first.url, "ws://"), flaws{})
+		if keeps {
+			second.mu.Lock()
+			second.events, second.seen = first.events, first.seen
+			second.mu.Unlock()
+		}
+		first = second
+		return 1, nil
+	}
+	return s
+}
+
+func TestCrashFindsWhatWasNotKept(t *testing.T) {
+	w := Crash{Crashes: 2, After: 30 * time.Millisecond, Conns: 2, Window: 4}
+	wantFaults(t, mustRun(t, restartable(t, true), w))
+	wantFaults(t, mustRun(t, restartable(t, false), w), LostAtCrash)
+	if _, err := w.Run(t.Context(), openSession(t, startTiny(t, flaws{}), 100)); !errors.Is(err, errNoRestart) {
+		t.Errorf("a relay that cannot be restarted: %v", err)
+	}
+}
