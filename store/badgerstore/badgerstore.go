@@ -31,8 +31,8 @@ type Options struct {
 	// ReserveMB is how much room must be left on the disk for a write to be
 	// taken: below it Commit answers store.ErrFull. Badger's files are mapped
 	// into memory, so that a disk that really fills up kills the process; the
-	// reserve is what it needs to finish flushing and compacting. 0: 512;
-	// negative: none.
+	// reserve is what it needs to finish flushing and compacting. Expire may
+	// use half of it. 0: 512; negative: none.
 	ReserveMB int
 	// NoSync leaves it to the operating system when what was committed reaches
 	// the disk. A crash of the process loses nothing, one of the machine may.
@@ -62,7 +62,7 @@ type Store struct {
 	opt     Options
 	log     *slog.Logger
 	metrics *metrics
-	room    func() error // tells store.ErrFull before a write
+	room    func(reserveMB int) error // tells store.ErrFull before a write
 
 	life   sync.RWMutex // held for reading while db is used; Close takes it
 	closed bool
@@ -78,7 +78,8 @@ type Store struct {
 	recent  recent
 	hot     *hot
 
-	cancel context.CancelFunc // ends warming
+	warmUp func()             // fills hot in the background
+	cancel context.CancelFunc // ends the tasks: warm, collect
 	tasks  sync.WaitGroup
 }
 
@@ -93,15 +94,19 @@ func Open(o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), cancel: cancel}
-	s.room = func() error { return diskRoom(o.Dir, o.ReserveMB) }
+	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
 		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close())
 	}
 	s.metrics.watch(s)
-	if s.hot.max > 0 {
-		s.tasks.Go(func() { s.warm(ctx) })
+	s.warmUp = func() {
+		if s.hot.max > 0 {
+			s.tasks.Go(func() { s.warm(ctx) })
+		}
 	}
+	s.warmUp()
+	s.tasks.Go(func() { s.collect(ctx) })
 	return s, nil
 }
 

@@ -19,7 +19,7 @@ import (
 func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]store.Result, error) {
 	start := time.Now()
 	results := make([]store.Result, len(batch))
-	err := s.update(func(w *writer) error {
+	err := s.update(s.opt.ReserveMB, func(w *writer) error {
 		for i, e := range batch {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -39,12 +39,13 @@ func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]
 	return results, nil
 }
 
-// update runs do with a writer and makes durable what it has written. After an
-// error nothing that was not flushed before is stored.
-func (s *Store) update(do func(*writer) error) error {
+// update runs do with a writer and makes durable what it has written, if the
+// disk has so much room. After an error nothing that was not flushed before is
+// stored.
+func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	s.write.Lock()
 	defer s.write.Unlock()
-	if err := s.room(); err != nil {
+	if err := s.room(reserveMB); err != nil {
 		return err
 	}
 	if err := s.recover(); err != nil {
@@ -56,10 +57,12 @@ func (s *Store) update(do func(*writer) error) error {
 	defer s.life.RUnlock()
 	w := s.newWriter()
 	defer func() { w.txn.Discard() }()
-	if err := do(w); err != nil {
-		return err
+	err := do(w)
+	if err == nil {
+		err = w.flush()
 	}
-	return w.flush()
+	s.failed = err != nil
+	return asFull(err)
 }
 
 // writer collects the writes of a transaction and what they mean for memory.
@@ -135,8 +138,7 @@ func (w *writer) flush() error {
 			return err
 		}
 		if err := w.txn.Commit(); err != nil {
-			s.failed = true
-			return asFull(err)
+			return err
 		}
 	}
 	s.publish(&w.change, w.serial, events)
@@ -166,7 +168,7 @@ func (s *Store) publish(c *change, serial store.Serial, events int64) {
 }
 
 // recover brings memory back in step after a failed write, of which a part may
-// have reached the disk.
+// have reached the disk, and finishes the removals that it has begun.
 func (s *Store) recover() error {
 	if !s.failed {
 		return nil
@@ -182,7 +184,11 @@ func (s *Store) recover() error {
 	s.serial = max(s.serial, serial)
 	s.recent.clear()
 	s.hot.reset()
+	if err := s.resumeJobs(); err != nil {
+		return err
+	}
 	s.failed = false
+	s.warmUp()
 	return nil
 }
 

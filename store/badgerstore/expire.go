@@ -7,10 +7,11 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// Expire does what store.Store says.
+// Expire does what store.Store says. It may use half of the disk's reserve,
+// for it gives room back.
 func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 	removed := 0
-	err := s.update(func(w *writer) error {
+	err := s.update(s.opt.ReserveMB/2, func(w *writer) error {
 		tails, err := s.readExpired(now, most)
 		if err != nil {
 			return err

@@ -19,3 +19,13 @@ func (s *Store) WarmHot(n int) error {
 	_, err := s.warmMore(n)
 	return err
 }
+
+// SetRoom replaces what asks for room on the disk.
+func (s *Store) SetRoom(room func(reserveMB int) error) { s.room = room }
+
+// FailedWrite makes the next write believe that the last one failed.
+func (s *Store) FailedWrite() {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.failed = true
+}

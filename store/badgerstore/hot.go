@@ -204,8 +204,8 @@ func (h *hot) beforeLocked(a, b *run) bool {
 }
 
 // read appends to sc.batch up to most events that match and that memory
-// covers, from sc.from on. It moves sc.from past what it has looked at, and
-// reports whether that is all that it covers.
+// covers, from sc.from on. It moves sc.from past what it has looked at, one
+// event at least, and reports whether that is all that it covers.
 func (h *hot) read(sc *scan, most, work int) (end bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -216,9 +216,6 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	h.beginLocked(sc)
 	runs := sc.runs
 	for len(runs) > 0 {
-		if len(sc.batch) >= most || sc.looked >= work {
-			return false
-		}
 		at := runs[0].slot
 		s := &h.slots[at]
 		matched := false
@@ -234,6 +231,9 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 		sc.from = s.tail.next()
 		if matched {
 			sc.batch = append(sc.batch, stored{s.tail, s.value})
+		}
+		if len(sc.batch) >= most || sc.looked >= work {
+			return false
 		}
 	}
 	sc.from = h.floor

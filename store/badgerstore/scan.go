@@ -99,6 +99,14 @@ func (p *page) full(work int) bool {
 	return reached(p.events, p.Events) || reached(p.bytes, p.Bytes) || reached(work, p.Work)
 }
 
+// rest is how much of the page's work is left, of most.
+func (p *page) rest(work, most int) int {
+	if p.Work > 0 {
+		return min(most, max(p.Work-work, 1))
+	}
+	return most
+}
+
 func reached(n, bound int) bool { return bound > 0 && n >= bound }
 
 // Next does what store.Scan says.
@@ -134,7 +142,7 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 			return false, err
 		}
 		if len(sc.needy) > 0 {
-			if err := sc.fill(r, p.Work); err != nil {
+			if err := sc.fill(r, p.rest(r.work, fillWork)); err != nil {
 				return false, err
 			}
 			continue
@@ -162,18 +170,21 @@ const (
 // nextHot finds what the hot index covers until the page is full.
 func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
 	defer sc.putBack()
-	for sc.active > 0 && !p.full(work) {
+	for sc.active > 0 {
 		if err := ctx.Err(); err != nil {
 			return work, err
 		}
 		if len(sc.batch) == 0 {
-			if sc.cold {
+			if sc.cold || p.full(work) {
 				break
 			}
-			sc.cold = sc.s.hot.read(sc, sc.want(p), hotWork)
+			sc.cold = sc.s.hot.read(sc, sc.want(p), p.rest(work, hotWork))
 			work += sc.looked
 			sc.peekedAt(sc.looked - len(sc.batch))
 			continue
+		}
+		if p.full(0) { // the work for what was read is done
+			break
 		}
 		n := sc.batch[0]
 		sc.batch[0] = stored{}
@@ -260,14 +271,10 @@ func (p *part) hashes(h *hot) []uint64 {
 // fillWork bounds the work of one fill, so that cancelling is noticed.
 const fillWork = 4096
 
-// fill fills one needy cursor.
-func (sc *scan) fill(r *reader, work int) error {
+// fill fills one needy cursor, for about budget of work.
+func (sc *scan) fill(r *reader, budget int) error {
 	c := sc.needy[len(sc.needy)-1]
 	if !c.part.done {
-		budget := fillWork
-		if work > 0 {
-			budget = min(budget, max(work-r.work, 1))
-		}
 		if err := c.fill(r, sc.q.UpTo, budget); err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ import (
 func Differential(t *testing.T, m Maker, rounds int) {
 	for seed := range rounds {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			d := &duel{TB: t, m: m, rnd: rand.New(rand.NewPCG(uint64(seed), 7)), s: m.Open(t), oracle: memstore.New(), now: 1000}
+			d := &duel{TB: t, m: m, mix: newMix(uint64(seed)), s: m.Open(t), oracle: memstore.New()}
 			defer func() {
 				if err := d.s.Close(); err != nil {
 					t.Error(err)
@@ -37,27 +37,16 @@ func Differential(t *testing.T, m Maker, rounds int) {
 
 type duel struct {
 	testing.TB
+	*mix
 	m      Maker
-	rnd    *rand.Rand
 	s      store.Store
 	oracle store.Store
-	now    int64
-	known  []*event.Event
 }
 
 // commit gives both the same batch.
 func (d *duel) commit() {
 	d.Helper()
-	var batch []*event.Event
-	for range 1 + d.rnd.IntN(30) {
-		e := d.event()
-		batch = append(batch, e)
-		d.known = append(d.known, e)
-		if d.rnd.IntN(8) == 0 {
-			batch = append(batch, pick(d.rnd, d.known))
-		}
-	}
-	d.commitBoth(batch)
+	d.commitBoth(d.batch())
 }
 
 func (d *duel) commitBoth(batch []*event.Event) {
@@ -97,58 +86,6 @@ func (d *duel) rest() {
 	}
 }
 
-var (
-	duelKinds = []uint16{0, 1, 1, 3, 5, 6, 7, 62, 1059, 10002, 21059, 30023, 30023, 30078}
-	duelDs    = []string{"", "x", "a:b", "x"}
-)
-
-func pick[T any](rnd *rand.Rand, list []T) T { return list[rnd.IntN(len(list))] }
-
-// time is close to the clock, and often the same.
-func (d *duel) time() int64 { return max(d.now-d.rnd.Int64N(300), 0) }
-
-func (d *duel) event() *event.Event {
-	kind := pick(d.rnd, duelKinds)
-	if kind == 62 && d.rnd.IntN(8) > 0 {
-		kind = 1
-	}
-	author := Key(d.rnd.IntN(5))
-	at := d.time()
-	if kind == 62 {
-		at -= 150 // leave something
-	}
-	return Make(author, kind, max(at, 0), fmt.Sprint(d.rnd.IntN(3)), d.tags(kind, author)...)
-}
-
-func (d *duel) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
-	if event.Addressable(kind) {
-		for range d.rnd.IntN(3) {
-			tags = append(tags, tag("d", pick(d.rnd, duelDs)))
-		}
-		if d.rnd.IntN(9) == 0 {
-			tags = slices.Insert(tags, 0, tag("d"))
-		}
-	}
-	for range d.rnd.IntN(3) {
-		tags = append(tags, tag("t", pick(d.rnd, []string{"a", "b", "", "a\x00"})))
-	}
-	if d.rnd.IntN(2) == 0 || kind == 1059 {
-		tags = append(tags, tag("p", Key(d.rnd.IntN(5)).String()))
-	}
-	if len(d.known) > 0 && (kind == 5 || d.rnd.IntN(4) == 0) {
-		for range 1 + d.rnd.IntN(2) {
-			tags = append(tags, eTag(pick(d.rnd, d.known)))
-		}
-	}
-	if kind == 5 && d.rnd.IntN(3) == 0 {
-		tags = append(tags, aTag(pick(d.rnd, []uint16{0, 3, 10002, 30023, 30078}), author, pick(d.rnd, duelDs)))
-	}
-	if d.rnd.IntN(10) == 0 {
-		tags = append(tags, tag("expiration", fmt.Sprint(max(d.now+d.rnd.Int64N(60)-5, 0))))
-	}
-	return tags
-}
-
 func some[T any](rnd *rand.Rand, n int, one func() T, compare func(a, b T) int) []T {
 	out := []T{}
 	for range n {
@@ -168,7 +105,7 @@ func (d *duel) filter() *event.Filter {
 		f.Authors = some(d.rnd, d.rnd.IntN(4)+1, func() event.PubKey { return Key(d.rnd.IntN(6)) }, event.ComparePubKeys)
 	}
 	if one(2) {
-		f.Kinds = some(d.rnd, d.rnd.IntN(5)+1, func() uint16 { return pick(d.rnd, duelKinds) }, func(a, b uint16) int { return int(a) - int(b) })
+		f.Kinds = some(d.rnd, d.rnd.IntN(5)+1, func() uint16 { return pick(d.rnd, mixKinds) }, func(a, b uint16) int { return int(a) - int(b) })
 	}
 	text := func(values ...string) event.TagFilter {
 		slices.Sort(values)
@@ -176,7 +113,7 @@ func (d *duel) filter() *event.Filter {
 	}
 	addTag := func(name byte, t event.TagFilter) { t.Name = name; f.Tags = append(f.Tags, t) }
 	if one(6) {
-		addTag('d', text(pick(d.rnd, duelDs), pick(d.rnd, duelDs)))
+		addTag('d', text(pick(d.rnd, mixDs), pick(d.rnd, mixDs)))
 	}
 	if one(6) {
 		addTag('e', text(pick(d.rnd, d.known).ID.String(), pick(d.rnd, d.known).ID.String()))

@@ -1,0 +1,80 @@
+package badgerstore_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"moa/store"
+	"moa/store/badgerstore"
+	"moa/store/storetest"
+)
+
+// A process with crashDir in its environment is the one that TestCrash kills.
+const (
+	crashDir  = "MOA_CRASH_DIR"
+	crashSeed = "MOA_CRASH_SEED"
+)
+
+func TestMain(m *testing.M) {
+	dir := os.Getenv(crashDir)
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	if err := crash(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func crash(dir string) error {
+	seed, err := strconv.ParseUint(os.Getenv(crashSeed), 10, 64)
+	if err != nil {
+		return err
+	}
+	s, err := badgerstore.Open(badgerstore.Options{Dir: dir, CacheMB: 32, ReserveMB: -1})
+	if err != nil {
+		return err
+	}
+	return storetest.CrashChild(s, seed, os.Stdout)
+}
+
+// The process is killed 5 times, or as often as MOA_CRASH_KILLS says.
+func TestCrash(t *testing.T) {
+	kills := 5
+	if v := os.Getenv("MOA_CRASH_KILLS"); v != "" {
+		var err error
+		if kills, err = strconv.Atoi(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := t.TempDir()
+	storetest.Crash(t, kills, storetest.Crasher{
+		Command: func(seed uint64) *exec.Cmd {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s=%d", crashSeed, seed))
+			cmd.Stderr = os.Stderr
+			return cmd
+		},
+		Open: func(t testing.TB) store.Store {
+			s := open(t, badgerstore.Options{Dir: dir})
+			sound(t, s)
+			return s
+		},
+	})
+}
+
+// sound wants the store to be in order.
+func sound(t testing.TB, s *badgerstore.Store) {
+	t.Helper()
+	r, err := s.Check(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Problems {
+		t.Error(p)
+	}
+}

@@ -1,0 +1,129 @@
+package badgerstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"moa/nips/event"
+	"moa/store"
+	"moa/store/storetest"
+)
+
+func smallStore(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(Options{Dir: dir, CacheMB: 32, ReserveMB: -1, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// An older store is one whose index of kinds is missing; the steps to the
+// present are one that fails half way the first time, and one that makes the
+// index.
+func TestOlderStoreIsMigratedInPlace(t *testing.T) {
+	dir := t.TempDir()
+	s := smallStore(t, dir)
+	storetest.Fill(t, s, 500)
+	if err := s.db.DropPrefix([]byte{keyKind}); err != nil {
+		t.Fatal(err)
+	}
+	var ran []int
+	broken := errors.New("broken")
+	steps := []func(*badger.DB) error{
+		func(*badger.DB) error { ran = append(ran, 1); return nil },
+		func(db *badger.DB) error {
+			ran = append(ran, 2)
+			if len(ran) < 3 {
+				return broken
+			}
+			return db.Update(func(txn *badger.Txn) error {
+				events, err := s.readRecords(tail{}, 1000)
+				for _, n := range events {
+					n.keys(&n.tail, func(key []byte) {
+						if key[0] == keyKind {
+							err = errors.Join(err, txn.Set(bytes.Clone(key), nil))
+						}
+					})
+				}
+				return err
+			})
+		},
+	}
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	if err := migrate(s.db, steps, log); !errors.Is(err, broken) {
+		t.Fatalf("error %v, want that of the step", err)
+	}
+	if err := migrate(s.db, steps, log); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{1, 2, 2}; !slices.Equal(ran, want) {
+		t.Fatalf("steps %v ran, want %v: a step that was done is not done again", ran, want)
+	}
+	if v, err := readVersion(s.db); v != 3 || err != nil {
+		t.Fatalf("version %d, %v; want 3", v, err)
+	}
+	r, err := s.Check(context.Background())
+	if err != nil || len(r.Problems) > 0 {
+		t.Fatal(err, r)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestNewerStoreIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	s := smallStore(t, dir)
+	if err := writeVersion(s.db, formatVersion+1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: dir, CacheMB: 32}); !errors.Is(err, store.ErrFormat) {
+		t.Fatalf("error %v, want ErrFormat", err)
+	}
+}
+
+func TestFormatVersionFollowsTheSteps(t *testing.T) {
+	if formatVersion != len(migrations)+1 {
+		t.Fatalf("the format is %d, but %d steps lead to it", formatVersion, len(migrations))
+	}
+}
+
+// The bytes of keys and values are the format: ../FORMAT.md must change with
+// them, and a step must be added to migrations.
+func TestBytesOnDisk(t *testing.T) {
+	e := storetest.Make(storetest.Key(1), 30023, 1_700_000_000, "c", event.Tag{"d", "x"}, event.Tag{"e", storetest.Key(2).String()}, event.Tag{"expiration", "1800000000"})
+	n := stored{makeTail(e, 7), makeValue(e)}
+	var got []string
+	n.keys(&n.tail, func(key []byte) { got = append(got, hexText(key)) })
+	got = append(got, hexText(n.tail[:]), hexText(n.value[:len(n.value)-len(n.raw())]), hexText(n.latestKey(&n.tail)))
+	for i, want := range bytesOnDisk {
+		if got[i] != want {
+			t.Errorf("%d: %s\nwant %s", i, got[i], want)
+		}
+	}
+	if len(got) != len(bytesOnDisk) {
+		t.Errorf("%d keys, want %d: %q", len(got), len(bytesOnDisk), got)
+	}
+}
+
+func TestSecondStoreInTheDirectory(t *testing.T) {
+	dir := t.TempDir()
+	s := smallStore(t, dir)
+	defer s.Close()
+	_, err := Open(Options{Dir: dir, CacheMB: 32})
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Fatalf("error %v, want that another moa is using %s", err, dir)
+	}
+}

@@ -1,0 +1,87 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"moa/nips/event"
+)
+
+// mix makes random events that collide in every way: of few authors, kinds,
+// times and d values, that replace, delete and expire each other. The same
+// seed gives the same ones.
+type mix struct {
+	rnd   *rand.Rand
+	now   int64
+	known []*event.Event
+}
+
+func newMix(seed uint64) *mix {
+	return &mix{rnd: rand.New(rand.NewPCG(seed, 7)), now: 1000}
+}
+
+// batch makes some events, and repeats one now and then.
+func (m *mix) batch() (batch []*event.Event) {
+	for range 1 + m.rnd.IntN(30) {
+		e := m.event()
+		batch = append(batch, e)
+		m.known = append(m.known, e)
+		if m.rnd.IntN(8) == 0 {
+			batch = append(batch, pick(m.rnd, m.known))
+		}
+	}
+	return batch
+}
+
+var (
+	mixKinds = []uint16{0, 1, 1, 3, 5, 6, 7, 62, 1059, 10002, 21059, 30023, 30023, 30078}
+	mixDs    = []string{"", "x", "a:b", "x"}
+)
+
+func pick[T any](rnd *rand.Rand, list []T) T { return list[rnd.IntN(len(list))] }
+
+// time is close to the clock, and often the same.
+func (m *mix) time() int64 { return max(m.now-m.rnd.Int64N(300), 0) }
+
+func (m *mix) event() *event.Event {
+	kind := pick(m.rnd, mixKinds)
+	if kind == 62 && m.rnd.IntN(8) > 0 {
+		kind = 1
+	}
+	author := Key(m.rnd.IntN(5))
+	at := m.time()
+	if kind == 62 {
+		at -= 150 // leave something
+	}
+	return Make(author, kind, max(at, 0), fmt.Sprint(m.rnd.IntN(3)), m.tags(kind, author)...)
+}
+
+func (m *mix) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
+	if event.Addressable(kind) {
+		for range m.rnd.IntN(3) {
+			tags = append(tags, tag("d", pick(m.rnd, mixDs)))
+		}
+		if m.rnd.IntN(9) == 0 {
+			tags = slices.Insert(tags, 0, tag("d"))
+		}
+	}
+	for range m.rnd.IntN(3) {
+		tags = append(tags, tag("t", pick(m.rnd, []string{"a", "b", "", "a\x00"})))
+	}
+	if m.rnd.IntN(2) == 0 || kind == 1059 {
+		tags = append(tags, tag("p", Key(m.rnd.IntN(5)).String()))
+	}
+	if len(m.known) > 0 && (kind == 5 || m.rnd.IntN(4) == 0) {
+		for range 1 + m.rnd.IntN(2) {
+			tags = append(tags, eTag(pick(m.rnd, m.known)))
+		}
+	}
+	if kind == 5 && m.rnd.IntN(3) == 0 {
+		tags = append(tags, aTag(pick(m.rnd, []uint16{0, 3, 10002, 30023, 30078}), author, pick(m.rnd, mixDs)))
+	}
+	if m.rnd.IntN(10) == 0 {
+		tags = append(tags, tag("expiration", fmt.Sprint(max(m.now+m.rnd.Int64N(60)-5, 0))))
+	}
+	return tags
+}
