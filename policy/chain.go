@@ -42,6 +42,33 @@ type Named struct {
 	Name   string // for logs and metrics; unique in its chain
 	Mode   Mode
 	Policy Policy
+
+	// Only and Unless, if not nil, say whom the policy is asked about: authors of
+	// events, and clients who have authenticated. Connections are always asked about.
+	Only, Unless Group
+}
+
+// Group is a set of people. It may be a Runner and an Observer.
+type Group interface {
+	Has(pk event.PubKey) bool
+}
+
+// concerns reports whether the policy is asked about what the client does; e
+// is nil if that is to read.
+func (n *Named) concerns(c Client, e *event.Event) bool {
+	return (n.Only == nil || involved(n.Only, c, e)) && (n.Unless == nil || !involved(n.Unless, c, e))
+}
+
+func involved(g Group, c Client, e *event.Event) bool {
+	if e != nil && g.Has(e.PubKey) {
+		return true
+	}
+	for _, pk := range c.Authed() {
+		if g.Has(pk) {
+			return true
+		}
+	}
+	return false
 }
 
 // Stage is where a verdict was given.
@@ -166,6 +193,9 @@ func (c *Chain) Late(ctx context.Context, cl Client, e *event.Event, early Decis
 
 func (c *Chain) event(ctx context.Context, links []*Named, cl Client, e *event.Event, so Decision) Decision {
 	for _, n := range links {
+		if !n.concerns(cl, e) {
+			continue
+		}
 		v := n.Policy.Event(ctx, cl, e)
 		if v.Action == Accept || !c.enforced(n, AtEvent, v) {
 			continue
@@ -194,6 +224,9 @@ func (c *Chain) Filter(ctx context.Context, cl Client, f *event.Filter) Decision
 		return Decision{}
 	}
 	for _, l := range c.filters {
+		if !l.concerns(cl, nil) {
+			continue
+		}
 		if v := l.policy.Filter(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
 			return Decision{v, l.Name}
 		}
@@ -216,7 +249,7 @@ func (c *Chain) Deliver(cl Client, e *event.Event) bool {
 		return true
 	}
 	for _, l := range c.deliveries {
-		if l.kinds.has(e.Kind) && !l.policy.Deliver(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
+		if l.kinds.has(e.Kind) && l.concerns(cl, nil) && !l.policy.Deliver(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
 			return false
 		}
 	}
@@ -271,29 +304,49 @@ func (c *Chain) Run(ctx context.Context) error {
 		mu   sync.Mutex // guards the following
 		errs []error
 	)
-	for i := range c.links {
-		n := &c.links[i]
-		r, ok := n.Policy.(Runner)
+	run := func(name string, what any) {
+		r, ok := what.(Runner)
 		if !ok {
-			continue
+			return
 		}
 		wg.Go(func() {
 			if err := r.Run(ctx); err != nil && ctx.Err() == nil {
 				mu.Lock()
 				defer mu.Unlock()
-				errs = append(errs, fmt.Errorf("policy %s: %w", n.Name, err))
+				errs = append(errs, fmt.Errorf("policy %s: %w", name, err))
 			}
 		})
+	}
+	for _, n := range c.links {
+		run(n.Name, n.Policy)
+		run(n.Name, n.Only)
+		run(n.Name, n.Unless)
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-// Limits sums up what the enforced policies announce: the strictest of each.
+// Explain returns what each policy says of an event whose signature holds,
+// in order; it reports nothing. Those that keep count do count it.
+func (c *Chain) Explain(ctx context.Context, cl Client, e *event.Event) []Decision {
+	var all []Decision
+	for i := range c.Links() {
+		n := &c.links[i]
+		d := Decision{By: n.Name}
+		if n.concerns(cl, e) {
+			d.Verdict = n.Policy.Event(ctx, cl, e)
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+// Limits sums up what the enforced policies announce that concern everybody:
+// the strictest of each.
 func (c *Chain) Limits() Limits {
 	var sum Limits
 	for _, n := range c.Links() {
-		if a, ok := n.Policy.(Announcer); ok && n.Mode == Enforce {
+		if a, ok := n.Policy.(Announcer); ok && n.Mode == Enforce && n.Only == nil && n.Unless == nil {
 			sum.merge(a.Limits())
 		}
 	}

@@ -232,3 +232,54 @@ func TestLimitsAreTheStrictest(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+type group []event.PubKey
+
+func (g group) Has(pk event.PubKey) bool { return slices.Contains(g, pk) }
+
+func TestPoliciesAreForSomePeople(t *testing.T) {
+	var asked []string
+	alice, bob := policytest.Key(1), policytest.Key(2)
+	mk := func(name string) policy.Policy { return link{name, no, nil, &asked} }
+	chain := policy.NewChain(nil,
+		policy.Named{Name: "only", Policy: mk("only"), Only: group{alice}},
+		policy.Named{Name: "unless", Policy: mk("unless"), Unless: group{alice, bob}},
+		policy.Named{Name: "both", Policy: mk("both"), Only: group{bob}, Unless: group{alice}},
+	)
+	as := func(keys ...event.PubKey) *policytest.Client { return &policytest.Client{Keys: keys} }
+	by := func(pk event.PubKey) *event.Event { return policytest.Event(event.Event{Kind: 1, PubKey: pk}) }
+	for _, c := range []struct {
+		name   string
+		client *policytest.Client
+		author event.PubKey
+		want   string
+	}{
+		{"alice writes", as(), alice, "only"},
+		{"bob writes", as(), bob, "both"},
+		{"a stranger writes", as(), policytest.Key(3), "unless"},
+		{"a stranger's event through alice", as(alice), policytest.Key(3), "only"},
+		{"bob's through alice", as(alice), bob, "only"},
+	} {
+		if d := chain.Early(ctx, c.client, by(c.author)); d.By != c.want {
+			t.Errorf("%s: refused by %q, want %q", c.name, d.By, c.want)
+		}
+		explained := chain.Explain(ctx, c.client, by(c.author))
+		i := slices.IndexFunc(explained, func(d policy.Decision) bool { return d.Action == policy.Reject })
+		if len(explained) != 3 || explained[i].By != c.want {
+			t.Errorf("%s: explained as %+v", c.name, explained)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		client *policytest.Client
+		want   string
+	}{{"a stranger reads", as(), "unless"}, {"bob reads", as(bob), "both"}, {"alice reads", as(alice), "only"}} {
+		if d := chain.Filter(ctx, c.client, &event.Filter{}); d.By != c.want {
+			t.Errorf("%s: refused by %q, want %q", c.name, d.By, c.want)
+		}
+	}
+	asked = nil
+	if chain.Deliver(as(alice), by(policytest.Key(3))) || strings.Join(asked, " ") != "only deliver" {
+		t.Errorf("delivery to alice asked %v", asked)
+	}
+}

@@ -36,8 +36,10 @@ func (h *hooks) add(n *Named) {
 	if p, ok := n.Policy.(LivePolicy); ok {
 		h.lives = append(h.lives, liveLink{n, p})
 	}
-	if p, ok := n.Policy.(Observer); ok {
-		h.observers = append(h.observers, p)
+	for _, what := range []any{n.Policy, n.Only, n.Unless} {
+		if p, ok := what.(Observer); ok {
+			h.observers = append(h.observers, p)
+		}
 	}
 	if p, ok := n.Policy.(SubIDPolicy); ok && p.WantsSubID() {
 		h.subIDs = true
@@ -65,6 +67,9 @@ func (c *Chain) Count(ctx context.Context, cl Client, f *event.Filter) Decision 
 		return Decision{}
 	}
 	for _, l := range c.hooks.counts {
+		if !l.concerns(cl, nil) {
+			continue
+		}
 		if v := l.policy.Count(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
 			return Decision{v, l.Name}
 		}
@@ -81,7 +86,7 @@ func (c *Chain) Live(cl Client, e *event.Event) bool {
 		return true
 	}
 	for _, l := range c.hooks.lives {
-		if !l.policy.Live(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
+		if l.concerns(cl, nil) && !l.policy.Live(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
 			return false
 		}
 	}

@@ -34,7 +34,7 @@ func newAllow(env *policy.Env, cfg allowConfig, bad *faults) policy.Policy {
 func (p *allow) Event(_ context.Context, c policy.Client, e *event.Event) policy.Verdict {
 	switch {
 	case len(p.cfg.Kinds) > 0 && !p.cfg.Kinds.Has(e.Kind) || p.cfg.Exempt.Has(e.Kind),
-		p.has(e.PubKey),
+		p.Has(e.PubKey),
 		p.cfg.About.Has(e.Kind) && p.mentioned(e),
 		p.cfg.Forward && p.any(c.Authed()):
 		return policy.Verdict{}
@@ -77,7 +77,7 @@ func newDeny(env *policy.Env, cfg denyConfig, bad *faults) policy.Policy {
 }
 
 func (p *deny) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
-	if !p.has(e.PubKey) || p.exempt.Has(e.Kind) {
+	if !p.Has(e.PubKey) || p.exempt.Has(e.Kind) {
 		return policy.Verdict{}
 	}
 	return p.verdict

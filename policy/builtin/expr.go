@@ -108,7 +108,7 @@ func (p *expression) facts(c policy.Client, e *event.Event) facts {
 	f := facts{
 		Kind: int(e.Kind), Content: e.Content, Tags: e.Tags, PubKey: e.PubKey.String(), ID: e.ID.String(),
 		CreatedAt: int(e.CreatedAt), Age: int(p.now().Unix() - e.CreatedAt), Size: len(e.Raw), PoW: nip13.Difficulty(e.ID),
-		Host: c.Host(), AuthorAuthed: authed(c, e.PubKey), Listed: p.people != nil && p.has(e.PubKey),
+		Host: c.Host(), AuthorAuthed: authed(c, e.PubKey), Listed: p.people != nil && p.Has(e.PubKey),
 		Tag:    func(name string) string { v, _ := e.Value(name); return v },
 		HasTag: func(name string) bool { _, ok := e.Value(name); return ok },
 		Values: func(name string) (values []string) {

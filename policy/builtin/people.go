@@ -143,11 +143,11 @@ func (p *people) union() {
 	p.set.Store(&set)
 }
 
-// has reports whether pk is one of the people.
-func (p *people) has(pk event.PubKey) bool { return p.set.Load().has(pk) }
+// Has reports whether pk is one of the people.
+func (p *people) Has(pk event.PubKey) bool { return p.set.Load().has(pk) }
 
 // any reports whether one of the keys is one of the people.
-func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys, p.has) }
+func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys, p.Has) }
 
 // mentioned reports whether one of the people is in a p tag.
 func (p *people) mentioned(e *event.Event) bool {
@@ -155,7 +155,7 @@ func (p *people) mentioned(e *event.Event) bool {
 		if t[0] != "p" || len(t) < 2 {
 			continue
 		}
-		if pk, err := event.ParsePubKey(t[1]); err == nil && p.has(pk) {
+		if pk, err := event.ParsePubKey(t[1]); err == nil && p.Has(pk) {
 			return true
 		}
 	}

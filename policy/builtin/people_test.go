@@ -232,6 +232,43 @@ func TestFollowsAndListsComeFromTheStoreAndAreFreshOnceSaved(t *testing.T) {
 	})
 }
 
+func TestAnyPolicyCanSpareAGroupThatIsKeptUpToDate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		events := []event.Event{follows(alice, bob)}
+		env := policy.Env{Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+			return stored(events...)(ctx, f, found)
+		}}
+		chain, faults := Build(env, nil, []map[string]any{
+			{"use": "kinds", "deny": "1", "unless": map[string]any{"follows_of": []any{key(alice)}}},
+		})
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error)
+		go func() { done <- chain.Run(ctx) }()
+		synctest.Wait()
+		by := func(pk event.PubKey) string {
+			return text(chain.Early(ctx, nobody, policytest.Event(note(pk))).Verdict)
+		}
+		expect(t, "bob", by(bob), "")
+		expect(t, "carol", by(carol), "blocked: ")
+		events[0] = follows(alice, carol)
+		chain.Saved(nobody, policytest.Event(events[0]))
+		synctest.Wait()
+		expect(t, "carol is followed now", by(carol), "")
+		expect(t, "bob no more", by(bob), "blocked: ")
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	_, faults := build(t, "[[policy]]\nuse='kinds'\ndeny='1'\nonly={files=['nowhere']}\nunless={pubkey='x'}")
+	if len(faults) != 2 || faults[0].Path != "policy[0].unless.pubkey" || faults[1].Path != "policy[0].only.files[0]" {
+		t.Error(faults)
+	}
+}
+
 func TestWebOfTrustCountsFollowersByDistance(t *testing.T) {
 	k := policytest.Key
 	// 1 -> 2 3; 2 -> 4 5; 3 -> 4 (twice in one list: 6); 4 -> 7; strangers follow 9.

@@ -115,21 +115,25 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 
 // common are the keys that every [[policy]] table has.
 type common struct {
-	Use  string `toml:"use"`
-	Name string `toml:"name"`
-	Mode string `toml:"mode"`
+	Use    string       `toml:"use" comment:"Which policy it is."`
+	Name   string       `toml:"name" comment:"Its name in logs and metrics. Empty: as in use."`
+	Mode   string       `toml:"mode" comment:"\"enforce\", or \"observe\": what it would refuse is counted, and accepted."`
+	Only   peopleConfig `toml:"only" comment:"It is asked only about these people, as authors of events and as readers who have\nauthenticated (NIP-42)." example:"{ pubkeys = [\"<pubkey>\"] }"`
+	Unless peopleConfig `toml:"unless" comment:"It is not asked about these people." example:"{ pubkeys = [\"<pubkey>\"] }"`
 }
+
+var commonDefaults = common{Mode: "enforce", Only: peopleDefaults, Unless: peopleDefaults}
 
 func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
 	own := maps.Clone(table)
 	shared := map[string]any{}
-	for _, key := range []string{"use", "name", "mode"} {
+	for _, key := range []string{"use", "name", "mode", "only", "unless"} {
 		if v, ok := own[key]; ok {
 			shared[key] = v
 			delete(own, key)
 		}
 	}
-	head := common{Mode: "enforce"}
+	head := commonDefaults
 	bad := conf.Decode(shared, &head)
 	if table["use"] == nil {
 		bad = append(bad, Fault{Path: "use", Text: "missing; it names the policy"})
@@ -139,6 +143,14 @@ func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
 		bad = append(bad, Fault{Path: "mode", Text: err.Error()})
 	}
 	n := policy.Named{Name: head.Name, Mode: mode}
+	var groups faults
+	if p := optionalPeople(env, head.Only, "only", &groups); p != nil {
+		n.Only = p
+	}
+	if p := optionalPeople(env, head.Unless, "unless", &groups); p != nil {
+		n.Unless = p
+	}
+	bad = append(bad, groups...)
 	if n.Name == "" {
 		n.Name = head.Use
 	}
@@ -157,6 +169,7 @@ func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
 // Samples returns the documentation of every policy as commented TOML.
 func Samples() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "# Every [[policy]] table may have these keys, besides its own:\n#\n%s\n", conf.Sample(commonDefaults))
 	for _, name := range Names() {
 		f := registry[name]
 		fmt.Fprintf(&b, "# %s: %s.\n#\n# [[policy]]\n# use = %q\n%s\n", name, f.Summary, name, f.Sample)

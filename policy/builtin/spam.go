@@ -135,7 +135,7 @@ func (p *spam) refuse(s suspicion, bits int) policy.Verdict {
 	return policy.Refuse(reason.PoW, fmt.Sprintf("this looks like spam: %s; with %d bits of proof of work it is accepted (NIP-13)", s, bits))
 }
 
-func (p *spam) trusts(pk event.PubKey) bool { return p.people != nil && p.has(pk) }
+func (p *spam) trusts(pk event.PubKey) bool { return p.people != nil && p.Has(pk) }
 
 // copiesLocked counts the other authors of nearly the same text, and remembers
 // the text.
@@ -183,7 +183,7 @@ func (p *spam) Saved(c policy.Client, e *event.Event) {
 		return
 	}
 	p.people.Saved(c, e)
-	if e.Kind != event.KindReport || !p.has(e.PubKey) {
+	if e.Kind != event.KindReport || !p.Has(e.PubKey) {
 		return
 	}
 	p.mu.Lock()
@@ -192,7 +192,7 @@ func (p *spam) Saved(c policy.Client, e *event.Event) {
 		if t[0] != "p" || len(t) < 3 || t[2] != "spam" && t[2] != "impersonation" {
 			continue
 		}
-		if pk, err := event.ParsePubKey(t[1]); err == nil && !p.has(pk) {
+		if pk, err := event.ParsePubKey(t[1]); err == nil && !p.Has(pk) {
 			p.strikeLocked(maphash.Comparable(p.seed, pk), p.now().Unix(), 2)
 		}
 	}

@@ -93,6 +93,9 @@ func (p *Policy) Event(ctx context.Context, c policy.Client, e *event.Event) pol
 	})
 }
 
+// WantsSubID: questions about filters name the subscription.
+func (p *Policy) WantsSubID() bool { return p.cfg.Extended }
+
 // Filter asks about a filter, if the protocol is the extended one.
 func (p *Policy) Filter(ctx context.Context, c policy.Client, f *event.Filter) policy.Verdict {
 	if !p.cfg.Extended {
