@@ -1,6 +1,7 @@
 package badgerstore_test
 
 import (
+	"fmt"
 	"testing"
 
 	"moa/store"
@@ -89,4 +90,17 @@ func TestWhileMemoryIsRebuilt(t *testing.T) {
 		}
 	}
 	storetest.Differential(t, m, 4)
+}
+
+// Readers see whole answers while events are stored, replaced and deleted:
+// every note of a constant set, once, in order.
+func TestScansBesideCommits(t *testing.T) {
+	for _, memory := range []int64{0, 20_000, 1 << 30} {
+		t.Run(fmt.Sprintf("memory=%d", memory), func(t *testing.T) {
+			s := withMemory(memory).Open(t).(*badgerstore.Store)
+			defer s.Close()
+			storetest.ScansBesideCommits(t, s)
+			sound(t, s)
+		})
+	}
 }
