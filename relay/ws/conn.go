@@ -40,11 +40,11 @@ type Conn struct {
 	control control    // frames that wait to be sent
 	closing bool       // a close frame was sent, or waits to be
 
-	controls atomic.Bool // control holds something
-	heard    atomic.Bool // since the Keeper looked last
-	written  atomic.Uint64
-	dead     atomic.Bool // the Keeper has given it up
-	cut      atomic.Bool // CloseNow was called
+	controls atomic.Bool  // control holds something
+	heard    atomic.Bool  // since the Keeper looked last
+	written  atomic.Int64 // bytes, those of TLS aside
+	dead     atomic.Bool  // the Keeper has given it up
+	cut      atomic.Bool  // CloseNow was called
 
 	kept keeping
 }
@@ -66,10 +66,24 @@ func (c *Conn) CloseNow() {
 	if c.opt.Keeper != nil {
 		c.opt.Keeper.remove(c)
 	}
-	if tcp, ok := c.conn.(*net.TCPConn); ok && !c.isClosing() {
+	if c.isClosing() {
+		c.conn.Close()
+		return
+	}
+	// Not through TLS, which would first say good-bye to a peer that may be stuck.
+	socket := c.socket()
+	if tcp, ok := socket.(*net.TCPConn); ok {
 		tcp.SetLinger(0)
 	}
-	c.conn.Close()
+	socket.Close()
+}
+
+// socket is what lies under TLS.
+func (c *Conn) socket() net.Conn {
+	if over, ok := c.conn.(interface{ NetConn() net.Conn }); ok {
+		return over.NetConn()
+	}
+	return c.conn
 }
 
 func (c *Conn) isClosing() bool {

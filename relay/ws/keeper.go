@@ -26,7 +26,7 @@ type keeping struct {
 	// Owned by Run: what the last visit saw.
 	pinged  bool
 	waiting uint32 // bytes under way to the peer
-	taken   uint64 // bytes that its system has acknowledged
+	taken   int64  // bytes that its system has acknowledged
 }
 
 // add gives c the spoke that is visited last, a full round from now.
@@ -115,12 +115,15 @@ func (k *Keeper) visit(c *Conn, pings *sync.WaitGroup) {
 // when it was asked last: a slow one may have its pong still before it. What
 // was sent since does not count, or our own ping would.
 func (c *Conn) progress() bool {
-	if c.raw == nil {
-		return false
+	raw := c.raw
+	if raw == nil {
+		if raw = rawConn(c.socket()); raw == nil {
+			return false
+		}
 	}
 	before := c.kept
 	written := c.written.Load() // first: what is written now only seems to be under way
-	c.kept.waiting = unacknowledged(c.raw)
-	c.kept.taken = written - uint64(c.kept.waiting)
+	c.kept.waiting = unacknowledged(raw)
+	c.kept.taken = written - int64(c.kept.waiting)
 	return before.waiting > 0 && c.kept.taken > before.taken
 }

@@ -27,7 +27,7 @@ func keep(t testing.TB, every time.Duration) *Keeper {
 
 // Who answers pings stays, though it says nothing; who does not is cut.
 func TestKeeper(t *testing.T) {
-	k := keep(t, 100*time.Millisecond)
+	k := keep(t, 300*time.Millisecond)
 	ended := make(chan error, 2)
 	addr := start(t, &Options{Keeper: k}, func(c *Conn) {
 		_, err := c.Read()
@@ -53,11 +53,11 @@ func TestKeeper(t *testing.T) {
 	if err := <-ended; !errors.Is(err, ErrDead) {
 		t.Fatal(err)
 	}
-	if took := time.Since(begun); took < 150*time.Millisecond {
+	if took := time.Since(begun); took < 450*time.Millisecond {
 		t.Fatalf("cut after %v: before it could answer", took)
 	}
 	half.Close()
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(900 * time.Millisecond)
 	select {
 	case err := <-ended:
 		t.Fatalf("the living one was cut: %v", err)
@@ -75,7 +75,7 @@ func TestKeeper(t *testing.T) {
 // TLS, of which the socket cannot be asked, works as well: messages, pings,
 // a dead peer, the close handshake.
 func TestTLS(t *testing.T) {
-	k := keep(t, 200*time.Millisecond)
+	k := keep(t, 500*time.Millisecond)
 	o := &Options{Keeper: k, Compression: true}
 	var wg sync.WaitGroup
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -131,7 +131,7 @@ func (c *Conn) send(p []byte, timeout time.Duration) error {
 	// The deadline is set only for a peer that lets us wait: most never do.
 	c.conn.SetWriteDeadline(time.Now().Add(timeout))
 	n, err := c.conn.Write(p)
-	c.written.Add(uint64(n))
+	c.written.Add(int64(n))
 	c.conn.SetWriteDeadline(time.Time{})
 	if err != nil {
 		c.writeErr = err
@@ -144,7 +144,7 @@ func (c *Conn) tryOnce(p []byte) (int, error) {
 	c.out, c.sent = p, 0
 	err := c.raw.Write(c.writeFD)
 	c.out = nil
-	c.written.Add(uint64(c.sent))
+	c.written.Add(int64(c.sent))
 	if err != nil {
 		c.writeErr = err
 	}
