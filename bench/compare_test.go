@@ -10,6 +10,7 @@ import (
 )
 
 func TestComparisonTakesTurns(t *testing.T) {
+	t.Parallel()
 	made := testCorpus(600)
 	var order []string
 	start := func(name string, f flaws) Contestant {
@@ -49,6 +50,7 @@ func TestComparisonTakesTurns(t *testing.T) {
 }
 
 func TestGentleLoadsOnlyForRelaysElsewhere(t *testing.T) {
+	t.Parallel()
 	small := Publish{Conns: 1, Rate: 1, Events: 10, Warmup: time.Second, Duration: 10 * time.Second}
 	for _, c := range []struct {
 		url     string

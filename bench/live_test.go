@@ -10,6 +10,7 @@ func quickLive(audience string) Live {
 }
 
 func TestLiveOnACorrectRelay(t *testing.T) {
+	t.Parallel()
 	for _, audience := range []string{Network, Everyone} {
 		s := openSession(t, startTiny(t, flaws{}), 100)
 		run := mustRun(t, s, quickLive(audience))
@@ -25,6 +26,7 @@ func TestLiveOnACorrectRelay(t *testing.T) {
 }
 
 func TestLiveNamesTheFault(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		flaws flaws
 		want  []FaultName
@@ -51,6 +53,7 @@ func TestLiveNamesTheFault(t *testing.T) {
 }
 
 func TestDroppedDeliveriesAreCountedExactly(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{dropLive: 50}), 100)
 	run := mustRun(t, s, quickLive(Everyone))
 	want := metric(t, run, "expected, all")
@@ -61,6 +64,7 @@ func TestDroppedDeliveriesAreCountedExactly(t *testing.T) {
 }
 
 func TestIdleHoldsItsConnections(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 100)
 	run := mustRun(t, s, Idle{Conns: 60, Rate: 2000, Hold: 300 * time.Millisecond})
 	wantFaults(t, run)

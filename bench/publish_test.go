@@ -61,6 +61,7 @@ func quickPublish() Publish {
 }
 
 func TestPublishToACorrectRelay(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 1500)
 	run := mustRun(t, s, quickPublish())
 	wantFaults(t, run)
@@ -76,6 +77,7 @@ func TestPublishToACorrectRelay(t *testing.T) {
 }
 
 func TestPublishNamesTheFault(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		flaws flaws
 		want  []FaultName
@@ -96,6 +98,7 @@ func TestPublishNamesTheFault(t *testing.T) {
 }
 
 func TestOpenLoopKeepsItsRate(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 1500)
 	w := quickPublish()
 	w.Rate, w.Duration, w.Warmup = 800, time.Second, 200*time.Millisecond
@@ -107,6 +110,7 @@ func TestOpenLoopKeepsItsRate(t *testing.T) {
 }
 
 func TestRefusalsAreCountedByReason(t *testing.T) {
+	t.Parallel()
 	run := mustRun(t, openSession(t, startTiny(t, flaws{refuse: 10}), 500), quickPublish())
 	wantFaults(t, run)
 	if n := run.Refused["blocked"]; n != 50 {
@@ -115,6 +119,7 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 }
 
 func TestCancelledRunIsPartial(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 1500)
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

@@ -10,6 +10,7 @@ func quickQuery() Query {
 }
 
 func TestQueryACorrectRelay(t *testing.T) {
+	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 1500)
 	run := mustRun(t, s, quickQuery())
 	wantFaults(t, run)
@@ -24,6 +25,7 @@ func TestQueryACorrectRelay(t *testing.T) {
 }
 
 func TestQueryNamesTheFault(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		flaws flaws
 		want  []FaultName

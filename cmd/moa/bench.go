@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -112,7 +113,9 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 	}
 	for _, w := range workloads {
 		result, err := session.Do(ctx, w, cmd.Int("repeat"))
-		r.Add(result)
+		if len(result.Runs) > 0 {
+			r.Add(result)
+		}
 		if err != nil && ctx.Err() == nil {
 			r.Warnings = append(r.Warnings, err.Error())
 		}
@@ -122,6 +125,9 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 		}
 	}
 	status.clear()
+	if len(r.Results) == 0 && !r.Partial {
+		return errors.New(strings.Join(r.Warnings, "; "))
+	}
 	return benchShow(cmd, r, benchreport.Text)
 }
 

@@ -29,7 +29,7 @@ a URL keeps what it has: compare such relays once.
 
    moa bench compare moa 'khatru=/tmp/baseline --listen 127.0.0.1:{port} --data {data}' --repeat 5`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "workloads", Value: "publish,query,live,idle", Usage: "which, in this order"},
+			&cli.StringFlag{Name: "workloads", Value: "publish,query,live,idle", Usage: "which, in this order; slow, mixed, storm, auth, sync and crash are there too"},
 		},
 		Action: benchCompare,
 	}
@@ -71,7 +71,7 @@ func benchCompare(ctx context.Context, cmd *cli.Command) error {
 
 // namedWorkloads picks those of the tour that --workloads names.
 func namedWorkloads(cmd *cli.Command) (out []bench.Workload, err error) {
-	known := tour(cmd)
+	known := everyWorkload(cmd)
 	for name := range strings.SplitSeq(cmd.String("workloads"), ",") {
 		found := false
 		for _, w := range known {

@@ -78,15 +78,9 @@ var benchVerbs = []benchVerb{
 	},
 	{
 		name: "live", usage: "subscribe, publish, and count what arrives",
-		help: "Missing, doubled, mismatched and out-of-order deliveries are counted. Latency runs from when an event was meant to leave to its arrival.",
-		flags: []cli.Flag{connections(200), rate(100, "events a second over all publishers"), warmup(), lasting(10 * time.Second),
-			&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 3, Usage: "on each connection"},
-			&cli.IntFlag{Name: "publishers", Aliases: []string{"p"}, Value: 4, Usage: "connections that publish"},
-			&cli.StringFlag{Name: "audience", Value: bench.Network, Usage: bench.Network + ": realistic filters, each different; " + bench.Everyone + ": every subscription hears every event"}},
-		workload: func(cmd *cli.Command) bench.Workload {
-			return bench.Live{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"),
-				Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Audience: cmd.String("audience"), Seed: cmd.Uint64("seed")}
-		},
+		help:     "Missing, doubled, mismatched and out-of-order deliveries are counted. Latency runs from when an event was meant to leave to its arrival.",
+		flags:    liveFlags(),
+		workload: func(cmd *cli.Command) bench.Workload { return liveWorkload(cmd) },
 	},
 	{
 		name: "idle", usage: "hold connections that do nothing",
@@ -98,6 +92,76 @@ var benchVerbs = []benchVerb{
 			return bench.Idle{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Rate: cmd.Float("rate"), Hold: cmd.Duration("hold"), Seed: cmd.Uint64("seed")}
 		},
 	},
+	{
+		name: "slow", usage: "live, with readers that stop reading",
+		help: "Some connections subscribe to everything and then do not read. The others' latency and the relay's memory show whether they notice.",
+		flags: append(liveFlags(),
+			&cli.IntFlag{Name: "stalled", Value: 10, Usage: "readers that do not read"}),
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Slow{Live: liveWorkload(cmd), Stalled: cmd.Int("stalled")}
+		},
+	},
+	{
+		name: "mixed", usage: "a day in the life: listen, publish and ask, with ramps",
+		help: "Four phases: morning at 0.4 of the rates, noon at 1, peak at 2, night at 0.2. Latencies are given for each.",
+		flags: []cli.Flag{connections(200), lasting(20 * time.Second),
+			&cli.FloatFlag{Name: "publish", Value: 50, Usage: "events a second at noon"},
+			&cli.FloatFlag{Name: "query", Value: 50, Usage: "REQs a second at noon"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Mixed{Conns: cmd.Int("connections"), Publish: cmd.Float("publish"), Query: cmd.Float("query"), Duration: cmd.Duration("duration"), Seed: cmd.Uint64("seed")}
+		},
+	},
+	{
+		name: "storm", usage: "break all connections, let all come back at once",
+		help: "Times count from the break to the EOSE of each subscription.",
+		flags: []cli.Flag{connections(500),
+			&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 3, Usage: "on each connection"},
+			&cli.IntFlag{Name: "storms", Value: 3, Usage: "how often"},
+			&cli.DurationFlag{Name: "calm", Value: time.Second, Usage: "between storms"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Storm{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Storms: cmd.Int("storms"), Calm: cmd.Duration("calm"), Seed: cmd.Uint64("seed")}
+		},
+	},
+	{
+		name: "auth", usage: "authenticate and read one's gift wraps (NIP-42, NIP-59)",
+		help:  "People connect, are challenged, authenticate and ask for their gift wraps. A wrap for anybody else is a fault.",
+		flags: []cli.Flag{connections(20), lasting(5 * time.Second)},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Auth{Conns: cmd.Int("connections"), Duration: cmd.Duration("duration")}
+		},
+	},
+	{
+		name: "sync", usage: "reconcile sets of notes (NIP-77)",
+		help: "Clients that lack a share of the notes find out which. The difference found must be exactly the one there is.",
+		flags: []cli.Flag{connections(4), lasting(5 * time.Second),
+			&cli.FloatFlag{Name: "lacking", Value: 0.02, Usage: "share of the notes that a client lacks"},
+			&cli.IntFlag{Name: "frame", Value: 60_000, Usage: "largest message, in bytes"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Sync{Conns: cmd.Int("connections"), Duration: cmd.Duration("duration"), Lacking: cmd.Float("lacking"), Frame: cmd.Int("frame"), Seed: cmd.Uint64("seed")}
+		},
+	},
+	{
+		name: "crash", usage: "kill -9 under load, restart, look for what had its OK",
+		help: "Needs a relay that this program starts: moa itself, or --start.",
+		flags: []cli.Flag{connections(8), window(16),
+			&cli.IntFlag{Name: "crashes", Value: 3, Usage: "how often"},
+			&cli.DurationFlag{Name: "after", Value: time.Second, Usage: "load before each"}},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Crash{Crashes: cmd.Int("crashes"), After: cmd.Duration("after"), Conns: cmd.Int("connections"), Window: cmd.Int("window")}
+		},
+	},
+}
+
+func liveFlags() []cli.Flag {
+	return []cli.Flag{connections(200), rate(100, "events a second over all publishers"), warmup(), lasting(10 * time.Second),
+		&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 3, Usage: "on each connection"},
+		&cli.IntFlag{Name: "publishers", Aliases: []string{"p"}, Value: 4, Usage: "connections that publish"},
+		&cli.StringFlag{Name: "audience", Value: bench.Network, Usage: bench.Network + ": realistic filters, each different; " + bench.Everyone + ": every subscription hears every event"}}
+}
+
+func liveWorkload(cmd *cli.Command) bench.Live {
+	return bench.Live{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"),
+		Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Audience: cmd.String("audience"), Seed: cmd.Uint64("seed")}
 }
 
 func publishWorkload(cmd *cli.Command) bench.Publish {
@@ -114,4 +178,11 @@ func tour(cmd *cli.Command) []bench.Workload {
 		bench.Live{Seed: seed},
 		bench.Idle{Seed: seed},
 	}
+}
+
+// everyWorkload is each of them with its defaults, for compare.
+func everyWorkload(cmd *cli.Command) []bench.Workload {
+	seed := cmd.Uint64("seed")
+	return append(tour(cmd), bench.Slow{Live: bench.Live{Seed: seed}}, bench.Mixed{Seed: seed}, bench.Storm{Seed: seed},
+		bench.Auth{}, bench.Sync{Seed: seed}, bench.Crash{})
 }
