@@ -50,7 +50,7 @@ The limb bounds are stated in package ifma's doc.go.
 // function begins a function named for its number of lanes and loads the
 // constants.
 func (k kernel) function(name string, args ...arg) {
-	k.text.function(fmt.Sprintf("%s%d", name, 8*k.groups), args...)
+	k.text.function(fmt.Sprintf("%s%d", name, 8*k.groups), 0, args...)
 	for _, c := range [][2]string{{"limbMask", limbMask}, {"topMask", topMask}, {"fold260", fold260}, {"fold256", fold256}} {
 		k.op("VPBROADCASTQ", "·"+c[0]+"(SB)", c[1])
 	}

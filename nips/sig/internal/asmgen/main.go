@@ -1,7 +1,7 @@
-// Command asmgen writes the assembly of nips/sig: the 4x64-bit field
-// multiplication with MULX, ADCX and ADOX for package secp, and the kernels of
-// eight and sixteen AVX-512 IFMA lanes for package ifma. go generate runs it,
-// and a test compares its output with the files in the tree.
+// Command asmgen writes the assembly of nips/sig: the 4x64-bit field and point
+// arithmetic with MULX, ADCX and ADOX for package secp, and the kernels of eight
+// and sixteen AVX-512 IFMA lanes for package ifma. go generate runs it, and a
+// test compares its output with the files in the tree.
 //
 // It prints text: an instruction is one call of op. Registers are allotted by
 // hand, for the kernels are straight lines that use nearly all of them.

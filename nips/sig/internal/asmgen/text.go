@@ -42,14 +42,14 @@ func (t *text) comment(format string, args ...any) {
 // label writes a jump target.
 func (t *text) label(name string) { t.WriteString(name + ":\n") }
 
-// function begins a function without a frame whose arguments, all of one word,
-// go to the registers beside their names.
-func (t *text) function(name string, args ...arg) {
+// function begins a function with a frame of so many bytes. Its arguments, all of
+// one word, go to the registers beside their names.
+func (t *text) function(name string, frame int, args ...arg) {
 	words := make([]string, len(args))
 	for i, a := range args {
 		words[i] = a.name
 	}
-	fmt.Fprintf(t, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, strings.Join(words, ", "), name, 8*len(args))
+	fmt.Fprintf(t, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", name, strings.Join(words, ", "), name, frame, 8*len(args))
 	for i, a := range args {
 		t.op("MOVQ", fmt.Sprintf("%s+%d(FP)", a.name, 8*i), a.register)
 	}

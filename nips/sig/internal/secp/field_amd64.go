@@ -6,7 +6,7 @@ import "golang.org/x/sys/cpu"
 
 //go:generate go run moa/nips/sig/internal/asmgen -field field_amd64.s
 
-// Field chooses how elements are multiplied. The zero Field is pure Go.
+// Field chooses how elements are multiplied and points added. The zero Field is pure Go.
 type Field struct {
 	adx bool
 }
@@ -47,6 +47,30 @@ func (f Field) SqrN(d, a *Element, n int) {
 	}
 }
 
+func (f Field) double(p *Jacobian) {
+	if f.adx {
+		doubleADX(p)
+	} else {
+		f.doubleGeneric(p)
+	}
+}
+
+func (f Field) addHead(d *difference, p *Jacobian, q *Affine) {
+	if f.adx {
+		addHeadADX(d, p, q)
+	} else {
+		f.addHeadGeneric(d, p, q)
+	}
+}
+
+func (f Field) addTail(p *Jacobian, d *difference) {
+	if f.adx {
+		addTailADX(p, d)
+	} else {
+		f.addTailGeneric(p, d)
+	}
+}
+
 //go:noescape
 func mulADX(d, a, b *Element)
 
@@ -54,3 +78,12 @@ func mulADX(d, a, b *Element)
 //
 //go:noescape
 func sqrADX(d, a *Element, n int)
+
+//go:noescape
+func doubleADX(p *Jacobian)
+
+//go:noescape
+func addHeadADX(d *difference, p *Jacobian, q *Affine)
+
+//go:noescape
+func addTailADX(p *Jacobian, d *difference)

@@ -2,7 +2,7 @@
 
 package secp
 
-// Field chooses how elements are multiplied. In this build there is pure Go
+// Field chooses how elements are multiplied and points added. In this build there is pure Go
 // only.
 type Field struct{}
 
@@ -17,3 +17,9 @@ func (Field) Sqr(d, a *Element) { sqrGeneric(d, a) }
 
 // SqrN sets d = a^(2^n), n > 0.
 func (Field) SqrN(d, a *Element, n int) { sqrNGeneric(d, a, n) }
+
+func (f Field) double(p *Jacobian) { f.doubleGeneric(p) }
+
+func (f Field) addHead(d *difference, p *Jacobian, q *Affine) { f.addHeadGeneric(d, p, q) }
+
+func (f Field) addTail(p *Jacobian, d *difference) { f.addTailGeneric(p, d) }

@@ -96,6 +96,39 @@ func checkPoint(t *testing.T, f Field, p *Jacobian, k int) {
 	}
 }
 
+// The formulas hold for any coordinates, on the curve or not: they are compared
+// at the limits of the limbs.
+func TestPointFormulasAgree(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	for name, f := range fields(t) {
+		for range 20_000 {
+			p := Jacobian{edgy(r), edgy(r), edgy(r)}
+			q := Affine{edgy(r), edgy(r)}
+			got, want := p, p
+			f.double(&got)
+			Field{}.doubleGeneric(&want)
+			checkSame(t, name+" double", &got, &want)
+			got, want = p, p
+			var d, e difference
+			f.addHead(&d, &got, &q)
+			Field{}.addHeadGeneric(&e, &want, &q)
+			if !d.h.Equal(&e.h) || !d.r.Equal(&e.r) {
+				t.Fatalf("%s: %x + %x: H, R = %x, want %x", name, p, q, d, e)
+			}
+			f.addTail(&got, &d)
+			Field{}.addTailGeneric(&want, &e)
+			checkSame(t, name+" add", &got, &want)
+		}
+	}
+}
+
+func checkSame(t *testing.T, name string, got, want *Jacobian) {
+	t.Helper()
+	if !got.X.Equal(&want.X) || !got.Y.Equal(&want.Y) || !got.Z.Equal(&want.Z) {
+		t.Fatalf("%s: %x, want %x", name, *got, *want)
+	}
+}
+
 func TestNonceAgreesWithBtcec(t *testing.T) {
 	for name, f := range fields(t) {
 		t.Run(name, func(t *testing.T) {
