@@ -1,0 +1,261 @@
+package relay_test
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/policy"
+	"moa/relay"
+	"moa/relay/relaytest"
+)
+
+func TestConnectionsAreLimited(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	r := start(t, func(c *relay.Config) {
+		c.TrustedProxies = trusted
+		c.Limits.Connections, c.Limits.ConnectionsPerIP = 8, 2
+	})
+	status := func(from string) int {
+		c, resp, err := relaytest.TryDial(r.URL, "X-Forwarded-For", from)
+		if err == nil {
+			t.Cleanup(c.Close)
+			return 101
+		}
+		if resp == nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode
+	}
+	for i, want := range []int{101, 101, 429} {
+		if got := status("203.0.113.7"); got != want {
+			t.Errorf("connection %d of an address: %d", i+1, got)
+		}
+	}
+	for i, from := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3"} {
+		if got, want := status(from), []int{101, 101, 429}[i]; got != want {
+			t.Errorf("connection %d of a /64: %d", i+1, got)
+		}
+	}
+	for range 4 { // loopback is not counted by address
+		if got := status("127.0.0.1"); got != 101 {
+			t.Errorf("from loopback: %d", got)
+		}
+	}
+	if got := status("203.0.113.99"); got != 503 {
+		t.Errorf("the ninth connection: %d", got)
+	}
+}
+
+func TestPlacesAreGivenBack(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Connections = 4 })
+	for range 50 {
+		c := r.Dial(t)
+		c.Stored(t, "x", `{}`)
+		c.Close()
+		if resp, _ := get(t, r, "GET", "/", "Upgrade", "websocket", "Connection", "Upgrade"); resp.StatusCode/100 != 4 {
+			t.Fatalf("a broken handshake: %s", resp.Status)
+		}
+		relaytest.Eventually(t, "the place is free", func() bool { return r.Metric(t, "moa_connections") == 0 })
+	}
+	if n := r.Metric(t, "moa_subscriptions"); n != 0 {
+		t.Errorf("%v subscriptions are left", n)
+	}
+}
+
+// door is a ConnPolicy that notes who comes and goes.
+type door struct {
+	mu       sync.Mutex
+	in, out  map[uint64]int
+	who      []netip.Addr
+	hosts    []string
+	shut     bool
+	rejected int
+}
+
+func (d *door) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
+	return policy.Verdict{}
+}
+
+func (d *door) Connect(_ context.Context, c policy.Client, r *http.Request) policy.Verdict {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		d.rejected++
+		return policy.Refuse(reason.Restricted, "closed today")
+	}
+	d.in[c.ID()]++
+	d.who, d.hosts = append(d.who, c.IP()), append(d.hosts, c.Host())
+	c.(interface{ Send([]byte) bool }).Send([]byte(`["NOTICE","welcome ` + r.Header.Get("X-Name") + `"]`))
+	return policy.Verdict{}
+}
+
+func (d *door) Disconnect(c policy.Client) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.out[c.ID()]++
+}
+
+func TestPoliciesSeeConnectionsComeAndGoOnce(t *testing.T) {
+	d := &door{in: map[uint64]int{}, out: map[uint64]int{}}
+	r := relaytest.Start(t, relaytest.Options{Chain: policy.NewChain(nil, policy.Named{Name: "door", Policy: d})})
+	for range 5 {
+		c := r.Dial(t, "X-Name", "you", "Host", "Name.Example:80", "X-Forwarded-For", "203.0.113.7")
+		if m := c.Next(t); m != `["NOTICE","welcome you"]` {
+			t.Errorf("heard %s", m)
+		}
+		c.Close()
+	}
+	d.mu.Lock()
+	d.shut = true
+	d.mu.Unlock()
+	if _, resp, err := relaytest.TryDial(r.URL); err == nil || resp == nil || resp.StatusCode != 403 {
+		t.Errorf("a policy refuses: %v", err)
+	}
+	relaytest.Eventually(t, "all have gone", func() bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return len(d.out) == 5
+	})
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for id, n := range d.out {
+		if n != 1 || d.in[id] != 1 {
+			t.Errorf("connection %d came %d times and went %d times", id, d.in[id], n)
+		}
+	}
+	if d.who[0] != netip.MustParseAddr("127.0.0.1") || d.hosts[0] != "name.example" {
+		t.Errorf("from %v to %q", d.who[0], d.hosts[0])
+	}
+}
+
+// sleeper is a policy that is slow for one author.
+type sleeper struct{ wake chan struct{} }
+
+func (s sleeper) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
+	if e.PubKey == alice.PubKey {
+		<-s.wake
+	}
+	return policy.Verdict{}
+}
+func (sleeper) AfterSignature() {}
+
+func TestASlowPolicyHoldsUpNobodyElse(t *testing.T) {
+	p := sleeper{make(chan struct{})}
+	r := relaytest.Start(t, relaytest.Options{Chain: policy.NewChain(nil, policy.Named{Name: "slow", Policy: p})})
+	held, other := r.Dial(t), r.Dial(t)
+	e := alice.Note(t, "slow")
+	held.Publish(t, e)
+	for i := range 20 {
+		other.Accepted(t, bob.Note(t, strings.Repeat("x", i)))
+	}
+	other.Query(t, `{}`)
+	close(p.wake)
+	held.HearOK(t, e.ID.String())
+}
+
+// verdicts decides by content.
+type verdicts struct{}
+
+func (verdicts) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
+	switch e.Content {
+	case "shadow":
+		return policy.Verdict{Action: policy.Shadow}
+	case "relay":
+		return policy.Verdict{Action: policy.RelayOnly}
+	case "reject":
+		return policy.Refuse(reason.Mute, "no")
+	}
+	return policy.Verdict{}
+}
+
+func TestWhatVerdictsDo(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{Chain: policy.NewChain(nil, policy.Named{Name: "verdicts", Policy: verdicts{}})})
+	c, live := r.Dial(t), r.Dial(t)
+	live.Stored(t, "all", `{}`)
+	relayed, plain := alice.Note(t, "relay"), alice.Note(t, "plain")
+	c.Accepted(t, alice.Note(t, "shadow"), relayed, plain)
+	c.Refused(t, alice.Note(t, "reject"), "mute: no")
+	sameIDs(t, "live", []*event.Event{live.Event(t, "all"), live.Event(t, "all")}, relayed, plain)
+	live.Quiet(t)
+	sameIDs(t, "stored", c.Query(t, `{}`), plain)
+}
+
+func TestReloadKeepsConnections(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	c := r.Dial(t)
+	c.Stored(t, "open", `{}`)
+	cfg := relaytest.Config()
+	cfg.Info.Name, cfg.Limits.Subscriptions, cfg.Limits.ContentLength = "another", 1, 5
+	chain := policy.NewChain(nil, policy.Named{Name: "verdicts", Policy: verdicts{}})
+	if err := r.Server.Reload(cfg, chain); err != nil {
+		t.Fatal(err)
+	}
+	if name := document(t, r)["name"]; name != "another" {
+		t.Errorf("NIP-11 says %v", name)
+	}
+	c.Closed(t, "second", "rate-limited: ", `["REQ","second",{}]`)
+	c.Refused(t, alice.Note(t, "longer"), "invalid: ")
+	cfg.Limits.ContentLength = 100
+	if err := r.Server.Reload(cfg, chain); err != nil {
+		t.Fatal(err)
+	}
+	c.Refused(t, alice.Note(t, "reject"), "mute: ")
+	e := alice.Note(t, "fine")
+	c.Publish(t, e)
+	c.HearOK(t, e.ID.String())
+	c.Event(t, "open") // the subscription is still there
+	cfg.Limits.Limit = 0
+	if err := r.Server.Reload(cfg, chain); err == nil {
+		t.Error("a broken config was taken")
+	}
+}
+
+func TestTooManyQueriesAtOnce(t *testing.T) {
+	st := &gatedStore{Store: stores["memory"](t), gate: make(chan struct{})}
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Limits.Queries = 3 }})
+	c := r.Dial(t)
+	c.Accepted(t, alice.Note(t, "n"))
+	for _, id := range []string{"a", "b"} {
+		c.Say(t, `["REQ","%s",{}]`, id)
+	}
+	c.Say(t, `["COUNT","c",{}]`)
+	c.Closed(t, "d", "rate-limited: ", `["REQ","d",{}]`)
+	c.Closed(t, "e", "rate-limited: ", `["COUNT","e",{}]`)
+	c.Say(t, `["REQ","a",{"limit":0}]`) // replacing one needs no place
+	c.Say(t, `["CLOSE","b"]`)           // gives one back
+	c.Say(t, `["REQ","f",{}]`)
+	c.Closed(t, "g", "rate-limited: ", `["REQ","g",{}]`)
+	close(st.gate)
+	heard := strings.Join(c.UpToNow(t), "\n")
+	for _, want := range []string{`["COUNT","c"`, `["EOSE","a"`, `["EVENT","f"`, `["EOSE","f"`} {
+		if !strings.Contains(heard, want) {
+			t.Errorf("no %s in\n%s", want, heard)
+		}
+	}
+	if strings.Contains(heard, `"b"`) {
+		t.Errorf("heard of a closed subscription:\n%s", heard)
+	}
+}
+
+func TestOneConnectionsQueriesDoNotHoldUpAnothers(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Limit, c.Limits.DefaultLimit = 100_000, 100_000 })
+	w := r.Dial(t)
+	series(t, w, alice, 1000/scale)
+	greedy, modest := r.Dial(t), r.Dial(t)
+	for i := range 8 {
+		greedy.Say(t, `["REQ","%d",{}]`, i)
+	}
+	begun := time.Now()
+	modest.Query(t, `{"limit":1}`)
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("a small query waited %v behind large ones", took)
+	}
+}

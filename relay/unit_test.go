@@ -1,0 +1,232 @@
+package relay
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"moa/nips/sig"
+	"moa/relay/ws"
+)
+
+func TestOriginBelievesOnlyTrustedProxies(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	for _, c := range []struct {
+		name, peer string
+		header     map[string]string
+		ip, url    string
+	}{
+		{"a stranger's headers", "203.0.113.1:5", map[string]string{"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "evil", "X-Forwarded-Proto": "https", "Forwarded": "for=1.2.3.4", "X-Real-Ip": "1.2.3.4"}, "203.0.113.1", "ws://relay.example"},
+		{"no headers", "10.0.0.1:5", nil, "10.0.0.1", "ws://relay.example"},
+		{"one hop", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"}, "1.2.3.4", "wss://relay.example"},
+		{"what the client made up", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "9.9.9.9, 1.2.3.4"}, "1.2.3.4", "ws://relay.example"},
+		{"a proxy behind a proxy", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "9.9.9.9, 1.2.3.4, 10.0.0.2"}, "1.2.3.4", "ws://relay.example"},
+		{"nothing but proxies", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "10.0.0.3, 10.0.0.2"}, "10.0.0.3", "ws://relay.example"},
+		{"nonsense", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "1.2.3.4, unknown"}, "10.0.0.1", "ws://relay.example"},
+		{"with ports", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "[2001:db8::1]:77"}, "2001:db8::1", "ws://relay.example"},
+		{"IPv4 in IPv6", "[::ffff:10.0.0.1]:5", map[string]string{"X-Forwarded-For": "::ffff:1.2.3.4"}, "1.2.3.4", "ws://relay.example"},
+		{"Forwarded", "[::1]:5", map[string]string{"Forwarded": `for=9.9.9.9, for="[2001:db8::1]:77";proto=https;host=Pub.example`}, "2001:db8::1", "wss://pub.example"},
+		{"Forwarded, hidden", "[::1]:5", map[string]string{"Forwarded": `for=1.2.3.4, for=_hidden`}, "::1", "ws://relay.example"},
+		{"X-Real-IP", "10.0.0.1:5", map[string]string{"X-Real-Ip": "1.2.3.4"}, "1.2.3.4", "ws://relay.example"},
+		{"host and scheme", "10.0.0.1:5", map[string]string{"X-Forwarded-Host": "made.up, Pub.example:8443", "X-Forwarded-Proto": "http, https"}, "10.0.0.1", "wss://pub.example:8443"},
+		{"no address", "@", nil, "invalid IP", "ws://relay.example"},
+	} {
+		r := &http.Request{RemoteAddr: c.peer, Host: "Relay.example", Header: http.Header{}}
+		for k, v := range c.header {
+			r.Header.Set(k, v)
+		}
+		got := originOf(r, trusted)
+		if got.ip.String() != c.ip || got.url.Value() != c.url {
+			t.Errorf("%s: %v to %s, want %s to %s", c.name, got.ip, got.url.Value(), c.ip, c.url)
+		}
+	}
+}
+
+func TestHostOf(t *testing.T) {
+	for url, want := range map[string]string{"ws://a.example:80": "a.example", "wss://a.example": "a.example", "ws://[::1]:7447": "::1", "ws://[::1]": "::1"} {
+		if got := hostOf(url); got != want {
+			t.Errorf("%s: %q", url, got)
+		}
+	}
+}
+
+// countingVerifier calls a signature valid if its first byte says so, and waits
+// for its gate.
+type countingVerifier struct {
+	gate    chan struct{}
+	batches atomic.Int64
+	largest atomic.Int64
+}
+
+func (*countingVerifier) Name() string { return "counting" }
+
+func (v *countingVerifier) Verify(batch []sig.Record, verdicts []bool) {
+	if v.gate != nil {
+		<-v.gate
+	}
+	v.batches.Add(1)
+	v.largest.Store(max(v.largest.Load(), int64(len(batch))))
+	for i := range batch {
+		verdicts[i] = batch[i].Sig[0] == 1
+	}
+}
+
+func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
+	cv := &countingVerifier{gate: make(chan struct{})}
+	v := &verifier{sig: cv, most: 2, met: newMetrics(nil, nil)}
+	const callers, each = 100, 3
+	var all sync.WaitGroup
+	for n := range callers {
+		all.Go(func() {
+			c := &check{turn: make(chan bool, 1)}
+			for i := range each {
+				var r sig.Record
+				r.Sig[0] = byte((n + i) % 2)
+				c.records = append(c.records, r)
+			}
+			v.verify(c)
+			for i := range each {
+				if c.valid[i] != ((n+i)%2 == 1) {
+					t.Errorf("caller %d got another's verdict for %d", n, i)
+				}
+			}
+		})
+	}
+	for { // all but two are in line
+		v.mu.Lock()
+		n := len(v.line)
+		v.mu.Unlock()
+		if n == callers-2 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	close(cv.gate)
+	all.Wait()
+	if n := cv.largest.Load(); n < 60 || n > maxBatch {
+		t.Errorf("the largest batch has %d", n)
+	}
+	if n := cv.batches.Load(); n > 10 {
+		t.Errorf("%d batches", n)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.running != 0 || len(v.line) != 0 {
+		t.Errorf("%d are running, %d wait", v.running, len(v.line))
+	}
+}
+
+// steps is a job that notes its turns.
+type steps struct {
+	name string
+	left int
+	log  *[]string
+	done func()
+}
+
+func (s *steps) step() bool {
+	*s.log = append(*s.log, s.name)
+	s.left--
+	if s.left == 0 {
+		s.done()
+	}
+	return s.left > 0
+}
+
+func TestJobsTakeTurns(t *testing.T) {
+	s := newScheduler()
+	var log []string
+	var all sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		all.Add(1)
+		s.put(&steps{name, 3, &log, all.Done})
+	}
+	var worker sync.WaitGroup
+	worker.Go(s.run)
+	all.Wait()
+	s.close()
+	worker.Wait()
+	if got := strings.Join(log, ""); got != "abcabcabc" {
+		t.Errorf("turns: %s", got)
+	}
+}
+
+func TestRing(t *testing.T) {
+	var r ring[int]
+	var want, got []int
+	for i := range 1000 {
+		r.push(i)
+		want = append(want, i)
+		if i%3 == 0 {
+			got = append(got, r.pop())
+		}
+	}
+	for r.len() > 0 {
+		got = append(got, r.pop())
+	}
+	if !slices.Equal(got, want) {
+		t.Error("not first in, first out")
+	}
+}
+
+func TestTasksNameWhatIsRunning(t *testing.T) {
+	var ts tasks
+	stop := make(chan struct{})
+	for range 3 {
+		ts.Go("b", func() { <-stop })
+	}
+	ts.Go("a", func() { <-stop })
+	if got := ts.String(); got != "a 1, b 3" {
+		t.Errorf("running: %s", got)
+	}
+	close(stop)
+	if err := ts.Wait(t.Context()); err != nil || ts.String() != "" {
+		t.Errorf("%v; running: %s", err, ts.String())
+	}
+}
+
+func TestTheOutboxIsBounded(t *testing.T) {
+	slow := 0
+	o := outbox{limit: 10_000, slow: func(int) { slow++ }} // not open: nothing leaves it
+	m := ws.Msg{Head: make([]byte, 936)}                   // 1000 with its overhead
+	for i := range 10 {
+		if err := o.push(m); err != nil {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	if o.room(func() {}) {
+		t.Error("there is room for a page")
+	}
+	if o.push(m) == nil || slow != 0 {
+		t.Error("push above the limit")
+	}
+	if o.offer(m) || slow != 1 {
+		t.Error("offer above the limit")
+	}
+	if o.offer(m) || slow != 1 {
+		t.Error("offer to what is over")
+	}
+	if o.bytes > 10_000 {
+		t.Errorf("%d bytes", o.bytes)
+	}
+}
+
+func TestAConfigNamesAllItsFaults(t *testing.T) {
+	c := DefaultConfig()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	c.URL, c.Info.PubKey, c.Limits.Limit, c.Limits.Queries, c.WriteTimeout = "wss://a.example/path", "x", 0, 0, 0
+	text := fmt.Sprint(c.Validate())
+	for _, want := range []string{"URL", "Info.PubKey", "Limits.Limit", "Limits.Queries", "Limits.DefaultLimit", "WriteTimeout"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no word of %s in: %s", want, text)
+		}
+	}
+}
