@@ -28,6 +28,7 @@ var registry = map[string]Factory{
 	"private": factory("messages are for the people involved", privateDefaults, newPrivate),
 	"rate":    factory("so many events or filters in a time", rateDefaults, newRate),
 	"readers": factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
+	"scopes":  factory("a relay for each cell of the earth, by host name", scopesDefaults, newScopes),
 	"spam":    factory("suspicious authors must show work", spamDefaults, newSpam),
 	"tags":    factory("what tags events must and may have", tagsConfig{}, newTags),
 	"times":   factory("how far away created_at may be", timesDefaults, newTimes),
