@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -125,6 +126,18 @@ func TestSamplesAreConfigs(t *testing.T) {
 		}
 		if f.Summary == "" || !strings.Contains(Samples(), "use = \""+name+"\"") {
 			t.Errorf("%s is not documented", name)
+		}
+	}
+}
+
+func TestReadmeNamesEveryPolicy(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range Names() {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("%s is not in policy/README.md", name)
 		}
 	}
 }
