@@ -22,6 +22,7 @@ type asker struct {
 
 	mu   sync.Mutex // guards the following
 	sub  string
+	late map[string]bool // subscriptions that were given up
 	take func(e *event.Event)
 	done chan string // the reason of a CLOSED, "" for EOSE
 }
@@ -32,7 +33,7 @@ func (s *Session) asker(ctx context.Context, m *measure) (*asker, error) {
 		m.faults.add(NoConnect, err.Error)
 		return nil, err
 	}
-	a := &asker{m: m, conn: conn, done: make(chan string, 1)}
+	a := &asker{m: m, conn: conn, late: map[string]bool{}, done: make(chan string, 1)}
 	a.wg.Go(func() {
 		if err := conn.Serve(a); err != nil {
 			m.faults.add(Dropped, err.Error)
@@ -68,6 +69,10 @@ func (a *asker) ask(f *event.Filter, timeout time.Duration, take func(e *event.E
 		}
 		return a.conn.Send([]byte(`["CLOSE","` + sub + `"]`))
 	case <-late.C:
+		a.mu.Lock()
+		a.sub = ""
+		a.late[sub] = true
+		a.mu.Unlock()
 		a.m.faults.add(NoEOSE, func() string { return string(f.Append(nil)) })
 		return fmt.Errorf("no EOSE within %v", timeout)
 	}
@@ -99,7 +104,7 @@ func (a *asker) Reply(r *wire.Reply) {
 		return
 	}
 	a.mu.Lock()
-	current := r.SubID == a.sub
+	current, late := r.SubID == a.sub, a.late[r.SubID]
 	if current {
 		a.sub = ""
 	}
@@ -109,7 +114,7 @@ func (a *asker) Reply(r *wire.Reply) {
 		a.end("")
 	case current:
 		a.end(r.Text)
-	case r.Verb == wire.EOSE:
+	case r.Verb == wire.EOSE && !late:
 		a.m.faults.add(EOSETwice, func() string { return "EOSE for subscription " + r.SubID })
 	}
 }

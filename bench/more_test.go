@@ -68,7 +68,7 @@ func TestSyncNamesTheFault(t *testing.T) {
 	if n := run.Latencies[classSync].Count; n == 0 {
 		t.Error("nothing was reconciled")
 	}
-	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{forget: 20}), 600), w), WrongSync)
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{forget: 10}), 600), w), WrongSync)
 }
 
 // restartable makes the session's relay one that is killed and comes back,

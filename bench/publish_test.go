@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"flag"
 	"slices"
 	"testing"
 	"time"
@@ -11,14 +12,19 @@ import (
 	"moa/bench/corpus"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The tests wait more than they work.
+	flag.Parse()
+	flag.Set("test.parallel", "4")
+	goleak.VerifyTestMain(m)
+}
 
 func testCorpus(events int) *corpus.Corpus {
 	return corpus.Generate(corpus.Config{Seed: 7, Events: events, Authors: 60, Base: time.Now().Unix() - 60, Span: 24 * time.Hour})
 }
 
 func openSession(t testing.TB, r *tinyRelay, events int) *Session {
-	s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(events), Timeout: 700 * time.Millisecond})
+	s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(events), Timeout: 1500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +88,7 @@ func TestPublishNamesTheFault(t *testing.T) {
 		flaws flaws
 		want  []FaultName
 	}{
-		"forgets after OK":   {flaws{forget: 20}, []FaultName{LostAfterOK, LateAfterOK}},
+		"forgets after OK":   {flaws{forget: 5}, []FaultName{LostAfterOK, LateAfterOK}},
 		"OK before readable": {flaws{keepLate: 30 * time.Millisecond}, []FaultName{LateAfterOK}},
 		"no OK":              {flaws{noOK: 100}, []FaultName{NoOK}},
 		"OK twice":           {flaws{okTwice: 100}, []FaultName{OKTwice}},

@@ -102,6 +102,9 @@ func (p *publishing) run(ctx context.Context, conns int) error {
 
 func (p *publisher) run(ctx context.Context) error {
 	conn, err := p.s.dial(ctx, p.number)
+	if err != nil && p.crashing.Load() {
+		return nil
+	}
 	if err != nil {
 		p.m.faults.add(NoConnect, err.Error)
 		return err

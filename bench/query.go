@@ -171,6 +171,7 @@ type asked struct {
 	answer
 	intended time.Time
 	done     chan string // the reason of a CLOSED, "" for EOSE
+	givenUp  bool        // nobody waits for the EOSE any more; guarded by mu
 }
 
 func newReader(q *querying, conn *client.Conn) *reader {
@@ -250,7 +251,7 @@ func (r *reader) send(q *query, intended time.Time, closing string) (sub string)
 		}
 	case <-late.C:
 		r.mu.Lock()
-		delete(r.open, sub)
+		a.givenUp = true // what still comes is not looked at
 		r.mu.Unlock()
 		r.m.faults.add(NoEOSE, func() string { return q.class + ": " + string(q.filter.Append(nil)) })
 	}
@@ -261,6 +262,10 @@ func (r *reader) send(q *query, intended time.Time, closing string) (sub string)
 func (r *reader) Event(sub, raw []byte) {
 	r.mu.Lock()
 	a := r.open[string(sub)]
+	if a != nil && a.givenUp {
+		r.mu.Unlock()
+		return
+	}
 	r.mu.Unlock()
 	if a == nil {
 		// After its EOSE a subscription is live until the CLOSE arrives.
@@ -295,11 +300,12 @@ func (r *reader) Reply(w *wire.Reply) {
 	r.mu.Lock()
 	a := r.open[w.SubID]
 	delete(r.open, w.SubID)
+	givenUp := a != nil && a.givenUp
 	r.mu.Unlock()
 	switch {
 	case a == nil && w.Verb == wire.EOSE:
 		r.m.faults.add(EOSETwice, func() string { return "EOSE for subscription " + w.SubID })
-	case a == nil:
+	case a == nil, givenUp:
 	case w.Verb == wire.Closed:
 		a.done <- w.Text
 	default:

@@ -6,7 +6,7 @@ import (
 )
 
 func quickQuery() Query {
-	return Query{Conns: 3, Window: 2, Warmup: 50 * time.Millisecond, Duration: 400 * time.Millisecond, Pool: 20}
+	return Query{Conns: 3, Window: 2, Warmup: time.Millisecond, Duration: 20 * time.Second, Requests: 500, Pool: 20}
 }
 
 func TestQueryACorrectRelay(t *testing.T) {
@@ -30,7 +30,7 @@ func TestQueryNamesTheFault(t *testing.T) {
 		flaws flaws
 		want  []FaultName
 	}{
-		"forgets after OK":     {flaws{forget: 20}, []FaultName{MissingStored}},
+		"forgets after OK":     {flaws{forget: 10}, []FaultName{MissingStored}},
 		"loses an event":       {flaws{loseStored: 100}, []FaultName{MissingStored}},
 		"sends an event twice": {flaws{doubleStored: 100}, []FaultName{DoubleStored, OverLimit}},
 		"oldest first":         {flaws{oldestFirst: true}, []FaultName{WrongOrder}},
@@ -38,7 +38,7 @@ func TestQueryNamesTheFault(t *testing.T) {
 		"wrong matches":        {flaws{wrongStored: true}, []FaultName{WrongStored}},
 		"alters events":        {flaws{alter: 50}, []FaultName{Altered}},
 		"EOSE twice":           {flaws{eoseTwice: 50}, []FaultName{EOSETwice}},
-		"EOSE missing":         {flaws{noEOSE: 50}, []FaultName{NoEOSE}},
+		"EOSE missing":         {flaws{noEOSE: 100}, []FaultName{NoEOSE}},
 		"keeps old versions":   {flaws{keepReplaced: true}, []FaultName{ReplacedServed}},
 		"keeps deleted notes":  {flaws{keepDeleted: true}, []FaultName{DeletedServed}},
 	} {

@@ -20,7 +20,7 @@ import (
 
 // flaws are what a small relay does wrong. The zero flaws make a correct one.
 type flaws struct {
-	forget        int // every nth event gets its OK and is not kept
+	forget        int // every nth note gets its OK and is not kept
 	keepLate      time.Duration
 	noOK          int // every nth event gets no OK
 	okTwice       int
@@ -193,7 +193,7 @@ func (r *tinyRelay) put(c *tinyConn, raw []byte) {
 	}
 	r.seen[e.ID] = true
 	switch {
-	case event.Ephemeral(e.Kind) && !r.keepEphemeral, r.puts.hit(r.forget):
+	case event.Ephemeral(e.Kind) && !r.keepEphemeral, e.Kind == event.KindNote && r.puts.hit(r.forget):
 	case r.keepLate > 0:
 		time.AfterFunc(r.keepLate, func() { r.mu.Lock(); r.events = append(r.events, e); r.mu.Unlock() })
 	default:
