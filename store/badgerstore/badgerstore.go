@@ -71,6 +71,7 @@ type Store struct {
 	write  sync.Mutex // guards the following: one writer at a time
 	serial store.Serial
 	failed bool // the last write did not succeed: memory may be behind the disk
+	marks  *marks
 
 	last    atomic.Uint64 // store.Serial
 	events  atomic.Int64
@@ -93,7 +94,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), cancel: cancel}
+	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), marks: newMarks(), cancel: cancel}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
@@ -132,6 +133,7 @@ func (s *Store) load() error {
 			s.events.Store(int64(binary.BigEndian.Uint64(state[8:])))
 		}
 		s.last.Store(uint64(s.serial))
+		s.marks.load(txn)
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		it.Seek([]byte{keyAlias})

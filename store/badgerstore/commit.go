@@ -318,7 +318,11 @@ func exists(txn *badger.Txn, key []byte) (bool, error) {
 func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address, addressed bool) (bool, error) {
 	if store.Deletable(e.Kind) {
 		for _, by := range owners {
-			if gone, err := exists(w.txn, goneKey(e.ID, by)); err != nil || gone {
+			key := goneKey(e.ID, by)
+			if w.s.marks.lacks(key) {
+				continue
+			}
+			if gone, err := exists(w.txn, key); err != nil || gone {
 				return gone, err
 			}
 		}
@@ -329,8 +333,18 @@ func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address,
 	return false, nil
 }
 
-// until reports whether e is no newer than the time that key holds, if any.
+// mark sets a tombstone.
+func (w *writer) mark(key, v []byte) error {
+	w.s.marks.add(key)
+	return w.set(key, v)
+}
+
+// until reports whether e is no newer than the time that the tombstone holds,
+// if it is there.
 func (w *writer) until(key []byte, e *event.Event) (bool, error) {
+	if w.s.marks.lacks(key) {
+		return false, nil
+	}
 	v, err := get(w.txn, key)
 	return v != nil && e.CreatedAt <= readTime(v), err
 }

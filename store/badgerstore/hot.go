@@ -213,6 +213,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 		return true
 	}
 	sc.looked = 0
+	sc.batch = slices.Grow(sc.batch[:0], min(most, 32))
 	h.beginLocked(sc)
 	runs := sc.runs
 	for len(runs) > 0 {
@@ -248,7 +249,9 @@ func (h *hot) beginLocked(sc *scan) {
 			continue
 		}
 		from := sc.start(p)
-		for _, hash := range p.hashes(h) {
+		hashes := p.hashes(h)
+		sc.runs = slices.Grow(sc.runs, len(hashes))
+		for _, hash := range hashes {
 			list := h.posts[hash]
 			if n := len(list); n > 0 && h.slots[list[n-1]].tail.compare(&from) < 0 {
 				before := from.prev()

@@ -110,13 +110,19 @@ func tailOf(key []byte) tail { return tail(key[len(key)-len(tail{}):]) }
 
 func recordKey(t *tail) []byte { return append([]byte{keyRecord}, t[:]...) }
 
-func idKey(id event.ID) []byte { return append([]byte{keyID}, id[:short]...) }
+func idKey(id event.ID) []byte { return appendID(nil, id) }
 
-func kindPrefix(kind uint16) []byte {
-	return binary.BigEndian.AppendUint16([]byte{keyKind}, kind)
+func appendKind(dst []byte, kind uint16) []byte {
+	return binary.BigEndian.AppendUint16(append(dst, keyKind), kind)
 }
 
-func authorPrefix(pk event.PubKey) []byte { return append([]byte{keyAuthor}, pk[:short]...) }
+func appendAuthor(dst []byte, pk event.PubKey) []byte {
+	return append(append(dst, keyAuthor), pk[:short]...)
+}
+
+func appendID(dst []byte, id event.ID) []byte {
+	return append(append(dst, keyID), id[:short]...)
+}
 
 // tagPrefix makes the key of an entry of a value's tags.
 func tagPrefix(entry []byte) []byte {
@@ -130,8 +136,14 @@ func goneKey(id event.ID, by event.PubKey) []byte {
 
 func vanishedKey(pk event.PubKey) []byte { return append([]byte{keyVanished}, pk[:short]...) }
 
+// noD is the hash of the d of an address that has none.
+var noD = sha256.Sum256(nil)
+
 func addressKey(name byte, a store.Address) []byte {
-	d := sha256.Sum256([]byte(a.D))
+	d := noD
+	if a.D != "" {
+		d = sha256.Sum256([]byte(a.D))
+	}
 	return appendAddress(make([]byte, 0, 1+addressBytes), name, a.PubKey[:], a.Kind, d)
 }
 

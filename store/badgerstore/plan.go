@@ -24,9 +24,7 @@ func planFor(m *matcher, aliases bool) (p plan) {
 	case m.Never():
 		return p
 	case m.IDs != nil:
-		for _, id := range m.IDs {
-			p.lookups = append(p.lookups, idKey(id))
-		}
+		p.lookups = keysOf(m.IDs, 1+short, appendID)
 		return p
 	case m.Authors != nil && m.Kinds != nil:
 		if rest := p.lookUp(m, aliases); rest == 0 {
@@ -85,20 +83,28 @@ func (p *plan) list(m *matcher) {
 		}
 		p.exact = len(m.tags) == 1 && m.Authors == nil
 	case m.Authors != nil:
-		for _, pk := range m.Authors {
-			p.lists = append(p.lists, authorPrefix(pk))
-		}
+		p.lists = append(p.lists, keysOf(m.Authors, 1+short, appendAuthor)...)
 		p.exact = len(m.tags) == 0
 	case m.Kinds != nil && len(m.Kinds) <= maxKinds:
-		for _, kind := range m.Kinds {
-			p.lists = append(p.lists, kindPrefix(kind))
-		}
+		p.lists = keysOf(m.Kinds, 1+2, appendKind)
 		p.exact = true
 	default:
-		p.lists = [][]byte{{keyRecord}}
+		p.lists = [][]byte{allEvents}
 		p.exact = true
 	}
 	p.exact = p.exact && len(p.lookups) == 0
+}
+
+// keysOf makes a key of that size of each value, all in one piece of memory.
+func keysOf[T any](values []T, size int, appendKey func([]byte, T) []byte) [][]byte {
+	memory := make([]byte, 0, size*len(values))
+	keys := make([][]byte, len(values))
+	for i, v := range values {
+		start := len(memory)
+		memory = appendKey(memory, v)
+		keys[i] = memory[start:len(memory):len(memory)]
+	}
+	return keys
 }
 
 // maxKinds is up to how many kinds have a list each before all events are

@@ -143,7 +143,7 @@ func recipientEntry(pk event.PubKey) []byte {
 // delete writes the tombstones and drops the targets.
 func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, targets []stored) error {
 	for _, id := range ids {
-		if err := w.set(goneKey(id, e.PubKey), nil); err != nil {
+		if err := w.mark(goneKey(id, e.PubKey), nil); err != nil {
 			return err
 		}
 	}
@@ -153,7 +153,7 @@ func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, t
 		if err != nil {
 			return err
 		}
-		if err := w.set(key, appendTime(nil, max(e.CreatedAt, readTime(old)))); err != nil {
+		if err := w.mark(key, appendTime(nil, max(e.CreatedAt, readTime(old)))); err != nil {
 			return err
 		}
 	}
@@ -168,7 +168,7 @@ func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, t
 // vanish does what the kind 62 event e at t asks for (NIP-62). From the first
 // transaction on, the author's older events are refused.
 func (w *writer) vanish(e *event.Event, t *tail) error {
-	if err := w.set(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt)); err != nil {
+	if err := w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt)); err != nil {
 		return err
 	}
 	return w.beginJob(t.serial(), job{jobAsked, *t}, func() error { return w.vanishJob(e, t) })
@@ -176,7 +176,7 @@ func (w *writer) vanish(e *event.Event, t *tail) error {
 
 func (w *writer) vanishJob(e *event.Event, self *tail) error {
 	own := func(t *tail, v value) bool { return *v.pk() == e.PubKey && *t != *self }
-	if err := w.dropAll(authorPrefix(e.PubKey), e.CreatedAt, own); err != nil {
+	if err := w.dropAll(appendAuthor(nil, e.PubKey), e.CreatedAt, own); err != nil {
 		return err
 	}
 	wraps := tagPrefix(recipientEntry(e.PubKey))

@@ -28,10 +28,11 @@ type scan struct {
 	from    tail
 	partial bool // a limit cut something off, or may have
 
-	batch  []stored // read from the hot index, not yet offered
-	runs   []run    // the hot index's, during read
-	looked int      // posting entries, by the last read
-	cold   bool     // the hot index has nothing more
+	rec    store.Record // lent to Visible and found
+	batch  []stored     // read from the hot index, not yet offered
+	runs   []run        // the hot index's, during read
+	looked int          // posting entries, by the last read
+	cold   bool         // the hot index has nothing more
 
 	begun bool      // the cursors exist
 	heap  cursors   // the ready ones
@@ -362,8 +363,8 @@ func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
 	if !matched {
 		return nil
 	}
-	rec := v.record(t, stable)
-	if sc.q.Visible != nil && !sc.q.Visible(&rec) {
+	sc.rec = v.record(t, stable)
+	if sc.q.Visible != nil && !sc.q.Visible(&sc.rec) {
 		sc.unhit()
 		return nil
 	}
@@ -371,11 +372,11 @@ func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
 		return nil
 	}
 	p.events++
-	p.bytes += len(rec.Raw)
+	p.bytes += len(sc.rec.Raw)
 	if p.found == nil {
 		return nil
 	}
-	return p.found(&rec)
+	return p.found(&sc.rec)
 }
 
 // take counts a match for the parts that were hit, and reports whether one of

@@ -186,7 +186,7 @@ func (v value) ops() int64 {
 // latestKey is the key of the event's address, or nil if it has none or, for
 // its several d tags, the value does not tell it.
 func (v value) latestKey(t *tail) []byte {
-	d := sha256.Sum256(nil)
+	d := noD
 	switch {
 	case event.Replaceable(v.kind()):
 	case event.Addressable(v.kind()) && !t.alias():
