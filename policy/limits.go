@@ -32,3 +32,15 @@ func stricter[T int | time.Duration](a, b T) T {
 	}
 	return min(a, b)
 }
+
+// Limits sums up what the enforced policies announce that concern everybody:
+// the strictest of each.
+func (c *Chain) Limits() Limits {
+	var sum Limits
+	for _, n := range c.Links() {
+		if a, ok := n.Policy.(Announcer); ok && n.Mode == Enforce && n.Only == nil && n.Unless == nil {
+			sum.merge(a.Limits())
+		}
+	}
+	return sum
+}

@@ -95,7 +95,7 @@ func TestCreatedAtWindowSparesGiftWraps(t *testing.T) {
 		{1, -hour, ""}, {1, -hour - 1, "invalid: created_at lies more than 1h in the past"},
 		{1, 600, ""}, {1, 601, "invalid: created_at lies more than 10m in the future"},
 		{1059, -2 * day, ""}, {1059, -3 * day, "invalid: "}, {1059, 601, "invalid: "}, {21059, -2 * day, ""},
-		{0, -900 * day, ""}, {10002, -900 * day, ""},
+		{0, -900 * day, ""}, {10002, -900 * day, ""}, {0, 601, "invalid: "}, {30023, 601, "invalid: "},
 	} {
 		expect(t, "kind "+strconv.Itoa(int(c.kind)), ask(p, nobody, event.Event{Kind: c.kind, CreatedAt: now.Unix() + c.offset}), c.want)
 	}
@@ -169,7 +169,7 @@ func TestRateLimits(t *testing.T) {
 	note := event.Event{Kind: 1, PubKey: alice}
 
 	p := rate("count=2\ninterval='10s'")
-	for i, want := range []string{"", "", "rate-limited: 2 events by ip are allowed in 10s; try again in 5s"} {
+	for i, want := range []string{"", "", "rate-limited: too many events by ip: the limit is 2 in 10s; try again in 5s"} {
 		expect(t, "event "+strconv.Itoa(i), ask(p, from("2001:db8::1"), note), want)
 	}
 	expect(t, "same /64", ask(p, from("2001:db8::2"), note), "rate-limited: ")
@@ -186,7 +186,7 @@ func TestRateLimits(t *testing.T) {
 	if _, late := p.(policy.LatePolicy); !late {
 		t.Error("authors are counted before their signature is checked")
 	}
-	for i, want := range []string{"", "", "rate-limited: 1 events of kinds 1-2 by pubkey and kind are allowed in 1m"} {
+	for i, want := range []string{"", "", "rate-limited: too many events of kinds 1-2 by pubkey and kind: the limit is 1 in 1m"} {
 		expect(t, "alice "+strconv.Itoa(i), ask(p, nobody, note), want)
 	}
 	expect(t, "kind 2", ask(p, nobody, event.Event{Kind: 2, PubKey: alice}), "")
@@ -197,7 +197,7 @@ func TestRateLimits(t *testing.T) {
 	expect(t, "an event", ask(p, nobody, note), "")
 	f := p.(policy.FilterPolicy)
 	expect(t, "first filter", text(f.Filter(context.Background(), nobody, nil)), "")
-	expect(t, "second filter", text(f.Filter(context.Background(), nobody, nil)), "rate-limited: 1 filters by ip")
+	expect(t, "second filter", text(f.Filter(context.Background(), nobody, nil)), "rate-limited: too many filters by ip")
 }
 
 func TestBucketsAreBoundedAndKeepWhoeverKeepsSending(t *testing.T) {

@@ -162,7 +162,7 @@ func TestEachCellHasItsOwnAllowanceAndWorkBuysMore(t *testing.T) {
 	p.now = func() time.Time { return time.Unix(1_700_000_000, 0) }
 	expect(t, "first", ask(p, nobody, at(20000, "g=u33dc1")), "")
 	e := at(20000, "g=u33dc2")
-	expect(t, "same cell", ask(p, nobody, e), "rate-limited: 1 events by cell are allowed in 1m; try again in 1m, or with 4 bits of proof of work")
+	expect(t, "same cell", ask(p, nobody, e), "rate-limited: too many events by cell: the limit is 1 in 1m; try again in 1m, or with 4 bits of proof of work")
 	expect(t, "other cell", ask(p, nobody, at(20000, "g=u33db2")), "")
 	expect(t, "no cell", ask(p, nobody, at(1)), "")
 	expect(t, "no cell again", ask(p, nobody, at(1)), "")

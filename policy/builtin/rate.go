@@ -165,8 +165,8 @@ func (r *rate) count(c policy.Client, key bucketKey) policy.Verdict {
 }
 
 func tooFast(n int, what string, interval conf.Duration, wait time.Duration) policy.Verdict {
-	return policy.Refuse(reason.RateLimited, fmt.Sprintf("%d %s are allowed in %s; try again in %s",
-		n, what, interval, conf.Duration(max(wait, time.Second).Round(time.Second))))
+	return policy.Refuse(reason.RateLimited, fmt.Sprintf("too many %s: the limit is %d in %s; try again in %s",
+		what, n, interval, conf.Duration(max(wait, time.Second).Round(time.Second))))
 }
 
 // network is what one person usually has: an IPv4 address, or an IPv6 /64.

@@ -16,7 +16,7 @@ type timesConfig struct {
 	Newest conf.Duration `toml:"newest" comment:"How far ahead created_at may lie. 0: any time."`
 	Wraps  conf.Duration `toml:"wraps" comment:"How far back it may lie, at the least, for seals and gift wraps: clients\nput it up to two days into the past on purpose (NIP-59)."`
 	Kinds  conf.Kinds    `toml:"kinds" comment:"The kinds that this is for. Empty: all."`
-	Exempt conf.Kinds    `toml:"exempt" comment:"The kinds of which any time is fine. Profiles and lists are often old."`
+	Exempt conf.Kinds    `toml:"exempt" comment:"The kinds that may be as old as they like: profiles and lists often are. Not even they\nmay be from the future: nothing could replace them until then."`
 }
 
 var timesDefaults = timesConfig{
@@ -38,7 +38,7 @@ func newTimes(env *policy.Env, cfg timesConfig, _ *faults) policy.Policy {
 }
 
 func (p *times) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
-	if len(p.Kinds) > 0 && !p.Kinds.Has(e.Kind) || p.Exempt.Has(e.Kind) {
+	if len(p.Kinds) > 0 && !p.Kinds.Has(e.Kind) {
 		return policy.Verdict{}
 	}
 	now := p.now().Unix()
@@ -46,6 +46,9 @@ func (p *times) Event(_ context.Context, _ policy.Client, e *event.Event) policy
 		return policy.Refuse(reason.Invalid, fmt.Sprintf("created_at lies more than %s in the future; is the clock right?", p.Newest))
 	}
 	oldest := p.Oldest
+	if p.Exempt.Has(e.Kind) {
+		oldest = 0
+	}
 	if oldest > 0 && wrapKinds.Has(e.Kind) {
 		oldest = max(oldest, p.Wraps)
 	}
