@@ -19,7 +19,7 @@ import (
 // live (NIP01.34, 35).
 func TestStoredAndLiveMeet(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
-		const total, readers = 800 / scale, 100
+		const total, readers = 500 / scale, 100
 		events := make([]*event.Event, total)
 		var sign sync.WaitGroup
 		for part := range 2 {

@@ -42,12 +42,13 @@ var errOver = errors.New("relay: the query was ended")
 // page sends the next stored events, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
 func (q *query) page() (done bool) {
-	var p page
+	p := pages.Get().(*page)
+	defer p.release()
 	progress, err := q.scan.Next(q.subs.s.srv.life, onePage, func(r *store.Record) error {
 		if q.over.Load() {
 			return errOver
 		}
-		p.add(q.head, r.Raw)
+		p.add(q.head, r)
 		return nil
 	})
 	met := q.subs.s.srv.met
@@ -108,24 +109,6 @@ func (q *query) endLocked(r reason.Reason, text string) {
 		b.s.srv.index.Remove(q.sub)
 		b.s.closed(q.sub.ID, r, text)
 	}
-}
-
-// page is messages in memory of their own.
-type page struct {
-	msgs []ws.Msg
-	free []byte
-}
-
-// add appends an EVENT. Small ones share a piece of memory.
-func (p *page) add(head, raw []byte) {
-	const piece = 16 << 10
-	n := len(head) + len(raw) + len(wire.EventTail)
-	if n > cap(p.free)-len(p.free) {
-		p.free = make([]byte, 0, max(n, min(piece, 2*cap(p.free)), 2*n))
-	}
-	at := len(p.free)
-	p.free = append(append(append(p.free, head...), raw...), wire.EventTail...)
-	p.msgs = append(p.msgs, ws.Msg{Head: p.free[at:len(p.free):len(p.free)]})
 }
 
 // req answers a REQ. Whatever was open by that id ends first.
