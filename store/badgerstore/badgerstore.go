@@ -64,6 +64,8 @@ type Store struct {
 	metrics *metrics
 	room    func(reserveMB int) error // tells store.ErrFull before a write
 
+	unsynced *atomic.Bool // Badger could not sync what it committed last
+
 	life   sync.RWMutex // held for reading while db is used; Close takes it
 	closed bool
 	db     *badger.DB
@@ -89,12 +91,13 @@ type Store struct {
 // it is of a newer one.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
-	db, err := openBadger(&o)
+	unsynced := new(atomic.Bool)
+	db, err := openBadger(&o, unsynced)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), marks: newMarks(), cancel: cancel}
+	s := &Store{opt: o, log: o.Log, unsynced: unsynced, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), marks: newMarks(), cancel: cancel}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
@@ -205,15 +208,9 @@ func (s *Store) Has(id event.ID) bool { return s.recent.has(id) }
 // Last does what store.Store says.
 func (s *Store) Last() store.Serial { return store.Serial(s.last.Load()) }
 
-// Stats does what store.Store says. Badger measures its files once a minute.
+// Stats does what store.Store says.
 func (s *Store) Stats() store.Stats {
-	st := store.Stats{Events: s.events.Load()}
-	if s.use() == nil {
-		defer s.life.RUnlock()
-		lsm, vlog := s.db.Size()
-		st.Bytes = lsm + vlog
-	}
-	return st
+	return store.Stats{Events: s.events.Load(), Bytes: diskUse(s.opt.Dir)}
 }
 
 // use keeps the store open until life is unlocked for reading.

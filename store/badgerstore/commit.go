@@ -65,6 +65,8 @@ func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	return asFull(err)
 }
 
+var errUnsynced = errors.New("the value log could not be synced")
+
 // writer collects the writes of a transaction and what they mean for memory.
 // Its caller holds Store.write and keeps the store open.
 type writer struct {
@@ -139,6 +141,9 @@ func (w *writer) flush() error {
 		}
 		if err := w.txn.Commit(); err != nil {
 			return err
+		}
+		if s.unsynced.Swap(false) {
+			return errUnsynced
 		}
 	}
 	s.publish(&w.change, w.serial, events)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"moa/store"
 	"moa/store/badgerstore"
 	"moa/store/storetest"
@@ -22,7 +24,7 @@ const (
 func TestMain(m *testing.M) {
 	dir := os.Getenv(crashDir)
 	if dir == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	if err := crash(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)

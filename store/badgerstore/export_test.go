@@ -23,9 +23,7 @@ func (s *Store) WarmHot(n int) error {
 // SetRoom replaces what asks for room on the disk.
 func (s *Store) SetRoom(room func(reserveMB int) error) { s.room = room }
 
-// FailedWrite makes the next write believe that the last one failed.
-func (s *Store) FailedWrite() {
-	s.write.Lock()
-	defer s.write.Unlock()
-	s.failed = true
+// SyncFails makes Badger say that it could not sync the value log.
+func (s *Store) SyncFails() {
+	logger{s.log, s.unsynced}.Errorf(syncFailure+": %v", "by a test")
 }

@@ -118,7 +118,10 @@ func TestMemoryRecoversFromAFailedWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := s.Last()
-	s.FailedWrite()
+	s.SyncFails()
+	if _, err := fill(t, s, c, 1); err == nil {
+		t.Fatal("a commit that was not synced was acknowledged")
+	}
 	more, err := fill(t, s, c, 200)
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync/atomic"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -15,8 +16,8 @@ import (
 // ErrLocked says that another process is using the store's folder.
 var ErrLocked = errors.New("another moa is using it")
 
-func openBadger(o *Options) (*badger.DB, error) {
-	db, err := badger.Open(badgerOptions(o))
+func openBadger(o *Options, unsynced *atomic.Bool) (*badger.DB, error) {
+	db, err := badger.Open(badgerOptions(o).WithLogger(logger{o.Log, unsynced}))
 	if err == nil {
 		return db, nil
 	}
@@ -33,7 +34,6 @@ func openBadger(o *Options) (*badger.DB, error) {
 func badgerOptions(o *Options) badger.Options {
 	mb := int64(o.CacheMB) << 20
 	return badger.DefaultOptions(o.Dir).
-		WithLogger(logger{o.Log}).
 		WithSyncWrites(!o.NoSync).
 		WithDetectConflicts(false). // there is one writer
 		WithNumVersionsToKeep(1).
@@ -55,12 +55,27 @@ const valueThreshold = 512
 
 // logger maps what Badger says to slog. What it does in the normal course is
 // of no interest to an operator.
-type logger struct{ *slog.Logger }
+//
+// Badger only logs it when it fails to sync the value log, and then commits
+// all the same; unsynced lets the writer know.
+type logger struct {
+	*slog.Logger
+	unsynced *atomic.Bool
+}
 
-func (l logger) Errorf(f string, a ...any)   { l.say(slog.LevelError, f, a) }
+// syncFailure is what Badger says then (value.go, valueLog.write).
+const syncFailure = "Error while curlf sync"
+
+func (l logger) Errorf(f string, a ...any) {
+	if strings.HasPrefix(f, syncFailure) {
+		l.unsynced.Store(true)
+	}
+	l.say(slog.LevelError, f, a)
+}
+
 func (l logger) Warningf(f string, a ...any) { l.say(slog.LevelWarn, f, a) }
 func (l logger) Infof(f string, a ...any)    { l.say(slog.LevelDebug, f, a) }
-func (l logger) Debugf(f string, a ...any)   {}
+func (l logger) Debugf(string, ...any)       {}
 
 func (l logger) say(level slog.Level, f string, a []any) {
 	ctx := context.Background()
