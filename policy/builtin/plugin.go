@@ -1,6 +1,10 @@
 package builtin
 
 import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,9 +29,6 @@ var pluginDefaults = pluginConfig{
 }
 
 func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
-	if strings.TrimSpace(cfg.Command) == "" {
-		bad.add("command", "missing; it names the program")
-	}
 	for _, n := range []struct {
 		path  string
 		value int
@@ -45,15 +46,40 @@ func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
 	if cfg.OnFailure != "reject" && cfg.OnFailure != "accept" {
 		bad.add("on_failure", `%q is neither "reject" nor "accept"`, cfg.OnFailure)
 	}
+	command, err := findProgram(env, cfg.Command)
+	if err != nil {
+		bad.add("command", "%v", err)
+	}
 	if len(*bad) > 0 {
 		return nil
 	}
-	if strings.Contains(cfg.Command, "/") && !strings.ContainsAny(cfg.Command, " \t") {
-		cfg.Command = env.Path(cfg.Command)
-	}
 	return plugin.New(*env, plugin.Config{
-		Command: cfg.Command, Dir: env.Dir, Memory: cfg.Memory,
+		Command: command, Dir: env.Dir, Memory: cfg.Memory,
 		Processes: cfg.Processes, InFlight: cfg.InFlight, Queue: cfg.Queue,
 		Timeout: time.Duration(cfg.Timeout), FailOpen: cfg.OnFailure == "accept", Extended: cfg.Extended,
 	})
+}
+
+// findProgram makes a program's path independent of the working directory. A
+// line for the shell stays as it is.
+func findProgram(env *policy.Env, command string) (string, error) {
+	switch {
+	case strings.TrimSpace(command) == "":
+		return "", errors.New("missing; it names the program")
+	case strings.ContainsAny(command, " \t"):
+		return command, nil
+	case strings.HasSuffix(command, ".wasm"):
+		path, err := filepath.Abs(env.Path(command))
+		if err == nil {
+			_, err = os.Stat(path)
+		}
+		return path, err
+	case strings.Contains(command, "/"):
+		path, err := filepath.Abs(env.Path(command))
+		if err == nil {
+			_, err = exec.LookPath(path)
+		}
+		return path, err
+	}
+	return exec.LookPath(command)
 }
