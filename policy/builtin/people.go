@@ -20,7 +20,7 @@ type peopleConfig struct {
 	PubKeys   []conf.PubKey  `toml:"pubkeys" comment:"Who is meant: public keys, hex or npub."`
 	Files     []string       `toml:"files" comment:"Files with one key a line, or JSON. They are read again when they change."`
 	URLs      []string       `toml:"urls" comment:"The same from the web, asked again every refresh (If-None-Match)."`
-	Domains   []string       `toml:"domains" comment:"Everybody in https://DOMAIN/.well-known/nostr.json (NIP-05)."`
+	Domains   []string       `toml:"domains" comment:"Everybody whom https://DOMAIN/.well-known/nostr.json lists (NIP-05). A server that tells\nonly about one name at a time lists nobody."`
 	FollowsOf []conf.PubKey  `toml:"follows_of" comment:"Everybody these people follow, by their follow lists (kind 3) in this relay's store."`
 	Lists     []conf.Address `toml:"lists" comment:"Everybody in these lists in this relay's store, each as kind:pubkey:d (NIP-51)." example:"[\"30000:<pubkey>:friends\"]"`
 	Trust     trustConfig    `toml:"trust" comment:"A web of trust: everybody who is followed, over so many steps, from the roots on, by\nat least so many people who are nearer to the roots. limit bounds the memory."`

@@ -15,7 +15,7 @@ const (
 // (Charikar's), and how many letters it is made of. Only letters count, whatever
 // their case: numbers, spaces, punctuation and emoji are what spam varies.
 func simhash(text string) (hash uint64, letters int) {
-	var votes [64]int32
+	var votes counters
 	var window uint64 // the last four letters, 16 bits each
 	for _, r := range text {
 		if !unicode.IsLetter(r) {
@@ -25,20 +25,35 @@ func simhash(text string) (hash uint64, letters int) {
 		if letters++; letters > simRunes {
 			break
 		}
-		if letters < simGram {
-			continue
-		}
-		h := mix(window)
-		for i := range votes {
-			votes[i] += int32(h>>i&1)<<1 - 1
+		if letters >= simGram {
+			votes.add(mix(window))
 		}
 	}
-	for i, v := range votes {
-		if v > 0 {
+	grams := min(letters, simRunes) - simGram + 1
+	for i := range 64 {
+		if 2*votes.of(i) > grams {
 			hash |= 1 << i
 		}
 	}
 	return hash, letters
+}
+
+// counters are 64 numbers of up to simRunes, one for each bit of a word. They
+// stand upright: word i holds bit i of all of them.
+type counters [11]uint64
+
+// add adds each bit of h to its counter.
+func (c *counters) add(h uint64) {
+	for i := 0; h != 0; i++ {
+		c[i], h = c[i]^h, c[i]&h
+	}
+}
+
+func (c *counters) of(bit int) (n int) {
+	for i, word := range c {
+		n |= int(word>>bit&1) << i
+	}
+	return n
 }
 
 // mix spreads every bit of x over the result (the finaliser of splitmix64).

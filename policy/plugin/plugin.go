@@ -189,12 +189,26 @@ func (p *Policy) keep(ctx context.Context) {
 			rest = firstRest
 		}
 		p.log.Error("plugin ended, it is started again", "command", p.cfg.Command, "err", err, "in", rest)
-		p.resting.Add(1)
+		if int(p.resting.Add(1)) == p.cfg.Processes {
+			p.failQueue()
+		}
 		select {
 		case <-time.After(rest):
 		case <-ctx.Done():
 		}
 		p.resting.Add(-1)
 		rest = min(2*rest, longRest)
+	}
+}
+
+// failQueue answers what waits for a process when there is none.
+func (p *Policy) failQueue() {
+	for {
+		select {
+		case r := <-p.queue:
+			r.answer <- p.failure()
+		default:
+			return
+		}
 	}
 }

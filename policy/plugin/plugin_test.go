@@ -323,6 +323,21 @@ func TestChangedProgramIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestNobodyWaitsForAProcessThatCannotStart(t *testing.T) {
+	t.Parallel()
+	p, logs := start(t, Config{Command: "/nowhere/plugin", Timeout: time.Minute})
+	begin := time.Now()
+	for range 50 {
+		if got := text(p.Event(ctx, client, note("x"))); got != noAnswer {
+			t.Fatalf("%s\n%s", got, logs)
+		}
+		time.Sleep(20 * time.Millisecond) // over at least one new attempt
+	}
+	if took := time.Since(begin); took > 30*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestFullQueueFailsAtOnce(t *testing.T) {
 	p := New(policy.Env{}.Filled(), Config{Processes: 1, InFlight: 1, Queue: 1, Timeout: time.Minute})
 	p.queue <- &request{}
