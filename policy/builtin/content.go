@@ -20,10 +20,10 @@ type contentConfig struct {
 	Links     int           `toml:"links" comment:"Most links (http:// or https://). -1: no limit."`
 	Media     int           `toml:"media" comment:"Most links to pictures, films and sound. -1: no limit."`
 	Word      int           `toml:"word" comment:"Most bytes without white space: what is longer is a file in disguise. 0: no limit."`
-	JSON      conf.Kinds    `toml:"json" comment:"The kinds whose content must be a JSON object."`
+	JSON      conf.Kinds    `toml:"json" comment:"The kinds whose content must be a JSON object." example:"\"0\""`
 }
 
-var contentDefaults = contentConfig{Links: -1, Media: -1, JSON: conf.MustKinds("0")}
+var contentDefaults = contentConfig{Links: -1, Media: -1}
 
 // content judges the text of events.
 type content struct{ contentConfig }
@@ -56,7 +56,7 @@ func (p *content) fault(e *event.Event) string {
 	if p.MinLength > 0 && len(strings.TrimSpace(text)) < p.MinLength {
 		return fmt.Sprintf("the content is too short; at least %d characters are wanted here", p.MinLength)
 	}
-	if p.JSON.Has(e.Kind) && (!strings.HasPrefix(strings.TrimSpace(text), "{") || !json.Valid([]byte(text))) {
+	if p.JSON.Has(e.Kind) && !isJSONObject(text) {
 		return fmt.Sprintf("the content of kind %d must be a JSON object", e.Kind)
 	}
 	if p.Word > 0 && longestWord(text) > p.Word {
@@ -85,6 +85,10 @@ func (p *content) fault(e *event.Event) string {
 		return "the content has none of the words that are wanted here"
 	}
 	return ""
+}
+
+func isJSONObject(s string) bool {
+	return strings.HasPrefix(strings.TrimSpace(s), "{") && json.Valid([]byte(s))
 }
 
 // longestWord returns the bytes of the longest run without white space.

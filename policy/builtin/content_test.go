@@ -28,10 +28,10 @@ func TestContentRules(t *testing.T) {
 		{"media=0", text("https://a.example/x.html https://jpg"), ""},
 		{"word=10", text("aaaaaaaaaa bbb"), ""},
 		{"word=10", text(strings.Repeat("QUJD", 3)), "blocked: the content has more than 10 characters without a space"},
-		{"", event.Event{Kind: 0, Content: `{"name":"x"}`}, ""},
-		{"", event.Event{Kind: 0, Content: `{"name":`}, "blocked: the content of kind 0 must be a JSON object"},
-		{"", event.Event{Kind: 0, Content: `"x"`}, "blocked: the content of kind 0 must be"},
-		{"json=''", event.Event{Kind: 0, Content: `x`}, ""},
+		{"json='0'", event.Event{Kind: 0, Content: `{"name":"x"}`}, ""},
+		{"json='0'", event.Event{Kind: 0, Content: `{"name":`}, "blocked: the content of kind 0 must be a JSON object"},
+		{"json='0'", event.Event{Kind: 0, Content: `"x"`}, "blocked: the content of kind 0 must be"},
+		{"", event.Event{Kind: 0, Content: `x`}, ""},
 	} {
 		expect(t, c.config+" "+c.e.Content, ask(use(t, "use='content'\n"+c.config), nobody, c.e), c.want)
 	}
@@ -64,5 +64,54 @@ func TestTagRules(t *testing.T) {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("no %s in\n%s", want, &got)
 		}
+	}
+}
+
+func TestShapes(t *testing.T) {
+	id, addr := strings.Repeat("a", 64), "30023:"+key(alice)+":x"
+	p := use(t, "use='shape'")
+	for _, c := range []struct {
+		e    event.Event
+		want string
+	}{
+		{at(1), ""},
+		{event.Event{Kind: 0, Content: "{}"}, ""},
+		{event.Event{Kind: 0, Content: "x"}, "invalid: the content of kind 0 must be a JSON object (NIP-01)"},
+		{at(3), ""},
+		{at(3, "p="+key(alice)), ""},
+		{at(3, "p=npub1x"), `invalid: the tag "p" has the value "npub1x", which is not a public key (NIP-02)`},
+		{at(5, "k=1"), "invalid: an event of kind 5 needs a tag e or a (NIP-09)"},
+		{at(5, "a="+addr), ""},
+		{at(5, "e="+id, "a=1"), `invalid: the tag "a" has the value "1", which is not an address`},
+		{at(6), "invalid: an event of kind 6 needs a tag e (NIP-18)"},
+		{at(7, "e="+id), ""},
+		{at(16, "a="+addr), ""},
+		{at(1059), "invalid: an event of kind 1059 needs a tag p (NIP-59)"},
+		{at(1111, "I=geo:u33", "K=geo", "i=geo:u33", "k=geo"), ""},
+		{at(1111, "e="+id), "invalid: an event of kind 1111 needs a tag A or E or I (NIP-22)"},
+		{at(9735, "p="+key(alice), "bolt11=lnbc1", "description={}"), ""},
+		{at(9735, "p="+key(alice), "bolt11="), `invalid: the tag "bolt11" has no value (NIP-57)`},
+		{at(10002, "r=wss://a.example", "r=https://b.example"), `invalid: the tag "r" has the value "https://b.example", which is not a relay URL (NIP-65)`},
+		{at(30023, "d=x"), ""},
+	} {
+		expect(t, c.want, ask(p, nobody, c.e), c.want)
+	}
+	if _, faults := build(t, "[[policy]]\nuse='shape'\nkinds='0-3'"); len(faults) != 1 || faults[0].Error() != "policy[0].kinds: the shape of kind 1 is not known" {
+		t.Error(faults)
+	}
+}
+
+// Real events have the shape that their NIP gives them, but for few.
+func TestRealEventsHaveTheirShape(t *testing.T) {
+	p := use(t, "use='shape'")
+	events, refused := corpus(t)[2:], 0
+	for _, e := range events {
+		if v := p.Event(t.Context(), nobody, e); v.Action != 0 {
+			refused++
+			t.Logf("%s: %.200s", v.Text, e.Raw)
+		}
+	}
+	if refused > len(events)/50 {
+		t.Errorf("%d of %d are refused", refused, len(events))
 	}
 }

@@ -29,6 +29,7 @@ var registry = map[string]Factory{
 	"rate":    factory("so many events or filters in a time", rateDefaults, newRate),
 	"readers": factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
 	"scopes":  factory("a relay for each cell of the earth, by host name", scopesDefaults, newScopes),
+	"shape":   factory("kinds must have the shape that their NIP gives them", shapeDefaults, newShape),
 	"spam":    factory("suspicious authors must show work", spamDefaults, newSpam),
 	"tags":    factory("what tags events must and may have", tagsConfig{}, newTags),
 	"times":   factory("how far away created_at may be", timesDefaults, newTimes),
