@@ -39,6 +39,8 @@ type Options struct {
 	NoSync   bool
 	Log      *slog.Logger          // nil: silent
 	Registry prometheus.Registerer // nil: no metrics
+
+	logFileBytes int64 // of a value log file; 0: 256 MB
 }
 
 func (o *Options) setDefaults() {
@@ -51,6 +53,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.ReserveMB == 0 {
 		o.ReserveMB = 512
+	}
+	if o.logFileBytes == 0 {
+		o.logFileBytes = 256 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

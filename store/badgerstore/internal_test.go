@@ -3,7 +3,9 @@ package badgerstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"moa/nips/event"
 	"moa/store"
@@ -144,5 +146,55 @@ func TestRecentEventsAreFoundWithoutAllocating(t *testing.T) {
 	}
 	if few, many := read(10), read(150); many > few+4 {
 		t.Fatalf("%v allocations for 10 events, %v for 150", few, many)
+	}
+}
+
+// What vanished gives its room on the disk back, and what stays stays. Badger
+// learns what is waste when it compacts, and compacts some tables at once;
+// every reopening makes one.
+func TestValueLogIsRewritten(t *testing.T) {
+	o := Options{Dir: t.TempDir(), CacheMB: 32, ReserveMB: -1, NoSync: true, logFileBytes: 1 << 20}
+	const tables, notes = 6, 60
+	var s *Store
+	reopen := func() {
+		if s != nil {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		if s, err = Open(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := strings.Repeat("x", 20_000)
+	for i := range tables {
+		reopen()
+		for j := range notes {
+			at := int64(i*notes + j)
+			mustCommit(t, s, storetest.Make(storetest.Key(1), 1, at, long), note(2, at))
+		}
+	}
+	before := s.Stats().Bytes
+	mustCommit(t, s, storetest.Make(storetest.Key(1), event.KindVanish, tables*notes, ""))
+	for i := range int64(tables) {
+		mustCommit(t, s, note(3, i))
+		reopen()
+	}
+	for deadline := time.Now().Add(20 * time.Second); s.Stats().Bytes > before/2; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes before, %d after\n%s", before, s.Stats().Bytes, s.db.LevelsToString())
+		}
+		if err := s.rewrite(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := s.Count(context.Background(), store.Query{Filters: []*event.Filter{{Authors: []event.PubKey{storetest.Key(2)}}}})
+	if err != nil || kept != tables*notes {
+		t.Fatalf("%d of %d notes are left (%v)", kept, tables*notes, err)
+	}
+	checkSound(t, s, int(s.Stats().Events))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -44,7 +44,7 @@ func badgerOptions(o *Options) badger.Options {
 		WithIndexCacheSize(mb / 4).
 		WithCompression(options.Snappy).
 		WithValueThreshold(valueThreshold).
-		WithValueLogFileSize(256 << 20).
+		WithValueLogFileSize(o.logFileBytes).
 		WithValueLogMaxEntries(math.MaxUint32).
 		WithNumCompactors(2).
 		WithNumGoroutines(2)
