@@ -83,7 +83,7 @@ func (c Auth) visit(ctx context.Context, s *Session, m *measure, signer *corpus.
 	start := time.Now()
 	conn, err := s.dial(ctx, 0)
 	if err != nil {
-		m.faults.add(NoConnect, err.Error)
+		m.noConnect(err)
 		return err
 	}
 	m.done(classConnect, start)

@@ -34,6 +34,8 @@ const (
 	DoubleLive     FaultName = "delivery-duplicate" // an event that reached a subscription twice
 	WrongLive      FaultName = "delivery-mismatch"  // an event that reached a subscription it does not match
 	LiveOrder      FaultName = "delivery-order"     // events of one connection delivered in another order
+	HandoverGap    FaultName = "handover-gap"       // an event neither in the stored answer nor in the live feed after it
+	HandoverTwice  FaultName = "handover-duplicate" // an event in both
 	BadFrame       FaultName = "not-nostr"          // a frame that is no relay message
 	Dropped        FaultName = "connection-lost"    // a connection that the relay ended
 	NoConnect      FaultName = "connection-refused" // a connection that could not be made

@@ -30,7 +30,7 @@ type listener struct {
 func (s *Session) listen(ctx context.Context, m *measure, a *audience, n int, subs []*subscription, start time.Time, o client.Options) (*listener, error) {
 	conn, err := s.dialWith(ctx, n, o)
 	if err != nil {
-		m.faults.add(NoConnect, err.Error)
+		m.noConnect(err)
 		return nil, err
 	}
 	if m.classes[classConnect] != nil {

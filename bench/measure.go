@@ -2,11 +2,12 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
-	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"moa/nips/reason"
@@ -27,6 +28,7 @@ type measure struct {
 	allOps  atomic.Int64
 	conns   atomic.Int64
 	failed  atomic.Int64 // refusals
+	unable  atomic.Int64 // connections for which this machine was too small
 	phase   atomic.Pointer[string]
 	planned time.Duration // how long the run should take; 0: unknown
 	// together adds a class "all" that sums up the others. Fixed before the load.
@@ -161,6 +163,18 @@ func (m *measure) warn(text string) {
 	m.warnings = append(m.warnings, text)
 }
 
+// noConnect notes a connection that did not come about: the relay's fault, or
+// the limits of this machine.
+func (m *measure) noConnect(err error) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+		if m.unable.Add(1) == 1 {
+			m.warn("this machine could not open every connection (see ulimit -n): " + err.Error())
+		}
+		return
+	}
+	m.faults.add(NoConnect, err.Error)
+}
+
 // seconds is how long was measured.
 func (m *measure) seconds() float64 { return m.to.at.Sub(m.from.at).Seconds() }
 
@@ -242,66 +256,4 @@ func (m *measure) machine() {
 	if lag.P99 > 5 {
 		m.warn("the generator woke up late (p99 over 5 ms): open-loop latencies include that")
 	}
-}
-
-// sample notes a point of the series every second, more often in short runs.
-func (m *measure) sample(ctx context.Context) {
-	interval := time.Second
-	if m.planned > 0 {
-		interval = min(time.Second, max(200*time.Millisecond, m.planned/40))
-	}
-	every := time.NewTicker(interval)
-	defer every.Stop()
-	last, ops := m.s.snapshot(), int64(0)
-	point := func() {
-		now := m.s.snapshot()
-		p, total := m.point(last, now, ops)
-		last, ops = now, total
-		if m.s.Watch != nil {
-			m.s.Watch(Progress{Workload: m.name, Phase: *m.phase.Load(), Done: m.share(), Point: p,
-				Faults: m.faults.total(), Refused: m.failed.Load()})
-		}
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			if time.Since(last.at) > interval/3 {
-				point()
-			}
-			return
-		case <-every.C:
-			point()
-		}
-	}
-}
-
-func (m *measure) share() float64 {
-	if m.planned <= 0 {
-		return math.NaN()
-	}
-	return min(1, float64(time.Since(m.started))/float64(m.planned))
-}
-
-func (m *measure) point(last, now snapshot, ops int64) (Point, int64) {
-	lap := newHistogram()
-	for _, name := range slices.Sorted(maps.Keys(m.classes)) {
-		m.classes[name].lap(lap)
-	}
-	wall := now.at.Sub(last.at).Seconds()
-	total := m.allOps.Load()
-	p := Point{At: now.at.Sub(m.started).Seconds(), Rate: float64(total-ops) / wall,
-		P50: ms(lap.ValueAtQuantile(50)), P99: ms(lap.ValueAtQuantile(99)),
-		Errors: m.failed.Load() + m.faults.total(), Conns: m.conns.Load(),
-		BenchCPU: (now.own - last.own).Seconds() / wall, Warmup: m.begun.Load() == 0}
-	if now.server.ok {
-		p.ServerRSS = float64(now.server.rss) / 1e6
-		if last.server.ok {
-			p.ServerCPU = max(0, (now.server.cpu-last.server.cpu).Seconds()/wall)
-		}
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.series = append(m.series, p)
-	m.peakRSS = max(m.peakRSS, now.server.rss)
-	return p, total
 }

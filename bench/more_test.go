@@ -49,6 +49,18 @@ func TestSlowReadersDoNotHideTheOthers(t *testing.T) {
 	}
 }
 
+func TestHandoverNamesTheFault(t *testing.T) {
+	t.Parallel()
+	w := Handover{Conns: 4, Rate: 800, Duration: 1500 * time.Millisecond}
+	run := mustRun(t, openSession(t, startTiny(t, flaws{}), 100), w)
+	wantFaults(t, run)
+	if n := run.Latencies[classSubscribe].Count; n < 10 {
+		t.Errorf("%d subscriptions were opened", n)
+	}
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{gap: true}), 100), w), HandoverGap)
+	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{overlap: true}), 100), w), HandoverTwice)
+}
+
 func TestAuthNamesTheFault(t *testing.T) {
 	t.Parallel()
 	w := Auth{Conns: 3, Duration: 300 * time.Millisecond}

@@ -38,8 +38,10 @@ type flaws struct {
 	keepReplaced  bool
 	keepDeleted   bool
 	keepEphemeral bool
-	alter         int // every nth event of an answer comes back changed
-	refuse        int // every nth event is refused
+	alter         int  // every nth event of an answer comes back changed
+	refuse        int  // every nth event is refused
+	gap           bool // a subscription goes live a moment after its query
+	overlap       bool // a subscription is live a moment before its query
 	auth          bool
 	leakWraps     bool
 	refuseAuth    bool
@@ -296,6 +298,13 @@ func (r *tinyRelay) hidden(c *tinyConn, e *event.Event) bool {
 	return to != c.self
 }
 
+// pause lets others in for a moment.
+func (r *tinyRelay) pause() {
+	r.mu.Unlock()
+	time.Sleep(10 * time.Millisecond)
+	r.mu.Lock()
+}
+
 func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 	if r.auth && c.self == "" && slices.ContainsFunc(filters, func(f *event.Filter) bool { return f.Kinds != nil && f.HasKind(event.KindGiftWrap) }) {
 		c.send(wire.AppendAuth(nil, "challenge"))
@@ -303,6 +312,10 @@ func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 			c.send(wire.AppendClosed(nil, sub, reason.AuthRequired, "who are you?"))
 			return
 		}
+	}
+	if r.overlap {
+		c.subs[sub] = filters
+		r.pause()
 	}
 	found := map[event.ID]*event.Event{}
 	for _, f := range filters {
@@ -346,6 +359,9 @@ func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 		if r.answers2.hit(r.doubleStored) {
 			c.send(wire.AppendEvent(nil, sub, raw))
 		}
+	}
+	if r.gap {
+		r.pause()
 	}
 	c.subs[sub] = filters
 	if r.eoses.hit(r.noEOSE) {

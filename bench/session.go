@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -134,4 +135,19 @@ func (s *Session) dialWith(ctx context.Context, n int, o client.Options) (*clien
 	o.Compress = s.Compress
 	o.Timeout = s.Timeout
 	return client.Dial(ctx, s.Target.URL, o)
+}
+
+var errNoRestart = errors.New("a cold run needs a relay that moa bench has started itself")
+
+// restart kills the relay and starts it again on the same data.
+func (s *Session) restart(ctx context.Context) error {
+	if s.Target.Restart == nil {
+		return errNoRestart
+	}
+	pid, err := s.Target.Restart(ctx)
+	if err != nil {
+		return fmt.Errorf("restart the relay: %w", err)
+	}
+	s.pid.Store(int64(pid))
+	return nil
 }

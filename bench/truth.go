@@ -134,6 +134,7 @@ func (t *truth) view() *view {
 		v.shown[i] = must
 		v.replace(newest, int32(i))
 	}
+	v.unsettled(newest)
 	for i := range t.events {
 		if v.shown[i] == must {
 			v.index.add(int32(i), t.events[i])
@@ -162,27 +163,49 @@ func (t *truth) deletions() map[event.ID]bool {
 	return deleted
 }
 
+// addressOf is what versions of one thing have in common; ok is false for an
+// event that has no versions.
+func addressOf(e *event.Event) (address string, ok bool) {
+	switch {
+	case event.Replaceable(e.Kind):
+		return fmt.Sprint(e.Kind, e.PubKey), true
+	case event.Addressable(e.Kind):
+		return fmt.Sprint(e.Kind, e.PubKey, e.D()), true
+	}
+	return "", false
+}
+
 // replace lets version i take its address, or lose it.
 func (v *view) replace(newest map[string]int32, i int32) {
 	e := v.events[i]
-	var address string
-	switch {
-	case event.Replaceable(e.Kind):
-		address = fmt.Sprint(e.Kind, e.PubKey)
-	case event.Addressable(e.Kind):
-		address = fmt.Sprint(e.Kind, e.PubKey, e.D())
-	default:
+	address, ok := addressOf(e)
+	if !ok {
 		return
 	}
-	old, ok := newest[address]
-	if ok && !event.Newer(e.CreatedAt, e.ID, v.events[old].CreatedAt, v.events[old].ID) {
+	old, taken := newest[address]
+	if taken && !event.Newer(e.CreatedAt, e.ID, v.events[old].CreatedAt, v.events[old].ID) {
 		v.shown[i] = mustNotReplaced
 		return
 	}
-	if ok {
+	if taken {
 		v.shown[old] = mustNotReplaced
 	}
 	newest[address] = i
+}
+
+// unsettled lifts the duty to show a version if a newer one was sent and got
+// no answer: it may have taken its place.
+func (v *view) unsettled(newest map[string]int32) {
+	for i, e := range v.events {
+		if v.fates[i] != unsure {
+			continue
+		}
+		address, ok := addressOf(e)
+		old, taken := newest[address]
+		if ok && taken && event.Newer(e.CreatedAt, e.ID, v.events[old].CreatedAt, v.events[old].ID) {
+			v.shown[old] = may
+		}
+	}
 }
 
 // expect returns the numbers of the events that must be in the answer, newest

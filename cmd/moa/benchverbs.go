@@ -123,6 +123,14 @@ var benchVerbs = []benchVerb{
 		},
 	},
 	{
+		name: "handover", usage: "subscribe and unsubscribe while somebody publishes",
+		help:  "What a subscription hears, stored and live together, must be every event exactly once.",
+		flags: []cli.Flag{connections(100), rate(200, "events a second"), lasting(5 * time.Second)},
+		workload: func(cmd *cli.Command) bench.Workload {
+			return bench.Handover{Conns: cmd.Int("connections"), Rate: cmd.Float("rate"), Duration: cmd.Duration("duration"), Seed: cmd.Uint64("seed")}
+		},
+	},
+	{
 		name: "auth", usage: "authenticate and read one's gift wraps (NIP-42, NIP-59)",
 		help:  "People connect, are challenged, authenticate and ask for their gift wraps. A wrap for anybody else is a fault.",
 		flags: []cli.Flag{connections(20), lasting(5 * time.Second)},
@@ -184,5 +192,5 @@ func tour(cmd *cli.Command) []bench.Workload {
 func everyWorkload(cmd *cli.Command) []bench.Workload {
 	seed := cmd.Uint64("seed")
 	return append(tour(cmd), bench.Slow{Live: bench.Live{Seed: seed}}, bench.Mixed{Seed: seed}, bench.Storm{Seed: seed},
-		bench.Auth{}, bench.Sync{Seed: seed}, bench.Crash{})
+		bench.Handover{Seed: seed}, bench.Auth{}, bench.Sync{Seed: seed}, bench.Crash{})
 }
