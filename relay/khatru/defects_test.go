@@ -361,12 +361,12 @@ func TestDefectTheTagIndexHasNoLetterAndEightBytes(t *testing.T) {
 		note := alice.Note(t, "p only", event.Tag{"p", near}, event.Tag{"t", "word"})
 		client.Accepted(t, note)
 		for filter, want := range map[string]int{
-			`{"#p":["` + near + `"]}`: 1,
-			`{"#e":["` + near + `"]}`: 0,
-			`{"#p":["` + x + `"]}`:    0,
-			`{"#t":["word"]}`:         1,
-			`{"#d":["word"]}`:         0,
-			`{"#T":["word"]}`:         0,
+			`{"#p":["` + near + `"]}`:                          1,
+			`{"#e":["` + near + `"]}`:                          0,
+			`{"#p":["` + x + `"]}`:                             0,
+			`{"#t":["word"]}`:                                  1,
+			`{"#d":["word"]}`:                                  0,
+			`{"#T":["word"]}`:                                  0,
 			`{"ids":["` + note.ID.String() + `"],"kinds":[9]}`: 0,
 		} {
 			if got := client.Query(t, filter); len(got) != want {

@@ -2,6 +2,7 @@ package khatru
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -49,7 +50,7 @@ func (c *fakeClient) prove(pk event.PubKey) {
 	c.authed = append(c.authed, pk)
 }
 
-func open(t *testing.T, setup func(*khatru.Relay)) *Door {
+func open(t testing.TB, setup func(*khatru.Relay)) *Door {
 	t.Helper()
 	rl := khatru.NewRelay()
 	setup(rl)
@@ -60,7 +61,7 @@ func open(t *testing.T, setup func(*khatru.Relay)) *Door {
 	return d
 }
 
-func connect(t *testing.T, d *Door, c *fakeClient, header ...string) {
+func connect(t testing.TB, d *Door, c *fakeClient, header ...string) {
 	t.Helper()
 	r := httptest.NewRequest("GET", "http://relay.example/", nil)
 	for i := 0; i < len(header); i += 2 {
@@ -207,6 +208,38 @@ func TestFilterGoesThereAndBack(t *testing.T) {
 		}
 		if string(got.Append(nil)) != string(f.Append(nil)) {
 			t.Errorf("%s became %s", f.Append(nil), got.Append(nil))
+		}
+	}
+}
+
+func TestLimitZeroWinsOverALimit(t *testing.T) {
+	f, err := fromKhatruFilter(nostr.Filter{Limit: 50, LimitZero: true})
+	if err != nil || !f.HasLimit || f.Limit != 0 {
+		t.Fatal(f, err)
+	}
+}
+
+func TestARewrittenFilterThatIsNoneFindsNothing(t *testing.T) {
+	d := open(t, func(rl *khatru.Relay) {
+		rl.Log.SetOutput(io.Discard)
+		rl.OverwriteFilter = append(rl.OverwriteFilter, func(_ context.Context, f *nostr.Filter) { f.IDs = []string{"x"} })
+	})
+	if f := d.Rewrite(context.Background(), &fakeClient{id: 1, ip: "127.0.0.1"}, &event.Filter{}); !f.Never() {
+		t.Fatalf("%s", f.Append(nil))
+	}
+}
+
+func TestRefusalsKeepKnownPrefixes(t *testing.T) {
+	for msg, want := range map[string]policy.Verdict{
+		"":                          policy.Refuse(reason.Blocked, "no reason"),
+		"no":                        policy.Refuse(reason.Blocked, "no"),
+		"pow: 20 bits":              policy.Refuse(reason.PoW, "20 bits"),
+		"auth-required: who":        policy.Refuse(reason.AuthRequired, "who"),
+		"sorry: you are not known":  policy.Refuse(reason.Blocked, "sorry: you are not known"),
+		"see https://x.example: no": policy.Refuse(reason.Blocked, "see https://x.example: no"),
+	} {
+		if got := refusal(msg); got != want {
+			t.Errorf("%q: %+v", msg, got)
 		}
 	}
 }
