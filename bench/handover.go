@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -52,14 +53,14 @@ func (c Handover) Run(ctx context.Context, s *Session) (*Run, error) {
 		numbers[i] = int32(a.first + i)
 	}
 	p := &publishing{s: s, m: m, feed: &feed{numbers: numbers, pace: pace{start: start, rate: c.Rate}, until: start.Add(c.Duration)}}
+	kept := make([]atomic.Int64, len(a.events)) // when each got its OK, Unix ns
+	p.kept = func(number int32) { kept[number-int32(a.first)].Store(time.Now().UnixNano()) }
 	m.begin()
 	var wg sync.WaitGroup
 	var visits atomic.Int64
-	guests := make([]*guest, c.Conns)
-	for n := range guests {
+	for n := range c.Conns {
 		w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, uint64(n)+1000)), news: news, since: start.Unix() - 1}
-		g := &guest{s: s, m: m, a: a, Rand: w.Rand, filter: w.filter(0), until: start.Add(c.Duration)}
-		guests[n] = g
+		g := &guest{s: s, m: m, a: a, Rand: w.Rand, kept: kept, filter: w.filter(0), until: start.Add(c.Duration)}
 		wg.Go(func() {
 			if err := g.run(ctx, n, &visits); err != nil && ctx.Err() == nil {
 				m.warn("a subscriber ended early: " + err.Error())
@@ -72,13 +73,6 @@ func (c Handover) Run(ctx context.Context, s *Session) (*Run, error) {
 	if err != nil {
 		m.finish()
 		return nil, err
-	}
-	for _, g := range guests {
-		for _, n := range g.holes {
-			if s.truth.fates[n] == accepted {
-				m.faults.add(HandoverGap, s.truth.events[n].ID.String)
-			}
-		}
 	}
 	m.metric("subscriptions", "REQ/s", float64(visits.Load())/m.seconds(), Higher)
 	m.metric("published", "events/s", float64(p.accepted.Load())/m.seconds(), Neither)
@@ -96,7 +90,7 @@ type guest struct {
 	until  time.Time
 	conn   *client.Conn
 	eose   chan string // the reason of a CLOSED, "" for EOSE
-	holes  []int32     // events that did not come, if they were accepted
+	kept   []atomic.Int64
 
 	mu    sync.Mutex // guards the following
 	sub   string
@@ -160,21 +154,23 @@ func (g *guest) visit(ctx context.Context, sub string) error {
 	return g.conn.Send([]byte(`["CLOSE","` + sub + `"]`))
 }
 
-// check looks for holes: the publisher is one connection, so an event that
-// came before sure means that all before it must have come too.
+// check looks for holes: an event that had its OK before sure, and before and
+// after which others came. The publisher is one connection.
 func (g *guest) check(sure time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	last := int32(-1)
+	// What is older than all that came may have fallen to the relay's limit.
+	first, last := int32(math.MaxInt32), int32(-1)
 	for _, h := range g.times {
+		first = min(first, h.number)
 		if h.at.Before(sure) {
 			last = max(last, h.number)
 		}
 	}
-	for n := int32(g.a.first); n < last; n++ {
-		e := g.a.truth.events[n]
-		if !g.got[n] && g.filter.Matches(e) {
-			g.holes = append(g.holes, n)
+	for n := first; n < last; n++ {
+		e, ok := g.a.truth.events[n], g.kept[n-int32(g.a.first)].Load()
+		if !g.got[n] && ok != 0 && time.Unix(0, ok).Before(sure) && g.filter.Matches(e) {
+			g.m.faults.add(HandoverGap, e.ID.String)
 		}
 	}
 	g.sub = "" // what still comes is not looked at

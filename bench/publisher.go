@@ -47,6 +47,9 @@ type publishing struct {
 	// sent, if set, is told each event's number before it leaves.
 	sent func(number int32, publisher int, intended time.Time)
 
+	// kept, if set, is told each event that got its OK.
+	kept func(number int32)
+
 	accepted   atomic.Int64 // all
 	duplicates atomic.Int64
 	stale      atomic.Int64
@@ -321,6 +324,9 @@ func (p *publisher) settle(number int32, r *wire.Reply) {
 	}
 	p.backs = 0
 	p.s.truth.settle(number, accepted)
+	if p.kept != nil {
+		p.kept(number)
+	}
 	p.bytes.Add(int64(len(e.Raw)))
 	if p.accepted.Add(1); r.Reason() == reason.Duplicate {
 		p.duplicates.Add(1)
