@@ -61,7 +61,7 @@ func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	if err == nil {
 		err = w.flush()
 	}
-	s.failed = err != nil
+	s.failed = err != nil && w.began
 	return asFull(err)
 }
 
@@ -75,6 +75,7 @@ type writer struct {
 	ops    int64 // upper bounds of what Badger counts
 	bytes  int64
 	serial store.Serial
+	began  bool // something was given to Badger to commit
 	change
 }
 
@@ -139,6 +140,7 @@ func (w *writer) flush() error {
 		if err := w.set(stateKey, state); err != nil {
 			return err
 		}
+		w.began = true
 		if err := w.txn.Commit(); err != nil {
 			return err
 		}

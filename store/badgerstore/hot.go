@@ -31,6 +31,7 @@ type hot struct {
 type slot struct {
 	tail  tail
 	value value
+	lists []uint64 // the posts it is in
 }
 
 func newHot(megabytes int) *hot {
@@ -61,44 +62,54 @@ func (h *hot) hashes(n *stored) []uint64 {
 	return slices.Compact(list)
 }
 
-// cost is what an event in so many posting lists takes, about.
-func cost(v value, lists int) int64 { return int64(cap(v)) + 96 + 40*int64(lists) }
+// cost is what an event in its posting lists takes, about.
+func cost(n *slot) int64 { return int64(cap(n.value)) + 112 + 44*int64(len(n.lists)) }
 
 // apply follows a transaction.
 func (h *hot) apply(c *change) {
 	if h.max == 0 {
 		return
 	}
+	added := h.prepare(c.added)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range c.added {
-		if c.added[i].tail.compare(&h.floor) < 0 {
-			h.addLocked(&c.added[i])
+	for i := range added {
+		if added[i].tail.compare(&h.floor) < 0 {
+			h.addLocked(&added[i])
 		}
 	}
 	for i := range c.removed {
-		if c.removed[i].tail.compare(&h.floor) < 0 {
-			h.removeLocked(&c.removed[i])
-		}
+		h.removeLocked(&c.removed[i].tail)
 	}
+	all := h.hash(allEvents)
 	for h.used > h.max {
-		oldest := h.slots[h.posts[h.hash(allEvents)][0]]
-		h.floor = oldest.tail
-		h.removeLocked(&stored{oldest.tail, oldest.value})
+		h.floor = h.slots[h.posts[all][0]].tail
+		h.removeLocked(&h.floor)
 	}
+}
+
+// prepare makes slots of events.
+func (h *hot) prepare(events []stored) []slot {
+	slots := make([]slot, len(events))
+	for i := range events {
+		n := &events[i]
+		slots[i] = slot{n.tail, n.value, h.hashes(n)}
+	}
+	return slots
 }
 
 // extend adds the events that follow the floor, and lowers the floor to to. It
 // reports whether there is room for more.
 func (h *hot) extend(events []stored, to tail) (more bool) {
+	slots := h.prepare(events)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i := range events {
+	for i := range slots {
 		if h.used > h.max {
-			h.floor = events[i].tail
+			h.floor = slots[i].tail
 			return false
 		}
-		h.addLocked(&events[i])
+		h.addLocked(&slots[i])
 	}
 	h.floor = to
 	return to != lastTail
@@ -112,17 +123,16 @@ func (h *hot) reset() {
 	clear(h.posts)
 }
 
-func (h *hot) addLocked(n *stored) {
+func (h *hot) addLocked(n *slot) {
 	at := uint32(len(h.slots))
 	if k := len(h.free); k > 0 {
 		at = h.free[k-1]
 		h.free = h.free[:k-1]
-		h.slots[at] = slot{n.tail, n.value}
+		h.slots[at] = *n
 	} else {
-		h.slots = append(h.slots, slot{n.tail, n.value})
+		h.slots = append(h.slots, *n)
 	}
-	lists := h.hashes(n)
-	for _, hash := range lists {
+	for _, hash := range n.lists {
 		list := h.posts[hash]
 		if len(list) == 0 || h.slots[list[len(list)-1]].tail.compare(&n.tail) > 0 {
 			h.posts[hash] = append(list, at)
@@ -130,20 +140,21 @@ func (h *hot) addLocked(n *stored) {
 			h.posts[hash] = slices.Insert(list, h.olderLocked(list, &n.tail), at)
 		}
 	}
-	h.used += cost(n.value, len(lists))
+	h.used += cost(n)
 }
 
-func (h *hot) removeLocked(n *stored) {
-	lists := h.hashes(n)
-	var at uint32
-	for _, hash := range lists {
+// removeLocked removes the event at t, if it is here.
+func (h *hot) removeLocked(t *tail) {
+	all := h.posts[h.hash(allEvents)]
+	i := h.olderLocked(all, t)
+	if i == len(all) || h.slots[all[i]].tail.compare(t) != 0 {
+		return
+	}
+	at := all[i]
+	n := h.slots[at]
+	for _, hash := range n.lists {
 		list := h.posts[hash]
-		i := h.olderLocked(list, &n.tail)
-		if i == len(list) || h.slots[list[i]].tail != n.tail {
-			return // it never was here
-		}
-		at = list[i]
-		switch {
+		switch i := h.olderLocked(list, &n.tail); {
 		case len(list) == 1:
 			delete(h.posts, hash)
 		case i == 0:
@@ -154,7 +165,7 @@ func (h *hot) removeLocked(n *stored) {
 	}
 	h.slots[at] = slot{}
 	h.free = append(h.free, at)
-	h.used -= cost(n.value, len(lists))
+	h.used -= cost(&n)
 }
 
 // olderLocked returns how many of list come after t in a Scan: they are at the
