@@ -20,7 +20,7 @@ type peopleConfig struct {
 	PubKeys   []conf.PubKey  `toml:"pubkeys" comment:"Who is meant: public keys, hex or npub."`
 	Files     []string       `toml:"files" comment:"Files with one key a line, or JSON. They are read again when they change."`
 	URLs      []string       `toml:"urls" comment:"The same from the web, asked again every refresh (If-None-Match)."`
-	Domains   []string       `toml:"domains" comment:"Everybody whom https://DOMAIN/.well-known/nostr.json lists (NIP-05). A server that tells\nonly about one name at a time lists nobody."`
+	Domains   []string       `toml:"domains" comment:"Everybody who has a name in these domains (NIP-05): whom their nostr.json lists and, of\ndomains that tell about one name at a time, whose profile in this relay's store claims\none. Newcomers can claim one if everybody may write kind 0."`
 	FollowsOf []conf.PubKey  `toml:"follows_of" comment:"Everybody these people follow, by their follow lists (kind 3) in this relay's store."`
 	Lists     []conf.Address `toml:"lists" comment:"Everybody in these lists in this relay's store, each as kind:pubkey:d (NIP-51)." example:"[\"30000:<pubkey>:friends\"]"`
 	Trust     trustConfig    `toml:"trust" comment:"A web of trust: everybody who is followed, over so many steps, from the roots on, by\nat least so many people who are nearer to the roots. limit bounds the memory."`
@@ -89,7 +89,7 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
 		if parsed, err := url.Parse("https://" + domain); err != nil || parsed.Host != domain || domain == "" {
 			bad.add(fmt.Sprintf("domains[%d]", i), "%q is not a domain name", domain)
 		}
-		p.add(urlSource(env.HTTP, "https://"+domain+"/.well-known/nostr.json", time.Duration(cfg.Refresh)))
+		p.add(domainSource(env, domain, time.Duration(cfg.Refresh)))
 	}
 	if len(cfg.FollowsOf) > 0 {
 		p.add(followSource(env, conf.PubKeys(cfg.FollowsOf), time.Duration(cfg.Refresh)))
@@ -213,9 +213,13 @@ func (p *people) follow(ctx context.Context, s *source) {
 
 func (p *people) replace(s *source, keys []event.PubKey) {
 	p.mu.Lock()
+	before := len(s.keys)
 	s.keys = keys
 	p.mu.Unlock()
 	p.union()
+	if s.loaded && before == len(keys) {
+		return // most likely nothing is new
+	}
 	if !s.loaded {
 		s.loaded = true
 		p.waiting.Add(-1)

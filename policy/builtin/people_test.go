@@ -212,6 +212,52 @@ func TestListFromTheWebIsAskedWithItsETag(t *testing.T) {
 	})
 }
 
+func TestDomainThatTellsOneNameAtATime(t *testing.T) {
+	profile := func(pk event.PubKey, nip05 string) event.Event {
+		return event.Event{Kind: 0, PubKey: pk, Content: `{"name":"x","nip05":"` + nip05 + `"}`}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards the following
+		names := map[string]event.PubKey{"alice": alice, "bob": bob}
+		server := web(func(r *http.Request) (int, string, string) {
+			mu.Lock()
+			defer mu.Unlock()
+			name := r.URL.Query().Get("name")
+			pk, ok := names[name]
+			switch {
+			case name == "":
+				return 400, "", "which name?"
+			case !ok:
+				return 200, "", `{"names":{}}`
+			}
+			return 200, "", `{"names":{"` + name + `":"` + key(pk) + `"}}`
+		})
+		env := policy.Env{
+			HTTP:   &http.Client{Transport: server},
+			Stored: stored(profile(alice, "Alice@example.com"), profile(carol, "bob@example.com"), event.Event{Kind: 0, PubKey: policytest.Key(9), Content: "x"}),
+		}
+		p := running(t, env, map[string]any{"use": "allow", "domains": []any{"example.com"}, "refresh": "1h"})
+		synctest.Wait()
+		expect(t, "alice", ask(p, nobody, note(alice)), "")
+		expect(t, "carol, who claims bob's name", ask(p, nobody, note(carol)), refusedByAllow)
+		expect(t, "bob, who claims none", ask(p, nobody, note(bob)), refusedByAllow)
+		saved := func(e event.Event) {
+			p.(policy.Observer).Saved(nobody, policytest.Event(e))
+			synctest.Wait()
+		}
+		saved(profile(bob, "bob@example.com"))
+		expect(t, "bob claims his", ask(p, nobody, note(bob)), "")
+		saved(profile(bob, "bob@elsewhere.example"))
+		expect(t, "bob has moved", ask(p, nobody, note(bob)), refusedByAllow)
+		mu.Lock()
+		delete(names, "alice")
+		mu.Unlock()
+		time.Sleep(2 * claimHolds)
+		synctest.Wait()
+		expect(t, "alice has lost her name", ask(p, nobody, note(alice)), refusedByAllow)
+	})
+}
+
 func TestFollowsAndListsComeFromTheStoreAndAreFreshOnceSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		list := event.Event{Kind: 30000, PubKey: alice, Tags: []event.Tag{{"d", "vip"}, {"p", key(policytest.Key(8))}}}

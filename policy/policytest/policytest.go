@@ -42,6 +42,3 @@ func Event(e event.Event) *event.Event {
 	}
 	return parsed
 }
-
-// Tags makes tags of lists of strings.
-func Tags(tags ...event.Tag) []event.Tag { return tags }
