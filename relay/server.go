@@ -210,12 +210,14 @@ func (s *Server) Run(ctx context.Context) error {
 
 // serve starts an HTTP server on ln.
 func (s *Server) serve(ln net.Listener, h http.Handler, failed chan<- error) {
+	var shaking handshakes
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
+		ConnState:         shaking.state,
 		ErrorLog:          slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
 	}
 	s.servers = append(s.servers, server)
