@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"moa/bench"
+)
+
+// TestBenchLoadsARelayOfItsOwn runs one workload as a person would, and looks
+// at what is shown and written.
+func TestBenchLoadsARelayOfItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	result, page := filepath.Join(dir, "result.json"), filepath.Join(dir, "page.html")
+	out, err := moa(t.Context(), "bench", "publish", "--cache", "-", "--events", "2000", "--json", result, "--html", page).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "No fault was found.") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(result)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r bench.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := r.Results[0].Runs[0].Metric("accepted, all"); !ok || m.Value < 1900 {
+		t.Errorf("%v of 2000 events were accepted", m.Value)
+	}
+	if _, ok := r.Results[0].Runs[0].Metric("relay CPU per event"); !ok && runtime.GOOS == "linux" {
+		t.Error("the relay's CPU was not measured")
+	}
+	if info, err := os.Stat(page); err != nil || info.Size() < 50_000 {
+		t.Errorf("the page: %v", err)
+	}
+	out, err = moa(t.Context(), "bench", "diff", result, result).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "publish p99, ms") {
+		t.Errorf("diff: %v\n%s", err, out)
+	}
+}
+
+func TestBenchLeavesOtherPeoplesRelaysAlone(t *testing.T) {
+	out, err := moa(t.Context(), "bench", "wss://relay.example.com").CombinedOutput()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), "--yes-this-is-my-relay") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestInterruptedBenchShowsWhatItHas(t *testing.T) {
+	cmd := moa(t.Context(), "bench", "live", "--cache", "-", "--events", "100", "-c", "20", "--duration", "60s")
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(4*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
+	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "The test was cut short") || !strings.Contains(out.String(), "delivered") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
