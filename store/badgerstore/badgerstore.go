@@ -26,7 +26,9 @@ type Options struct {
 	// CacheMB bounds what Badger keeps in memory: tables being written, blocks
 	// and table indexes. 0: 128. Less than 32 counts as 32.
 	CacheMB int
-	// HotMB bounds the index of recent events. 0: 64; negative: none.
+	// HotMB bounds the events held in memory: three quarters are for an index
+	// of the recent ones, the rest for older profiles and lists that are asked
+	// for. 0: 64; negative: none.
 	HotMB int
 	// ReserveMB is how much room must be left on the disk for a write to be
 	// taken: below it Commit answers store.ErrFull. Badger's files are mapped
@@ -42,6 +44,9 @@ type Options struct {
 
 	logFileBytes int64 // of a value log file; 0: 256 MB
 }
+
+// keptShare is which part of HotMB is for events that were looked up.
+const keptShare = 4
 
 func (o *Options) setDefaults() {
 	if o.CacheMB == 0 {
@@ -85,6 +90,7 @@ type Store struct {
 	aliases atomic.Bool // there are keyAlias keys
 	recent  recent
 	hot     *hot
+	kept    *kept
 
 	warmUp func()             // fills hot in the background
 	cancel context.CancelFunc // ends the tasks: warm, collect
@@ -102,7 +108,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, unsynced: unsynced, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB), marks: newMarks(), cancel: cancel}
+	s := &Store{opt: o, log: o.Log, unsynced: unsynced, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(), cancel: cancel}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()

@@ -168,6 +168,7 @@ func (s *Store) publish(c *change, serial store.Serial, events int64) {
 	}
 	s.recent.update(added, removed)
 	s.hot.apply(c)
+	s.kept.forget(c)
 	s.events.Store(events)
 	s.serial = serial
 	s.last.Store(uint64(serial))
@@ -191,6 +192,7 @@ func (s *Store) recover() error {
 	s.serial = max(s.serial, serial)
 	s.recent.clear()
 	s.hot.reset()
+	s.kept.reset()
 	if err := s.resumeJobs(); err != nil {
 		return err
 	}

@@ -18,13 +18,21 @@ type reader struct {
 	key  []byte
 	buf  []byte
 	work int // index entries looked at; a record counts recordWork
+	kept *kept
+	gen  uint64 // of kept, before the transaction began
 }
 
 // recordWork is what reading a record costs in index entries, about.
 const recordWork = 16
 
-func (s *Store) newReader() *reader {
-	return &reader{txn: s.db.NewTransaction(false)}
+// newReader begins a transaction. A bulk reader does not use what is kept.
+func (s *Store) newReader(bulk bool) *reader {
+	r := &reader{}
+	if !bulk && s.kept.max > 0 {
+		r.kept, r.gen = s.kept, s.kept.generation()
+	}
+	r.txn = s.db.NewTransaction(false)
+	return r
 }
 
 func (r *reader) close() {
@@ -39,6 +47,40 @@ func (r *reader) iterator() *badger.Iterator {
 		r.it = r.txn.NewIterator(keysOnly)
 	}
 	return r.it
+}
+
+// record returns the record of t, or nil if it is gone. Unless it is stable it
+// is valid until the next call.
+func (r *reader) record(t *tail) (v value, stable bool, err error) {
+	if r.kept != nil {
+		if v := r.kept.value(t); v != nil {
+			return v, true, nil
+		}
+	}
+	v, err = r.value(t)
+	return v, false, err
+}
+
+// lookUp returns the tail that key leads to, if there is an event.
+func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
+	if r.kept == nil || key[0] != keyLatest {
+		return r.tail(key)
+	}
+	if n, ok := r.kept.lookUp(key); ok {
+		r.work++
+		return n.tail, n.value != nil, nil
+	}
+	n := stored{}
+	if n.tail, ok, err = r.tail(key); err != nil {
+		return t, false, err
+	}
+	if ok {
+		if n.value, err = r.value(&n.tail); err != nil {
+			return t, false, err
+		}
+	}
+	r.kept.keep(r.gen, key, n)
+	return n.tail, n.value != nil, nil
 }
 
 // value reads the record of t, or nil if it is gone. It is valid until the
@@ -134,7 +176,7 @@ func (c *cursor) lookUp(r *reader, upTo store.Serial, budget int) error {
 	limit := r.work + budget
 	c.pos = len(c.run)
 	for len(c.lookups) > 0 && r.work < limit {
-		t, ok, err := r.tail(c.lookups[0])
+		t, ok, err := r.lookUp(c.lookups[0])
 		if err != nil {
 			return err
 		}

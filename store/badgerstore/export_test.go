@@ -4,7 +4,7 @@ package badgerstore
 func (s *Store) SetHotBytes(n int64) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	s.hot.max = n
+	s.hot.max, s.kept.max = n, n
 }
 
 // ResetHot forgets the recent events.

@@ -135,7 +135,7 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 		return false, nil
 	}
 	sc.begin()
-	r := sc.s.newReader()
+	r := sc.s.newReader(sc.q.Bulk)
 	defer r.close()
 	r.work = work
 	for sc.active > 0 && !p.full(r.work) {
@@ -319,13 +319,17 @@ func (sc *scan) look(r *reader, p *page, t *tail) error {
 		sc.unhit()
 		return nil
 	}
-	v, err := r.value(t)
+	v, stable, err := r.record(t)
 	if err != nil || v == nil {
 		sc.unhit()
 		return err
 	}
-	sc.s.metrics.fromDisk.Inc()
-	return sc.offer(p, t, v, false)
+	if stable {
+		sc.s.metrics.fromMemory.Inc()
+	} else {
+		sc.s.metrics.fromDisk.Inc()
+	}
+	return sc.offer(p, t, v, stable)
 }
 
 // hitExact reports that a key alone proves a match, and unhits the parts.

@@ -1,0 +1,137 @@
+package badgerstore
+
+import (
+	"bytes"
+	"container/list"
+	"sync"
+)
+
+// kept holds what was looked up on disk by address, least recently used first
+// out: profiles and relay lists are asked for again and again, long after they
+// have left the hot index. It also knows addresses that have no event.
+//
+// It is exact: what a transaction has changed is forgotten when it has
+// succeeded, and what a reader finds is kept only if nothing was forgotten
+// since its transaction began.
+type kept struct {
+	max int64 // bytes
+
+	mu     sync.Mutex // guards the following
+	gen    uint64     // counts what was forgotten
+	used   int64
+	order  *list.List // of *keptEntry, the most recently used first
+	byKey  map[string]*list.Element
+	byTail map[tail]*list.Element
+}
+
+type keptEntry struct {
+	key string
+	stored
+}
+
+func newKept(max int64) *kept {
+	return &kept{max: max, order: list.New(), byKey: map[string]*list.Element{}, byTail: map[tail]*list.Element{}}
+}
+
+func (k *kept) cost(e *keptEntry) int64 { return int64(len(e.key)+cap(e.value)) + 250 }
+
+// generation is to be asked before a reader's transaction begins.
+func (k *kept) generation() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.gen
+}
+
+// lookUp returns what key leads to, a value of nil for nothing.
+func (k *kept) lookUp(key []byte) (n stored, ok bool) {
+	if k.max <= 0 {
+		return n, false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	el, ok := k.byKey[string(key)]
+	if !ok {
+		return n, false
+	}
+	k.order.MoveToFront(el)
+	return el.Value.(*keptEntry).stored, true
+}
+
+// value returns the record of t, if it is kept.
+func (k *kept) value(t *tail) value {
+	if k.max <= 0 {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if el, ok := k.byTail[*t]; ok {
+		return el.Value.(*keptEntry).value
+	}
+	return nil
+}
+
+// keep keeps a copy of what key leads to, found by a reader of that generation.
+func (k *kept) keep(gen uint64, key []byte, n stored) {
+	if k.max <= 0 {
+		return
+	}
+	e := &keptEntry{string(key), stored{n.tail, bytes.Clone(n.value)}}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if _, ok := k.byKey[e.key]; ok || gen != k.gen {
+		return
+	}
+	el := k.order.PushFront(e)
+	k.byKey[e.key] = el
+	if e.value != nil {
+		k.byTail[e.tail] = el
+	}
+	k.used += k.cost(e)
+	for k.used > k.max {
+		k.dropLocked(k.order.Back())
+	}
+}
+
+func (k *kept) dropLocked(el *list.Element) {
+	e := k.order.Remove(el).(*keptEntry)
+	delete(k.byKey, e.key)
+	if k.byTail[e.tail] == el {
+		delete(k.byTail, e.tail)
+	}
+	k.used -= k.cost(e)
+}
+
+// forget follows a transaction.
+func (k *kept) forget(c *change) {
+	if k.max <= 0 {
+		return
+	}
+	if c.aliases { // their values do not tell their addresses
+		k.reset()
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.gen++
+	for i := range c.added {
+		if el, ok := k.byKey[string(c.added[i].latestKey(&c.added[i].tail))]; ok {
+			k.dropLocked(el)
+		}
+	}
+	for i := range c.removed {
+		if el, ok := k.byTail[c.removed[i].tail]; ok {
+			k.dropLocked(el)
+		}
+	}
+}
+
+// reset forgets everything.
+func (k *kept) reset() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.gen++
+	k.used = 0
+	k.order.Init()
+	clear(k.byKey)
+	clear(k.byTail)
+}
