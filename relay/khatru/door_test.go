@@ -243,3 +243,13 @@ func TestRefusalsKeepKnownPrefixes(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyHooksThatMayAskCostASubID(t *testing.T) {
+	without := open(t, func(*khatru.Relay) {})
+	with := open(t, func(rl *khatru.Relay) {
+		rl.RejectFilter = append(rl.RejectFilter, func(context.Context, nostr.Filter) (bool, string) { return false, "" })
+	})
+	if policy.NewChain(nil, policy.Named{Policy: without}).WantsSubID() || !policy.NewChain(nil, policy.Named{Policy: with}).WantsSubID() {
+		t.Error("the chain asks for the wrong one")
+	}
+}

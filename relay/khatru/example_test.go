@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"os"
 	"strings"
 	"time"
@@ -85,7 +84,7 @@ func runGarden(ctx context.Context, dir string, started func(url string)) (err e
 func Example() {
 	dir, err := os.MkdirTemp("", "garden")
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	defer os.RemoveAll(dir)
 	ctx, stop := context.WithCancel(context.Background())
@@ -94,15 +93,15 @@ func Example() {
 
 	client, _, err := websocket.Dial(ctx, <-url, nil)
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 	say := func(message ...any) string {
 		if err := wsjson.Write(ctx, client, message); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		_, answer, err := client.Read(ctx)
 		if err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		return string(answer)
 	}
@@ -110,7 +109,7 @@ func Example() {
 	for _, text := range []string{"tulips", "spam"} {
 		e := nostr.Event{Kind: 1, Content: text, CreatedAt: nostr.Now()}
 		if err := e.Sign(key); err != nil {
-			log.Fatal(err)
+			panic(err)
 		}
 		fmt.Println(text+":", strings.ReplaceAll(say("EVENT", e), e.ID, "…"))
 	}

@@ -106,5 +106,6 @@ func allowing(w http.ResponseWriter) http.ResponseWriter {
 func fail(w http.ResponseWriter, code int, err error) {
 	allowing(w).Header().Set("Content-Type", managementType)
 	w.WriteHeader(code)
-	json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+	body, _ := json.Marshal(map[string]string{"error": err.Error()})
+	w.Write(body)
 }

@@ -18,7 +18,9 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/wire"
+	"moa/policy"
 	"moa/relay"
+	door "moa/relay/khatru"
 	"moa/relay/relaytest"
 )
 
@@ -324,6 +326,36 @@ func TestEventsReachTheHooksOnceAndInOrder(t *testing.T) {
 	want := "saved one from 127.0.0.1, ephemeral passing from 127.0.0.1, saved profile from 127.0.0.1, saved last from 127.0.0.1"
 	if got := strings.Join(got, ", "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// passOn keeps events of kind 7 off the disk.
+type passOn struct{}
+
+func (passOn) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
+	if e.Kind == 7 {
+		return policy.Verdict{Action: policy.RelayOnly}
+	}
+	return policy.Verdict{}
+}
+
+func TestWhatIsNotStoredIsNotSaved(t *testing.T) {
+	saved := make(chan int, 2)
+	rl := khatru.NewRelay()
+	rl.OnEventSaved = append(rl.OnEventSaved, func(_ context.Context, e *nostr.Event) { saved <- e.Kind })
+	d, err := door.New(rl, door.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := relaytest.Start(t, relaytest.Options{Chain: policy.NewChain(nil,
+		policy.Named{Name: "pass on", Policy: passOn{}}, policy.Named{Name: "khatru", Policy: d},
+	)}).Dial(t)
+	client.Accepted(t, alice.Sign(t, event.Event{Kind: 7}), alice.Note(t, "stored"))
+	if kind := <-saved; kind != 1 {
+		t.Errorf("OnEventSaved was told of kind %d", kind)
+	}
+	if err := d.Close(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
