@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"net"
 	"strings"
 	"testing"
 
@@ -35,6 +36,17 @@ func startRelay(t *testing.T) (url string) {
 		}
 	})
 	return relaytest.Start(t, relaytest.Options{Store: st}).URL
+}
+
+// freeAddr is an address that nothing listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }
 
 func connect(t *testing.T, url string) *person {
