@@ -74,12 +74,14 @@ func TestOneConnectionIsOneWebSocket(t *testing.T) {
 // Its events may still be on their way.
 func TestAClientThatHasGoneIsNotNil(t *testing.T) {
 	asked := 0
+	gone := make(chan struct{})
 	d := open(t, func(rl *khatru.Relay) {
 		rl.PreventBroadcast = append(rl.PreventBroadcast, func(ws *khatru.WebSocket, _ *nostr.Event) bool {
 			asked++
 			return ws.AuthedPublicKey == "" || khatru.GetIPFromRequest(ws.Request) != "203.0.113.9"
 		})
 		rl.OnEventSaved = append(rl.OnEventSaved, func(ctx context.Context, _ *nostr.Event) {
+			<-gone
 			if ctx.Err() != nil || khatru.GetConnection(ctx).Request.Header.Get("X") != "" {
 				t.Error(ctx.Err())
 			}
@@ -88,8 +90,11 @@ func TestAClientThatHasGoneIsNotNil(t *testing.T) {
 	c, e := &fakeClient{id: 1, ip: "203.0.113.9"}, &event.Event{Kind: 1}
 	connect(t, d, c)
 	c.prove(event.PubKey{1})
+	d.Authenticated(c)
+	d.Saved(c, e)
 	d.Disconnect(c)
 	d.Saved(c, e)
+	close(gone)
 	if !d.Live(c, e) || asked != 1 {
 		t.Error("it was not asked with its address and key")
 	}
