@@ -61,6 +61,7 @@ type Limits struct {
 	Subscriptions int // open at once on one connection
 	Filters       int // of one REQ or COUNT
 	FilterValues  int // in all lists of one filter together
+	OpenValues    int // in all filters open at once on one connection
 	Limit         int // of a filter; a higher one is clamped
 	DefaultLimit  int // of a filter that names none
 	EventTags     int // tags of one event
@@ -69,7 +70,7 @@ type Limits struct {
 	Connections      int // in all; 0: no bound
 	ConnectionsPerIP int // from one address, IPv6 by /64, loopback free; 0: no bound
 
-	Queries      int // waiting or under way on one connection
+	Counts       int // COUNTs waiting or under way on one connection
 	OutboxBytes  int // waiting for one client to read
 	TicketEvents int // waiting for the writer
 	TicketBytes  int // waiting for the writer
@@ -89,13 +90,14 @@ func DefaultConfig() Config {
 			Subscriptions:    64,
 			Filters:          32,
 			FilterValues:     5000,
+			OpenValues:       50_000,
 			Limit:            5000,
 			DefaultLimit:     500,
 			EventTags:        5000,
 			ContentLength:    256 << 10,
 			Connections:      100_000,
 			ConnectionsPerIP: 256,
-			Queries:          8,
+			Counts:           64,
 			OutboxBytes:      4 << 20,
 			TicketEvents:     4096,
 			TicketBytes:      32 << 20,
@@ -155,13 +157,14 @@ func (l *Limits) all() []limit {
 		{"Subscriptions", l.Subscriptions, 1},
 		{"Filters", l.Filters, 1},
 		{"FilterValues", l.FilterValues, 1},
+		{"OpenValues", l.OpenValues, 1},
 		{"Limit", l.Limit, 1},
 		{"DefaultLimit", l.DefaultLimit, 1},
 		{"EventTags", l.EventTags, 1},
 		{"ContentLength", l.ContentLength, 1},
 		{"Connections", l.Connections, 0},
 		{"ConnectionsPerIP", l.ConnectionsPerIP, 0},
-		{"Queries", l.Queries, 1},
+		{"Counts", l.Counts, 1},
 		{"OutboxBytes", l.OutboxBytes, 64 << 10},
 		{"TicketEvents", l.TicketEvents, 1},
 		{"TicketBytes", l.TicketBytes, 1},

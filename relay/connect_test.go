@@ -11,6 +11,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/reason"
+	"moa/nips/wire"
 	"moa/policy"
 	"moa/relay"
 	"moa/relay/relaytest"
@@ -218,30 +219,76 @@ func TestReloadKeepsConnections(t *testing.T) {
 	}
 }
 
-func TestTooManyQueriesAtOnce(t *testing.T) {
+func TestTooManyCountsAtOnce(t *testing.T) {
 	st := &gatedStore{Store: stores["memory"](t), gate: make(chan struct{})}
-	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Limits.Queries = 3 }})
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Limits.Counts = 3 }})
 	c := r.Dial(t)
 	c.Accepted(t, alice.Note(t, "n"))
-	for _, id := range []string{"a", "b"} {
-		c.Say(t, `["REQ","%s",{}]`, id)
+	for _, id := range []string{"a", "b", "c"} {
+		c.Say(t, `["COUNT","%s",{}]`, id)
 	}
-	c.Say(t, `["COUNT","c",{}]`)
-	c.Closed(t, "d", "rate-limited: ", `["REQ","d",{}]`)
-	c.Closed(t, "e", "rate-limited: ", `["COUNT","e",{}]`)
-	c.Say(t, `["REQ","a",{"limit":0}]`) // replacing one needs no place
-	c.Say(t, `["CLOSE","b"]`)           // gives one back
-	c.Say(t, `["REQ","f",{}]`)
-	c.Closed(t, "g", "rate-limited: ", `["REQ","g",{}]`)
+	c.Closed(t, "d", "rate-limited: ", `["COUNT","d",{}]`)
 	close(st.gate)
-	heard := strings.Join(c.UpToNow(t), "\n")
-	for _, want := range []string{`["COUNT","c"`, `["EOSE","a"`, `["EVENT","f"`, `["EOSE","f"`} {
-		if !strings.Contains(heard, want) {
-			t.Errorf("no %s in\n%s", want, heard)
+	for _, id := range []string{"a", "b", "c"} {
+		if m := c.Hear(t, wire.Count); m.SubID != id || m.Count != 1 {
+			t.Errorf("want the count of %s, heard %d of %s", id, m.Count, m.SubID)
 		}
 	}
-	if strings.Contains(heard, `"b"`) {
-		t.Errorf("heard of a closed subscription:\n%s", heard)
+	if n := c.Count(t, `{}`); n != 1 {
+		t.Errorf("counted %d", n)
+	}
+}
+
+// Clients open all that they need when they connect: as many as may be open may
+// also wait for their stored events at once.
+func TestAllSubscriptionsMayBeOpenedAtOnce(t *testing.T) {
+	st := &gatedStore{Store: stores["memory"](t), gate: make(chan struct{})}
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Limits.Subscriptions = 20 }})
+	c := r.Dial(t)
+	c.Accepted(t, alice.Note(t, "n"))
+	for i := range 20 {
+		c.Say(t, `["REQ","%d",{}]`, i)
+	}
+	c.Closed(t, "more", "rate-limited: ", `["REQ","more",{}]`)
+	c.Say(t, `["REQ","0",{"limit":0}]`) // replacing one needs no place
+	c.Say(t, `["CLOSE","1"]`)           // gives one back
+	c.Say(t, `["REQ","last",{}]`)
+	c.Closed(t, "more", "rate-limited: ", `["REQ","more",{}]`)
+	close(st.gate)
+	var heard []string
+	for eoses := 0; eoses < 20; { // UpToNow needs a place
+		m := c.Next(t)
+		heard = append(heard, m)
+		if strings.HasPrefix(m, `["EOSE"`) {
+			eoses++
+		}
+	}
+	all := strings.Join(heard, "\n")
+	for _, want := range []string{`["EOSE","0"`, `["EVENT","2"`, `["EVENT","19"`, `["EVENT","last"`} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %s in\n%s", want, all)
+		}
+	}
+	if strings.Contains(all, `"1"`) || strings.Contains(all, `["EVENT","0"`) {
+		t.Errorf("heard of what was closed or replaced:\n%s", all)
+	}
+}
+
+// What the filters of one connection hold in memory is bounded.
+func TestValuesOfOpenFiltersAreLimited(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.OpenValues = 10 })
+	c := r.Dial(t)
+	c.Stored(t, "a", `{"kinds":[1,2,3],"#t":["x","y"]}`, `{"kinds":[1]}`)
+	c.Stored(t, "b", `{"#t":["1","2","3","4"]}`)
+	c.Stored(t, "none", `{}`)
+	c.Closed(t, "c", "rate-limited: ", `["REQ","c",{"kinds":[1]}]`)
+	c.Closed(t, "b", "rate-limited: ", `["REQ","b",{"#t":["1","2","3","4","5"]}]`)
+	c.Stored(t, "c", `{"#t":["1","2","3","4"]}`) // for the refusal has ended b
+	c.Closed(t, "b", "rate-limited: ", `["REQ","b",{"kinds":[1]}]`)
+	c.Say(t, `["CLOSE","a"]`)
+	c.Stored(t, "b", `{"kinds":[1,2,3,4,5,6]}`)
+	if n := c.Count(t, `{"kinds":[1,2,3,4,5,6,7,8,9,10,11]}`); n != 0 {
+		t.Errorf("counted %d", n)
 	}
 }
 

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"moa/nips/event"
@@ -15,9 +16,8 @@ import (
 // maxCountTime is how long one COUNT may keep a worker.
 const maxCountTime = 10 * time.Second
 
-// counting is a COUNT under way (NIP-45). It opens no subscription.
+// counting is a COUNT that waits or is under way (NIP-45). It opens no subscription.
 type counting struct {
-	subs  *subscriptions
 	id    string
 	query store.Query
 	start time.Time
@@ -32,20 +32,45 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	if s.subs == nil {
 		s.subs = &subscriptions{s: s}
 	}
-	if !s.subs.begin(st.cfg.Limits.Queries) {
-		s.closed(id, reason.RateLimited, "too many queries are under way on this connection")
-		return
+	if !s.subs.line(counting{id, s.storeQuery(st, filters), time.Now()}, st.cfg.Limits.Counts) {
+		s.closed(id, reason.RateLimited, "too many COUNTs are under way on this connection")
 	}
-	s.srv.counts.put(&counting{s.subs, id, s.storeQuery(st, filters), time.Now()})
 }
 
-// step counts.
-func (c *counting) step() (more bool) {
-	s := c.subs.s
-	defer c.subs.end()
-	if c.subs.gone() {
+// line lets c wait for its turn. False: most wait already.
+func (b *subscriptions) line(c counting, most int) bool {
+	b.mu.Lock()
+	n := len(b.counts)
+	if n < most {
+		b.counts = append(b.counts, c)
+	}
+	b.mu.Unlock()
+	if n == 0 {
+		b.s.srv.counts.put(counter{b})
+	}
+	return n < most
+}
+
+// counter is the job that the count workers see: the COUNTs of one connection,
+// one a step, so that who asks for many waits in line after each.
+type counter struct{ *subscriptions }
+
+func (b counter) step() (more bool) {
+	b.mu.Lock()
+	c, gone := b.counts[0], b.closed
+	b.mu.Unlock()
+	if gone {
 		return false
 	}
+	b.answer(c)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.counts = slices.Delete(b.counts, 0, 1)
+	return len(b.counts) > 0
+}
+
+func (b counter) answer(c counting) {
+	s := b.s
 	ctx, cancel := context.WithTimeout(s.srv.life, maxCountTime)
 	defer cancel()
 	n, err := s.srv.deps.Store.Count(ctx, c.query)
@@ -58,30 +83,4 @@ func (c *counting) step() (more bool) {
 	default:
 		s.out.offer(ws.Msg{Head: wire.AppendCount(nil, c.id, n, false)})
 	}
-	return false
-}
-
-// begin takes a place among the queries under way, if there is one.
-func (b *subscriptions) begin(most int) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.active >= most {
-		return false
-	}
-	b.active++
-	return true
-}
-
-// end gives it back.
-func (b *subscriptions) end() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.active--
-}
-
-// gone reports that the connection is over.
-func (b *subscriptions) gone() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.closed
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -22,12 +23,13 @@ var onePage = store.Page{Events: 256, Bytes: 512 << 10, Work: 2048}
 // query is a REQ: its stored events, page by page, and its live side.
 type query struct {
 	// Fixed once made.
-	subs  *subscriptions
-	sub   *hub.Sub
-	head  []byte // `["EVENT","<id>",`
-	upTo  store.Serial
-	hints bool
-	start time.Time
+	subs   *subscriptions
+	sub    *hub.Sub
+	head   []byte // `["EVENT","<id>",`
+	upTo   store.Serial
+	values int // in its filters
+	hints  bool
+	start  time.Time
 
 	// Owned by the worker whose turn it is; nil after EOSE.
 	filters []*event.Filter
@@ -68,7 +70,7 @@ func (q *query) page() (done bool) {
 	if !progress.Done {
 		return false
 	}
-	b.answeredLocked(q)
+	q.over.Store(true)
 	met.queries.Observe(time.Since(q.start).Seconds())
 	out.page([]ws.Msg{{Head: wire.AppendEOSE(nil, q.sub.ID, q.hint(progress))}})
 	q.filters, q.scan = nil, nil
@@ -121,16 +123,19 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	if s.subs == nil {
 		s.subs = &subscriptions{s: s}
 	}
-	open, active := s.subs.load()
-	switch {
+	asked := 0
+	for _, f := range filters {
+		asked += values(f)
+	}
+	switch open, held := s.subs.load(); {
 	case open >= st.cfg.Limits.Subscriptions:
 		s.closed(id, reason.RateLimited, "too many subscriptions are open on this connection")
 		return
-	case active >= st.cfg.Limits.Queries:
-		s.closed(id, reason.RateLimited, "too many queries are under way on this connection")
+	case held+asked > st.cfg.Limits.OpenValues:
+		s.closed(id, reason.RateLimited, fmt.Sprintf("more than %d values in the filters that are open on this connection", st.cfg.Limits.OpenValues))
 		return
 	}
-	q := &query{subs: s.subs, filters: filters, head: wire.AppendEventHead(nil, id), hints: st.cfg.EOSEHints, start: time.Now()}
+	q := &query{subs: s.subs, filters: filters, values: asked, head: wire.AppendEventHead(nil, id), hints: st.cfg.EOSEHints, start: time.Now()}
 	q.sub = s.newSub(id, q)
 	s.subs.add(q)
 	s.srv.index.Add(q.sub) // from here on live events wait

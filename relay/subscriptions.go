@@ -7,8 +7,8 @@ import (
 	"moa/relay/hub"
 )
 
-// subscriptions are a connection's open REQs and COUNTs. It is the job that the
-// query workers see: one page of one query a step, each query in turn.
+// subscriptions are a connection's open REQs, and its COUNTs. It is the job that
+// the query workers see: one page of one query a step, each query in turn.
 type subscriptions struct {
 	s *session
 
@@ -16,9 +16,10 @@ type subscriptions struct {
 	// nothing follows its end.
 	mu     sync.Mutex // guards the following
 	list   []*query
-	next   []*query // with pages left, the one whose turn it is first
-	lined  bool     // in the scheduler's line, at work, or waiting for room
-	active int      // queries and counts not yet answered
+	next   []*query   // with pages left, the one whose turn it is first
+	lined  bool       // in the scheduler's line, at work, or waiting for room
+	values int        // in the filters of list
+	counts []counting // not yet answered, the one whose turn it is first
 	closed bool
 }
 
@@ -34,18 +35,18 @@ func (b *subscriptions) find(id string) *query {
 	return nil
 }
 
-// open reports how many REQs are open, and how many queries under way.
-func (b *subscriptions) load() (open, active int) {
+// load reports how many REQs are open, and how many values their filters hold.
+func (b *subscriptions) load() (open, values int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.list), b.active
+	return len(b.list), b.values
 }
 
 // add registers a REQ. Its pages come once start is called.
 func (b *subscriptions) add(q *query) {
 	b.mu.Lock()
 	b.list = append(b.list, q)
-	b.active++
+	b.values += q.values
 	b.mu.Unlock()
 	b.s.srv.met.subs.Inc()
 }
@@ -83,16 +84,10 @@ func (b *subscriptions) endLocked(q *query) bool {
 	if i := slices.Index(b.next, q); i >= 0 {
 		b.next = slices.Delete(b.next, i, i+1)
 	}
-	b.answeredLocked(q)
+	b.values -= q.values
+	q.over.Store(true)
 	b.s.srv.met.subs.Dec()
 	return true
-}
-
-// answeredLocked gives back the place of a query under way.
-func (b *subscriptions) answeredLocked(q *query) {
-	if !q.over.Swap(true) {
-		b.active--
-	}
 }
 
 // close ends all of them.

@@ -222,9 +222,9 @@ func TestAConfigNamesAllItsFaults(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	c.URL, c.Info.PubKey, c.Limits.Limit, c.Limits.Queries, c.WriteTimeout = "wss://a.example/path", "x", 0, 0, 0
+	c.URL, c.Info.PubKey, c.Limits.Limit, c.Limits.Counts, c.WriteTimeout = "wss://a.example/path", "x", 0, 0, 0
 	text := fmt.Sprint(c.Validate())
-	for _, want := range []string{"URL", "Info.PubKey", "Limits.Limit", "Limits.Queries", "Limits.DefaultLimit", "WriteTimeout"} {
+	for _, want := range []string{"URL", "Info.PubKey", "Limits.Limit", "Limits.Counts", "Limits.DefaultLimit", "WriteTimeout"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no word of %s in: %s", want, text)
 		}

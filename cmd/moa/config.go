@@ -65,11 +65,12 @@ type limitsConfig struct {
 	Subscriptions    int `toml:"subscriptions" relay:"Limits.Subscriptions"`
 	Filters          int `toml:"filters" relay:"Limits.Filters"`
 	FilterValues     int `toml:"filter_values" relay:"Limits.FilterValues"`
+	OpenValues       int `toml:"open_values" relay:"Limits.OpenValues"`
 	Limit            int `toml:"limit" relay:"Limits.Limit"`
 	DefaultLimit     int `toml:"default_limit" relay:"Limits.DefaultLimit"`
 	Connections      int `toml:"connections" relay:"Limits.Connections"`
 	ConnectionsPerIP int `toml:"connections_per_ip" relay:"Limits.ConnectionsPerIP"`
-	Queries          int `toml:"queries" relay:"Limits.Queries"`
+	Counts           int `toml:"counts" relay:"Limits.Counts"`
 	OutboxBytes      int `toml:"outbox_bytes" relay:"Limits.OutboxBytes"`
 	TicketEvents     int `toml:"ticket_events" relay:"Limits.TicketEvents"`
 	TicketBytes      int `toml:"ticket_bytes" relay:"Limits.TicketBytes"`
