@@ -41,8 +41,6 @@ type Options struct {
 	NoSync   bool
 	Log      *slog.Logger          // nil: silent
 	Registry prometheus.Registerer // nil: no metrics
-
-	logFileBytes int64 // of a value log file; 0: 256 MB
 }
 
 // keptShare is which part of HotMB is for events that were looked up.
@@ -58,9 +56,6 @@ func (o *Options) setDefaults() {
 	}
 	if o.ReserveMB == 0 {
 		o.ReserveMB = 512
-	}
-	if o.logFileBytes == 0 {
-		o.logFileBytes = 256 << 20
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -93,7 +88,7 @@ type Store struct {
 	kept    *kept
 
 	warmUp func()             // fills hot in the background
-	cancel context.CancelFunc // ends the tasks: warm, collect
+	cancel context.CancelFunc // ends warming
 	tasks  sync.WaitGroup
 }
 
@@ -121,7 +116,6 @@ func Open(o Options) (*Store, error) {
 		}
 	}
 	s.warmUp()
-	s.tasks.Go(func() { s.collect(ctx) })
 	return s, nil
 }
 

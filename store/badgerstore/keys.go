@@ -158,10 +158,6 @@ func jobKey(n store.Serial) []byte {
 	return binary.BigEndian.AppendUint64([]byte{keyJob}, uint64(n))
 }
 
-func expiryPrefix(at int64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{keyExpiry}, uint64(at))
-}
-
 func appendTime(dst []byte, t int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(t))
 }

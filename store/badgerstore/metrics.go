@@ -17,7 +17,7 @@ type metrics struct {
 	commits, failures, full prometheus.Counter
 	batch, commitTime       prometheus.Histogram
 	stored, removed         prometheus.Counter
-	expired, gc             prometheus.Counter
+	expired                 prometheus.Counter
 	scanTime                prometheus.Histogram
 	fromMemory, fromDisk    prometheus.Counter
 }
@@ -43,7 +43,6 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.stored = counter("moa_store_stored_events_total", "Events stored.")
 	m.removed = counter("moa_store_removed_events_total", "Events removed: replaced, deleted, vanished or expired.")
 	m.expired = counter("moa_store_expired_events_total", "Events removed because they had expired.")
-	m.gc = counter("moa_store_gc_runs_total", "Value log files rewritten.")
 	m.fromMemory = counter("moa_store_memory_hits_total", "Events that scans looked at in memory.")
 	m.fromDisk = counter("moa_store_memory_misses_total", "Events that scans looked at on disk.")
 	m.scanTime = histogram("moa_store_scan_seconds", "Time of one page of a scan.", seconds)

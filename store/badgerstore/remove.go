@@ -28,16 +28,6 @@ const inlineTargets = 64
 // chunk is how many events a job looks at between two transactions at most.
 const chunk = 512
 
-// remove deletes the event of t and its keys, if it is still there. Its
-// address stays taken.
-func (w *writer) remove(t *tail) error {
-	v, err := getValue(w.txn, t, nil)
-	if err != nil || v == nil {
-		return err
-	}
-	return w.drop(stored{*t, v})
-}
-
 func (w *writer) drop(n stored) (err error) {
 	err = w.del(recordKey(&n.tail))
 	n.keys(&n.tail, func(key []byte) {
