@@ -30,7 +30,7 @@ type usage struct {
 // diskUsage returns the bytes that the files of a folder take on disk. Files
 // that vanish while it looks are not counted.
 func diskUsage(dir string) (bytes int64) {
-	filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return nil
 		}

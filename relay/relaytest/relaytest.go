@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,7 +46,6 @@ type Relay struct {
 	ahead atomic.Int64 // of the relay's clock, nanoseconds
 	stop  context.CancelFunc
 	ended chan struct{}
-	once  sync.Once
 	err   error
 }
 

@@ -8,7 +8,7 @@ import (
 
 // unacknowledged is how many bytes the peer's system has not taken yet.
 func unacknowledged(raw syscall.RawConn) (n uint32) {
-	raw.Control(func(fd uintptr) {
+	_ = raw.Control(func(fd uintptr) {
 		if got, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
 			n = uint32(got)
 		}

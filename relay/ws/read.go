@@ -28,7 +28,7 @@ func (c *Conn) Read() ([]byte, error) {
 			return nil, c.endReading(err)
 		}
 		c.markIdle()
-		c.sendControl()
+		_ = c.sendControl() // what is wrong, the next read tells
 		if !c.isClosing() { // otherwise only the peer's close frame counts
 			return msg, nil
 		}
@@ -243,7 +243,7 @@ func (c *Conn) endReading(err error) error {
 // never see the close frame.
 func (c *Conn) drain() {
 	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
+		_ = half.CloseWrite() // the deadline ends it as well
 	}
 	b := takeBuffer(smallSize)
 	defer b.release()

@@ -87,7 +87,7 @@ func (s *step) add(p []byte) {
 // flush sends what was gathered, unless sending has failed before.
 func (s *step) flush() {
 	if s.c.writeErr == nil && s.n > 0 {
-		s.c.send(s.b[:s.n], s.c.opt.WriteTimeout)
+		_ = s.c.send(s.b[:s.n], s.c.opt.WriteTimeout) // kept in writeErr
 	}
 	s.n = 0
 }
