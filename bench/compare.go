@@ -68,7 +68,7 @@ func (c Comparison) turn(ctx context.Context, one Contestant, made *corpus.Corpu
 		}
 		return err
 	}
-	defer end()
+	defer func() { _ = end() }() // of a relay whose figures are taken
 	target.Name = one.Name
 	o := c.Options
 	o.Target, o.Corpus = target, made
