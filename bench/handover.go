@@ -59,7 +59,7 @@ func (c Handover) Run(ctx context.Context, s *Session) (*Run, error) {
 	var wg sync.WaitGroup
 	var visits atomic.Int64
 	for n := range c.Conns {
-		w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, uint64(n)+1000)), news: news, since: start.Unix() - 1}
+		w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, uint64(n)+1000)), news: news, since: began(news)}
 		g := &guest{s: s, m: m, a: a, Rand: w.Rand, kept: kept, filter: w.filter(0), until: start.Add(c.Duration)}
 		wg.Go(func() {
 			if err := g.run(ctx, n, &visits); err != nil && ctx.Err() == nil {

@@ -48,7 +48,7 @@ func (c Idle) Run(ctx context.Context, s *Session) (*Run, error) {
 	a := newAudience(m, s.truth, len(s.truth.events))
 	subs := make([][]*subscription, c.Conns)
 	for n := range subs {
-		for k := range c.Subs {
+		for k := range s.subsAllowed(c.Subs) {
 			subs[n] = append(subs[n], a.add(w.filter(k), 1))
 		}
 	}

@@ -26,7 +26,7 @@ type listener struct {
 }
 
 // listen connects and opens the subscriptions. It returns when each has its
-// EOSE or was refused. The connection must be closed with hangUp.
+// EOSE or was refused.
 func (s *Session) listen(ctx context.Context, m *measure, a *audience, n int, subs []*subscription, start time.Time, o client.Options) (*listener, error) {
 	conn, err := s.dialWith(ctx, n, o)
 	if err != nil {
@@ -88,12 +88,6 @@ func (l *listener) subscribe(ctx context.Context, timeout time.Duration) error {
 		}
 	}
 	return nil
-}
-
-// hangUp closes the connection and waits for its reader.
-func (l *listener) hangUp() {
-	l.conn.Close()
-	<-l.ended
 }
 
 func (l *listener) sub(id string) (int, *subscription) {

@@ -92,12 +92,17 @@ func (s *Session) news(events int, span time.Duration, seed uint64) *corpus.Corp
 		Base: time.Now().Add(span).Unix(), Span: span, Mix: corpus.Live()})
 }
 
+// began is when the news begin, Unix seconds.
+func began(news *corpus.Corpus) int64 {
+	return news.Config.Base - int64(news.Config.Span/time.Second) - 1
+}
+
 // subscriptions makes those of every connection.
 func (c Live) subscriptions(s *Session, a *audience, news *corpus.Corpus) [][]*subscription {
-	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 79)), news: news, since: time.Now().Unix() - 1}
+	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 79)), news: news, since: began(news)}
 	out := make([][]*subscription, c.Conns)
 	for n := range out {
-		for k := range c.Subs {
+		for k := range s.subsAllowed(c.Subs) {
 			f := w.everyone()
 			if c.Audience == Network {
 				f = w.filter(k)

@@ -14,7 +14,7 @@ import (
 func (p *publisher) probeable(e *event.Event) bool {
 	k := e.Kind
 	return !event.Replaceable(k) && !event.Addressable(k) && !event.Ephemeral(k) &&
-		k != event.KindGiftWrap && e.Expiration == 0 && !p.s.truth.doomed(e)
+		!private(k) && e.Expiration == 0 && !p.s.truth.doomed(e)
 }
 
 func (p *publisher) ask(number int32, e *event.Event) {

@@ -125,6 +125,15 @@ func (s *Session) Do(ctx context.Context, w Workload, repeat int) (Result, error
 	return result, nil
 }
 
+// subsAllowed returns how many of the wanted subscriptions a connection may
+// have by the relay's NIP-11 document.
+func (s *Session) subsAllowed(want int) int {
+	if most := s.Info.Limits.Subscriptions; most > 0 && !s.IgnoreLimits {
+		return min(want, most)
+	}
+	return want
+}
+
 // dial opens connection number n of a workload.
 func (s *Session) dial(ctx context.Context, n int) (*client.Conn, error) {
 	return s.dialWith(ctx, n, client.Options{ReadBuffer: 64 << 10})

@@ -39,7 +39,7 @@ func (c Storm) Run(ctx context.Context, s *Session) (*Run, error) {
 	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 81)), news: s.Corpus}
 	filters := make([][]*event.Filter, c.Conns)
 	for n := range filters {
-		for k := range c.Subs {
+		for k := range s.subsAllowed(c.Subs) {
 			filters[n] = append(filters[n], limited(w.filter(k), 20))
 		}
 	}

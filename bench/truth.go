@@ -31,11 +31,12 @@ type truth struct {
 	clock  atomic.Int64
 	byID   map[event.ID]int32
 	gone   map[event.ID][]event.PubKey // deleted by these authors
+	until  map[string]int64            // by address: deleted up to this time
 	honour bool                        // the relay takes deletions (NIP-09)
 }
 
 func newTruth(honourDeletions bool) *truth {
-	return &truth{byID: map[event.ID]int32{}, gone: map[event.ID][]event.PubKey{}, honour: honourDeletions}
+	return &truth{byID: map[event.ID]int32{}, gone: map[event.ID][]event.PubKey{}, until: map[string]int64{}, honour: honourDeletions}
 }
 
 // add makes more events known and returns the number of the first.
@@ -51,14 +52,24 @@ func (t *truth) add(events []*event.Event) (first int) {
 		t.sent = append(t.sent, 0)
 		t.heard = append(t.heard, 0)
 		if e.Kind == event.KindDeletion {
-			for _, tag := range e.Tags {
-				if id, err := event.ParseID(tag.Value()); err == nil && tag[0] == "e" {
-					t.gone[id] = append(t.gone[id], e.PubKey)
-				}
-			}
+			t.deletion(e)
 		}
 	}
 	return first
+}
+
+// deletion notes what a deletion names, whatever becomes of it.
+func (t *truth) deletion(d *event.Event) {
+	for _, tag := range d.Tags {
+		switch tag[0] {
+		case "e":
+			if id, err := event.ParseID(tag.Value()); err == nil {
+				t.gone[id] = append(t.gone[id], d.PubKey)
+			}
+		case "a":
+			t.until[tag.Value()] = max(t.until[tag.Value()], d.CreatedAt)
+		}
+	}
 }
 
 // depart notes that the event is on its way.
@@ -75,6 +86,9 @@ func (t *truth) settle(number int32, f fate) {
 
 // doomed reports that some deletion names the event, whatever its fate.
 func (t *truth) doomed(e *event.Event) bool {
+	if address, ok := addressOf(e); ok && t.until[address] >= e.CreatedAt {
+		return true
+	}
 	return slices.Contains(t.gone[e.ID], e.PubKey) && e.Kind != event.KindDeletion
 }
 
@@ -110,7 +124,7 @@ func (v verdict) fault() FaultName {
 	return [...]FaultName{mustNotDeleted: DeletedServed, mustNotReplaced: ReplacedServed, mustNotEphemeral: EphemeralKept}[v]
 }
 
-// view works out what must be shown from what was accepted. Gift wraps, and
+// view works out what must be shown from what was accepted. Private kinds, and
 // events whose fate is not certain, may be shown or not.
 func (t *truth) view() *view {
 	v := &view{truth: t, shown: make([]verdict, len(t.events)), index: postings{}}
@@ -123,7 +137,7 @@ func (t *truth) view() *view {
 		case event.Ephemeral(e.Kind):
 			v.shown[i] = mustNotEphemeral
 			continue
-		case e.Kind == event.KindGiftWrap, e.Expiration != 0, e.Kind == event.KindVanish:
+		case private(e.Kind), e.Expiration != 0, e.Kind == event.KindVanish:
 			continue
 		case t.doomed(e):
 			if t.honour && deleted[e.ID] {
@@ -163,14 +177,14 @@ func (t *truth) deletions() map[event.ID]bool {
 	return deleted
 }
 
-// addressOf is what versions of one thing have in common; ok is false for an
-// event that has no versions.
+// addressOf is what versions of one thing have in common, as an `a` tag writes
+// it; ok is false for an event that has no versions.
 func addressOf(e *event.Event) (address string, ok bool) {
 	switch {
 	case event.Replaceable(e.Kind):
-		return fmt.Sprint(e.Kind, e.PubKey), true
+		return fmt.Sprintf("%d:%s:", e.Kind, e.PubKey), true
 	case event.Addressable(e.Kind):
-		return fmt.Sprint(e.Kind, e.PubKey, e.D()), true
+		return fmt.Sprintf("%d:%s:%s", e.Kind, e.PubKey, e.D()), true
 	}
 	return "", false
 }
@@ -191,6 +205,15 @@ func (v *view) replace(newest map[string]int32, i int32) {
 		v.shown[old] = mustNotReplaced
 	}
 	newest[address] = i
+}
+
+// private reports kinds that a relay may show to the people involved only.
+func private(kind uint16) bool {
+	switch kind {
+	case event.KindDM, event.KindSeal, event.KindChat, event.KindFile, event.KindGiftWrap, event.KindDrop:
+		return true
+	}
+	return false
 }
 
 // unsettled lifts the duty to show a version if a newer one was sent and got

@@ -102,7 +102,7 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 	if err != nil {
 		return err
 	}
-	defer closeTarget()
+	defer func() { _ = closeTarget() }() // of a relay whose figures are taken
 	r := bench.NewReport(made, source)
 	status := newStatus(cmd)
 	options := benchOptions(cmd, status)
@@ -166,7 +166,13 @@ func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err erro
 			most = cmd.Int("events")
 		}
 		made, err = corpus.ReadFile(file, most)
+		if err == nil && len(made.Events) == 0 {
+			err = usagef("%s holds no events", file)
+		}
 		return made, filepath.Base(file), err
+	}
+	if cmd.Int("events") < 1 {
+		return nil, "", usagef("--events must be 1 or more")
 	}
 	dir := cmd.String("cache")
 	switch dir {
