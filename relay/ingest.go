@@ -64,14 +64,14 @@ func (in *ingest) submit(ts []ticket) {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closed {
+	for !in.closed && in.count > 0 && (in.count+len(ts) > in.maxEvents || in.bytes+bytes > in.maxBytes) {
+		in.room.Wait()
+	}
+	if in.closed { // also while this one waited: nobody takes them any more
 		for i := range ts {
 			ts[i].s.settled() // its connection is gone
 		}
 		return
-	}
-	for in.count > 0 && (in.count+len(ts) > in.maxEvents || in.bytes+bytes > in.maxBytes) {
-		in.room.Wait()
 	}
 	in.waiting = append(in.waiting, ts...)
 	in.count += len(ts)
@@ -101,6 +101,7 @@ func (in *ingest) close() {
 	in.closed = true
 	in.mu.Unlock()
 	in.work.Signal()
+	in.room.Broadcast()
 }
 
 // run is the writer. ctx ends a commit that hangs.

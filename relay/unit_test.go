@@ -191,6 +191,27 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 	}
 }
 
+// Who waits for room when the writer ends is let go, unanswered: its tickets
+// would be taken by nobody.
+func TestIngestClosesOnThoseWhoWait(t *testing.T) {
+	in := newIngest(Deps{}, Limits{TicketEvents: 1, TicketBytes: 1}, nil)
+	first, second := new(session), new(session)
+	for _, s := range []*session{first, second} {
+		s.open.Add(1)
+		s.tickets.Add(1)
+	}
+	in.submit([]ticket{{s: first}})
+	var waiter sync.WaitGroup
+	waiter.Go(func() { in.submit([]ticket{{s: second}}) })
+	time.Sleep(10 * time.Millisecond) // it may wait by then, and need not
+	in.close()
+	waiter.Wait()
+	second.tickets.Wait()
+	if n, _ := in.load(); n != 1 || first.open.Load() != 1 {
+		t.Errorf("%d tickets wait for the writer", n)
+	}
+}
+
 func TestTheOutboxIsBounded(t *testing.T) {
 	slow := 0
 	o := outbox{limit: 10_000, slow: func(int) { slow++ }} // not open: nothing leaves it
