@@ -56,8 +56,26 @@ type Query struct {
 	// Visible, if not nil, is asked about each match before it is found. What
 	// it withholds does not count toward a limit. It must not keep the Record.
 	Visible func(*Record) bool
-	// Bulk reads around the caches: for exports and other long sequential scans.
+	// Bulk leaves the caches of what is asked for often as they are: for exports
+	// and other long sequential scans.
 	Bulk bool
+}
+
+// Unlimited is the limit of a filter that has none.
+const Unlimited = -1
+
+// LimitOf returns how many events q finds for f at most, or Unlimited.
+func (q *Query) LimitOf(f *event.Filter) int {
+	n := Unlimited
+	if f.HasLimit {
+		n = f.Limit
+	} else if q.DefaultLimit > 0 {
+		n = q.DefaultLimit
+	}
+	if q.MaxLimit > 0 && (n == Unlimited || n > q.MaxLimit) {
+		n = q.MaxLimit
+	}
+	return n
 }
 
 // Record is a stored event as Scan finds it. It is valid only during the call

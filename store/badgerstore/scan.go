@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"moa/nips/event"
 	"moa/store"
 )
 
@@ -41,30 +40,13 @@ type scan struct {
 	counting bool // matches need not be read where their keys suffice
 }
 
-// part is one filter of a scan.
-type part struct {
-	matcher
-	plan
-	hashed []uint64 // of lists and lookups
-	left   int      // of its limit; unlimited
-	peek   int      // once left is 0: how many more events to look at
-	hit    bool     // one of its cursors led to the event at hand
-	done   bool
-}
-
-const unlimited = -1
-
-// peekEvents is how many events a filter whose limit is reached looks at to
-// find out whether there is one more.
-const peekEvents = 64
-
 // Scan does what store.Store says.
 func (s *Store) Scan(q store.Query) store.Scan { return s.newScan(q) }
 
 func (s *Store) newScan(q store.Query) *scan {
 	sc := &scan{s: s, q: q}
 	for _, f := range q.Filters {
-		p := &part{matcher: newMatcher(f), left: limit(f, &q), peek: peekEvents}
+		p := &part{matcher: newMatcher(f), left: q.LimitOf(f), peek: peekEvents}
 		if p.left == 0 {
 			sc.partial = true
 			continue
@@ -74,19 +56,6 @@ func (s *Store) newScan(q store.Query) *scan {
 	}
 	sc.active = len(sc.parts)
 	return sc
-}
-
-func limit(f *event.Filter, q *store.Query) int {
-	n := unlimited
-	if f.HasLimit {
-		n = f.Limit
-	} else if q.DefaultLimit > 0 {
-		n = q.DefaultLimit
-	}
-	if q.MaxLimit > 0 && (n == unlimited || n > q.MaxLimit) {
-		n = q.MaxLimit
-	}
-	return n
 }
 
 // page is a store.Page being filled.
@@ -217,7 +186,7 @@ func (sc *scan) want(p *page) int {
 	for _, part := range sc.parts {
 		switch {
 		case part.done:
-		case part.left == unlimited:
+		case part.left == store.Unlimited:
 			want = hotEvents
 		default:
 			want += part.left + 1
@@ -254,19 +223,6 @@ func (sc *scan) begin() {
 			sc.needy = append(sc.needy, &cursor{part: p, lookups: rest, from: from})
 		}
 	}
-}
-
-// hashes are what the hot index knows the plan's keys by.
-func (p *part) hashes(h *hot) []uint64 {
-	if p.hashed == nil {
-		p.hashed = make([]uint64, 0, len(p.lists)+len(p.lookups))
-		for _, keys := range [][][]byte{p.lists, p.lookups} {
-			for _, key := range keys {
-				p.hashed = append(p.hashed, h.hash(key))
-			}
-		}
-	}
-	return p.hashed
 }
 
 // fillWork bounds the work of one fill, so that cancelling is noticed.
@@ -330,124 +286,4 @@ func (sc *scan) look(r *reader, p *page, t *tail) error {
 		sc.s.metrics.fromDisk.Inc()
 	}
 	return sc.offer(p, t, v, stable)
-}
-
-// hitExact reports that a key alone proves a match, and unhits the parts.
-func (sc *scan) hitExact() bool {
-	for _, part := range sc.parts {
-		if part.hit && part.exact && !part.done {
-			return true
-		}
-	}
-	return false
-}
-
-func (sc *scan) unhit() {
-	for _, part := range sc.parts {
-		part.hit = false
-	}
-}
-
-// offer counts v for the parts that were hit and match, and finds it if one of
-// them has room.
-func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
-	expired := v.expires() != 0 && v.expires() <= sc.q.Now
-	matched := false
-	for _, part := range sc.parts {
-		if !part.hit || part.done {
-			part.hit = false
-			continue
-		}
-		part.hit = !expired && part.matches(v)
-		matched = matched || part.hit
-		if !part.hit && part.left == 0 {
-			sc.peeked(part, 1)
-		}
-	}
-	if !matched {
-		return nil
-	}
-	sc.rec = v.record(t, stable)
-	if sc.q.Visible != nil && !sc.q.Visible(&sc.rec) {
-		sc.unhit()
-		return nil
-	}
-	if !sc.take() {
-		return nil
-	}
-	p.events++
-	p.bytes += len(sc.rec.Raw)
-	if p.found == nil {
-		return nil
-	}
-	return p.found(&sc.rec)
-}
-
-// take counts a match for the parts that were hit, and reports whether one of
-// them had room.
-func (sc *scan) take() (wanted bool) {
-	for _, part := range sc.parts {
-		if !part.hit {
-			continue
-		}
-		part.hit = false
-		switch {
-		case part.left == 0:
-			sc.finish(part)
-		case part.left > 0:
-			part.left--
-			wanted = true
-		default:
-			wanted = true
-		}
-	}
-	return wanted
-}
-
-// peeked counts events that part looked at in vain after its limit.
-func (sc *scan) peeked(part *part, events int) {
-	if part.peek -= events; part.peek <= 0 {
-		sc.finish(part)
-	}
-}
-
-// peekedAt counts events that were looked at in vain, by whichever part.
-func (sc *scan) peekedAt(events int) {
-	for _, part := range sc.parts {
-		if part.left == 0 && !part.done && events > 0 {
-			sc.peeked(part, events)
-		}
-	}
-}
-
-// finish ends a part whose limit cut something off, or may have.
-func (sc *scan) finish(part *part) {
-	part.done = true
-	sc.partial = true
-	sc.active--
-}
-
-// Count does what store.Store says. Where an index key proves a match, the
-// event is not read.
-func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
-	if err := s.use(); err != nil {
-		return 0, err
-	}
-	defer s.life.RUnlock()
-	bare := make([]*event.Filter, len(q.Filters))
-	for i, f := range q.Filters {
-		g := *f
-		g.HasLimit = false
-		bare[i] = &g
-	}
-	q.Filters, q.DefaultLimit, q.MaxLimit = bare, 0, 0
-	sc := s.newScan(q)
-	sc.counting = true
-	p := &page{}
-	for {
-		done, err := sc.next(ctx, p)
-		if done || err != nil {
-			return p.events, err
-		}
-	}
 }

@@ -13,24 +13,9 @@ import (
 func (s *Store) Scan(q store.Query) store.Scan {
 	sc := &scan{s: s, q: q, left: make([]int, len(q.Filters))}
 	for i, f := range q.Filters {
-		sc.left[i] = limit(f, &q)
+		sc.left[i] = q.LimitOf(f)
 	}
 	return sc
-}
-
-const unlimited = -1
-
-func limit(f *event.Filter, q *store.Query) int {
-	n := unlimited
-	if f.HasLimit {
-		n = f.Limit
-	} else if q.DefaultLimit > 0 {
-		n = q.DefaultLimit
-	}
-	if q.MaxLimit > 0 && (n == unlimited || n > q.MaxLimit) {
-		n = q.MaxLimit
-	}
-	return n
 }
 
 type scan struct {

@@ -1,0 +1,124 @@
+package badgerstore
+
+// part is one filter of a scan.
+type part struct {
+	matcher
+	plan
+	hashed []uint64 // of lists and lookups
+	left   int      // of its limit; store.Unlimited
+	peek   int      // once left is 0: how many more events to look at
+	hit    bool     // one of its cursors led to the event at hand
+	done   bool
+}
+
+// peekEvents is how many events a filter whose limit is reached looks at to
+// find out whether there is one more.
+const peekEvents = 64
+
+// hashes are what the hot index knows the plan's keys by.
+func (p *part) hashes(h *hot) []uint64 {
+	if p.hashed == nil {
+		p.hashed = make([]uint64, 0, len(p.lists)+len(p.lookups))
+		for _, keys := range [][][]byte{p.lists, p.lookups} {
+			for _, key := range keys {
+				p.hashed = append(p.hashed, h.hash(key))
+			}
+		}
+	}
+	return p.hashed
+}
+
+// hitExact reports that a key alone proves a match, and unhits the parts.
+func (sc *scan) hitExact() bool {
+	for _, part := range sc.parts {
+		if part.hit && part.exact && !part.done {
+			return true
+		}
+	}
+	return false
+}
+
+func (sc *scan) unhit() {
+	for _, part := range sc.parts {
+		part.hit = false
+	}
+}
+
+// offer counts v for the parts that were hit and match, and finds it if one of
+// them has room.
+func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
+	expired := v.expires() != 0 && v.expires() <= sc.q.Now
+	matched := false
+	for _, part := range sc.parts {
+		if !part.hit || part.done {
+			part.hit = false
+			continue
+		}
+		part.hit = !expired && part.matches(v)
+		matched = matched || part.hit
+		if !part.hit && part.left == 0 {
+			sc.peeked(part, 1)
+		}
+	}
+	if !matched {
+		return nil
+	}
+	sc.rec = v.record(t, stable)
+	if sc.q.Visible != nil && !sc.q.Visible(&sc.rec) {
+		sc.unhit()
+		return nil
+	}
+	if !sc.take() {
+		return nil
+	}
+	p.events++
+	p.bytes += len(sc.rec.Raw)
+	if p.found == nil {
+		return nil
+	}
+	return p.found(&sc.rec)
+}
+
+// take counts a match for the parts that were hit, and reports whether one of
+// them had room.
+func (sc *scan) take() (wanted bool) {
+	for _, part := range sc.parts {
+		if !part.hit {
+			continue
+		}
+		part.hit = false
+		switch {
+		case part.left == 0:
+			sc.finish(part)
+		case part.left > 0:
+			part.left--
+			wanted = true
+		default:
+			wanted = true
+		}
+	}
+	return wanted
+}
+
+// peeked counts events that part looked at in vain after its limit.
+func (sc *scan) peeked(part *part, events int) {
+	if part.peek -= events; part.peek <= 0 {
+		sc.finish(part)
+	}
+}
+
+// peekedAt counts events that were looked at in vain, by whichever part.
+func (sc *scan) peekedAt(events int) {
+	for _, part := range sc.parts {
+		if part.left == 0 && !part.done && events > 0 {
+			sc.peeked(part, events)
+		}
+	}
+}
+
+// finish ends a part whose limit cut something off, or may have.
+func (sc *scan) finish(part *part) {
+	part.done = true
+	sc.partial = true
+	sc.active--
+}
