@@ -52,7 +52,7 @@ func (c *Conn) next() ([]byte, error) {
 			}
 			in.makeRoom()
 		}
-		c.sendControl()
+		_ = c.sendControl() // what is wrong, the next read tells
 		if err := c.fill(); err != nil {
 			return nil, err
 		}
