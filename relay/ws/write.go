@@ -20,7 +20,7 @@ func (c *Conn) Write(msgs []Msg) error {
 	c.writing.Lock()
 	err := c.writeLocked(msgs)
 	c.writing.Unlock()
-	_ = c.sendControl() // what is wrong, the reader finds out // what came in between; its fate is no part of the answer
+	_ = c.sendControl() // what came in between; its fate is no part of the answer
 	return err
 }
 
