@@ -5,14 +5,16 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"moa/bench/client"
 )
 
 // Idle opens connections that do nothing but hold their subscriptions, and
-// measures what each costs the relay. A relay that can be restarted is, first:
-// memory that earlier work has left free would hide what connections take.
+// measures what each costs the relay. It belongs on a relay that has just
+// started: memory that earlier work has left free would hide what connections
+// take.
 type Idle struct {
 	Conns int           `json:"connections"`   // 0: 1,000
 	Subs  int           `json:"subscriptions"` // on each; 0: 2; negative: none
@@ -24,8 +26,30 @@ type Idle struct {
 // Name is "idle".
 func (Idle) Name() string { return "idle" }
 
-// calm is how long the relay is left alone before its memory is read.
-const calm = time.Second
+// calm is how long the relay is left alone before its memory is read; steady is
+// how much it may change in that time to count as settled, in bytes, and
+// patience how long that is waited for.
+const (
+	calm     = time.Second
+	steady   = 1 << 20
+	patience = 15 * time.Second
+)
+
+// settled returns the relay's use once its memory has stopped growing.
+func (s *Session) settled(ctx context.Context) snapshot {
+	last := s.snapshot()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if !wait(ctx, time.Now().Add(calm), nil) {
+			break
+		}
+		now := s.snapshot()
+		if change := now.server.rss - last.server.rss; -steady < change && change < steady {
+			return now
+		}
+		last = now
+	}
+	return last
+}
 
 // Run connects, holds, and hangs up.
 func (c Idle) Run(ctx context.Context, s *Session) (*Run, error) {
@@ -33,16 +57,13 @@ func (c Idle) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Subs = max(0, cmp.Or(c.Subs, 2))
 	c.Rate = cmp.Or(c.Rate, 1000)
 	c.Hold = cmp.Or(c.Hold, 5*time.Second)
-	if s.Target.Restart != nil {
-		if err := s.restart(ctx); err != nil {
-			return nil, err
-		}
-	}
 	m := s.measure(c.Name(), calm+time.Duration(float64(c.Conns)/c.Rate*float64(time.Second))+c.Hold+calm, classConnect, classSubscribe)
 	news := s.news(100, time.Second, c.Seed)
 	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 80)), news: news, since: time.Now().Unix()}
-	wait(ctx, time.Now().Add(calm), nil)
-	before := s.snapshot()
+	before := s.settled(ctx)
+	if slices.Contains(s.truth.fates, accepted) {
+		m.note("the relay has worked before: connections may live in memory that was free, so run idle first")
+	}
 	m.begin()
 	m.setPhase("connect")
 	a := newAudience(m, s.truth, len(s.truth.events))

@@ -29,7 +29,7 @@ a URL keeps what it has: compare such relays once.
 
    moa bench compare moa 'khatru=/tmp/baseline --listen 127.0.0.1:{port} --data {data}' --repeat 5`,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "workloads", Value: "publish,query,live,idle", Usage: "which, in this order; slow, mixed, storm, handover, auth, sync and crash are there too"},
+			&cli.StringFlag{Name: "workloads", Value: "idle,publish,query,live", Usage: "which, in this order; slow, mixed, storm, handover, auth, sync and crash are there too"},
 		},
 		Action: benchCompare,
 	}

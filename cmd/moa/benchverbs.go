@@ -181,10 +181,10 @@ func publishWorkload(cmd *cli.Command) bench.Publish {
 func tour(cmd *cli.Command) []bench.Workload {
 	seed := cmd.Uint64("seed")
 	return []bench.Workload{
+		bench.Idle{Conns: 3000, Rate: 1500, Seed: seed}, // first, while no memory is free from other work
 		bench.Publish{Repeats: cmd.Int("repeat")},
 		bench.Query{Seed: seed, Prefilled: cmd.Bool("prefilled")},
 		bench.Live{Seed: seed},
-		bench.Idle{Seed: seed},
 	}
 }
 
