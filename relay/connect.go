@@ -53,6 +53,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) newSession(st *settings, from origin) *session {
 	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, url: from.url, chain: st.chain}
+	c.out.writers = &s.writers
 	c.out.limit = s.limits.OutboxBytes
 	c.out.slow = c.slow
 	return c

@@ -16,7 +16,7 @@ func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 	s.out.limit = 1 << 40
 	sub := hub.NewSub("x", nil, s)
 	body, e := &ws.Body{Raw: make([]byte, 500)}, &event.Event{Kind: 1}
-	s.out.queue = make([]ws.Msg, 0, 2000)
+	s.out.queue = &queue{make([]ws.Msg, 0, 2000)}
 	if n := testing.AllocsPerRun(1000, func() { s.Offer(sub, body, e) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

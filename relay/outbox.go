@@ -10,31 +10,37 @@ import (
 // errSlow says that a client has left too much unread.
 var errSlow = errors.New("relay: slow consumer")
 
-// outbox is what waits for one client to read. A goroutine writes it out as
-// long as there is something in it; an idle connection has none.
+// outbox is what waits for one client to read. As long as there is something
+// in it, it stands in the writers' line or is being written.
 //
 // Nobody waits for room here: live events and answers go by offer, which
 // disconnects a client that has left more than limit unread, and stored events
 // are looked up only while room says that there is room for them.
 type outbox struct {
-	// Fixed once opened.
-	conn  *ws.Conn
-	limit int
-	slow  func(queued int) // called once, when the client is disconnected for its slowness
-
 	mu      sync.Mutex // guards the following
-	queue   []ws.Msg
-	bytes   int // queued or being written
-	writing bool
+	writing bool       // in line, or at a writer's
 	closed  bool
+	queue   *queue // nil: empty
+	bytes   int    // queued or being written
+
+	// Fixed once opened.
+	conn    *ws.Conn
+	writers *writers
+	limit   int
+	slow    func(queued int) // called once, when the client is disconnected for its slowness
+
+	// Guarded by mu.
 	flushed *sync.Cond // made by who waits for the writer
 	waiting func()     // to be called once there is room
 }
 
+// queue is messages in order, from a pool: an idle outbox has none.
+type queue struct{ msgs []ws.Msg }
+
 // msgCost is what a queued message takes besides its bytes.
 const msgCost = 64
 
-func cost(m ws.Msg) int {
+func cost(m *ws.Msg) int {
 	n := msgCost + len(m.Head)
 	if m.Body != nil {
 		n += len(m.Body.Raw)
@@ -42,7 +48,7 @@ func cost(m ws.Msg) int {
 	return n
 }
 
-var queues = sync.Pool{New: func() any { return new([]ws.Msg) }}
+var queues = sync.Pool{New: func() any { return new(queue) }}
 
 // open lets the outbox write. What was offered before waits for it.
 func (o *outbox) open(conn *ws.Conn) {
@@ -66,7 +72,7 @@ func (o *outbox) add(m ws.Msg, condemn bool) error {
 		return errSlow
 	}
 	queued := o.bytes
-	if n := queued + cost(m); n > o.limit {
+	if n := queued + cost(&m); n > o.limit {
 		o.closed = condemn
 		o.mu.Unlock()
 		if condemn {
@@ -93,17 +99,17 @@ func (o *outbox) page(msgs []ws.Msg) {
 
 func (o *outbox) appendLocked(m ws.Msg) {
 	if o.queue == nil {
-		o.queue = (*queues.Get().(*[]ws.Msg))[:0]
+		o.queue = queues.Get().(*queue)
 	}
-	o.queue = append(o.queue, m)
-	o.bytes += cost(m)
+	o.queue.msgs = append(o.queue.msgs, m)
+	o.bytes += cost(&m)
 	o.startLocked()
 }
 
 func (o *outbox) startLocked() {
-	if !o.writing && o.conn != nil && len(o.queue) > 0 && !o.closed {
+	if !o.writing && o.conn != nil && o.queue != nil && !o.closed {
 		o.writing = true
-		go o.write()
+		o.writers.put(o)
 	}
 }
 
@@ -119,34 +125,34 @@ func (o *outbox) room(then func()) bool {
 	return false
 }
 
-// write sends what is queued, all of it in one go, until there is nothing left.
-func (o *outbox) write() {
-	for {
-		o.mu.Lock()
-		batch := o.queue
-		o.queue = nil
-		if len(batch) == 0 || o.closed {
-			o.stopLocked()
-			o.mu.Unlock()
-			return
-		}
+// write sends what is queued now, all of it in one go, and gets in line again
+// if more has come meanwhile. yield is called when the client lets it wait.
+func (o *outbox) write(yield func()) {
+	o.mu.Lock()
+	batch := o.queue
+	o.queue = nil
+	if o.closed {
+		o.stopLocked()
 		o.mu.Unlock()
-
-		err := o.conn.Write(batch)
-		n := 0
-		for _, m := range batch {
-			n += cost(m)
-		}
-		recycle(batch)
-		o.written(n, err)
+		return
 	}
+	o.mu.Unlock()
+
+	err := o.conn.WriteYield(batch.msgs, yield)
+	n := 0
+	for i := range batch.msgs {
+		n += cost(&batch.msgs[i])
+	}
+	batch.release()
+	o.written(n, err)
 }
 
-func recycle(batch []ws.Msg) {
+func (q *queue) release() {
 	const most = 1024 // a longer one is rare, and stays too much memory for the pool
-	if cap(batch) <= most {
-		clear(batch)
-		queues.Put(&batch)
+	if cap(q.msgs) <= most {
+		clear(q.msgs)
+		q.msgs = q.msgs[:0]
+		queues.Put(q)
 	}
 }
 
@@ -159,6 +165,11 @@ func (o *outbox) written(n int, err error) {
 	var then func()
 	if o.bytes < o.limit/4 {
 		then, o.waiting = o.waiting, nil
+	}
+	if o.queue == nil || o.closed {
+		o.stopLocked()
+	} else {
+		o.writers.put(o)
 	}
 	o.mu.Unlock()
 	if err != nil {

@@ -60,6 +60,7 @@ type Server struct {
 	ingest   *ingest
 	queries  *scheduler
 	counts   *scheduler
+	writers  writers
 	keeper   *ws.Keeper
 	index    hub.Index
 	tasks    tasks
@@ -99,6 +100,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		conns:   newConns(),
 		queries: newScheduler(),
 		counts:  newScheduler(),
+		writers: writers{most: runtime.GOMAXPROCS(0)},
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 	}
 	s.life, s.end = context.WithCancel(context.Background())

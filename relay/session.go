@@ -21,6 +21,8 @@ const maxGarbage = 256
 // session is one connection. Its goroutine reads messages and handles them in
 // order; an idle session is that goroutine, waiting, and this struct.
 type session struct {
+	out outbox // first: it begins with what a delivery touches
+
 	// Fixed once made.
 	srv   *Server
 	id    uint64
@@ -29,7 +31,6 @@ type session struct {
 	conn  *ws.Conn
 	chain *policy.Chain // that has accepted the connection, and is owed a Disconnect
 
-	out    outbox
 	authed atomic.Pointer[[]event.PubKey] // nil: nobody
 
 	open    atomic.Int32   // tickets at the writer

@@ -11,14 +11,26 @@ import (
 // Conn is one connection. One goroutine calls Read and Ready; everything else
 // is safe for concurrent use. Read until it fails, then call CloseNow.
 type Conn struct {
+	// What a Write touches stands together: where many connections are written
+	// to in turn, it is fetching their memory that takes the time.
+
+	// writing is held for one chunk after the other, never while waiting for
+	// anything but the peer, and that under a deadline.
+	writing  sync.Mutex
+	writeErr error // what has ended the writing; guarded by writing
+
 	// Fixed once made.
-	opt     *Options
-	conn    net.Conn
 	raw     syscall.RawConn // nil: conn cannot be asked without waiting
-	readFD  func(fd uintptr) bool
-	writeFD func(fd uintptr) bool
-	first   *[16]byte // what an idle plain connection reads into, if raw is nil
+	opt     *Options
 	deflate bool
+
+	controls atomic.Bool  // control holds something
+	written  atomic.Int64 // bytes, those of TLS aside
+
+	// Fixed once made.
+	conn   net.Conn
+	readFD func(fd uintptr) bool
+	first  *[16]byte // what an idle plain connection reads into, if raw is nil
 
 	// Owned by the reader.
 	in       *inbox // nil while nothing is there
@@ -29,22 +41,13 @@ type Conn struct {
 	readErr  error  // of tryRead
 	ended    error  // what has ended the reading
 
-	// writing is held for one chunk after the other, never while waiting for
-	// anything but the peer, and that under a deadline.
-	writing  sync.Mutex
-	out      []byte // tells tryWrite what to write
-	sent     int    // by tryWrite
-	writeErr error  // what has ended the writing
-
 	mu      sync.Mutex // guards the following
 	control control    // frames that wait to be sent
 	closing bool       // a close frame was sent, or waits to be
 
-	controls atomic.Bool  // control holds something
-	heard    atomic.Bool  // since the Keeper looked last
-	written  atomic.Int64 // bytes, those of TLS aside
-	dead     atomic.Bool  // the Keeper has given it up
-	cut      atomic.Bool  // CloseNow was called
+	heard atomic.Bool // since the Keeper looked last
+	dead  atomic.Bool // the Keeper has given it up
+	cut   atomic.Bool // CloseNow was called
 
 	kept keeping
 }

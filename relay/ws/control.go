@@ -99,7 +99,7 @@ func (c *Conn) Close(code Code, reason string) error {
 	c.conn.SetReadDeadline(time.Now().Add(c.opt.CloseTimeout))
 	c.mu.Unlock()
 	c.controls.Store(true)
-	return c.sendControl()
+	return c.sendControl(stay)
 }
 
 // cropped returns the first most bytes of s, less a rune cut in two.
@@ -116,12 +116,12 @@ func cropped(s string, most int) string {
 // sendControl sends the control frames that wait, unless somebody is writing:
 // they look again when they have finished. Only a close frame is waited for;
 // pings and pongs stay behind when the peer takes nothing.
-func (c *Conn) sendControl() error {
+func (c *Conn) sendControl(yield func()) error {
 	for c.controls.Load() {
 		if !c.writing.TryLock() {
 			return nil
 		}
-		stuck, err := c.sendControlLocked()
+		stuck, err := c.sendControlLocked(yield)
 		c.writing.Unlock()
 		if stuck || err != nil {
 			return err
@@ -130,16 +130,16 @@ func (c *Conn) sendControl() error {
 	return nil
 }
 
-func (c *Conn) sendControlLocked() (stuck bool, err error) {
+func (c *Conn) sendControlLocked(yield func()) (stuck bool, err error) {
 	k := c.takePending()
-	b := takeBuffer(smallSize)
-	defer b.release()
-	frames := k.append(b.b[:0])
+	s := takeStep(c, smallSize, yield)
+	defer s.release()
+	frames := k.append(s.b[:0])
 	if len(frames) == 0 || c.writeErr != nil {
 		return false, c.writeErr
 	}
 	if k.close == nil && c.raw != nil {
-		n, err := c.tryOnce(frames)
+		n, err := s.tryOnce(frames)
 		if err != nil {
 			return false, err
 		}
@@ -149,7 +149,7 @@ func (c *Conn) sendControlLocked() (stuck bool, err error) {
 		}
 		frames = frames[n:]
 	}
-	err = c.send(frames, c.opt.CloseTimeout)
+	err = s.send(frames, c.opt.CloseTimeout)
 	if k.close != nil && c.writeErr == nil {
 		c.writeErr = ErrClosed
 	}

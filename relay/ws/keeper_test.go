@@ -119,9 +119,11 @@ func TestTLS(t *testing.T) {
 func TestSlowIsNotDead(t *testing.T) {
 	c, nc := pair(t, nil, false)
 	nc.SetReadBuffer(4 << 10)
-	if _, err := c.tryOnce([]byte(strings.Repeat("x", 1<<20))); err != nil {
+	s := takeStep(c, smallSize, stay)
+	if _, err := s.tryOnce([]byte(strings.Repeat("x", 1<<20))); err != nil {
 		t.Fatal(err)
 	}
+	s.release()
 	k := new(Keeper)
 	var pings sync.WaitGroup
 	alive := func() bool { k.visit(c, &pings); return !c.dead.Load() }

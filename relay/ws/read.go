@@ -28,8 +28,8 @@ func (c *Conn) Read() ([]byte, error) {
 			return nil, c.endReading(err)
 		}
 		c.markIdle()
-		_ = c.sendControl() // what is wrong, the next read tells
-		if !c.isClosing() { // otherwise only the peer's close frame counts
+		_ = c.sendControl(stay) // what is wrong, the next read tells
+		if !c.isClosing() {     // otherwise only the peer's close frame counts
 			return msg, nil
 		}
 		c.in.takeBack()
@@ -52,7 +52,7 @@ func (c *Conn) next() ([]byte, error) {
 			}
 			in.makeRoom()
 		}
-		_ = c.sendControl() // what is wrong, the next read tells
+		_ = c.sendControl(stay) // what is wrong, the next read tells
 		if err := c.fill(); err != nil {
 			return nil, err
 		}

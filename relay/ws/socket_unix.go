@@ -53,15 +53,14 @@ func (c *Conn) tryRead(fd uintptr) (done bool) {
 	return true
 }
 
-// tryWrite writes once what it can of c.out.
-func (c *Conn) tryWrite(fd uintptr) (done bool) {
-	n, err := retry(syscall.Write, fd, c.out)
+// tryWrite writes once what it can of s.out.
+func (s *step) tryWrite(fd uintptr) {
+	n, err := retry(syscall.Write, fd, s.out)
 	if err == nil {
-		c.sent = n
+		s.sent = n
 	} else if err != syscall.EAGAIN {
-		c.writeErr = err
+		s.c.writeErr = err
 	}
-	return true
 }
 
 func retry(call func(fd int, p []byte) (int, error), fd uintptr, p []byte) (int, error) {

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"sync"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -16,19 +17,29 @@ type Msg struct {
 // Write sends messages in order, as many in one system call as fit into 64
 // KiB. It is an error if the peer does not take a step like that within
 // Options.WriteTimeout; the connection then can only be cut. It keeps nothing.
-func (c *Conn) Write(msgs []Msg) error {
-	c.writing.Lock()
-	err := c.writeLocked(msgs)
+func (c *Conn) Write(msgs []Msg) error { return c.WriteYield(msgs, stay) }
+
+// WriteYield is Write for a goroutine that has other connections to serve: it
+// calls yield, perhaps more than once, when it is about to wait for this one.
+func (c *Conn) WriteYield(msgs []Msg, yield func()) error {
+	if !c.writing.TryLock() {
+		yield()
+		c.writing.Lock()
+	}
+	err := c.writeLocked(msgs, yield)
 	c.writing.Unlock()
-	_ = c.sendControl() // what came in between; its fate is no part of the answer
+	_ = c.sendControl(yield) // what came in between; its fate is no part of the answer
 	return err
 }
 
-func (c *Conn) writeLocked(msgs []Msg) error {
+// stay is the yield of who may wait.
+func stay() {}
+
+func (c *Conn) writeLocked(msgs []Msg, yield func()) error {
 	if c.writeErr != nil {
 		return c.writeErr
 	}
-	s := step{c: c, buffer: takeBuffer(c.frameSizes(msgs))}
+	s := takeStep(c, c.frameSizes(msgs), yield)
 	defer s.release()
 	for i := range msgs {
 		if c.controls.Load() {
@@ -65,12 +76,37 @@ func (c *Conn) frameSizes(msgs []Msg) (n int) {
 }
 
 // step gathers frames and sends them when its buffer is full. Copying costs
-// less than a vector of pieces as short as events are.
+// less than a vector of pieces as short as events are. Who holds c.writing has
+// one, from a pool: a Conn holds nothing for writing but the lock.
 type step struct {
 	*buffer
 	c     *Conn
+	yield func()
 	n     int // bytes gathered
 	spare [2*maxControlFrame + 2]byte
+
+	// Of tryOnce.
+	out   []byte
+	sent  int
+	write func(fd uintptr) // tryWrite
+}
+
+var steps = sync.Pool{New: func() any {
+	s := new(step)
+	s.write = s.tryWrite
+	return s
+}}
+
+func takeStep(c *Conn, size int, yield func()) *step {
+	s := steps.Get().(*step)
+	s.buffer, s.c, s.yield, s.n = takeBuffer(size), c, yield, 0
+	return s
+}
+
+func (s *step) release() {
+	s.buffer.release()
+	s.buffer, s.c, s.yield = nil, nil, nil
+	steps.Put(s)
 }
 
 func (s *step) add(p []byte) {
@@ -87,7 +123,7 @@ func (s *step) add(p []byte) {
 // flush sends what was gathered, unless sending has failed before.
 func (s *step) flush() {
 	if s.c.writeErr == nil && s.n > 0 {
-		_ = s.c.send(s.b[:s.n], s.c.opt.WriteTimeout) // kept in writeErr
+		_ = s.send(s.b[:s.n], s.c.opt.WriteTimeout) // kept in writeErr
 	}
 	s.n = 0
 }
@@ -120,14 +156,16 @@ func (s *step) header(deflated bool, length int) {
 // tail ends a message with a Body.
 var tail = []byte("]")
 
-// send writes all of p. The caller holds c.writing. Its error is final.
-func (c *Conn) send(p []byte, timeout time.Duration) error {
+// send writes all of p. Its error is final.
+func (s *step) send(p []byte, timeout time.Duration) error {
+	c := s.c
 	if c.raw != nil {
-		n, err := c.tryOnce(p)
+		n, err := s.tryOnce(p)
 		if p = p[n:]; err != nil || len(p) == 0 {
 			return err
 		}
 	}
+	s.yield()
 	// The deadline is set only for a peer that lets us wait: most never do.
 	c.conn.SetWriteDeadline(time.Now().Add(timeout))
 	n, err := c.conn.Write(p)
@@ -140,13 +178,14 @@ func (c *Conn) send(p []byte, timeout time.Duration) error {
 }
 
 // tryOnce writes what the socket takes without waiting.
-func (c *Conn) tryOnce(p []byte) (int, error) {
-	c.out, c.sent = p, 0
-	err := c.raw.Write(c.writeFD)
-	c.out = nil
-	c.written.Add(int64(c.sent))
+func (s *step) tryOnce(p []byte) (int, error) {
+	c := s.c
+	s.out, s.sent = p, 0
+	err := c.raw.Control(s.write) // not Write, which would prepare to wait
+	s.out = nil
+	c.written.Add(int64(s.sent))
 	if err != nil {
 		c.writeErr = err
 	}
-	return c.sent, c.writeErr
+	return s.sent, c.writeErr
 }

@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"moa/relay/ws"
+)
+
+// outboxes returns open outboxes whose writers are w, and their clients.
+func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
+	t.Helper()
+	conns := make(chan *ws.Conn, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, err := ws.Upgrade(w, r, nil); err == nil {
+			conns <- c
+		}
+	}))
+	t.Cleanup(server.Close)
+	outs, clients := make([]*outbox, n), make([]net.Conn, n)
+	for i := range n {
+		nc, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+		conn := <-conns
+		for head := []byte(nil); !bytes.HasSuffix(head, []byte("\r\n\r\n")); {
+			b := make([]byte, 1)
+			if _, err := nc.Read(b); err != nil {
+				t.Fatal(err)
+			}
+			head = append(head, b...)
+		}
+		o := &outbox{writers: w, limit: 1 << 30, slow: func(int) {}}
+		o.open(conn)
+		outs[i], clients[i] = o, nc
+		t.Cleanup(func() {
+			nc.Close()
+			conn.CloseNow()
+			o.close()
+		})
+	}
+	return outs, clients
+}
+
+// With a single writer, one client that does not read keeps nobody waiting, and
+// gets all of it once it does.
+func TestNoWriterWaitsForAClient(t *testing.T) {
+	w := &writers{most: 1}
+	outs, clients := outboxes(t, w, 2)
+	const size, many = 60_000, 400 // far more than sockets hold
+	for i := range many {
+		m := bytes.Repeat([]byte("x"), size)
+		binary.BigEndian.PutUint32(m, uint32(i))
+		outs[0].offer(ws.Msg{Head: m})
+	}
+	for i := range 100 {
+		text := strings.Repeat("y", 100) + fmt.Sprint(i)
+		outs[1].offer(ws.Msg{Head: []byte(text)})
+		got := make([]byte, 2+len(text))
+		clients[1].SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.ReadFull(clients[1], got); err != nil || string(got[2:]) != text {
+			t.Fatal(err, string(got))
+		}
+	}
+	frame := make([]byte, 4+size)
+	clients[0].SetReadDeadline(time.Now().Add(30 * time.Second))
+	for i := range many {
+		if _, err := io.ReadFull(clients[0], frame); err != nil {
+			t.Fatal(err)
+		}
+		if n := binary.BigEndian.Uint32(frame[4:]); n != uint32(i) {
+			t.Fatalf("message %d in place of %d", n, i)
+		}
+	}
+	outs[0].flush()
+	outs[1].flush()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running > 1 || w.line.len() > 0 {
+		t.Errorf("%d run, %d in line", w.running, w.line.len())
+	}
+}
+
+// One event to each of many clients: the sockets' part is nearly all of it.
+func BenchmarkDeliver(b *testing.B) {
+	const many = 200
+	outs, clients := outboxes(b, &writers{most: 2}, many)
+	var readers sync.WaitGroup
+	for _, nc := range clients {
+		readers.Go(func() { io.Copy(io.Discard, nc) })
+	}
+	m := ws.Msg{Head: []byte(`["EVENT","sub",`), Body: &ws.Body{Raw: bytes.Repeat([]byte("e"), 700)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, o := range outs {
+			o.offer(m)
+		}
+		for _, o := range outs {
+			o.flush()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*many), "ns/delivery")
+	for _, nc := range clients {
+		nc.Close()
+	}
+	readers.Wait()
+}
