@@ -17,7 +17,7 @@ import (
 // fill commits until the store refuses, and returns what was acknowledged.
 func fill(t *testing.T, s store.Store, c *storetest.Corpus, most int) (acked []*event.Event, err error) {
 	for len(acked) < most {
-		batch := c.Batch(64)
+		batch := c.Batch(min(most, 256))
 		results, err := s.Commit(context.Background(), c.Now(), batch)
 		if err != nil {
 			return acked, err
@@ -71,11 +71,11 @@ func TestFullDiskIsToldAndHeals(t *testing.T) {
 	sound(t, s)
 }
 
-// A file system of 72 MB runs full under load, and is then made larger. It
+// A file system of 64 MB runs full under load, and is then made larger. It
 // takes root to mount one; without, the promise rests on the test above.
 func TestFullFileSystem(t *testing.T) {
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=72m"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64m"); err != nil {
 		t.Logf("not tested: mounting a file system: %v", err)
 		return
 	}
@@ -90,7 +90,7 @@ func TestFullFileSystem(t *testing.T) {
 	if !errors.Is(err, store.ErrFull) {
 		t.Fatalf("error %v after %d events, want ErrFull", err, len(acked))
 	}
-	for range 50 { // it stays calm when asked again and again
+	for range 20 { // it stays calm when asked again and again
 		more, err := fill(t, s, c, 1_000_000)
 		if !errors.Is(err, store.ErrFull) {
 			t.Fatalf("error %v, want ErrFull", err)
@@ -98,7 +98,7 @@ func TestFullFileSystem(t *testing.T) {
 		acked = append(acked, more...)
 	}
 	served(t, s, acked)
-	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=128m"); err != nil {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=112m"); err != nil {
 		t.Fatal(err)
 	}
 	more, err := fill(t, s, c, 2000)
