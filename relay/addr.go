@@ -134,6 +134,18 @@ func forwardedTo(h http.Header, host string, secure bool) (string, bool) {
 	return host, secure
 }
 
+// noteProxy tells the operator, once, of a proxy nearby that is not trusted: all
+// who come through it count as one address, as this machine's own perhaps, which
+// has no bounds.
+func (s *Server) noteProxy(r *http.Request, trusted []netip.Prefix) {
+	peer := peerAddr(r.RemoteAddr)
+	near := peer.IsLoopback() || peer.IsPrivate()
+	if !near || isTrusted(peer, trusted) || len(forwardedFor(r.Header)) == 0 || s.proxyNoted.Swap(true) {
+		return
+	}
+	s.deps.Log.Warn("a proxy that is not trusted: its clients are taken for one", "peer", peer)
+}
+
 // elements splits comma-separated header lines.
 func elements(lines []string) []string {
 	var out []string

@@ -12,6 +12,7 @@ import (
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	st := s.settings.Load()
 	from := originOf(r, st.cfg.TrustedProxies)
+	s.noteProxy(r, st.cfg.TrustedProxies)
 	if why := s.conns.reserve(from.ip, &st.cfg.Limits); why != "" {
 		s.met.refuse(why)
 		turnAway(w, why)

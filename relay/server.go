@@ -65,13 +65,14 @@ type Server struct {
 	index    hub.Index
 	tasks    tasks
 
-	life     context.Context // ends what still reads or writes when the time for the shutdown is over
-	end      context.CancelFunc
-	settings atomic.Pointer[settings]
-	upgrade  atomic.Pointer[ws.Options]
-	lastID   atomic.Uint64 // of a session
-	ready    atomic.Bool
-	chains   chainRunner
+	life       context.Context // ends what still reads or writes when the time for the shutdown is over
+	end        context.CancelFunc
+	settings   atomic.Pointer[settings]
+	upgrade    atomic.Pointer[ws.Options]
+	lastID     atomic.Uint64 // of a session
+	ready      atomic.Bool
+	proxyNoted atomic.Bool // the operator was told of a proxy that should be trusted
+	chains     chainRunner
 
 	// Owned by Listen, then by Run.
 	ln      net.Listener

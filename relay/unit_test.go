@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -44,6 +45,31 @@ func TestOriginBelievesOnlyTrustedProxies(t *testing.T) {
 		got := originOf(r, trusted)
 		if got.ip.String() != c.ip || got.url.Value() != c.url {
 			t.Errorf("%s: %v to %s, want %s to %s", c.name, got.ip, got.url.Value(), c.ip, c.url)
+		}
+	}
+}
+
+func TestAnUntrustedProxyIsToldOfOnce(t *testing.T) {
+	var text strings.Builder
+	s := &Server{deps: Deps{Log: slog.New(slog.NewTextHandler(&text, nil))}}
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, c := range []struct {
+		peer, forwarded string
+		lines           int
+	}{
+		{"127.0.0.1:5", "", 0},
+		{"203.0.113.1:5", "1.2.3.4", 0}, // a stranger says what he likes
+		{"10.0.0.1:5", "1.2.3.4", 0},
+		{"127.0.0.1:5", "1.2.3.4", 1},
+		{"192.168.0.1:5", "1.2.3.4", 1},
+	} {
+		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{}}
+		if c.forwarded != "" {
+			r.Header.Set("X-Forwarded-For", c.forwarded)
+		}
+		s.noteProxy(r, trusted)
+		if n := strings.Count(text.String(), "not trusted"); n != c.lines {
+			t.Errorf("%s: %d lines", c.peer, n)
 		}
 	}
 }

@@ -265,9 +265,18 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	url := localURL(in.server.Addr().String())
 	try := "moa export --relay " + url + ` --filter '{"limit":5}'`
 	in.log.Info("relay ready", "url", url, "public_url", in.cfg.URL, "data", in.cfg.Data, "events", s.Events, "version", version().String(), "try", try)
+	if in.cfg.URL == "" && (len(in.cfg.TrustedProxies) > 0 || !isLoopback(in.server.Addr())) {
+		in.log.Warn("url is not set: who connects says which relay this is")
+	}
 	if isTerminal(w) {
 		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or look at what is stored:\n  %s\n\n", url, try)
 	}
+}
+
+// isLoopback reports an address that only this machine can reach.
+func isLoopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // localURL is the URL, as this machine sees it, of a relay that listens on

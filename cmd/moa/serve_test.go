@@ -150,3 +150,23 @@ func TestStopIsQuickWithClientsConnected(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// Whoever connects to a public relay without a URL says which relay it is, and
+// so what a signature for another relay is good for.
+func TestAPublicRelayNeedsItsURL(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		warn bool
+	}{
+		{nil, false}, // on loopback
+		{[]string{"--trusted-proxies", "127.0.0.1"}, true},
+		{[]string{"--trusted-proxies", "127.0.0.1", "--url", "wss://relay.example.com"}, false},
+	} {
+		s := serveIn(t, t.TempDir(), c.args...)
+		s.Signal(t, syscall.SIGTERM)
+		s.Wait(t)
+		if said := strings.Contains(s.lines(), "url is not set"); said != c.warn {
+			t.Errorf("%v:\n%s", c.args, s.lines())
+		}
+	}
+}
