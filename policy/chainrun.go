@@ -4,28 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 
 	"moa/nips/event"
 )
 
+// Runners are the policies and groups with background work, each with the name
+// of its link.
+func (c *Chain) Runners() iter.Seq2[string, Runner] {
+	return func(yield func(string, Runner) bool) {
+		for _, n := range c.Links() {
+			for _, what := range []any{n.Policy, n.Only, n.Unless} {
+				if r, ok := what.(Runner); ok && !yield(n.Name, r) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Run runs the policies that are Runners until ctx ends and returns when all of
 // them have; it returns at once if there are none. The chain may be asked
 // before, meanwhile and after. It is called at most once.
 func (c *Chain) Run(ctx context.Context) error {
-	if c == nil {
-		return nil
-	}
 	var (
 		wg   sync.WaitGroup
 		mu   sync.Mutex // guards the following
 		errs []error
 	)
-	run := func(name string, what any) {
-		r, ok := what.(Runner)
-		if !ok {
-			return
-		}
+	for name, r := range c.Runners() {
 		wg.Go(func() {
 			if err := r.Run(ctx); err != nil && ctx.Err() == nil {
 				mu.Lock()
@@ -34,13 +42,30 @@ func (c *Chain) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for _, n := range c.links {
-		run(n.Name, n.Policy)
-		run(n.Name, n.Only)
-		run(n.Name, n.Unless)
-	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// Loaded waits until the Runners that are Loaders have loaded. If ctx ends
+// before, it returns the names of those that have not.
+func (c *Chain) Loaded(ctx context.Context) (missing []string) {
+	for name, r := range c.Runners() {
+		l, ok := r.(Loader)
+		if !ok {
+			continue
+		}
+		select {
+		case <-l.Loaded():
+			continue
+		default:
+		}
+		select {
+		case <-l.Loaded():
+		case <-ctx.Done():
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }
 
 // Explain returns what each policy says of an event whose signature holds,

@@ -86,6 +86,14 @@ type Runner interface {
 	Run(ctx context.Context) error
 }
 
+// Loader is a Runner that must read something before it knows what it decides
+// by. It may be asked before.
+type Loader interface {
+	Runner
+	// Loaded is closed once Run has read everything for the first time.
+	Loaded() <-chan struct{}
+}
+
 // Announcer is a policy whose limits clients should know beforehand.
 type Announcer interface {
 	Limits() Limits

@@ -47,8 +47,9 @@ type people struct {
 	set     atomic.Pointer[keySet]
 
 	// waiting counts the sources that have not been read yet: until it is 0,
-	// somebody may be missing.
+	// somebody may be missing. Then loaded is closed.
 	waiting atomic.Int32
+	loaded  chan struct{}
 
 	mu sync.Mutex // guards the sources' keys
 }
@@ -68,7 +69,7 @@ type source struct {
 }
 
 func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
-	p := &people{log: env.Log}
+	p := &people{log: env.Log, loaded: make(chan struct{})}
 	p.add(&source{keys: conf.PubKeys(cfg.PubKeys), loaded: true})
 	for i, name := range cfg.Files {
 		s := fileSource(env.Path(name))
@@ -107,6 +108,9 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
 		bad.add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists or trust.roots name anybody")
 	}
 	p.union()
+	if !p.incomplete() {
+		close(p.loaded)
+	}
 	return p
 }
 
@@ -166,6 +170,17 @@ func (p *people) mentioned(e *event.Event) bool {
 // not been read yet.
 func (p *people) incomplete() bool { return p.waiting.Load() > 0 }
 
+// Loaded is closed when nobody is missing any more. No people are complete.
+func (p *people) Loaded() <-chan struct{} {
+	if p == nil {
+		return closed
+	}
+	return p.loaded
+}
+
+// closed is what has loaded from the start.
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
 // Run keeps the set up to date.
 func (p *people) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
@@ -222,7 +237,9 @@ func (p *people) replace(s *source, keys []event.PubKey) {
 	}
 	if !s.loaded {
 		s.loaded = true
-		p.waiting.Add(-1)
+		if p.waiting.Add(-1) == 0 {
+			close(p.loaded)
+		}
 	}
 	p.log.Info("a list of people was read", "list", s.name, "people", len(keys))
 }

@@ -84,9 +84,21 @@ func Lookup(name string) (Factory, bool) {
 // `policy[2].prefixes[0]`, and a nil chain if there is any. Unless a table uses
 // it, the policy "private" comes first.
 func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, []Fault) {
+	links, faults := compose(env, tables)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return policy.NewChain(report, links...), nil
+}
+
+// compose makes the links: those of the tables last, in their order.
+func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []Fault) {
 	env = env.Filled()
 	var all []Fault
-	links := make([]policy.Named, 0, len(tables))
+	links := make([]policy.Named, 0, len(tables)+1)
+	if !slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == "private" }) {
+		links = append(links, policy.Named{Name: "private", Policy: Private()})
+	}
 	taken := map[string]bool{}
 	for i, table := range tables {
 		n, bad := link(&env, table)
@@ -106,13 +118,7 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 		}
 		links = append(links, n)
 	}
-	if len(all) > 0 {
-		return nil, all
-	}
-	if !slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == "private" }) {
-		links = slices.Insert(links, 0, policy.Named{Name: "private", Policy: Private()})
-	}
-	return policy.NewChain(report, links...), nil
+	return links, all
 }
 
 // common are the keys that every [[policy]] table has.
@@ -126,15 +132,21 @@ type common struct {
 
 var commonDefaults = common{Mode: "enforce", Only: peopleDefaults, Unless: peopleDefaults}
 
-func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
-	own := maps.Clone(table)
-	shared := map[string]any{}
+// parts tells the keys that every table has from the policy's own.
+func parts(table map[string]any) (shared, own map[string]any) {
+	own = maps.Clone(table)
+	shared = map[string]any{}
 	for _, key := range []string{"use", "name", "mode", "only", "unless"} {
 		if v, ok := own[key]; ok {
 			shared[key] = v
 			delete(own, key)
 		}
 	}
+	return shared, own
+}
+
+func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
+	shared, own := parts(table)
 	head := commonDefaults
 	bad := conf.Decode(shared, &head)
 	if table["use"] == nil {

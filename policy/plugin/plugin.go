@@ -54,6 +54,8 @@ type Policy struct {
 	queue   chan *request
 	modules wazero.CompilationCache
 	resting atomic.Int32  // processes that wait to be started again
+	started chan struct{} // closed when a process has been started
+	begun   sync.Once     // closes it
 	stopped chan struct{} // closed when Run returns
 	filters atomic.Uint64 // numbers the questions about filters
 
@@ -66,6 +68,7 @@ func New(env policy.Env, cfg Config) *Policy {
 		cfg: cfg, log: env.Log, now: env.Now,
 		queue:   make(chan *request, cfg.Queue),
 		modules: wazero.NewCompilationCache(),
+		started: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
 }
@@ -160,6 +163,9 @@ const (
 )
 
 var errChanged = errors.New("the program has changed")
+
+// Loaded is closed once a process has been started.
+func (p *Policy) Loaded() <-chan struct{} { return p.started }
 
 // Run keeps the processes until ctx ends.
 func (p *Policy) Run(ctx context.Context) error {

@@ -48,6 +48,7 @@ func runProcess(ctx context.Context, p *Policy) error {
 	if err != nil {
 		return err
 	}
+	p.begun.Do(func() { close(p.started) })
 	var talking, wg sync.WaitGroup
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
