@@ -289,6 +289,81 @@ func TestNIP01WhatIsNoMessageGetsANotice(t *testing.T) {
 	}
 }
 
+// NIP01.8, 36, 39, 42: whatever is wrong, and wherever, there is one answer that
+// the client can tell what it belongs to.
+func TestNIP01OddFramesGetOneAnswer(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	c := r.Dial(t)
+	deep := strings.Repeat("[", 100_000)
+	e := alice.Note(t, "x")
+	with := func(old, new string) string { return `["EVENT",` + strings.Replace(string(e.Raw), old, new, 1) + `]` }
+	const notice, closed, neg = `["NOTICE","invalid: `, `["CLOSED","x","invalid: `, `["NEG-ERR","x","invalid: `
+	unread, read := `["OK","",false,"invalid: `, `["OK","`+e.ID.String()+`",false,"invalid: `
+	for _, f := range [][2]string{
+		{`["EVENT",` + deep + `]`, unread},
+		{`["EVENT",{"x":` + deep + `}]`, unread},
+		{with(`"tags":[]`, `"tags":`+deep), read},
+		{with(`"kind":1`, `"kind":1e400`), read},
+		{with(`"kind":1`, `"kind":1.0`), read},
+		{with(`"kind":1`, `"kind":01`), read},
+		{with(`"kind":1`, `"kind":-0`), read},
+		{with(`"created_at":`, `"created_at":99999999999999999999,"x":`), read},
+		{with(`"content":"x"`, `"content":"\ud800"`), read},
+		{with(`"content":"x"`, `"content":"\udc00\ud800"`), read},
+		{with(`"content":"x"`, "\"content\":\"\x00\""), read},
+		{with(`}`, `},{}`), read},
+		{`["EVENT",null]`, unread}, {`["EVENT","x",` + string(e.Raw) + `]`, unread}, {`["AUTH",{}]`, unread}, {`["AUTH"]`, unread},
+		{`["REQ","x",{"ids":` + deep + `}]`, closed},
+		{`["REQ","x",` + deep + `]`, closed},
+		{`["REQ","x",{"limit":-1}]`, closed}, {`["REQ","x",{"limit":1e400}]`, closed}, {`["REQ","x",{"kinds":[1e400]}]`, closed},
+		{`["REQ","x",{"authors":null}]`, closed}, {`["REQ","x",{"#t":["\ud800"]}]`, closed}, {"[\"REQ\",\"x\",{\"#t\":[\"\x00\"]}]", closed},
+		{`["REQ","x",{"kinds":[1],"kinds":[2]}]`, closed}, {`["REQ","x",{"kinds":[1,]}]`, closed},
+		{`["REQ","x"]`, closed}, {`["REQ","x",null]`, closed}, {`["REQ","x",{}`, closed}, {`["REQ","x",{}]]`, closed}, {`["REQ","x",{},]`, closed},
+		{`["COUNT","x"]`, closed},
+		{`["REQ","\ud800",{}]`, notice}, {`["REQ"]`, notice}, {`["REQ",null,{}]`, notice}, {`["COUNT",{}]`, notice},
+		{`["CLOSE"]`, notice}, {`["CLOSE",1]`, notice}, {`["CLOSE",""]`, notice}, {`["CLOSE","x","y"]`, notice},
+		{`["event",` + string(e.Raw) + `]`, notice}, {`["OK","x",true,""]`, notice},
+		{`["NEG-OPEN"]`, notice}, {`["NEG-OPEN","x"]`, neg}, {`["NEG-OPEN","x",{}]`, neg}, {`["NEG-OPEN","x",[{},{}],"61"]`, neg}, // clients 4
+	} {
+		c.Say(t, "%s", f[0])
+		if heard := c.Next(t); !strings.HasPrefix(heard, f[1]) {
+			t.Errorf("%.80s: %.200s", f[0], heard)
+		}
+	}
+	c.Quiet(t) // one answer to each, and no subscription
+	// Strange, and right.
+	for id, filter := range map[string]string{
+		`a\"b\\\n\u0001 `: `{"until":9223372036854775807}`, "b": `{"since":18446744073709551615}`, "c": `{"#t":["\u0000"]}`, "d": `{"kinds":[1,1,1],"limit":0}`,
+	} {
+		c.Say(t, "%s", `["REQ","`+id+`",`+filter+`]`)
+		if heard := c.Next(t); !strings.HasPrefix(heard, `["EOSE","`+id+`"`) {
+			t.Errorf("%s: %s", filter, heard)
+		}
+	}
+}
+
+// Limits that NIP-11 has no name for.
+func TestLimitsOfFilters(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Filters, c.Limits.FilterValues = 3, 6 })
+	c := r.Dial(t)
+	for _, verb := range []string{"REQ", "COUNT"} {
+		for _, q := range []struct {
+			filters string
+			ok      bool
+		}{
+			{`{},{},{}`, true},
+			{`{},{},{},{}`, false},
+			{`{"kinds":[1,2],"#t":["a","b"],"#p":["` + alice.Hex() + `"],"ids":["` + alice.Hex() + `"]}`, true},
+			{`{},{"kinds":[1,2],"#t":["a","b"],"#p":["` + alice.Hex() + `"],"authors":["` + alice.Hex() + `","` + bob.Hex() + `"]}`, false},
+		} {
+			c.Say(t, "%s", `["`+verb+`","x",`+q.filters+`]`)
+			if heard := c.Next(t); strings.HasPrefix(heard, `["CLOSED","x","invalid: more than`) == q.ok {
+				t.Errorf("%s %s: %s", verb, q.filters, heard)
+			}
+		}
+	}
+}
+
 func TestNothingButGarbageEndsTheConnection(t *testing.T) {
 	r := relaytest.Start(t, relaytest.Options{})
 	c := r.Dial(t)

@@ -99,6 +99,21 @@ func TestNIP42SeveralIdentities(t *testing.T) {
 	})
 }
 
+func TestNIP42IdentitiesAreBounded(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	c := r.Dial(t)
+	challenge := c.Challenge(t)
+	for i := range 64 {
+		c.Authenticate(t, relaytest.NewKey(byte(i+1)), challenge)
+	}
+	c.Authenticate(t, relaytest.NewKey(7), challenge) // one of those
+	more := relaytest.NewKey(65).Auth(t, r.URL, challenge)
+	c.Say(t, "%s", `["AUTH",`+string(more.Raw)+`]`)
+	if ok := c.HearOK(t, more.ID.String()); ok.OK || ok.Reason() != "rate-limited" {
+		t.Errorf("the 65th identity: %v %q", ok.OK, ok.Text)
+	}
+}
+
 func TestNIP42AnOpenSubscriptionSeesMoreAfterAuth(t *testing.T) {
 	r := relaytest.Start(t, relaytest.Options{})
 	c, w := r.Dial(t), r.Dial(t)

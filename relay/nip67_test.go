@@ -16,16 +16,21 @@ func TestNIP67TheHintInEOSE(t *testing.T) {
 		c := r.Dial(t)
 		series(t, c, alice, 10)
 		c.Accepted(t, carol.Sign(t, event.Event{Kind: 1059, CreatedAt: 2000, Tags: tags([]string{"p", bob.Hex()})}))
+		for i := range 4 { // of one second
+			c.Accepted(t, bob.Sign(t, event.Event{Kind: 7, CreatedAt: 500, Content: fmt.Sprint(i)}))
+		}
 		for _, q := range []struct {
 			name, filter, more, want string
 		}{
 			{"NIP67.1 all", `{"kinds":[1]}`, ``, "finish"},
-			{"NIP67.1 none", `{"kinds":[7]}`, ``, "finish"},
+			{"NIP67.1 none", `{"kinds":[8]}`, ``, "finish"},
 			{"NIP67.2 as many as the limit", `{"kinds":[1],"limit":10}`, ``, "finish"},
 			{"NIP67.2 one more than the limit", `{"kinds":[1],"limit":9}`, ``, "more"},
 			{"NIP67.2 both filters", `{"kinds":[1],"since":1005}`, `,{"kinds":[1],"until":1004}`, "finish"},
 			{"NIP67.2 one of the filters", `{"kinds":[1],"since":1005}`, `,{"kinds":[1],"until":1004,"limit":1}`, "more"},
-			{"NIP67.2 withheld ones do not count", `{"limit":10}`, ``, "finish"},
+			{"NIP67.2 withheld ones do not count", `{"limit":14}`, ``, "finish"},
+			{"NIP67.3 a limit inside a second", `{"kinds":[7],"limit":3}`, ``, "more"},
+			{"NIP67.3 a limit at a second's end", `{"kinds":[7],"limit":4}`, ``, "finish"},
 			{"NIP67.4 limit 0", `{"kinds":[1],"limit":0}`, ``, ""},
 		} {
 			c.Say(t, "%s", `["REQ","q",`+q.filter+q.more+`]`)

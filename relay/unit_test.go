@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/relay/ws"
+	"moa/store/memstore"
 )
 
 func TestOriginBelievesOnlyTrustedProxies(t *testing.T) {
@@ -236,6 +238,30 @@ func TestIngestClosesOnThoseWhoWait(t *testing.T) {
 	if n, _ := in.load(); n != 1 || first.open.Load() != 1 {
 		t.Errorf("%d tickets wait for the writer", n)
 	}
+}
+
+// NIP40.4: what has expired is removed, all of it, however much.
+func TestASweepRemovesWhatHasExpired(t *testing.T) {
+	st := memstore.New()
+	var batch []*event.Event
+	for i := range 3*sweepMost + 1 {
+		batch = append(batch, &event.Event{ID: event.ID{byte(i), byte(i >> 8)}, Kind: 1, CreatedAt: 5, Expiration: 100, Raw: []byte("{}")})
+	}
+	batch[0].Expiration = 0
+	if _, err := st.Commit(t.Context(), 10, batch); err != nil {
+		t.Fatal(err)
+	}
+	in := newIngest(Deps{Store: st, Now: func() time.Time { return time.Unix(100, 0) }}, Limits{}, nil)
+	var writer sync.WaitGroup
+	writer.Go(func() { in.run(t.Context()) })
+	in.sweep()
+	for end := time.Now().Add(10 * time.Second); st.Stats().Events != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d events are left", st.Stats().Events)
+		}
+	}
+	in.close()
+	writer.Wait()
 }
 
 func TestTheOutboxIsBounded(t *testing.T) {
