@@ -52,7 +52,7 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 func values(f *event.Filter) int {
 	n := len(f.IDs) + len(f.Authors) + len(f.Kinds)
 	for _, t := range f.Tags {
-		n += len(t.Values)
+		n += len(t.Values) + len(t.Regions)
 	}
 	return n
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"moa/nips/geohash"
 )
 
 // Filter is a compiled NIP-01 filter. The zero Filter matches every event.
@@ -29,10 +31,14 @@ type Filter struct {
 }
 
 // TagFilter is `#<Name>`: the event has a tag of that name whose first value
-// is one of Values.
+// is one of Values, or a geohash in one of Regions.
 type TagFilter struct {
 	Name   byte // a-z, A-Z
 	Values []string
+	// Regions are geohashes, written with a * behind them and in `#g` only: an
+	// extension of NIP-01, in which no geohash ends so. None is a prefix of
+	// another one.
+	Regions []string
 }
 
 // Never reports that no event can match.
@@ -41,7 +47,7 @@ func (f *Filter) Never() bool {
 		return true
 	}
 	for _, t := range f.Tags {
-		if len(t.Values) == 0 {
+		if len(t.Values) == 0 && len(t.Regions) == 0 {
 			return true
 		}
 	}
@@ -99,5 +105,12 @@ next:
 
 // HasValue reports whether v is one of the values asked for.
 func (t *TagFilter) HasValue(v string) bool {
-	return has(t.Values, v, strings.Compare)
+	return has(t.Values, v, strings.Compare) || len(t.Regions) > 0 && t.inRegion(v)
+}
+
+// inRegion needs to look at one region only: whatever stands between a prefix
+// of v and v has that prefix itself, and would not be there.
+func (t *TagFilter) inRegion(v string) bool {
+	i, found := slices.BinarySearch(t.Regions, v)
+	return found || i > 0 && strings.HasPrefix(v, t.Regions[i-1]) && geohash.Valid(v)
 }

@@ -272,6 +272,7 @@ func FuzzParseFilter(f *testing.F) {
 	}
 	f.Add([]byte(`{"search":"a\u0000\"","#t":["\u0001","é"],"until":0,"since":0,"limit":99999999999999999999}`))
 	f.Add([]byte(`{"ids":[],"authors":[],"kinds":[],"#e":[],"#Z":[]}`))
+	f.Add([]byte(`{"#g":["u33*","u3*","u33dc1","9*","*","a*"],"#h":["u33*"]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		first, err := event.ParseFilter(text)
 		if err != nil {
@@ -290,7 +291,7 @@ func FuzzParseFilter(f *testing.F) {
 			t.Fatalf("not sorted: %+v", first)
 		}
 		for _, tag := range first.Tags {
-			if !strictlySorted(tag.Values, strings.Compare) {
+			if !strictlySorted(tag.Values, strings.Compare) || !strictlySorted(tag.Regions, strings.Compare) {
 				t.Fatalf("not sorted: %+v", tag)
 			}
 		}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 
 	"moa/nips/internal/scan"
@@ -35,7 +36,7 @@ func (f *Filter) Append(dst []byte) []byte {
 	}
 	for _, t := range f.Tags {
 		key("#" + string(t.Name))
-		dst = appendList(dst, t.Values, scan.AppendQuoted)
+		dst = appendList(dst, t.Texts(), scan.AppendQuoted)
 	}
 	if f.Since != 0 {
 		key("since")
@@ -57,6 +58,18 @@ func (f *Filter) Append(dst []byte) []byte {
 		dst = append(dst, '{')
 	}
 	return append(dst, '}')
+}
+
+// Texts are the values as a client writes them, regions included.
+func (t *TagFilter) Texts() []string {
+	if len(t.Regions) == 0 {
+		return t.Values
+	}
+	texts := slices.Clone(t.Values)
+	for _, r := range t.Regions {
+		texts = append(texts, r+"*")
+	}
+	return texts
 }
 
 func appendList[T any](dst []byte, list []T, one func([]byte, T) []byte) []byte {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"moa/nips/geohash"
 	"moa/nips/internal/scan"
 )
 
@@ -119,8 +120,34 @@ func (p *filterParser) tag(key string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", key, err)
 	}
-	p.f.Tags = append(p.f.Tags, TagFilter{Name: key[1], Values: values})
+	t := TagFilter{Name: key[1], Values: values}
+	if key == "#g" {
+		t.Values, t.Regions = regions(values)
+	}
+	p.f.Tags = append(p.f.Tags, t)
 	return nil
+}
+
+// regions takes those of the sorted values out that are a geohash with a *
+// behind it, without the *, and of those the ones that lie in another.
+func regions(values []string) (exact, regions []string) {
+	exact = values[:0]
+	for _, v := range values {
+		region, ok := strings.CutSuffix(v, "*")
+		if !ok || !geohash.Valid(region) {
+			exact = append(exact, v)
+			continue
+		}
+		regions = append(regions, region)
+	}
+	slices.Sort(regions) // "u3*" sorts before "u*"
+	kept := regions[:0]
+	for _, r := range regions {
+		if n := len(kept); n == 0 || !strings.HasPrefix(r, kept[n-1]) {
+			kept = append(kept, r)
+		}
+	}
+	return exact, slices.Clip(kept)
 }
 
 func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }

@@ -68,9 +68,12 @@ func (c *compiled) window() (since, until int64) {
 // tagValues are the handle's values, if it is a tag.
 func (c *compiled) tagValues() []tagValue {
 	t := c.Tags[c.tag]
-	out := make([]tagValue, len(t.Values))
-	for i, v := range t.Values {
-		out[i] = tagValue{t.Name, v}
+	out := make([]tagValue, 0, len(t.Values)+len(t.Regions))
+	for _, v := range t.Values {
+		out = append(out, tagValue{name: t.Name, value: v})
+	}
+	for _, v := range t.Regions {
+		out = append(out, tagValue{name: t.Name, region: true, value: v})
 	}
 	return out
 }
@@ -86,6 +89,7 @@ func narrowestTag(tags []event.TagFilter) (best, cost int) {
 		default:
 			n *= broad
 		}
+		n += len(t.Regions) * broad * broad
 		if n < cost {
 			best, cost = i, n
 		}
@@ -118,10 +122,12 @@ func keyOf(f *event.Filter) (k key) {
 	}
 	for _, t := range f.Tags {
 		b = append(b, t.Name)
-		count(len(t.Values), true)
-		for _, v := range t.Values {
-			count(len(v), true)
-			b = append(b, v...)
+		for _, list := range [][]string{t.Values, t.Regions} {
+			count(len(list), true)
+			for _, v := range list {
+				count(len(v), true)
+				b = append(b, v...)
+			}
 		}
 	}
 	sum := sha256.Sum256(b)

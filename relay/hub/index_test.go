@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"moa/nips/event"
+	"moa/nips/geohash"
 	"moa/relay/ws"
 )
 
@@ -30,6 +31,9 @@ func (d dice) time() int64               { return int64(d.IntN(20)) }
 
 func (d dice) event() *event.Event {
 	e := &event.Event{ID: d.id(), PubKey: d.pubKey(), Kind: d.kind(), CreatedAt: d.time()}
+	for range d.IntN(3) {
+		e.Tags = append(e.Tags, event.Tag{"g", d.geohash() + []string{"", "", "a"}[d.IntN(3)]})
+	}
 	for range d.IntN(5) {
 		tag := event.Tag{string(d.tagName())}
 		if d.IntN(5) == 0 {
@@ -56,6 +60,21 @@ func some[T any](d dice, most int, one func() T, compare func(a, b T) int) []T {
 	return slices.CompactFunc(out, func(a, b T) bool { return compare(a, b) == 0 })
 }
 
+func (d dice) geohash() string { return "u33dc1v0"[:1+d.IntN(4)] + string(geohash.Alphabet[d.IntN(4)]) }
+
+// places is a `#g` of cells and regions.
+func (d dice) places() event.TagFilter {
+	var values []string
+	for range 1 + d.IntN(3) {
+		values = append(values, `"`+d.geohash()+[]string{"", "*"}[d.IntN(2)]+`"`)
+	}
+	f, err := event.ParseFilter([]byte(`{"#g":[` + strings.Join(values, ",") + `]}`))
+	if err != nil {
+		panic(err)
+	}
+	return f.Tags[0]
+}
+
 func (d dice) filter() *event.Filter {
 	f := &event.Filter{
 		IDs:     some(d, 3, d.id, event.CompareIDs),
@@ -66,6 +85,9 @@ func (d dice) filter() *event.Filter {
 		if v := some(d, 3, d.tagValue, strings.Compare); v != nil && d.IntN(2) == 0 {
 			f.Tags = append(f.Tags, event.TagFilter{Name: name, Values: v})
 		}
+	}
+	if d.IntN(4) == 0 {
+		f.Tags = append(f.Tags, d.places())
 	}
 	if d.IntN(4) == 0 {
 		f.Since = d.time()

@@ -2,10 +2,11 @@ package hub
 
 import "slices"
 
-// tagValue is one value of a tag filter.
+// tagValue is one value of a tag filter, or one region.
 type tagValue struct {
-	name  byte
-	value string
+	name   byte
+	region bool
+	value  string
 }
 
 // table lists entries under the values of one field. Nodes are known by

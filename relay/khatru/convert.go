@@ -70,7 +70,7 @@ func toKhatruFilter(f *event.Filter) nostr.Filter {
 	if len(f.Tags) > 0 {
 		nf.Tags = make(nostr.TagMap, len(f.Tags))
 		for _, t := range f.Tags {
-			nf.Tags[string(t.Name)] = append([]string{}, t.Values...)
+			nf.Tags[string(t.Name)] = append([]string{}, t.Texts()...)
 		}
 	}
 	if f.Since != 0 {
