@@ -34,22 +34,6 @@ type outbox struct {
 	waiting func()     // to be called once there is room
 }
 
-// queue is messages in order, from a pool: an idle outbox has none.
-type queue struct{ msgs []ws.Msg }
-
-// msgCost is what a queued message takes besides its bytes.
-const msgCost = 64
-
-func cost(m *ws.Msg) int {
-	n := msgCost + len(m.Head)
-	if m.Body != nil {
-		n += len(m.Body.Raw)
-	}
-	return n
-}
-
-var queues = sync.Pool{New: func() any { return new(queue) }}
-
 // open lets the outbox write. What was offered before waits for it.
 func (o *outbox) open(conn *ws.Conn) {
 	o.mu.Lock()
@@ -80,29 +64,31 @@ func (o *outbox) add(m ws.Msg, condemn bool) error {
 		}
 		return errSlow
 	}
-	o.appendLocked(m)
+	if o.queue == nil {
+		o.queue = newQueue()
+	}
+	o.queue.add(m)
+	o.bytes += cost(&m)
+	o.startLocked()
 	o.mu.Unlock()
 	return nil
 }
 
-// page queues stored events. The caller has asked room before.
-func (o *outbox) page(msgs []ws.Msg) {
+// page queues a page, which is the outbox's to release. The caller has asked
+// room before.
+func (o *outbox) page(q *queue) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed {
+	if o.closed || len(q.msgs) == 0 {
+		q.release()
 		return
 	}
-	for _, m := range msgs {
-		o.appendLocked(m)
-	}
-}
-
-func (o *outbox) appendLocked(m ws.Msg) {
+	o.bytes += q.bytes
 	if o.queue == nil {
-		o.queue = queues.Get().(*queue)
+		o.queue = q
+	} else {
+		o.queue.join(q)
 	}
-	o.queue.msgs = append(o.queue.msgs, m)
-	o.bytes += cost(&m)
 	o.startLocked()
 }
 
@@ -139,21 +125,9 @@ func (o *outbox) write(yield func()) {
 	o.mu.Unlock()
 
 	err := o.conn.WriteYield(batch.msgs, yield)
-	n := 0
-	for i := range batch.msgs {
-		n += cost(&batch.msgs[i])
-	}
+	n := batch.bytes
 	batch.release()
 	o.written(n, err)
-}
-
-func (q *queue) release() {
-	const most = 1024 // a longer one is rare, and stays too much memory for the pool
-	if cap(q.msgs) <= most {
-		clear(q.msgs)
-		q.msgs = q.msgs[:0]
-		queues.Put(q)
-	}
 }
 
 func (o *outbox) written(n int, err error) {

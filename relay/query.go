@@ -44,13 +44,12 @@ var errOver = errors.New("relay: the query was ended")
 // page sends the next stored events, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
 func (q *query) page() (done bool) {
-	p := pages.Get().(*page)
-	defer p.release()
+	p := newQueue()
 	progress, err := q.scan.Next(q.subs.s.srv.life, onePage, func(r *store.Record) error {
 		if q.over.Load() {
 			return errOver
 		}
-		p.add(q.head, r)
+		p.addStored(q.head, r)
 		return nil
 	})
 	met := q.subs.s.srv.met
@@ -58,21 +57,24 @@ func (q *query) page() (done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if q.over.Load() {
+		p.release()
 		return true
 	}
 	if err != nil {
+		p.release()
 		q.failLocked(err)
 		return true
 	}
-	out := &b.s.out
-	out.page(p.msgs)
 	met.served.Add(float64(len(p.msgs)))
+	if progress.Done {
+		p.add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, q.hint(progress))})
+	}
+	b.s.out.page(p)
 	if !progress.Done {
 		return false
 	}
 	q.over.Store(true)
 	met.queries.Observe(time.Since(q.start).Seconds())
-	out.page([]ws.Msg{{Head: wire.AppendEOSE(nil, q.sub.ID, q.hint(progress))}})
 	q.filters, q.scan = nil, nil
 	if !q.sub.GoLive(q.subs.s.srv.life, q.upTo) {
 		q.endLocked(reason.Error, "too many events arrived while the stored ones were sent, subscribe again")

@@ -18,8 +18,6 @@ import (
 // which an inflater without context reads as Head + Raw + "]".
 type Body struct {
 	Raw []byte // immutable
-	// Plain says that compressing it does not pay, perhaps for its few receivers.
-	Plain bool
 
 	once   sync.Once
 	shared []byte
@@ -41,7 +39,7 @@ const (
 
 // deflated returns Raw and tail for a message's end, nil if it goes out plain.
 func (b *Body) deflated() []byte {
-	if b.Plain || len(b.Raw) < minDeflate {
+	if len(b.Raw) < minDeflate {
 		return nil
 	}
 	b.once.Do(func() {

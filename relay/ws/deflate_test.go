@@ -181,7 +181,7 @@ func TestWhatIsCompressed(t *testing.T) {
 		head := []byte(`["EVENT","s",`)
 		c.Write([]Msg{
 			{Head: head, Body: &Body{Raw: []byte(text)}},
-			{Head: head, Body: &Body{Raw: []byte(text), Plain: true}},
+			{Head: head, Raw: []byte(text)},
 			{Head: head, Body: &Body{Raw: []byte(`{"id":1}`)}},
 			{Head: []byte(`["EOSE","` + text + `"]`)},
 		})

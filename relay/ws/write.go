@@ -7,11 +7,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Msg is one text message: Head alone or, with a Body, Head + Body.Raw + "]".
-// Neither may change any more.
+// Msg is one text message: Head alone or, with one of the others, Head, then
+// Raw or Body.Raw, then "]". None of them may change any more.
 type Msg struct {
 	Head []byte
-	Body *Body
+	Raw  []byte // never compressed: for what goes to one receiver only
+	Body *Body  // for what many receive
 }
 
 // Write sends messages in order, as many in one system call as fit into 64
@@ -64,9 +65,9 @@ func (c *Conn) writeLocked(msgs []Msg, yield func()) error {
 func (c *Conn) frameSizes(msgs []Msg) (n int) {
 	for i := range msgs {
 		m := &msgs[i]
-		n += len(m.Head) + maxHeader
+		n += len(m.Head) + len(m.Raw) + maxHeader + len(tail)
 		if m.Body != nil {
-			n += len(m.Body.Raw) + 1
+			n += len(m.Body.Raw)
 		}
 		if n > smallSize {
 			break
@@ -129,23 +130,27 @@ func (s *step) flush() {
 }
 
 func (s *step) message(m *Msg) {
-	if m.Body == nil {
+	raw := m.Raw
+	switch {
+	case m.Body != nil:
+		if s.c.deflate && len(m.Head) <= maxStored {
+			if d := m.Body.deflated(); d != nil {
+				s.header(true, storedHeader+len(m.Head)+len(d))
+				s.add(appendStored(s.spare[:0], len(m.Head)))
+				s.add(m.Head)
+				s.add(d)
+				return
+			}
+		}
+		raw = m.Body.Raw
+	case raw == nil:
 		s.header(false, len(m.Head))
 		s.add(m.Head)
 		return
 	}
-	if s.c.deflate && len(m.Head) <= maxStored {
-		if d := m.Body.deflated(); d != nil {
-			s.header(true, storedHeader+len(m.Head)+len(d))
-			s.add(appendStored(s.spare[:0], len(m.Head)))
-			s.add(m.Head)
-			s.add(d)
-			return
-		}
-	}
-	s.header(false, len(m.Head)+len(m.Body.Raw)+len(tail))
+	s.header(false, len(m.Head)+len(raw)+len(tail))
 	s.add(m.Head)
-	s.add(m.Body.Raw)
+	s.add(raw)
 	s.add(tail)
 }
 
