@@ -1,66 +1,18 @@
 package store
 
-import (
-	"strconv"
-	"strings"
-
-	"moa/nips/event"
-)
+import "moa/nips/event"
 
 // Address names a replaceable or addressable event whatever its version
 // (NIP-01). D is "" for a replaceable one.
-type Address struct {
-	Kind   uint16
-	PubKey event.PubKey
-	D      string
-}
+type Address = event.Address
 
 // AddressOf returns e's address; false: its kind has none.
-func AddressOf(e *event.Event) (Address, bool) {
-	switch {
-	case event.Replaceable(e.Kind):
-		return Address{Kind: e.Kind, PubKey: e.PubKey}, true
-	case event.Addressable(e.Kind):
-		return Address{Kind: e.Kind, PubKey: e.PubKey, D: e.D()}, true
-	}
-	return Address{}, false
-}
+func AddressOf(e *event.Event) (Address, bool) { return e.Address() }
 
 // Targets returns what a kind 5 event names and its author might delete: ids,
 // whoever wrote them, and addresses of its own (NIP-09). Tags that name
 // nothing are passed over.
-func Targets(e *event.Event) (ids []event.ID, addrs []Address) {
-	for _, t := range e.Tags {
-		switch t[0] {
-		case "e":
-			if id, err := event.ParseID(t.Value()); err == nil {
-				ids = append(ids, id)
-			}
-		case "a":
-			if a, ok := parseAddress(t.Value()); ok && a.PubKey == e.PubKey {
-				addrs = append(addrs, a)
-			}
-		}
-	}
-	return ids, addrs
-}
-
-// parseAddress reads `kind:pubkey:d`; d may hold colons itself. That of a
-// replaceable is empty, and some clients leave its colon out.
-func parseAddress(s string) (a Address, ok bool) {
-	kindText, rest, _ := strings.Cut(s, ":")
-	author, d, colon := strings.Cut(rest, ":")
-	kind, err := strconv.ParseUint(kindText, 10, 16)
-	if err != nil {
-		return a, false
-	}
-	pk, err := event.ParsePubKey(author)
-	if err != nil {
-		return a, false
-	}
-	a = Address{Kind: uint16(kind), PubKey: pk, D: d}
-	return a, event.Replaceable(a.Kind) && d == "" || event.Addressable(a.Kind) && colon
-}
+func Targets(e *event.Event) (ids []event.ID, addrs []Address) { return e.Targets() }
 
 // Recipients returns whom a gift wrap is for: they may delete it, and it goes
 // when they vanish (NIP-59, NIP-62). Other kinds have none.
