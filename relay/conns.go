@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -71,11 +73,14 @@ func (c *conns) close() []*session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
-	list := make([]*session, 0, len(c.sessions))
-	for s := range c.sessions {
-		list = append(list, s)
-	}
-	return list
+	return slices.Collect(maps.Keys(c.sessions))
+}
+
+// list returns the sessions there are.
+func (c *conns) list() []*session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Keys(c.sessions))
 }
 
 // len is how many sessions there are.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,6 +61,7 @@ type Server struct {
 	ingest   *ingest
 	queries  *scheduler
 	counts   *scheduler
+	syncing  *reconciler
 	writers  writers
 	keeper   *ws.Keeper
 	index    hub.Index
@@ -73,6 +75,7 @@ type Server struct {
 	ready      atomic.Bool
 	proxyNoted atomic.Bool // the operator was told of a proxy that should be trusted
 	chains     chainRunner
+	reloading  sync.Mutex // one Reload at a time
 
 	// Owned by Listen, then by Run.
 	ln      net.Listener
@@ -101,6 +104,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		conns:   newConns(),
 		queries: newScheduler(),
 		counts:  newScheduler(),
+		syncing: newReconciler(),
 		writers: writers{most: runtime.GOMAXPROCS(0)},
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 	}
@@ -129,14 +133,27 @@ func (s *Server) install(st *settings) {
 // messages and the write timeout, which are those of the time they came.
 // Listen, MetricsListen, PingEvery and the bounds of the queues need a restart:
 // a change in them has no effect.
+//
+// A Runner that the old chain has too goes on. The chain is not in force until
+// the others have started and read their lists, or loadTime is over; what only
+// the old chain has works until it has answered what it was asked, or drainTime
+// is over. Reload returns after that, so no policy may call it.
 func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	st, err := newSettings(cfg, chain)
 	if err != nil {
 		return err
 	}
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	s.chains.load(st.chain)
 	s.install(st)
-	s.chains.run(st.chain)
 	s.deps.Log.Info("configuration reloaded")
+	if s.chains.outgrows(st.chain) {
+		if !s.drain() {
+			s.deps.Log.Warn("policies are ended while questions to them are open", "waited", drainTime)
+		}
+		s.chains.end(st.chain)
+	}
 	return nil
 }
 
@@ -191,11 +208,13 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	for range max(1, runtime.GOMAXPROCS(0)/2) {
 		s.tasks.Go("count", s.counts.run)
+		s.tasks.Go("sync", s.syncing.workers.run)
 	}
+	s.tasks.Go("idle syncs", func() { s.syncing.sweep(background, s.syncIdle) })
 	s.tasks.Go("pings", func() { s.keeper.Run(background) })
 	s.tasks.Go("sweeper", func() { s.sweep(background) })
 	s.chains.start(background, &s.tasks, s.deps.Log)
-	s.chains.run(s.settings.Load().chain)
+	s.chains.begin(s.settings.Load().chain)
 	failed := make(chan error, 2)
 	s.serve(s.ln, s, failed)
 	if s.opsLn != nil {
