@@ -105,12 +105,13 @@ next:
 
 // HasValue reports whether v is one of the values asked for.
 func (t *TagFilter) HasValue(v string) bool {
-	return has(t.Values, v, strings.Compare) || len(t.Regions) > 0 && t.inRegion(v)
+	return has(t.Values, v, strings.Compare) || len(t.Regions) > 0 && t.InRegion(v)
 }
 
-// inRegion needs to look at one region only: whatever stands between a prefix
-// of v and v has that prefix itself, and would not be there.
-func (t *TagFilter) inRegion(v string) bool {
+// InRegion reports whether v is a geohash in one of the regions asked for.
+func (t *TagFilter) InRegion(v string) bool {
+	// One region is enough to look at: whatever stands between a prefix of v and
+	// v has that prefix itself, and would not be there.
 	i, found := slices.BinarySearch(t.Regions, v)
 	return found || i > 0 && strings.HasPrefix(v, t.Regions[i-1]) && geohash.Valid(v)
 }

@@ -18,6 +18,7 @@ type matcher struct {
 type tagMatcher struct {
 	letter  byte
 	entries [][]byte
+	filter  *event.TagFilter // nil: it asks for no regions
 }
 
 func newMatcher(f *event.Filter) matcher {
@@ -29,6 +30,9 @@ func newMatcher(f *event.Filter) matcher {
 			m.tags[i].entries[j] = appendEntry(nil, t.Name, text)
 		}
 		slices.SortFunc(m.tags[i].entries, bytes.Compare)
+		if len(t.Regions) > 0 {
+			m.tags[i].filter = &f.Tags[i]
+		}
 	}
 	return m
 }
@@ -64,6 +68,9 @@ func (t *tagMatcher) matches(v value) bool {
 }
 
 func (t *tagMatcher) has(entry []byte) bool {
+	if t.filter != nil && isGeohash(entry) && t.filter.InRegion(string(entry[2:])) {
+		return true
+	}
 	if len(t.entries) == 1 {
 		return bytes.Equal(t.entries[0], entry)
 	}

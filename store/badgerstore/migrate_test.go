@@ -58,6 +58,9 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 			})
 		},
 	}
+	if err := writeVersion(s.db, 1); err != nil {
+		t.Fatal(err)
+	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if err := migrate(s.db, steps, log); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want that of the step", err)
@@ -77,6 +80,33 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Format 1 did not list regions.
+func TestRegionsOfAnOlderStoreAreListed(t *testing.T) {
+	dir := t.TempDir()
+	s := smallStore(t, dir)
+	var batch []*event.Event
+	for i, hash := range []string{"u33dc1", "u33", "u", "9q8yy", "u33a"} {
+		batch = append(batch, storetest.Make(storetest.Key(i), 1, int64(i), hash, event.Tag{"g", hash}))
+	}
+	if _, err := s.Commit(t.Context(), 0, batch); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range regionLengths {
+		if err := s.db.DropPrefix([]byte{keyTag, 'g', classRegion | byte(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(writeVersion(s.db, 1), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s = smallStore(t, dir)
+	defer s.Close()
+	r, err := s.Check(t.Context())
+	if err != nil || len(r.Problems) > 0 {
+		t.Fatal(err, r)
 	}
 }
 
@@ -103,7 +133,8 @@ func TestFormatVersionFollowsTheSteps(t *testing.T) {
 // The bytes of keys and values are the format: ../FORMAT.md must change with
 // them, and a step must be added to migrations.
 func TestBytesOnDisk(t *testing.T) {
-	e := storetest.Make(storetest.Key(1), 30023, 1_700_000_000, "c", event.Tag{"d", "x"}, event.Tag{"e", storetest.Key(2).String()}, event.Tag{"expiration", "1800000000"})
+	e := storetest.Make(storetest.Key(1), 30023, 1_700_000_000, "c", event.Tag{"d", "x"}, event.Tag{"e", storetest.Key(2).String()}, event.Tag{"expiration", "1800000000"},
+		event.Tag{"g", "u33dc1"}, event.Tag{"g", "u33d"})
 	n := stored{makeTail(e, 7), makeValue(e)}
 	var got []string
 	n.keys(&n.tail, func(key []byte) { got = append(got, hexText(key)) })

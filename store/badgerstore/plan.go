@@ -82,6 +82,9 @@ func (p *plan) list(m *matcher) {
 			p.lists = append(p.lists, tagPrefix(entry))
 		}
 		p.exact = len(m.tags) == 1 && m.Authors == nil
+		if t.filter != nil {
+			p.exact = p.regions(t.filter.Regions) && p.exact
+		}
 	case m.Authors != nil:
 		p.lists = append(p.lists, keysOf(m.Authors, 1+short, appendAuthor)...)
 		p.exact = len(m.tags) == 0
@@ -119,11 +122,20 @@ func (m *matcher) fewest() (best *tagMatcher) {
 		switch {
 		case best == nil,
 			selective(t.letter) && !selective(best.letter),
-			selective(t.letter) == selective(best.letter) && len(t.entries) < len(best.entries):
+			selective(t.letter) == selective(best.letter) && t.width() < best.width():
 			best = t
 		}
 	}
 	return best
+}
+
+// width is about how many values it asks for.
+func (t *tagMatcher) width() int {
+	n := len(t.entries)
+	if t.filter != nil {
+		n += regionWidth * len(t.filter.Regions)
+	}
+	return n
 }
 
 // selective reports tags whose values name something that few events are

@@ -156,6 +156,7 @@ func (v value) keys(t *tail, yield func(key []byte)) {
 	for entry := range v.eachEntry {
 		with(append(append(buf[:0], keyTag), entryKey(entry)...)...)
 	}
+	v.regionKeys(with)
 	if t.expires() {
 		with(append(append(buf[:0], keyExpiry), v[11:19]...)...)
 	}
@@ -176,8 +177,11 @@ func (v value) ops() int64 {
 	n := int64(6)
 	for entry := range v.eachEntry {
 		n++
-		if entry[0] == 'd' {
+		switch entry[0] {
+		case 'd':
 			n++
+		case 'g':
+			n += int64(len(regionLengths))
 		}
 	}
 	return n

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"moa/nips/event"
@@ -124,6 +125,9 @@ func (d *duel) filter() *event.Filter {
 	if one(4) {
 		addTag('t', text(pick(d.rnd, []string{"a", "b", ""}), pick(d.rnd, []string{"a\x00", "c", "b"})))
 	}
+	if one(5) {
+		f.Tags = append(f.Tags, d.places())
+	}
 	if one(4) {
 		f.Since = d.time()
 	}
@@ -134,6 +138,19 @@ func (d *duel) filter() *event.Filter {
 		f.Limit, f.HasLimit = d.rnd.IntN(12), true
 	}
 	return f
+}
+
+// places is a `#g` of cells and regions.
+func (d *duel) places() event.TagFilter {
+	var values []string
+	for range 1 + d.rnd.IntN(3) {
+		values = append(values, fmt.Sprintf("%q", pick(d.rnd, mixPlaces)+pick(d.rnd, []string{"", "*"})))
+	}
+	f, err := event.ParseFilter([]byte(`{"#g":[` + strings.Join(values, ",") + `]}`))
+	if err != nil {
+		d.Fatal(err)
+	}
+	return f.Tags[0]
 }
 
 func (d *duel) query() store.Query {

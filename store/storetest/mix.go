@@ -37,6 +37,11 @@ func (m *mix) batch() (batch []*event.Event) {
 var (
 	mixKinds = []uint16{0, 1, 1, 3, 5, 6, 7, 62, 1059, 10002, 21059, 30023, 30023, 30078}
 	mixDs    = []string{"", "x", "a:b", "x"}
+	// Cells within each other and beside each other, and what is no geohash.
+	mixPlaces = []string{
+		"u", "u3", "u33", "u33d", "u33dc", "u33dc1", "u33dc1v0xupz", "u33e", "u34", "u4", "9q8yy", "9q8", "9", "v",
+		"u33dc1v0xupzb", "u33a", "U33D", "", "wss://grasp.example",
+	}
 )
 
 func pick[T any](rnd *rand.Rand, list []T) T { return list[rnd.IntN(len(list))] }
@@ -68,6 +73,9 @@ func (m *mix) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
 	}
 	for range m.rnd.IntN(3) {
 		tags = append(tags, tag("t", pick(m.rnd, []string{"a", "b", "", "a\x00"})))
+	}
+	for range m.rnd.IntN(9) / 6 * m.rnd.IntN(4) {
+		tags = append(tags, tag("g", pick(m.rnd, mixPlaces)))
 	}
 	if m.rnd.IntN(2) == 0 || kind == 1059 {
 		tags = append(tags, tag("p", Key(m.rnd.IntN(5)).String()))
