@@ -109,9 +109,14 @@ func (s source) read() (c Config, faults []string, err error) {
 }
 
 // chain builds the policies of a configuration and returns every fault of them.
-func (s source) chain(c *Config, env policy.Env, report policy.Report) (*policy.Chain, []string) {
+// before, if not nil, are those in force: what lasts of them goes on.
+func (s source) chain(c *Config, env policy.Env, report policy.Report, before *inForce) (*policy.Chain, []string) {
 	env.Dir = filepath.Dir(s.file) // relative names in a file start at its folder
-	chain, found := builtin.Build(env, report, c.Policy)
+	if before == nil {
+		before = new(inForce)
+	}
+	old, were := before.get()
+	chain, found := builtin.Rebuild(env, report, c.Policy, old, were)
 	faults := make([]string, len(found))
 	for i, f := range found {
 		faults[i] = s.file + ": " + f.Error()
@@ -126,7 +131,7 @@ func (s source) load(env policy.Env, report policy.Report) (Config, *policy.Chai
 	if err != nil {
 		return c, nil, err
 	}
-	chain, more := s.chain(&c, env, report)
+	chain, more := s.chain(&c, env, report, nil)
 	return c, chain, faultsError(append(faults, more...))
 }
 

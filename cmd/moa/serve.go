@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -53,6 +54,7 @@ type instance struct {
 	log    *slog.Logger
 	env    policy.Env
 	report policy.Report
+	force  inForce
 	server *relay.Server
 }
 
@@ -67,11 +69,12 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 	in.log = newLogger(stderr, cfg.Log.Format, in.level)
 	registry := newRegistry()
 	in.report = reporter(in.log, registry)
+	registry.MustRegister(pluginFigures{&in.force})
 	var st store.Store // set before the first policy is asked
 	in.env = policy.Env{Log: in.log, Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
 		return stored(ctx, st, f, found)
 	}}
-	chain, found := src.chain(&cfg, in.env, in.report)
+	chain, found := src.chain(&cfg, in.env, in.report, nil)
 	if err := faultsError(append(faults, found...)); err != nil {
 		return err
 	}
@@ -86,6 +89,7 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	registerFigures(registry, st)
+	in.force.set(chain, cfg.Policy)
 	in.server, err = relay.New(cfg.relay(), relay.Deps{Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry})
 	if err != nil {
 		return err
@@ -108,18 +112,27 @@ func (in *instance) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	handled := make(chan struct{})
-	defer func() { cancel(); <-handled }()
+	// A reload takes as long as its policies take to load, and a stop must not
+	// wait for that. One more that waits is enough: it reads the newest file.
+	reloads := make(chan struct{}, 1)
+	var handlers sync.WaitGroup
+	handlers.Go(func() {
+		for range reloads {
+			in.reload()
+		}
+	})
 	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		defer close(handled)
+	handlers.Go(func() {
+		defer close(reloads)
 		for stopping := false; ; {
 			select {
 			case s := <-signals:
 				switch {
 				case s == syscall.SIGHUP:
-					in.reload()
+					select {
+					case reloads <- struct{}{}:
+					default:
+					}
 				case stopping:
 					in.log.Warn("ended at once by a second signal", "signal", s.String())
 					os.Exit(1)
@@ -132,24 +145,9 @@ func (in *instance) run(ctx context.Context) error {
 				return
 			}
 		}
-	}()
+	})
+	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
-}
-
-// reload reads the configuration again. One with a fault changes nothing.
-func (in *instance) reload() {
-	cfg, chain, err := in.source.load(in.env, in.report)
-	if err == nil {
-		err = in.server.Reload(cfg.relay(), chain)
-	}
-	if err != nil {
-		in.log.Error("configuration not reloaded, the old one stays in force", "file", in.source.file, "err", err)
-		return
-	}
-	in.level.Set(logLevel(cfg.Log.Level))
-	if keys := in.cfg.needsRestart(&cfg); len(keys) > 0 {
-		in.log.Warn("some changes wait for a restart", "file", in.source.file, "keys", keys)
-	}
 }
 
 // limits sets what the process may use, as far as the system allows.
@@ -215,24 +213,6 @@ func registerFigures(r *prometheus.Registry, st store.Store) {
 		figure("moa_store_events", "Events stored now.", func(s store.Stats) int64 { return s.Events }),
 		figure("moa_store_bytes", "Size of the store's files.", func(s store.Stats) int64 { return s.Bytes }),
 	)
-}
-
-// actions are the words for what a policy decides, in metrics and logs.
-var actions = map[policy.Action]string{
-	policy.Accept: "accept", policy.Reject: "reject", policy.Shadow: "shadow", policy.RelayOnly: "relay_only",
-}
-
-// reporter counts and logs what policies decide.
-func reporter(log *slog.Logger, registry *prometheus.Registry) policy.Report {
-	verdicts := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "moa_policy_verdicts_total",
-		Help: "Verdicts other than accept, by policy, its mode, where it was asked, and what it said.",
-	}, []string{"policy", "mode", "stage", "action"})
-	registry.MustRegister(verdicts)
-	return func(n *policy.Named, at policy.Stage, v policy.Verdict) {
-		verdicts.WithLabelValues(n.Name, n.Mode.String(), at.String(), actions[v.Action]).Inc()
-		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", actions[v.Action], "reason", string(v.Reason), "text", v.Text)
-	}
 }
 
 // stored is policy.Env.Stored over a store.

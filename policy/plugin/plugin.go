@@ -59,6 +59,9 @@ type Policy struct {
 	stopped chan struct{} // closed when Run returns
 	filters atomic.Uint64 // numbers the questions about filters
 
+	restarts   atomic.Uint64
+	unanswered atomic.Uint64
+
 	mu sync.Mutex // guards the processes' and requests' fields that say so
 }
 
@@ -77,7 +80,8 @@ func New(env policy.Env, cfg Config) *Policy {
 type request struct {
 	id   string
 	line []byte
-	// answer has room for the one answer there is, so that nobody waits to give it.
+	// answer has room for the one answer there is, so that nobody waits to give
+	// it. It is closed if there will be none.
 	answer chan policy.Verdict
 
 	owner     *process  // guarded by Policy.mu; nil: none has taken it
@@ -121,18 +125,23 @@ func (p *Policy) ask(ctx context.Context, r *request) policy.Verdict {
 	timeout := time.NewTimer(p.cfg.Timeout)
 	defer timeout.Stop()
 	select {
-	case v := <-r.answer:
-		return v
+	case v, ok := <-r.answer:
+		if ok {
+			return v
+		}
 	case <-timeout.C:
+		p.abandon(r)
 	case <-ctx.Done():
+		p.abandon(r)
 	case <-p.stopped:
+		p.abandon(r)
 	}
-	p.abandon(r)
 	return p.failure()
 }
 
-// failure is the verdict when there is no answer.
+// failure is the verdict when there is no answer, called once for each question.
 func (p *Policy) failure() policy.Verdict {
+	p.unanswered.Add(1)
 	if p.cfg.FailOpen {
 		return policy.Verdict{}
 	}
@@ -164,6 +173,12 @@ const (
 
 var errChanged = errors.New("the program has changed")
 
+// Troubles counts the processes that ended and were started again, and the
+// questions that were not answered, or not in time.
+func (p *Policy) Troubles() (restarts, unanswered uint64) {
+	return p.restarts.Load(), p.unanswered.Load()
+}
+
 // Loaded is closed once a process has been started.
 func (p *Policy) Loaded() <-chan struct{} { return p.started }
 
@@ -187,6 +202,7 @@ func (p *Policy) keep(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		p.restarts.Add(1)
 		if errors.Is(err, errChanged) {
 			p.log.Info("plugin is started again: the program has changed", "command", p.cfg.Command)
 			continue
@@ -212,7 +228,7 @@ func (p *Policy) failQueue() {
 	for {
 		select {
 		case r := <-p.queue:
-			r.answer <- p.failure()
+			close(r.answer)
 		default:
 			return
 		}

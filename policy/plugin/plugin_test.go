@@ -202,6 +202,9 @@ func TestPluginThatHangsIsStartedAgain(t *testing.T) {
 	if !strings.Contains(logs.String(), "it does not answer") {
 		t.Errorf("the log does not say why:\n%s", logs)
 	}
+	if restarts, unanswered := p.Troubles(); restarts != 1 || unanswered < 1 {
+		t.Errorf("%d restarts, %d unanswered", restarts, unanswered)
+	}
 }
 
 func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {

@@ -217,7 +217,8 @@ func (s *process) read(stdout io.Reader) error {
 		v, ok := a.verdict()
 		if !ok {
 			s.p.log.Warn("plugin: unknown action", "command", s.p.cfg.Command, "action", a.Action)
-			v = s.p.failure()
+			close(r.answer)
+			continue
 		}
 		r.answer <- v
 	}
@@ -230,7 +231,7 @@ func (s *process) failAll() {
 	defer s.p.mu.Unlock()
 	for _, list := range s.pending {
 		for _, r := range list {
-			r.answer <- s.p.failure()
+			close(r.answer)
 		}
 	}
 	clear(s.pending)
