@@ -41,6 +41,7 @@ type Ring struct {
 	ids   map[event.ID]*item
 	cells map[cell][]*item // as they came
 	bytes int
+	last  uint64
 }
 
 // cell is the value of a tag by which events of a kind are asked for.
@@ -50,8 +51,10 @@ type cell struct {
 	hash string
 }
 
+// item does not change once it is in the Ring.
 type item struct {
 	*event.Event
+	n     uint64
 	born  time.Time // its life begins
 	came  time.Time
 	cells []cell
@@ -103,9 +106,11 @@ func (r *Ring) Add(e *event.Event) bool {
 	if e.CreatedAt < now.Unix() {
 		it.born = time.Unix(e.CreatedAt, 0)
 	}
-	if len(it.cells) == 0 || !slices.Contains(r.cfg.Kinds, e.Kind) || r.overLocked(it, now) {
+	if len(it.cells) == 0 || !slices.Contains(r.cfg.Kinds, e.Kind) || it.over(r.cfg.TTL, now) {
 		return true
 	}
+	r.last++
+	it.n = r.last
 	it.place = r.order.PushBack(it)
 	r.ids[e.ID] = it
 	r.bytes += it.cost()
@@ -135,9 +140,9 @@ func cellsOf(e *event.Event) (cells []cell) {
 	return cells
 }
 
-// overLocked reports that the event's time has passed.
-func (r *Ring) overLocked(it *item, now time.Time) bool {
-	return !now.Before(it.born.Add(r.cfg.TTL)) || it.Expiration != 0 && it.Expiration <= now.Unix()
+// over reports that the event's time has passed.
+func (it *item) over(ttl time.Duration, now time.Time) bool {
+	return !now.Before(it.born.Add(ttl)) || it.Expiration != 0 && it.Expiration <= now.Unix()
 }
 
 // trimLocked removes the oldest of a cell that has too many.
@@ -185,7 +190,7 @@ func (r *Ring) Sweep() {
 	for at := r.order.Front(); at != nil; {
 		it := at.Value.(*item)
 		at = at.Next()
-		if r.overLocked(it, now) {
+		if it.over(r.cfg.TTL, now) {
 			r.dropLocked(it)
 		}
 	}
@@ -226,48 +231,49 @@ func Asks(f *event.Filter) bool {
 
 func byCell(t event.TagFilter) bool { return t.Name == 'g' || t.Name == 'r' }
 
-// Find returns what the filters that ask for it match, newest first, of the
-// same second by ascending id, limits aside.
-func (r *Ring) Find(filters []*event.Filter) (found []*event.Event) {
+// Last is the number of the event that was added last; they are counted from 1.
+func (r *Ring) Last() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.last
+}
+
+// Find returns what the filters that ask for it match of the first upTo
+// events, newest first, of the same second by ascending id, limits aside.
+func (r *Ring) Find(filters []*event.Filter, upTo uint64) (found []*event.Event) {
+	filters = slices.DeleteFunc(slices.Clone(filters), func(f *event.Filter) bool { return !Asks(f) })
+	candidates, ttl := r.candidates(filters)
 	now := r.now()
-	for _, f := range filters {
-		if !Asks(f) {
-			continue
-		}
-		for it := range r.candidatesLocked(f) {
-			if !r.overLocked(it, now) && f.Matches(it.Event) {
-				found = append(found, it.Event)
-			}
+	for _, it := range candidates {
+		matches := func(f *event.Filter) bool { return f.Matches(it.Event) }
+		if it.n <= upTo && !it.over(ttl, now) && slices.ContainsFunc(filters, matches) {
+			found = append(found, it.Event)
 		}
 	}
 	slices.SortFunc(found, Compare)
 	return slices.Compact(found)
 }
 
-// candidatesLocked walks over what a filter may match, and more.
-func (r *Ring) candidatesLocked(f *event.Filter) func(yield func(*item) bool) {
-	t := f.Tags[slices.IndexFunc(f.Tags, byCell)]
-	return func(yield func(*item) bool) {
+// candidates returns what the filters may match, and more, some of it twice.
+func (r *Ring) candidates(filters []*event.Filter) (all []*item, ttl time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range filters {
+		t := f.Tags[slices.IndexFunc(f.Tags, byCell)]
 		if len(t.Regions) > 0 {
+			all = slices.Grow(all[:0], r.order.Len())
 			for at := r.order.Front(); at != nil; at = at.Next() {
-				if !yield(at.Value.(*item)) {
-					return
-				}
+				all = append(all, at.Value.(*item))
 			}
-			return
+			return all, r.cfg.TTL
 		}
 		for _, kind := range r.cfg.Kinds {
 			for _, hash := range t.Values {
-				for _, it := range r.cells[cell{kind, t.Name, hash}] {
-					if !yield(it) {
-						return
-					}
-				}
+				all = append(all, r.cells[cell{kind, t.Name, hash}]...)
 			}
 		}
 	}
+	return all, r.cfg.TTL
 }
 
 // Compare orders events as a store.Scan finds them.

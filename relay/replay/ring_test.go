@@ -55,7 +55,7 @@ func ask(t testing.TB, text string) []*event.Filter {
 
 func (x *fixture) finds(t *testing.T, text string, want ...*event.Event) {
 	t.Helper()
-	if got := x.Find(ask(t, text)); !slices.Equal(got, want) {
+	if got := x.Find(ask(t, text), x.Last()); !slices.Equal(got, want) {
 		t.Errorf("%s: got %d events, want %d", text, len(got), len(want))
 	}
 }
@@ -81,8 +81,11 @@ func TestWhatIsFound(t *testing.T) {
 	x.finds(t, `{"#g":["u33dc1"],"limit":9,"search":"x"}`)
 	x.finds(t, `{"kinds":[20000],"limit":9}`)
 	x.finds(t, `{"#t":["u33dc1"],"limit":9}`)
-	if got := x.Find(append(ask(t, `{"#g":["u33dc1"],"limit":9}`), ask(t, `{"#g":["u33*"],"limit":9}`)...)); len(got) != 3 {
+	if got := x.Find(append(ask(t, `{"#g":["u33dc1"],"limit":9}`), ask(t, `{"#g":["u33*"],"limit":9}`)...), x.Last()); len(got) != 3 {
 		t.Errorf("two filters: %d events", len(got))
+	}
+	if got := x.Find(ask(t, `{"#g":["u33*"],"limit":9}`), 1); len(got) != 1 || got[0] != newer {
+		t.Errorf("of the first one alone: %d events", len(got))
 	}
 	if x.Add(newer) {
 		t.Error("an event was taken twice")
@@ -194,7 +197,7 @@ func TestFindAgreesWithAWalk(t *testing.T) {
 			bytes += it.cost()
 		}
 		slices.SortFunc(want, Compare)
-		if got := x.Find(f); !slices.Equal(got, want) {
+		if got := x.Find(f, x.Last()); !slices.Equal(got, want) {
 			t.Fatalf("%s: got %d, want %d", f[0].Append(nil), len(got), len(want))
 		}
 		for _, of := range x.cells {
