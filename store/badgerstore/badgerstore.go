@@ -75,6 +75,8 @@ type Store struct {
 	closed bool
 	db     *badger.DB
 
+	versions *versions
+
 	write  sync.Mutex // guards the following: one writer at a time
 	serial store.Serial
 	failed bool // the last write did not succeed: memory may be behind the disk
@@ -123,6 +125,7 @@ func (s *Store) start() error {
 	if err := migrate(s.db, migrations, s.log); err != nil {
 		return err
 	}
+	s.versions = newVersions(s.db)
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -131,7 +134,7 @@ func (s *Store) start() error {
 
 // load reads the state that memory holds of the disk.
 func (s *Store) load() error {
-	return s.db.View(func(txn *badger.Txn) error {
+	return s.versions.view(func(txn *badger.Txn) error {
 		state, err := get(txn, stateKey)
 		if err != nil {
 			return err

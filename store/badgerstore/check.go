@@ -36,8 +36,8 @@ func (s *Store) Check(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer s.life.RUnlock()
-	c := &checker{s: s, txn: s.db.NewTransaction(false), report: new(Report)}
-	defer c.txn.Discard()
+	c := &checker{s: s, txn: s.versions.begin(false), report: new(Report)}
+	defer s.versions.finish(c.txn)
 	for _, step := range []func(context.Context) error{c.records, c.indexes, c.jobs} {
 		if err := step(ctx); err != nil {
 			return nil, err

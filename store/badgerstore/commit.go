@@ -1,11 +1,11 @@
 package badgerstore
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -56,7 +56,7 @@ func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	}
 	defer s.life.RUnlock()
 	w := s.newWriter()
-	defer func() { w.txn.Discard() }()
+	defer w.close()
 	err := do(w)
 	if err == nil {
 		err = w.flush()
@@ -71,9 +71,9 @@ var errUnsynced = errors.New("the value log could not be synced")
 // Its caller holds Store.write and keeps the store open.
 type writer struct {
 	s      *Store
-	txn    *badger.Txn
-	ops    int64 // upper bounds of what Badger counts
-	bytes  int64
+	txn    *badger.Txn // reads what is stored and what was written since
+	writes writes
+	bytes  int64 // upper bound of what Badger counts
 	serial store.Serial
 	began  bool // something was given to Badger to commit
 	change
@@ -91,8 +91,10 @@ type stored struct {
 }
 
 func (s *Store) newWriter() *writer {
-	return &writer{s: s, txn: s.db.NewTransaction(true), serial: s.serial}
+	return &writer{s: s, txn: s.versions.begin(true), serial: s.serial}
 }
+
+func (w *writer) close() { w.s.versions.finish(w.txn) }
 
 // room makes sure that so many more writes fit into the transaction, and
 // flushes what there is if need be.
@@ -107,7 +109,7 @@ func (w *writer) room(ops, bytes int64) error {
 // size and bytes of values, and flush's own.
 func (w *writer) fits(ops, bytes int64) bool {
 	const own = 4
-	return w.ops+ops+own < w.s.db.MaxBatchCount() && w.bytes+bytes+(ops+own)*(maxKey+entryBytes) < w.s.db.MaxBatchSize()
+	return int64(len(w.writes.list))+ops+own < w.s.db.MaxBatchCount() && w.bytes+bytes+(ops+own)*(maxKey+entryBytes) < w.s.db.MaxBatchSize()
 }
 
 const (
@@ -116,46 +118,66 @@ const (
 )
 
 func (w *writer) set(key, v []byte) error {
-	w.count(key, v)
-	return w.txn.Set(key, v)
+	key = w.writes.add(key, v, false)
+	w.bytes += int64(len(key)+len(v)) + entryBytes
+	if readBack(key) {
+		return w.txn.Set(key, v)
+	}
+	return nil
 }
 
 func (w *writer) del(key []byte) error {
-	w.count(key, nil)
-	return w.txn.Delete(key)
+	key = w.writes.add(key, nil, true)
+	w.bytes += int64(len(key)) + entryBytes
+	if readBack(key) {
+		return w.txn.Delete(key)
+	}
+	return nil
 }
 
-func (w *writer) count(key, v []byte) {
-	w.ops++
-	w.bytes += int64(len(key)+len(v)) + entryBytes
+// readBack reports a key that the writer looks up; the others it only writes.
+func readBack(key []byte) bool {
+	switch key[0] {
+	case keyRecord, keyID, keyLatest, keyGone, keyGoneAddr, keyVanished:
+		return true
+	}
+	return false
 }
 
 // flush commits the transaction, tells memory, and begins another one.
 func (w *writer) flush() error {
 	s := w.s
 	events := s.events.Load() + int64(len(w.added)-len(w.removed))
-	if w.ops > 0 {
+	var slots []slot
+	if len(w.writes.list) > 0 {
 		state := binary.BigEndian.AppendUint64(nil, uint64(w.serial))
 		state = binary.BigEndian.AppendUint64(state, uint64(events))
 		if err := w.set(stateKey, state); err != nil {
 			return err
 		}
 		w.began = true
-		if err := w.txn.Commit(); err != nil {
+		var preparing sync.WaitGroup
+		preparing.Go(func() { slots = s.hot.prepare(w.added) })
+		version := s.versions.next()
+		err := w.writes.commit(s.db, w.txn, version)
+		s.versions.committed(version) // a part may be stored after an error, too
+		preparing.Wait()
+		if err != nil {
 			return err
 		}
 		if s.unsynced.Swap(false) {
 			return errUnsynced
 		}
 	}
-	s.publish(&w.change, w.serial, events)
-	w.txn = s.db.NewTransaction(true)
-	w.ops, w.bytes, w.change = 0, 0, change{}
+	s.publish(&w.change, slots, w.serial, events)
+	w.close()
+	w.txn = s.versions.begin(true)
+	w.writes, w.bytes, w.change = writes{}, 0, change{}
 	return nil
 }
 
-// publish makes memory follow the disk.
-func (s *Store) publish(c *change, serial store.Serial, events int64) {
+// publish makes memory follow the disk. slots are those of the added events.
+func (s *Store) publish(c *change, slots []slot, serial store.Serial, events int64) {
 	if c.aliases {
 		s.aliases.Store(true)
 	}
@@ -167,7 +189,7 @@ func (s *Store) publish(c *change, serial store.Serial, events int64) {
 		removed[i] = *c.removed[i].id()
 	}
 	s.recent.update(added, removed)
-	s.hot.apply(c)
+	s.hot.apply(slots, c.removed)
 	s.kept.forget(c)
 	s.events.Store(events)
 	s.serial = serial
@@ -234,7 +256,7 @@ func (w *writer) put(n stored) (err error) {
 		if key[0] == keyID {
 			v = n.tail[:]
 		}
-		err = errors.Join(err, w.set(bytes.Clone(key), v))
+		err = errors.Join(err, w.set(key, v))
 	})
 	w.added = append(w.added, n)
 	w.aliases = w.aliases || n.tail.alias()

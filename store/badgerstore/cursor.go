@@ -13,6 +13,7 @@ import (
 // reader reads from one Badger transaction. All lists share one iterator:
 // Badger's are large, and a list is read in runs.
 type reader struct {
+	from *versions
 	txn  *badger.Txn
 	it   *badger.Iterator
 	key  []byte
@@ -27,11 +28,11 @@ const recordWork = 16
 
 // newReader begins a transaction. A bulk reader does not use what is kept.
 func (s *Store) newReader(bulk bool) *reader {
-	r := &reader{}
+	r := &reader{from: s.versions}
 	if !bulk && s.kept.max > 0 {
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
-	r.txn = s.db.NewTransaction(false)
+	r.txn = s.versions.begin(false)
 	return r
 }
 
@@ -39,7 +40,7 @@ func (r *reader) close() {
 	if r.it != nil {
 		r.it.Close()
 	}
-	r.txn.Discard()
+	r.from.finish(r.txn)
 }
 
 func (r *reader) iterator() *badger.Iterator {

@@ -44,7 +44,7 @@ func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 // readExpired reads up to most tails of events that have expired by now, the
 // first to expire first.
 func (s *Store) readExpired(now int64, most int) (tails []tail, err error) {
-	err = s.db.View(func(txn *badger.Txn) error {
+	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		prefix := []byte{keyExpiry}

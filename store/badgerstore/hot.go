@@ -65,12 +65,11 @@ func (h *hot) hashes(n *stored) []uint64 {
 // cost is what an event in its posting lists takes, about.
 func cost(n *slot) int64 { return int64(cap(n.value)) + 112 + 44*int64(len(n.lists)) }
 
-// apply follows a transaction.
-func (h *hot) apply(c *change) {
+// apply follows a transaction: added is what prepare has made of its events.
+func (h *hot) apply(added []slot, removed []stored) {
 	if h.max == 0 {
 		return
 	}
-	added := h.prepare(c.added)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range added {
@@ -78,8 +77,8 @@ func (h *hot) apply(c *change) {
 			h.addLocked(&added[i])
 		}
 	}
-	for i := range c.removed {
-		h.removeLocked(&c.removed[i].tail)
+	for i := range removed {
+		h.removeLocked(&removed[i].tail)
 	}
 	all := h.hash(allEvents)
 	for h.used > h.max {
@@ -88,8 +87,11 @@ func (h *hot) apply(c *change) {
 	}
 }
 
-// prepare makes slots of events.
+// prepare makes slots of events. It needs no lock.
 func (h *hot) prepare(events []stored) []slot {
+	if h.max == 0 {
+		return nil
+	}
 	slots := make([]slot, len(events))
 	for i := range events {
 		n := &events[i]

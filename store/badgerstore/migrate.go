@@ -59,7 +59,10 @@ func readVersion(db *badger.DB) (have uint32, err error) {
 }
 
 func writeVersion(db *badger.DB, v uint32) error {
-	return db.Update(func(txn *badger.Txn) error {
-		return txn.Set(versionKey, binary.BigEndian.AppendUint32(nil, v))
-	})
+	batch := db.NewWriteBatchAt(db.MaxVersion() + 1)
+	defer batch.Cancel()
+	if err := batch.Set(versionKey, binary.BigEndian.AppendUint32(nil, v)); err != nil {
+		return err
+	}
+	return batch.Flush()
 }

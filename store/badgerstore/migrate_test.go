@@ -45,17 +45,16 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 			if len(ran) < 3 {
 				return broken
 			}
-			return db.Update(func(txn *badger.Txn) error {
-				events, err := s.readRecords(tail{}, 1000)
-				for _, n := range events {
-					n.keys(&n.tail, func(key []byte) {
-						if key[0] == keyKind {
-							err = errors.Join(err, txn.Set(bytes.Clone(key), nil))
-						}
-					})
-				}
-				return err
-			})
+			batch := db.NewWriteBatchAt(db.MaxVersion() + 1)
+			events, err := s.readRecords(tail{}, 1000)
+			for _, n := range events {
+				n.keys(&n.tail, func(key []byte) {
+					if key[0] == keyKind {
+						err = errors.Join(err, batch.Set(bytes.Clone(key), nil))
+					}
+				})
+			}
+			return errors.Join(err, batch.Flush())
 		},
 	}
 	if err := writeVersion(s.db, 1); err != nil {
@@ -74,6 +73,7 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 	if v, err := readVersion(s.db); v != 3 || err != nil {
 		t.Fatalf("version %d, %v; want 3", v, err)
 	}
+	s.versions = newVersions(s.db)
 	r, err := s.Check(context.Background())
 	if err != nil || len(r.Problems) > 0 {
 		t.Fatal(err, r)

@@ -16,7 +16,7 @@ import (
 var ErrLocked = errors.New("another moa is using it")
 
 func openBadger(o *Options, unsynced *atomic.Bool) (*badger.DB, error) {
-	db, err := badger.Open(badgerOptions(o).WithLogger(logger{o.Log, unsynced}))
+	db, err := badger.OpenManaged(badgerOptions(o).WithLogger(logger{o.Log, unsynced}))
 	if err == nil {
 		return db, nil
 	}

@@ -85,7 +85,7 @@ const maxDivided = 32
 
 // addRegions makes the keys of regions, which format 1 did not have.
 func addRegions(db *badger.DB) error {
-	batch := db.NewWriteBatch()
+	batch := db.NewWriteBatchAt(db.MaxVersion() + 1)
 	defer batch.Cancel()
 	err := db.View(func(txn *badger.Txn) error {
 		it := txn.NewIterator(badger.IteratorOptions{PrefetchValues: true, PrefetchSize: 64, Prefix: allEvents})

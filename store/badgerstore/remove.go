@@ -1,7 +1,6 @@
 package badgerstore
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -31,7 +30,7 @@ const chunk = 512
 func (w *writer) drop(n stored) (err error) {
 	err = w.del(recordKey(&n.tail))
 	n.keys(&n.tail, func(key []byte) {
-		err = errors.Join(err, w.del(bytes.Clone(key)))
+		err = errors.Join(err, w.del(key))
 	})
 	w.removed = append(w.removed, n)
 	return err
@@ -201,7 +200,7 @@ func (w *writer) dropAll(prefix []byte, until int64, doomed func(*tail, value) b
 
 // readTails reads up to most tails under prefix, from from on.
 func (s *Store) readTails(prefix []byte, from tail, most int) (tails []tail, err error) {
-	err = s.db.View(func(txn *badger.Txn) error {
+	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		for it.Seek(append(prefix[:len(prefix):len(prefix)], from[:]...)); len(tails) < most && it.ValidForPrefix(prefix); it.Next() {
@@ -245,7 +244,7 @@ func (s *Store) resumeJobs() error {
 		return err
 	}
 	w := s.newWriter()
-	defer func() { w.txn.Discard() }()
+	defer w.close()
 	for n, j := range jobs {
 		s.log.Info("finishing an interrupted removal", "serial", n)
 		if err := w.resume(j); err != nil {
@@ -281,7 +280,7 @@ func (w *writer) resume(j job) error {
 
 func (s *Store) readJobs() (map[store.Serial]job, error) {
 	jobs := map[store.Serial]job{}
-	err := s.db.View(func(txn *badger.Txn) error {
+	err := s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		prefix := []byte{keyJob}

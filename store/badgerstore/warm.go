@@ -47,7 +47,7 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 
 // readRecords reads up to most records, from from on.
 func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
-	err = s.db.View(func(txn *badger.Txn) error {
+	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {

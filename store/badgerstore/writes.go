@@ -1,0 +1,92 @@
+package badgerstore
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+
+	badger "github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/pb"
+)
+
+// writes are the keys of a commit, in the order in which they were written.
+type writes struct {
+	list []write
+	keys []byte // memory for the keys of the list
+}
+
+type write struct {
+	key, value []byte
+	remove     bool
+}
+
+// add copies the key, and keeps the value.
+func (w *writes) add(key, v []byte, remove bool) []byte {
+	if cap(w.keys)-len(w.keys) < len(key) {
+		w.keys = make([]byte, 0, max(min(2*cap(w.keys), 64<<10), 1<<10, len(key)))
+	}
+	at := len(w.keys)
+	w.keys = append(w.keys, key...)
+	key = w.keys[at:len(w.keys):len(w.keys)]
+	w.list = append(w.list, write{key, v, remove})
+	return key
+}
+
+// fewWrites are committed by a transaction: the loader begins with 640 KB of
+// memory.
+const fewWrites = 256
+
+// commit makes the writes durable as one version, all or none of them. txn is
+// a transaction that collects.
+func (w *writes) commit(db *badger.DB, txn *badger.Txn, version uint64) error {
+	if len(w.list) > fewWrites {
+		return w.load(db, version)
+	}
+	for _, op := range w.list {
+		var err error
+		if op.remove {
+			err = txn.Delete(op.key)
+		} else {
+			err = txn.Set(op.key, op.value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return txn.CommitAt(version, nil)
+}
+
+// What Badger marks the entries of a transaction with (value.go, db.go): it
+// replays them after a crash only if the end of the transaction follows.
+const (
+	metaRemove = 1 << 0
+	metaTxn    = 1 << 6
+	metaTxnEnd = 1 << 7
+	txnEndKey  = "!badger!txn"
+)
+
+// load commits what a transaction would, in the order of the keys: one after
+// the other, they are neighbours in Badger's skip list, whose search is most of
+// what a commit costs. A transaction would write them in the order of a map.
+func (w *writes) load(db *badger.DB, version uint64) error {
+	slices.SortStableFunc(w.list, func(a, b write) int { return bytes.Compare(a.key, b.key) })
+	loader := db.NewKVLoader(1)
+	kv := &pb.KV{Version: version, Meta: []byte{0}}
+	for i, op := range w.list {
+		if i+1 < len(w.list) && bytes.Equal(op.key, w.list[i+1].key) {
+			continue // written again later
+		}
+		kv.Key, kv.Value, kv.Meta[0] = op.key, op.value, metaTxn
+		if op.remove {
+			kv.Meta[0] |= metaRemove
+		}
+		if err := loader.Set(kv); err != nil {
+			return err
+		}
+	}
+	kv.Key, kv.Value, kv.Meta[0] = []byte(txnEndKey), strconv.AppendUint(nil, version, 10), metaTxnEnd
+	if err := loader.Set(kv); err != nil {
+		return err
+	}
+	return loader.Finish()
+}
