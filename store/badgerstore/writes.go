@@ -2,6 +2,8 @@ package badgerstore
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"slices"
 	"strconv"
 
@@ -69,11 +71,12 @@ const (
 // the other, they are neighbours in Badger's skip list, whose search is most of
 // what a commit costs. A transaction would write them in the order of a map.
 func (w *writes) load(db *badger.DB, version uint64) error {
-	slices.SortStableFunc(w.list, func(a, b write) int { return bytes.Compare(a.key, b.key) })
+	order := w.sorted()
 	loader := db.NewKVLoader(1)
 	kv := &pb.KV{Version: version, Meta: []byte{0}}
-	for i, op := range w.list {
-		if i+1 < len(w.list) && bytes.Equal(op.key, w.list[i+1].key) {
+	for i, p := range order {
+		op := &w.list[p.at]
+		if i+1 < len(order) && bytes.Equal(op.key, w.list[order[i+1].at].key) {
 			continue // written again later
 		}
 		kv.Key, kv.Value, kv.Meta[0] = op.key, op.value, metaTxn
@@ -89,4 +92,31 @@ func (w *writes) load(db *badger.DB, version uint64) error {
 		return err
 	}
 	return loader.Finish()
+}
+
+// place is where a write stands in the list, with the first 8 bytes of its key.
+type place struct {
+	head uint64
+	at   uint32
+}
+
+// sorted returns the list's places in the order of the keys; what is written
+// twice, in the order in which it was.
+func (w *writes) sorted() []place {
+	places := make([]place, len(w.list))
+	for i := range w.list {
+		var head [8]byte
+		copy(head[:], w.list[i].key)
+		places[i] = place{binary.BigEndian.Uint64(head[:]), uint32(i)}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		if c := bytes.Compare(w.list[a.at].key, w.list[b.at].key); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.at, b.at)
+	})
+	return places
 }
