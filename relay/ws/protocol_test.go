@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -243,5 +245,28 @@ func TestHandshakeRefusals(t *testing.T) {
 				t.Fatalf("%.80q", answer)
 			}
 		})
+	}
+}
+
+// A peer that breaks the protocol while something is being written to it is
+// told so all the same.
+func TestViolationMeetsAWrite(t *testing.T) {
+	for range 20 {
+		p := dial(t, start(t, nil, func(c *Conn) {
+			var writer sync.WaitGroup
+			defer writer.Wait()
+			c.writing.Lock() // as a Write holds it
+			writer.Go(func() {
+				for !c.isClosing() {
+					runtime.Gosched()
+				}
+				time.Sleep(time.Millisecond)
+				c.writing.Unlock()
+				_ = c.sendControl(stay) // as a Write ends
+			})
+			c.Read()
+		}))
+		p.send(frame(0xf1, "reserved bits"))
+		p.expect("88 1002")
 	}
 }

@@ -242,8 +242,12 @@ func (c *Conn) endReading(err error) error {
 // has set. A socket closed with bytes in it would be reset, and the peer might
 // never see the close frame.
 func (c *Conn) drain() {
-	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // the deadline ends it as well
+	if c.writing.TryLock() { // otherwise who is writing sends the close frame when he is done
+		_, _ = c.sendControlLocked(stay) // the reading is over, whatever comes of it
+		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+			_ = half.CloseWrite() // the same
+		}
+		c.writing.Unlock()
 	}
 	b := takeBuffer(smallSize)
 	defer b.release()
