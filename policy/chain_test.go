@@ -263,9 +263,9 @@ func TestPoliciesAreForSomePeople(t *testing.T) {
 		if d := chain.Early(ctx, c.client, by(c.author)); d.By != c.want {
 			t.Errorf("%s: refused by %q, want %q", c.name, d.By, c.want)
 		}
-		explained := chain.Explain(ctx, c.client, by(c.author))
-		i := slices.IndexFunc(explained, func(d policy.Decision) bool { return d.Action == policy.Reject })
-		if len(explained) != 3 || explained[i].By != c.want {
+		explained, so := chain.Explain(ctx, c.client, by(c.author))
+		i := slices.IndexFunc(explained, func(a policy.Answer) bool { return a.Action == policy.Reject })
+		if len(explained) != 3 || explained[i].Link.Name != c.want || so.By != c.want || slices.ContainsFunc(explained[:i], func(a policy.Answer) bool { return a.Asked }) {
 			t.Errorf("%s: explained as %+v", c.name, explained)
 		}
 	}

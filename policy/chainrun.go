@@ -68,17 +68,37 @@ func (c *Chain) Loaded(ctx context.Context) (missing []string) {
 	return missing
 }
 
-// Explain returns what each policy says of an event whose signature holds,
-// in order; it reports nothing. Those that keep count do count it.
-func (c *Chain) Explain(ctx context.Context, cl Client, e *event.Event) []Decision {
-	var all []Decision
+// Answer is what one policy of a chain says.
+type Answer struct {
+	Verdict
+	Link  *Named
+	Asked bool // false: Only or Unless leave the client and the author out
+}
+
+// Explain asks every policy about an event whose signature holds, also those
+// behind one that refuses, and returns their answers in the chain's order, and
+// what the chain decides by them. It reports nothing. Those that keep count do
+// count it.
+func (c *Chain) Explain(ctx context.Context, cl Client, e *event.Event) (all []Answer, so Decision) {
 	for i := range c.Links() {
-		n := &c.links[i]
-		d := Decision{By: n.Name}
-		if n.concerns(cl, e) {
-			d.Verdict = n.Policy.Event(ctx, cl, e)
+		a := Answer{Link: &c.links[i]}
+		if a.Asked = a.Link.concerns(cl, e); a.Asked {
+			a.Verdict = a.Link.Policy.Event(ctx, cl, e)
 		}
-		all = append(all, d)
+		all = append(all, a)
 	}
-	return all
+	for _, late := range []bool{false, true} {
+		for _, a := range all {
+			if _, isLate := a.Link.Policy.(LatePolicy); isLate != late || a.Action == Accept || a.Link.Mode != Enforce {
+				continue
+			}
+			if a.Action != RelayOnly {
+				return all, Decision{a.Verdict, a.Link.Name}
+			}
+			if so.Action == Accept {
+				so = Decision{a.Verdict, a.Link.Name}
+			}
+		}
+	}
+	return all, so
 }

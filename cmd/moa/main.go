@@ -32,6 +32,7 @@ func app() *cli.Command {
 			benchCommand(),
 			importCommand(),
 			exportCommand(),
+			policyCommand(),
 			configCommand(),
 			checkConfigCommand(),
 			healthcheckCommand(),

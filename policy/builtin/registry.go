@@ -180,6 +180,27 @@ func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
 	return n, append(bad, found...)
 }
 
+// Document returns the policy's table, with what every key means. The keys are
+// comments with their defaults; "#" taken off, a key is set.
+func Document(name string) (string, bool) {
+	f, ok := registry[name]
+	if !ok {
+		return "", false
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s: %s.\n[[policy]]\nuse = %q\n", name, f.Summary, name)
+	_, shared, _ := strings.Cut(conf.Sample(commonDefaults), "# use = \"\"\n")
+	for line := range strings.Lines(f.Sample + "\n# # These keys every policy has.\n" + shared) {
+		if doc, ok := strings.CutPrefix(line, "# # "); ok {
+			line = "# " + doc
+		} else if key, ok := strings.CutPrefix(line, "# "); ok {
+			line = "#" + key
+		}
+		b.WriteString(line)
+	}
+	return b.String(), true
+}
+
 // Samples returns the documentation of every policy as commented TOML.
 func Samples() string {
 	var b strings.Builder
