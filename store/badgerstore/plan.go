@@ -14,8 +14,10 @@ type plan struct {
 	exact bool
 }
 
-// maxLookups is up to how many addresses are looked up one by one.
-const maxLookups = 4096
+// maxLookups is up to how many addresses one filter has looked up one by one:
+// the profile and two lists of 5000 authors. Kinds times authors times d tags
+// may be millions.
+const maxLookups = 16 << 10
 
 // planFor picks the index that looks narrowest. aliases tells whether there
 // are events with several d tags.
@@ -40,14 +42,20 @@ func planFor(m *matcher, aliases bool) (p plan) {
 func (p *plan) lookUp(m *matcher, aliases bool) (rest int) {
 	ds := dValues(m)
 	for _, kind := range m.Kinds {
+		one := []string{""} // d of a replaceable kind
 		switch {
 		case event.Replaceable(kind):
-			p.addresses(m, kind, []string{""}, false)
-		case event.Addressable(kind) && ds != nil && len(ds)*len(m.Authors) <= maxLookups:
-			p.addresses(m, kind, ds, aliases)
+		case event.Addressable(kind) && ds != nil:
+			one = ds
 		default:
 			rest++
+			continue
 		}
+		if len(p.lookups)+len(one)*len(m.Authors) > maxLookups {
+			rest++
+			continue
+		}
+		p.addresses(m, kind, one, aliases && event.Addressable(kind))
 	}
 	return rest
 }

@@ -12,6 +12,7 @@ import (
 )
 
 // writes are the keys of a commit, in the order in which they were written.
+// Their memory is used again for the next commit.
 type writes struct {
 	list []write
 	keys []byte // memory for the keys of the list
@@ -24,14 +25,17 @@ type write struct {
 
 // add copies the key, and keeps the value.
 func (w *writes) add(key, v []byte, remove bool) []byte {
-	if cap(w.keys)-len(w.keys) < len(key) {
-		w.keys = make([]byte, 0, max(min(2*cap(w.keys), 64<<10), 1<<10, len(key)))
-	}
 	at := len(w.keys)
 	w.keys = append(w.keys, key...)
 	key = w.keys[at:len(w.keys):len(w.keys)]
 	w.list = append(w.list, write{key, v, remove})
 	return key
+}
+
+// reset forgets the writes, once they are committed or given up.
+func (w *writes) reset() {
+	clear(w.list)
+	w.list, w.keys = w.list[:0], w.keys[:0]
 }
 
 // fewWrites are committed by a transaction: the loader begins with 640 KB of
@@ -45,6 +49,9 @@ func (w *writes) commit(db *badger.DB, txn *badger.Txn, version uint64) error {
 		return w.load(db, version)
 	}
 	for _, op := range w.list {
+		if readBack(op.key) {
+			continue // txn has it, and would count its bytes twice
+		}
 		var err error
 		if op.remove {
 			err = txn.Delete(op.key)
