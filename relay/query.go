@@ -25,18 +25,22 @@ type query struct {
 	// Fixed once made.
 	subs   *subscriptions
 	sub    *hub.Sub
-	head   []byte // `["EVENT","<id>",`
-	upTo   store.Serial
 	values int // in its filters
-	hints  bool
-	start  time.Time
 
-	// Owned by the worker whose turn it is; nil after EOSE.
-	filters []*event.Filter
-	scan    store.Scan
+	// answer is owned by the worker whose turn it is; nil after EOSE.
+	answer *answer
 
 	// over: EOSE is sent, or the query is ended. Set under subs.mu.
 	over atomic.Bool
+}
+
+// answer is what a query has only until its EOSE.
+type answer struct {
+	filters []*event.Filter
+	scan    store.Scan
+	upTo    store.Serial
+	hints   bool
+	start   time.Time
 }
 
 var errOver = errors.New("relay: the query was ended")
@@ -44,12 +48,13 @@ var errOver = errors.New("relay: the query was ended")
 // page sends the next stored events, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
 func (q *query) page() (done bool) {
+	a := q.answer
 	p := newQueue()
-	progress, err := q.scan.Next(q.subs.s.srv.life, onePage, func(r *store.Record) error {
+	progress, err := a.scan.Next(q.subs.s.srv.life, onePage, func(r *store.Record) error {
 		if q.over.Load() {
 			return errOver
 		}
-		p.addStored(q.head, r)
+		p.addStored(q.sub.Head, r)
 		return nil
 	})
 	met := q.subs.s.srv.met
@@ -67,16 +72,16 @@ func (q *query) page() (done bool) {
 	}
 	met.served.Add(float64(len(p.msgs)))
 	if progress.Done {
-		p.add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, q.hint(progress))})
+		p.add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, a.hint(progress))})
 	}
 	b.s.out.page(p)
 	if !progress.Done {
 		return false
 	}
 	q.over.Store(true)
-	met.queries.Observe(time.Since(q.start).Seconds())
-	q.filters, q.scan = nil, nil
-	if !q.sub.GoLive(q.subs.s.srv.life, q.upTo) {
+	met.queries.Observe(time.Since(a.start).Seconds())
+	q.answer = nil
+	if !q.sub.GoLive(b.s.srv.life, a.upTo) {
 		q.endLocked(reason.Error, "too many events arrived while the stored ones were sent, subscribe again")
 	}
 	return true
@@ -84,11 +89,11 @@ func (q *query) page() (done bool) {
 
 // hint is what EOSE says about the stored events (NIP-67). A limit of 0 asks
 // for none of them, and says nothing about what there is.
-func (q *query) hint(p store.Progress) string {
-	if !q.hints {
+func (a *answer) hint(p store.Progress) string {
+	if !a.hints {
 		return wire.HintNone
 	}
-	for _, f := range q.filters {
+	for _, f := range a.filters {
 		if f.HasLimit && f.Limit == 0 {
 			return wire.HintNone
 		}
@@ -117,6 +122,7 @@ func (q *query) endLocked(r reason.Reason, text string) {
 
 // req answers a REQ. Whatever was open by that id ends first.
 func (s *session) req(st *settings, id string, filters []*event.Filter) {
+	start := time.Now()
 	s.closeSub(id)
 	filters, ok := s.admit(st, id, filters, false)
 	if !ok {
@@ -137,12 +143,12 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		s.closed(id, reason.RateLimited, fmt.Sprintf("more than %d values in the filters that are open on this connection", st.cfg.Limits.OpenValues))
 		return
 	}
-	q := &query{subs: s.subs, filters: filters, values: asked, head: wire.AppendEventHead(nil, id), hints: st.cfg.EOSEHints, start: time.Now()}
-	q.sub = s.newSub(id, q)
+	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), values: asked}
+	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	s.subs.add(q)
 	s.srv.index.Add(q.sub) // from here on live events wait
-	q.upTo = s.srv.deps.Store.Last()
-	q.scan = s.scan(st, filters, q.upTo)
+	upTo := s.srv.deps.Store.Last()
+	q.answer = &answer{filters, s.scan(st, filters, upTo), upTo, st.cfg.EOSEHints, start}
 	s.subs.start(q)
 }
 

@@ -118,12 +118,13 @@ func New(cfg Config, deps Deps) (*Server, error) {
 // install puts settings in force.
 func (s *Server) install(st *settings) {
 	s.settings.Store(st)
-	s.upgrade.Store(&ws.Options{
+	upgrade := ws.Options{
 		MaxMessage:   st.cfg.Limits.MessageBytes,
 		WriteTimeout: st.cfg.WriteTimeout,
 		Compression:  st.cfg.Compression,
 		Keeper:       s.keeper,
-	})
+	}
+	s.upgrade.Store(upgrade.WithDefaults())
 }
 
 // Reload puts another configuration and chain in force. Connections stay, and

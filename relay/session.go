@@ -76,7 +76,9 @@ func (s *session) Challenge() string {
 // over. The session keeps message.
 func (s *session) Send(message []byte) bool { return s.out.offer(ws.Msg{Head: message}) }
 
-// serve handles messages until the connection ends, and cleans up.
+// serve handles messages until the connection ends, and cleans up. Before it
+// waits with a stack that has grown for a message, and would not shrink again,
+// it goes on in a new goroutine.
 func (s *session) serve() {
 	for {
 		frame, err := s.conn.Read()
@@ -84,6 +86,10 @@ func (s *session) serve() {
 			break
 		}
 		s.take(frame)
+		if !s.conn.Ready() {
+			s.srv.tasks.Go("session", s.serve)
+			return
+		}
 	}
 	s.conn.CloseNow()
 	s.turn.Lock()

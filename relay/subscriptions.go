@@ -3,8 +3,6 @@ package relay
 import (
 	"slices"
 	"sync"
-
-	"moa/relay/hub"
 )
 
 // subscriptions are a connection's open REQs, and its COUNTs. It is the job that
@@ -129,10 +127,3 @@ func (b *subscriptions) step() (more bool) {
 
 // resume goes on after there was no room for a page.
 func (b *subscriptions) resume() { b.s.srv.queries.put(b) }
-
-// newSub is the live side of a REQ.
-func (s *session) newSub(id string, q *query) *hub.Sub {
-	sub := hub.NewSub(id, q.filters, s)
-	sub.Head = q.head
-	return sub
-}

@@ -15,7 +15,7 @@ func socket(t testing.TB, o *Options, plain bool) (*Conn, net.Conn) {
 		return pair(t, o, true)
 	}
 	server, client := net.Pipe()
-	c := newConn(server, o.withDefaults(), true, nil)
+	c := newConn(server, o.WithDefaults(), true, nil)
 	t.Cleanup(func() { c.CloseNow(); client.Close() })
 	return c, client
 }

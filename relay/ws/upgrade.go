@@ -15,7 +15,7 @@ import (
 // the Conn on a goroutine of its own and return from its handler: net/http's
 // buffers and stack are freed then. o may be shared; nil stands for defaults.
 func Upgrade(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
-	o = o.withDefaults()
+	o = o.WithDefaults()
 	up := ws.HTTPUpgrader{Timeout: o.WriteTimeout}
 	deflate := false
 	if o.Compression {

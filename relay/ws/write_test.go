@@ -26,7 +26,7 @@ func pair(t testing.TB, o *Options, deflate bool) (*Conn, *net.TCPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConn(server, o.withDefaults(), deflate, nil)
+	c := newConn(server, o.WithDefaults(), deflate, nil)
 	t.Cleanup(func() { c.CloseNow(); client.Close() })
 	return c, client.(*net.TCPConn)
 }

@@ -50,9 +50,9 @@ type Options struct {
 	Keeper *Keeper
 }
 
-// withDefaults returns o itself if nothing is left open in it, so that all
-// connections share one.
-func (o *Options) withDefaults() *Options {
+// WithDefaults returns Options that leave nothing open: o itself if it is so.
+// Connections share them, and each has its own if it was upgraded with others.
+func (o *Options) WithDefaults() *Options {
 	if o == nil {
 		o = new(Options)
 	}
