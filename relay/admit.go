@@ -8,15 +8,14 @@ import (
 	"moa/policy"
 )
 
-// admit holds the filters of a REQ or COUNT to the limits and asks the
-// policies about every one of them, a `limit:0` no less. False: it has answered
-// with CLOSED. The filters that it returns, in the same memory, are those to be
-// answered.
-func (s *session) admit(st *settings, id string, filters []*event.Filter, count bool) ([]*event.Filter, bool) {
+// admit holds the filters of a REQ, COUNT or NEG-OPEN to the limits and asks
+// the policies about every one of them, a `limit:0` no less. If it refuses, the
+// caller tells the client. The filters that it returns, in the same memory, are
+// those to be answered.
+func (s *session) admit(st *settings, id string, filters []*event.Filter, count bool) ([]*event.Filter, policy.Verdict) {
 	l := &st.cfg.Limits
 	if len(filters) > l.Filters {
-		s.closed(id, reason.Invalid, fmt.Sprintf("more than %d filters", l.Filters))
-		return nil, false
+		return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d filters", l.Filters))
 	}
 	ctx := background
 	if st.chain.WantsSubID() {
@@ -24,13 +23,11 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 	}
 	for i, f := range filters {
 		if values(f) > l.FilterValues {
-			s.closed(id, reason.Invalid, fmt.Sprintf("more than %d values in one filter", l.FilterValues))
-			return nil, false
+			return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d values in one filter", l.FilterValues))
 		}
 		f = st.chain.Rewrite(ctx, s, f)
 		if f.Search != "" { // and no policy has taken it out
-			s.closed(id, reason.Unsupported, "this relay does not search")
-			return nil, false
+			return nil, policy.Refuse(reason.Unsupported, "this relay does not search")
 		}
 		d := st.chain.Filter(ctx, s, f)
 		if d.Action == policy.Accept && count {
@@ -40,12 +37,11 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 			if d.Reason == reason.AuthRequired {
 				s.RequestAuth()
 			}
-			s.closed(id, d.Reason, d.Text)
-			return nil, false
+			return nil, d.Verdict
 		}
 		filters[i] = f
 	}
-	return filters, true
+	return filters, policy.Verdict{}
 }
 
 // values counts what the filter's lists hold together.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/nip77"
 )
 
 // Config is everything about a relay that is a plain value. DefaultConfig
@@ -30,6 +31,7 @@ type Config struct {
 
 	Info   Info
 	Limits Limits
+	Sync   Sync
 
 	Compression   bool // offer permessage-deflate (RFC 7692)
 	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
@@ -76,6 +78,17 @@ type Limits struct {
 	TicketBytes  int // waiting for the writer
 }
 
+// Sync is about reconciliation by negentropy (NIP-77). An event takes 41 bytes
+// of memory while it is part of one.
+type Sync struct {
+	Enabled     bool
+	Sessions    int           // open at once on one connection
+	Events      int           // of one session
+	TotalEvents int           // of all sessions together
+	FrameBytes  int           // of one answer, before it becomes hex; at most an eighth of Limits.OutboxBytes
+	Idle        time.Duration // without a message, until a session is ended
+}
+
 // DefaultConfig returns the configuration of a public relay on this machine.
 func DefaultConfig() Config {
 	return Config{
@@ -101,6 +114,14 @@ func DefaultConfig() Config {
 			OutboxBytes:      4 << 20,
 			TicketEvents:     4096,
 			TicketBytes:      32 << 20,
+		},
+		Sync: Sync{
+			Enabled:     true,
+			Sessions:    4,
+			Events:      1_000_000,
+			TotalEvents: 2_000_000,
+			FrameBytes:  250_000,
+			Idle:        time.Minute,
 		},
 		Compression:   true,
 		EOSEHints:     true,
@@ -138,7 +159,15 @@ func (c *Config) Validate() error {
 	if c.Limits.DefaultLimit > c.Limits.Limit {
 		fault("Limits.DefaultLimit: %d is more than Limits.Limit, %d", c.Limits.DefaultLimit, c.Limits.Limit)
 	}
-	for name, d := range map[string]time.Duration{"PingEvery": c.PingEvery, "WriteTimeout": c.WriteTimeout, "ShutdownGrace": c.ShutdownGrace} {
+	for _, l := range c.Sync.all() {
+		if l.value < l.least {
+			fault("Sync.%s: %d is less than %d", l.name, l.value, l.least)
+		}
+	}
+	if c.Sync.TotalEvents < c.Sync.Events {
+		fault("Sync.TotalEvents: %d is less than Sync.Events, %d", c.Sync.TotalEvents, c.Sync.Events)
+	}
+	for name, d := range map[string]time.Duration{"Sync.Idle": c.Sync.Idle, "PingEvery": c.PingEvery, "WriteTimeout": c.WriteTimeout, "ShutdownGrace": c.ShutdownGrace} {
 		if d <= 0 {
 			fault("%s: %v is not a positive time", name, d)
 		}
@@ -168,5 +197,14 @@ func (l *Limits) all() []limit {
 		{"OutboxBytes", l.OutboxBytes, 64 << 10},
 		{"TicketEvents", l.TicketEvents, 1},
 		{"TicketBytes", l.TicketBytes, 1},
+	}
+}
+
+func (s *Sync) all() []limit {
+	return []limit{
+		{"Sessions", s.Sessions, 1},
+		{"Events", s.Events, 1},
+		{"TotalEvents", s.TotalEvents, 1},
+		{"FrameBytes", s.FrameBytes, nip77.MinFrame},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/nips/wire"
+	"moa/policy"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -25,8 +26,9 @@ type counting struct {
 
 // count answers a COUNT.
 func (s *session) count(st *settings, id string, filters []*event.Filter) {
-	filters, ok := s.admit(st, id, filters, true)
-	if !ok {
+	filters, v := s.admit(st, id, filters, true)
+	if v.Action == policy.Reject {
+		s.closed(id, v.Reason, v.Text)
 		return
 	}
 	if s.subs == nil {

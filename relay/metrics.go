@@ -62,6 +62,13 @@ type metrics struct {
 	commits     prometheus.Histogram
 	commitSize  prometheus.Histogram
 	verifySize  prometheus.Histogram
+
+	syncs        prometheus.Gauge
+	syncEvents   prometheus.Gauge
+	syncReceived prometheus.Counter
+	syncSent     prometheus.Counter
+	syncErrors   prometheus.Counter
+	gathers      prometheus.Histogram
 }
 
 // newMetrics makes the metrics and registers them; a nil registry counts for
@@ -102,6 +109,13 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 		commits:     seconds("moa_commit_seconds", "One commit of the store."),
 		commitSize:  sizes("moa_commit_events", "Events of one commit."),
 		verifySize:  sizes("moa_verify_signatures", "Signatures of one batch."),
+
+		syncs:        gauge("moa_syncs", "Open reconciliations (NIP-77)."),
+		syncEvents:   gauge("moa_sync_events", "Events that are part of open reconciliations."),
+		syncReceived: counter("moa_sync_received_bytes_total", "Bytes of NEG-OPENs and NEG-MSGs received, before their hex."),
+		syncSent:     counter("moa_sync_sent_bytes_total", "Bytes of NEG-MSGs sent, before their hex."),
+		syncErrors:   counter("moa_sync_errors_total", "Reconciliations refused or ended with NEG-ERR."),
+		gathers:      seconds("moa_sync_gather_seconds", "From NEG-OPEN to its answer."),
 	}
 	for v := wire.Unknown; v <= wire.NegClose; v++ {
 		m.messages[v] = messages.WithLabelValues(v.String())
@@ -120,6 +134,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.subs, m.closed,
 		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize,
+		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),
 		figure("moa_tickets_bytes", "Bytes of the EVENTs waiting for the writer.", func() float64 { _, n := waiting(); return float64(n) }),
 	)

@@ -124,8 +124,9 @@ func (q *query) endLocked(r reason.Reason, text string) {
 func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	start := time.Now()
 	s.closeSub(id)
-	filters, ok := s.admit(st, id, filters, false)
-	if !ok {
+	filters, v := s.admit(st, id, filters, false)
+	if v.Action == policy.Reject {
+		s.closed(id, v.Reason, v.Text)
 		return
 	}
 	if s.subs == nil {

@@ -61,6 +61,7 @@ type Server struct {
 	ingest   *ingest
 	queries  *scheduler
 	counts   *scheduler
+	syncing  *reconciler
 	writers  writers
 	keeper   *ws.Keeper
 	index    hub.Index
@@ -103,6 +104,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		conns:   newConns(),
 		queries: newScheduler(),
 		counts:  newScheduler(),
+		syncing: newReconciler(),
 		writers: writers{most: runtime.GOMAXPROCS(0)},
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 	}
@@ -207,7 +209,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	for range max(1, runtime.GOMAXPROCS(0)/2) {
 		s.tasks.Go("count", s.counts.run)
+		s.tasks.Go("sync", s.syncing.workers.run)
 	}
+	s.tasks.Go("idle syncs", func() { s.syncing.sweep(background, s.syncIdle) })
 	s.tasks.Go("pings", func() { s.keeper.Run(background) })
 	s.tasks.Go("sweeper", func() { s.sweep(background) })
 	s.chains.start(background, &s.tasks, s.deps.Log)

@@ -9,7 +9,6 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/nip42"
-	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/relay/ws"
@@ -42,6 +41,7 @@ type session struct {
 	stopped bool
 	batch   *batch         // EVENTs read and not yet verified, nil if there are none
 	subs    *subscriptions // nil before the first REQ or COUNT
+	syncs   *syncs         // nil before the first NEG-OPEN
 	garbage int            // malformed messages in a row
 
 	mu         sync.Mutex // guards the following
@@ -95,8 +95,11 @@ func (s *session) serve() {
 	s.turn.Lock()
 	s.stopped = true
 	s.flush() // what was read before counts, though nobody waits for its OK
-	subs := s.subs
+	subs, syncs := s.subs, s.syncs
 	s.turn.Unlock()
+	if syncs != nil {
+		syncs.close()
+	}
 	if subs != nil {
 		subs.close()
 	}
@@ -149,8 +152,12 @@ func (s *session) message(frame []byte) {
 		s.closeSub(m.SubID)
 	case wire.Auth:
 		s.auth(st, m.Event)
-	case wire.NegOpen, wire.NegMsg:
-		s.Send(wire.AppendNegErr(nil, m.SubID, reason.Blocked, "negentropy is not enabled here", 0))
+	case wire.NegOpen:
+		s.negOpen(st, m.SubID, m.Filters, m.Neg)
+	case wire.NegMsg:
+		s.negMsg(st, m.SubID, m.Neg)
+	case wire.NegClose:
+		s.closeSync(m.SubID)
 	}
 }
 
@@ -165,8 +172,11 @@ func (s *session) malformed(err error) {
 		return
 	}
 	s.settle()
-	if e.Verb == wire.Req {
-		s.closeSub(e.SubID) // for a client, CLOSED ends what it has open by that id
+	switch e.Verb { // for a client, CLOSED or NEG-ERR ends what it has open by that id
+	case wire.Req:
+		s.closeSub(e.SubID)
+	case wire.NegOpen, wire.NegMsg:
+		s.closeSync(e.SubID)
 	}
 	s.Send(e.AppendAnswer(nil))
 }

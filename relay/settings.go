@@ -56,6 +56,9 @@ func document(cfg *Config, p policy.Limits) nip11.Document {
 	if cfg.EOSEHints {
 		nips = append(nips, 67)
 	}
+	if cfg.Sync.Enabled {
+		nips = append(nips, 77)
+	}
 	slices.Sort(nips)
 	i, l := &cfg.Info, &cfg.Limits
 	return nip11.Document{

@@ -35,6 +35,7 @@ func (s *Server) shutdown(stop context.CancelFunc) error {
 	s.ingest.close()
 	s.queries.close()
 	s.counts.close()
+	s.syncing.workers.close()
 	stop()
 
 	log.Info("shutdown: waiting for tasks", "running", s.tasks.String())

@@ -31,6 +31,7 @@ type Config struct {
 	Info    infoConfig       `toml:"info"`
 	Clients clientsConfig    `toml:"clients"`
 	Limits  limitsConfig     `toml:"limits"`
+	Sync    syncConfig       `toml:"sync"`
 	Store   storeConfig      `toml:"store"`
 	Metrics metricsConfig    `toml:"metrics"`
 	Log     logConfig        `toml:"log"`
@@ -74,6 +75,15 @@ type limitsConfig struct {
 	OutboxBytes      int `toml:"outbox_bytes" relay:"Limits.OutboxBytes"`
 	TicketEvents     int `toml:"ticket_events" relay:"Limits.TicketEvents"`
 	TicketBytes      int `toml:"ticket_bytes" relay:"Limits.TicketBytes"`
+}
+
+type syncConfig struct {
+	Enabled     bool     `toml:"enabled" relay:"Sync.Enabled"`
+	Sessions    int      `toml:"sessions" relay:"Sync.Sessions"`
+	Events      int      `toml:"events" relay:"Sync.Events"`
+	TotalEvents int      `toml:"total_events" relay:"Sync.TotalEvents"`
+	FrameBytes  int      `toml:"frame_bytes" relay:"Sync.FrameBytes"`
+	Idle        duration `toml:"idle" relay:"Sync.Idle"`
 }
 
 type storeConfig struct {
@@ -238,7 +248,7 @@ func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
 }
 
 // relayField finds the names of relay.Config's fields in a fault's text.
-var relayField = regexp.MustCompile(`\b(Limits|Info)\.\w+`)
+var relayField = regexp.MustCompile(`\b(Limits|Info|Sync)\.\w+`)
 
 // split undoes errors.Join.
 func split(err error) []error {

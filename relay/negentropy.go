@@ -1,0 +1,154 @@
+package relay
+
+import (
+	"encoding/hex"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/nip77"
+	"moa/nips/reason"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/relay/ws"
+	"moa/store"
+)
+
+// reconciliation is a NEG-OPEN (NIP-77). First the events of its filter are
+// gathered, page by page, by the sync workers; from then on it is the client's
+// turn, and the session's goroutine answers.
+type reconciliation struct {
+	// Fixed once made.
+	syncs *syncs
+	id    string
+	most  int // events
+	start time.Time
+
+	// Owned by the worker whose turn it is; nil once all is gathered.
+	scan    store.Scan
+	message []byte // of the NEG-OPEN
+
+	// set is the worker's, until ready; then it does not change.
+	set nip77.Set
+
+	// over is set under syncs.mu.
+	over atomic.Bool
+
+	// syncs.mu guards the following.
+	ready bool // all is gathered, and the NEG-OPEN answered
+	held  int  // events that count toward those of all
+	heard time.Time
+}
+
+// negOpen answers a NEG-OPEN. Whatever was open by that id ends first.
+func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text string) {
+	s.closeSync(id)
+	if !st.cfg.Sync.Enabled {
+		s.negErr(id, reason.Blocked, "negentropy is not enabled here", 0)
+		return
+	}
+	message, ok := s.negentropy(id, text)
+	if !ok {
+		return
+	}
+	if err := nip77.Check(message); err != nil {
+		s.negErr(id, reason.Invalid, err.Error(), 0)
+		return
+	}
+	filters, v := s.admit(st, id, filters, false)
+	if v.Action == policy.Reject {
+		s.negErr(id, v.Reason, v.Text, 0)
+		return
+	}
+	if s.syncs == nil {
+		s.syncs = &syncs{s: s}
+		s.srv.syncing.join(s.syncs)
+	}
+	if s.syncs.len() >= st.cfg.Sync.Sessions {
+		s.negErr(id, reason.RateLimited, fmt.Sprintf("more than %d syncs are open on this connection", st.cfg.Sync.Sessions), 0)
+		return
+	}
+	s.syncs.add(&reconciliation{
+		syncs: s.syncs, id: id, most: st.cfg.Sync.Events, start: time.Now(),
+		scan: s.everything(st, filters), message: message,
+	})
+}
+
+// everything begins to read all that the filters find, whatever the limits of a
+// REQ; a limit of their own holds.
+func (s *session) everything(st *settings, filters []*event.Filter) store.Scan {
+	upTo := s.srv.deps.Store.Last()
+	if upTo == 0 {
+		return empty{} // to the store, 0 is no bound
+	}
+	q := s.storeQuery(st, filters)
+	q.DefaultLimit, q.MaxLimit = 0, 0
+	q.UpTo, q.Bulk = upTo, true
+	return s.srv.deps.Store.Scan(q)
+}
+
+// negMsg answers a NEG-MSG.
+func (s *session) negMsg(st *settings, id, text string) {
+	var r *reconciliation
+	if s.syncs != nil {
+		r = s.syncs.find(id)
+	}
+	if r == nil {
+		s.negErr(id, reason.Closed, "no sync is open by this id, or it has taken too long", 0)
+		return
+	}
+	message, ok := s.negentropy(id, text)
+	if !ok {
+		return
+	}
+	if !s.syncs.hear(r) {
+		s.syncs.fail(r, reason.Invalid, "the message before is not answered yet", 0)
+		return
+	}
+	answer, err := r.set.Answer(message, s.frame(st))
+	if err != nil {
+		s.syncs.fail(r, reason.Invalid, err.Error(), 0)
+		return
+	}
+	s.syncs.answer(r, answer)
+}
+
+// negentropy reads the message in hex. False: it is none, and the
+// reconciliation of that id has ended.
+func (s *session) negentropy(id, text string) (message []byte, ok bool) {
+	message, err := hex.DecodeString(text)
+	if err != nil {
+		s.closeSync(id)
+		s.negErr(id, reason.Invalid, "the message is not hex", 0)
+		return nil, false
+	}
+	s.srv.met.syncReceived.Add(float64(len(message)))
+	return message, true
+}
+
+// frame bounds an answer: with its hex it takes no more than a quarter of the
+// outbox, and what the client answers to it fits into a message.
+func (s *session) frame(st *settings) nip77.Frame {
+	return nip77.Frame{
+		Bytes:        min(st.cfg.Sync.FrameBytes, s.srv.limits.OutboxBytes/8),
+		Fingerprints: st.cfg.Limits.MessageBytes / 2 / nip77.ClientShare,
+	}
+}
+
+// closeSync ends a reconciliation without a word (NIP-77).
+func (s *session) closeSync(id string) {
+	if s.syncs == nil {
+		return
+	}
+	if r := s.syncs.find(id); r != nil {
+		s.syncs.remove(r)
+	}
+}
+
+// negErr refuses a NEG-OPEN or NEG-MSG, or ends a reconciliation. most is how
+// many events would have been taken; 0 says nothing of it.
+func (s *session) negErr(id string, r reason.Reason, text string, most int) {
+	s.srv.met.syncErrors.Inc()
+	s.out.offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
+}
