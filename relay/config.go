@@ -32,6 +32,7 @@ type Config struct {
 	Info   Info
 	Limits Limits
 	Sync   Sync
+	Geo    Geo
 
 	Compression   bool // offer permessage-deflate (RFC 7692)
 	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
@@ -123,6 +124,7 @@ func DefaultConfig() Config {
 			FrameBytes:  250_000,
 			Idle:        time.Minute,
 		},
+		Geo:           defaultGeo(),
 		Compression:   true,
 		EOSEHints:     true,
 		PingEvery:     50 * time.Second,
@@ -172,7 +174,7 @@ func (c *Config) Validate() error {
 			fault("%s: %v is not a positive time", name, d)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.Geo.faults()...)...)
 }
 
 type limit struct {

@@ -153,6 +153,6 @@ func (s *session) late(t *ticket, early policy.Decision) {
 	case d.Action == policy.Shadow:
 		t.fate = fateShadowed
 	case d.Action == policy.RelayOnly || event.Ephemeral(t.e.Kind):
-		t.fate = fateRelayed
+		t.fate, t.recall = fateRelayed, d.Action != policy.RelayOnly
 	}
 }

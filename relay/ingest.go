@@ -233,7 +233,7 @@ func publications(batch []ticket) []publication {
 	out := make([]publication, 0, len(batch))
 	for i := range batch {
 		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
-			out = append(out, publication{t.s, t.chain, t.e, t.serial})
+			out = append(out, publication{t.s, t.chain, t.e, t.serial, t.recall})
 		}
 	}
 	return out

@@ -41,5 +41,13 @@ func (s *Server) publish(p publication) {
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
 		p.chain.Saved(p.s, p.e)
 	}
-	s.index.Publish(p.serial, p.e, &ws.Body{Raw: p.e.Raw})
+	body := &ws.Body{Raw: p.e.Raw}
+	if p.recall {
+		s.recall.publish(&s.index, p.e, body)
+		return
+	}
+	if p.serial != 0 {
+		s.recall.ring.Forget(p.e)
+	}
+	s.index.Publish(p.serial, p.e, body)
 }

@@ -147,9 +147,9 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), values: asked}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	s.subs.add(q)
-	s.srv.index.Add(q.sub) // from here on live events wait
+	kept := s.srv.recall.join(&s.srv.index, q.sub, filters) // from here on live events wait
 	upTo := s.srv.deps.Store.Last()
-	q.answer = &answer{filters, s.scan(st, filters, upTo), upTo, st.cfg.EOSEHints, start}
+	q.answer = &answer{filters, s.recalled(st, kept, filters, s.scan(st, filters, upTo)), upTo, st.cfg.EOSEHints, start}
 	s.subs.start(q)
 }
 

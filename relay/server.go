@@ -21,6 +21,7 @@ import (
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/relay/hub"
+	"moa/relay/replay"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -65,6 +66,7 @@ type Server struct {
 	writers  writers
 	keeper   *ws.Keeper
 	index    hub.Index
+	recall   recall
 	tasks    tasks
 
 	life       context.Context // ends what still reads or writes when the time for the shutdown is over
@@ -111,6 +113,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)
 	s.met = newMetrics(deps.Metrics, s.ingest.load)
+	s.recall.ring = replay.NewRing(deps.Now)
+	s.recall.register(deps.Metrics)
 	s.ingest.met = s.met
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	s.install(st)
@@ -120,6 +124,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 // install puts settings in force.
 func (s *Server) install(st *settings) {
 	s.settings.Store(st)
+	s.recall.ring.Configure(st.cfg.Geo.ring())
 	upgrade := ws.Options{
 		MaxMessage:   st.cfg.Limits.MessageBytes,
 		WriteTimeout: st.cfg.WriteTimeout,

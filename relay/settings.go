@@ -39,6 +39,7 @@ func newSettings(cfg Config, chain *policy.Chain) (*settings, error) {
 		st.ours = []relayurl.Location{here}
 	}
 	st.info = document(&cfg, chain.Limits())
+	st.info.Extra = map[string]any{"geo": describeGeo(&cfg.Geo, chain)}
 	doc, err := st.info.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)

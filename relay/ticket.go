@@ -21,6 +21,7 @@ type ticket struct {
 	fate  fate // "": the store decides
 
 	serial store.Serial // if fate is fateStored
+	recall bool         // if fate is fateRelayed: who comes late may see it
 
 	// What the OK says besides.
 	reason reason.Reason
@@ -63,6 +64,8 @@ func (t *ticket) decide(r store.Result) {
 		t.refuse(fateVanished, reason.Blocked, "its author has asked this relay to forget it")
 	case store.Expired:
 		t.refuse(fateExpired, reason.Invalid, "event expired")
+	case store.TooLarge:
+		t.refuse(fateInvalid, reason.Invalid, "more tags than this relay can index")
 	}
 }
 
@@ -91,4 +94,5 @@ type publication struct {
 	chain  *policy.Chain
 	e      *event.Event
 	serial store.Serial // 0: not stored
+	recall bool
 }

@@ -32,6 +32,7 @@ type Config struct {
 	Clients clientsConfig    `toml:"clients"`
 	Limits  limitsConfig     `toml:"limits"`
 	Sync    syncConfig       `toml:"sync"`
+	Geo     geoConfig        `toml:"geo"`
 	Store   storeConfig      `toml:"store"`
 	Metrics metricsConfig    `toml:"metrics"`
 	Log     logConfig        `toml:"log"`
@@ -84,6 +85,15 @@ type syncConfig struct {
 	TotalEvents int      `toml:"total_events" relay:"Sync.TotalEvents"`
 	FrameBytes  int      `toml:"frame_bytes" relay:"Sync.FrameBytes"`
 	Idle        duration `toml:"idle" relay:"Sync.Idle"`
+}
+
+type geoConfig struct {
+	Replay        duration `toml:"replay" relay:"Geo.Replay"`
+	ReplayKinds   []int `toml:"replay_kinds" relay:"Geo.ReplayKinds"`
+	ReplayPerCell int      `toml:"replay_per_cell" relay:"Geo.ReplayPerCell"`
+	ReplayEvents  int      `toml:"replay_events" relay:"Geo.ReplayEvents"`
+	ReplayBytes   int      `toml:"replay_bytes" relay:"Geo.ReplayBytes"`
+	HTTP          bool     `toml:"http" relay:"Geo.HTTP"`
 }
 
 type storeConfig struct {
@@ -248,7 +258,7 @@ func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
 }
 
 // relayField finds the names of relay.Config's fields in a fault's text.
-var relayField = regexp.MustCompile(`\b(Limits|Info|Sync)\.\w+`)
+var relayField = regexp.MustCompile(`\b(Limits|Info|Sync|Geo)\.\w+`)
 
 // split undoes errors.Join.
 func split(err error) []error {
