@@ -29,6 +29,7 @@ func app() *cli.Command {
 		Version: version().String(),
 		Commands: []*cli.Command{
 			serveCommand(),
+			initCommand(),
 			benchCommand(),
 			importCommand(),
 			exportCommand(),

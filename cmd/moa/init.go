@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/nips/nip19"
+	"moa/relay"
+)
+
+//go:embed recipes
+var recipes embed.FS
+
+// recipe is a kind of niche relay, whose configuration is in
+// recipes/<name>.toml. There, <pubkey> and <url> are what the flags say; without
+// them, url and the operator's pubkey are comments.
+type recipe struct {
+	name, usage string
+	owner       bool // it is somebody's, so --pubkey is needed
+	members     bool // it reads members.txt
+}
+
+var recipeList = []recipe{
+	{name: "public", usage: "everybody writes and reads"},
+	{name: "community", usage: "members write, everybody reads", members: true},
+	{name: "paid", usage: "who has paid writes, everybody reads", members: true},
+	{name: "personal", usage: "one person writes, everybody reads", owner: true},
+	{name: "inbox", usage: "everybody writes to one person, who reads", owner: true},
+	{name: "geo", usage: "what is from one place"},
+}
+
+// membersFile is the list that some recipes read.
+const membersFile = "members.txt"
+
+func initCommand() *cli.Command {
+	c := &cli.Command{
+		Name:  "init",
+		Usage: "write a commented configuration for a kind of relay",
+		Description: "Without --out it goes to standard output. What is there already is never\n" +
+			"overwritten. Try it before it bites with `moa policy test`.",
+	}
+	for _, r := range recipeList {
+		c.Commands = append(c.Commands, &cli.Command{
+			Name:  r.name,
+			Usage: r.usage,
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`"},
+				&cli.StringFlag{Name: "pubkey", Usage: "the operator's public `KEY`, npub or hex"},
+				&cli.StringFlag{Name: "url", Usage: "the relay's public `URL`, wss://…"},
+			},
+			Action: func(_ context.Context, cmd *cli.Command) error { return runInit(cmd, r) },
+		})
+	}
+	return c
+}
+
+func runInit(cmd *cli.Command, r recipe) error {
+	if cmd.NArg() > 0 {
+		return usagef("init %s takes no arguments, and got %q", r.name, cmd.Args().First())
+	}
+	text, err := r.fill(cmd.String("pubkey"), cmd.String("url"))
+	if err != nil {
+		return err
+	}
+	root, out := cmd.Root(), cmd.String("out")
+	if out == "" {
+		if _, err := fmt.Fprint(root.Writer, text); err != nil {
+			return err
+		}
+		if r.members {
+			fmt.Fprintf(root.ErrWriter, "It reads %s, which must lie beside the file: one public key a line.\n", membersFile)
+		}
+		return nil
+	}
+	if err := create(out, text); err != nil {
+		return err
+	}
+	fmt.Fprintf(root.ErrWriter, "Written: %s\n", out)
+	if r.members {
+		list := filepath.Join(filepath.Dir(out), membersFile)
+		head, err := recipes.ReadFile("recipes/" + membersFile)
+		if err != nil {
+			return err
+		}
+		switch err := create(list, string(head)+cmd.String("pubkey")+"\n"); {
+		case err == nil:
+			fmt.Fprintf(root.ErrWriter, "Written: %s, the list of members\n", list)
+		case !errors.Is(err, fs.ErrExist):
+			return err
+		}
+	}
+	fmt.Fprintf(root.ErrWriter, "Read it through, then: moa serve --config %s\n", out)
+	return nil
+}
+
+// fill returns the recipe's configuration.
+func (r recipe) fill(pubkey, url string) (string, error) {
+	text, err := recipes.ReadFile("recipes/" + r.name + ".toml")
+	if err != nil {
+		return "", err
+	}
+	if pubkey == "" && r.owner {
+		return "", usagef("%s is somebody's: say whose with --pubkey npub1…", r.name)
+	}
+	if pubkey != "" {
+		pk, err := nip19.ParsePubKey(pubkey)
+		if err != nil {
+			return "", usagef("--pubkey: %w", err)
+		}
+		pubkey = pk.String()
+	}
+	if url != "" {
+		cfg := relay.DefaultConfig()
+		cfg.URL = url
+		if err := cfg.Validate(); err != nil {
+			return "", usagef("--url: %w", err)
+		}
+	}
+	config := string(text)
+	if pubkey == "" {
+		config = strings.Replace(config, "\npubkey = \"<pubkey>\"", "\n# pubkey = \"64 hex digits\"", 1)
+	}
+	if url == "" {
+		config = strings.Replace(config, "\nurl = \"<url>\"", "\n# url = \"wss://relay.example.com\"", 1)
+	}
+	return strings.NewReplacer("<pubkey>", pubkey, `"<url>"`, strconv.Quote(url)).Replace(config), nil
+}
+
+// create writes a file that must not be there.
+func create(path, text string) (err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return usageError{fmt.Errorf("it is there already, and stays as it is: %w", err)}
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	_, err = f.WriteString(text)
+	return err
+}
