@@ -89,7 +89,7 @@ type syncConfig struct {
 
 type geoConfig struct {
 	Replay        duration `toml:"replay" relay:"Geo.Replay"`
-	ReplayKinds   []int `toml:"replay_kinds" relay:"Geo.ReplayKinds"`
+	ReplayKinds   []int    `toml:"replay_kinds" relay:"Geo.ReplayKinds"`
 	ReplayPerCell int      `toml:"replay_per_cell" relay:"Geo.ReplayPerCell"`
 	ReplayEvents  int      `toml:"replay_events" relay:"Geo.ReplayEvents"`
 	ReplayBytes   int      `toml:"replay_bytes" relay:"Geo.ReplayBytes"`
