@@ -64,6 +64,8 @@ func (t *ticket) decide(r store.Result) {
 		t.refuse(fateVanished, reason.Blocked, "its author has asked this relay to forget it")
 	case store.Expired:
 		t.refuse(fateExpired, reason.Invalid, "event expired")
+	case store.TooLarge:
+		t.refuse(fateInvalid, reason.Invalid, "more tags than this relay can index")
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	Deleted           // its author has deleted it, by id or by address, or its recipient has (NIP-09, NIP-59)
 	Vanished          // its author, or a gift wrap's recipient, has asked to vanish after it (NIP-62)
 	Expired           // its time has passed (NIP-40)
+	TooLarge          // it has more tags to index than the store takes at once: thousands
 )
 
 // Result is the fate of one event of a batch.

@@ -216,6 +216,8 @@ func (t *tally) count(o store.Outcome) {
 		t.reject("its author has vanished")
 	case store.Expired:
 		t.reject("expired")
+	case store.TooLarge:
+		t.reject("more tags than the store can index")
 	default:
 		t.reject("unknown outcome")
 	}

@@ -81,6 +81,7 @@ type Store struct {
 	serial store.Serial
 	failed bool // the last write did not succeed: memory may be behind the disk
 	marks  *marks
+	writes writes // of the writer at work
 
 	last    atomic.Uint64 // store.Serial
 	events  atomic.Int64

@@ -72,7 +72,7 @@ var errUnsynced = errors.New("the value log could not be synced")
 type writer struct {
 	s      *Store
 	txn    *badger.Txn // reads what is stored and what was written since
-	writes writes
+	writes *writes
 	bytes  int64 // upper bound of what Badger counts
 	serial store.Serial
 	began  bool // something was given to Badger to commit
@@ -91,10 +91,13 @@ type stored struct {
 }
 
 func (s *Store) newWriter() *writer {
-	return &writer{s: s, txn: s.versions.begin(true), serial: s.serial}
+	return &writer{s: s, txn: s.versions.begin(true), writes: &s.writes, serial: s.serial}
 }
 
-func (w *writer) close() { w.s.versions.finish(w.txn) }
+func (w *writer) close() {
+	w.s.versions.finish(w.txn)
+	w.writes.reset()
+}
 
 // room makes sure that so many more writes fit into the transaction, and
 // flushes what there is if need be.
@@ -108,8 +111,14 @@ func (w *writer) room(ops, bytes int64) error {
 // fits reports whether the transaction takes so many more writes of an event's
 // size and bytes of values, and flush's own.
 func (w *writer) fits(ops, bytes int64) bool {
+	return w.s.takes(int64(len(w.writes.list))+ops, w.bytes+bytes+ops*(maxKey+entryBytes))
+}
+
+// takes reports whether a transaction takes so many writes of so many bytes,
+// and flush's own.
+func (s *Store) takes(ops, bytes int64) bool {
 	const own = 4
-	return int64(len(w.writes.list))+ops+own < w.s.db.MaxBatchCount() && w.bytes+bytes+(ops+own)*(maxKey+entryBytes) < w.s.db.MaxBatchSize()
+	return ops+own < s.db.MaxBatchCount() && bytes+own*(maxKey+entryBytes) < s.db.MaxBatchSize()
 }
 
 const (
@@ -172,7 +181,7 @@ func (w *writer) flush() error {
 	s.publish(&w.change, slots, w.serial, events)
 	w.close()
 	w.txn = s.versions.begin(true)
-	w.writes, w.bytes, w.change = writes{}, 0, change{}
+	w.bytes, w.change = 0, change{}
 	return nil
 }
 
@@ -229,8 +238,11 @@ func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
 	if err != nil || o != 0 {
 		return store.Result{Outcome: o}, err
 	}
+	n := stored{makeTail(e, w.serial+1), makeValue(e)}
+	if ops := n.ops(); !w.s.takes(ops, int64(len(n.value))+ops*(maxKey+entryBytes)) {
+		return store.Result{Outcome: store.TooLarge}, nil
+	}
 	w.serial++
-	n := stored{makeTail(e, w.serial), makeValue(e)}
 	if a, ok := store.AddressOf(e); ok {
 		err = w.replace(addressKey(keyLatest, a), n)
 	} else if err = w.room(n.ops(), int64(len(n.value))); err == nil {

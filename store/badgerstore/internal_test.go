@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,26 @@ func TestHugeVersionsReplaceEachOther(t *testing.T) {
 	v := version(4)
 	mustCommit(t, s, storetest.Make(storetest.Key(1), event.KindDeletion, 9, "", event.Tag{"e", v.ID.String()}, event.Tag{"a", "10000:" + v.PubKey.String() + ":"}))
 	checkSound(t, s, 1)
+}
+
+// An event with more tags than a transaction takes harms nobody else in its batch.
+func TestEventOfTooManyTagsIsRefusedAlone(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	var tags []event.Tag
+	for i := range 40_000 {
+		tags = append(tags, event.Tag{"t", fmt.Sprint(i)})
+	}
+	batch := []*event.Event{note(1, 1), note(1, 2, tags...), storetest.Make(storetest.Key(1), 10000, 3, "", tags...), note(1, 4)}
+	results, err := s.Commit(t.Context(), 0, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []store.Result{{Outcome: store.Stored, Serial: 1}, {Outcome: store.TooLarge}, {Outcome: store.TooLarge}, {Outcome: store.Stored, Serial: 2}}
+	if !slices.Equal(results, want) {
+		t.Fatalf("%v, want %v", results, want)
+	}
+	checkSound(t, s, 2)
 }
 
 // What a filter says of a stored value is what it says of the event.

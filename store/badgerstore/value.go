@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -75,13 +76,23 @@ func makeValue(e *event.Event) value {
 
 // appendEntries appends an entry for each different value of a one-letter tag.
 func appendEntries(v []byte, tags []event.Tag) []byte {
-	seen := make(map[string]struct{}, len(tags))
+	first := len(v)
+	var seen map[string]struct{} // once there are many
+	if len(tags) > fewTags {
+		seen = make(map[string]struct{}, len(tags))
+	}
 	for _, t := range tags {
 		if len(t) < 2 || len(t[0]) != 1 || !letter(t[0][0]) {
 			continue
 		}
 		start := len(v)
 		v = appendEntry(v, t[0][0], t[1])
+		if seen == nil {
+			if hasEntry(v[first:start], v[start:]) {
+				v = v[:start]
+			}
+			continue
+		}
 		if _, ok := seen[string(v[start:])]; ok {
 			v = v[:start]
 			continue
@@ -89,6 +100,19 @@ func appendEntries(v []byte, tags []event.Tag) []byte {
 		seen[string(v[start:])] = struct{}{}
 	}
 	return v
+}
+
+// fewTags are compared with each other, without a map.
+const fewTags = 16
+
+// hasEntry reports whether entry is among entries.
+func hasEntry(entries, entry []byte) bool {
+	for b := entries; len(b) > 1; b = b[entrySize(b):] {
+		if bytes.HasPrefix(b, entry) {
+			return true
+		}
+	}
+	return false
 }
 
 func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
