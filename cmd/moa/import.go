@@ -130,6 +130,10 @@ func oneFile(cmd *cli.Command) (string, error) {
 	return "", usagef("one file at a time")
 }
 
+// importCacheMiB is what the store of an import may use at least. With it
+// Badger writes the largest tables at once, and merges them less often.
+const importCacheMiB = 320
+
 // target readies the store, or the relay that --relay names. end ends what that
 // began.
 func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), err error) {
@@ -152,6 +156,7 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 			return nil, err
 		}
 	}
+	cfg.Store.CacheMiB = max(cfg.Store.CacheMiB, importCacheMiB)
 	st, err := openStore(&cfg, nil, nil)
 	if err != nil {
 		return nil, err
