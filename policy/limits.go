@@ -8,6 +8,7 @@ type Limits struct {
 	EventTags        int           // most tags an event may have
 	ContentLength    int           // most Unicode characters of content
 	MinPoW           int           // bits asked of every event (NIP-13)
+	PoW              bool          // some events, or all, may need proof of work
 	AuthRequired     bool          // before anything else
 	RestrictedWrites bool          // not everybody may write everything
 	OldestCreatedAt  time.Duration // how far back created_at may lie, for every kind
@@ -21,6 +22,7 @@ func (l *Limits) merge(m Limits) {
 	l.OldestCreatedAt = stricter(l.OldestCreatedAt, m.OldestCreatedAt)
 	l.NewestCreatedAt = stricter(l.NewestCreatedAt, m.NewestCreatedAt)
 	l.MinPoW = max(l.MinPoW, m.MinPoW)
+	l.PoW = l.PoW || m.PoW
 	l.AuthRequired = l.AuthRequired || m.AuthRequired
 	l.RestrictedWrites = l.RestrictedWrites || m.RestrictedWrites
 }
@@ -34,12 +36,17 @@ func stricter[T int | time.Duration](a, b T) T {
 }
 
 // Limits sums up what the enforced policies announce that concern everybody:
-// the strictest of each.
+// the strictest of each. That some may need proof of work is said in any case.
 func (c *Chain) Limits() Limits {
 	var sum Limits
 	for _, n := range c.Links() {
-		if a, ok := n.Policy.(Announcer); ok && n.Mode == Enforce && n.Only == nil && n.Unless == nil {
+		a, ok := n.Policy.(Announcer)
+		switch {
+		case !ok || n.Mode != Enforce:
+		case n.Only == nil && n.Unless == nil:
 			sum.merge(a.Limits())
+		default:
+			sum.PoW = sum.PoW || a.Limits().PoW
 		}
 	}
 	return sum

@@ -51,7 +51,7 @@ func newSettings(cfg Config, chain *policy.Chain) (*settings, error) {
 // document says what the relay and its policies hold clients to (NIP-11).
 func document(cfg *Config, p policy.Limits) nip11.Document {
 	nips := slices.Clone(supportedNIPs)
-	if p.MinPoW > 0 {
+	if p.PoW || p.MinPoW > 0 {
 		nips = append(nips, 13)
 	}
 	if cfg.EOSEHints {

@@ -104,6 +104,26 @@ func TestCreatedAtWindowSparesGiftWraps(t *testing.T) {
 	}
 }
 
+func TestProofOfWorkIsAnnounced(t *testing.T) {
+	for config, want := range map[string]policy.Limits{
+		"use='pow'\nbits=9":                                {PoW: true, MinPoW: 9},
+		"use='pow'\nkinds='1'":                             {PoW: true},
+		"use='pow'\nunless={pubkeys=['" + key(bob) + "']}": {PoW: true},
+		"use='pow'\nmode='observe'":                        {},
+		"use='spam'":                                       {PoW: true},
+		"use='rate'\nwork_beyond=8":                        {PoW: true},
+		"use='rate'":                                       {},
+	} {
+		chain, faults := build(t, "[[policy]]\n"+config)
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		if got := chain.Limits(); got != want {
+			t.Errorf("%s: announced %+v", config, got)
+		}
+	}
+}
+
 func TestAuth(t *testing.T) {
 	asAlice := &policytest.Client{Keys: []event.PubKey{alice}}
 	note := event.Event{Kind: 1, PubKey: alice}

@@ -51,7 +51,7 @@ func demandWork(e *event.Event, bits int, commitment bool) policy.Verdict {
 
 func (p *pow) Limits() policy.Limits {
 	if len(p.Kinds) > 0 || p.ExemptAuthed {
-		return policy.Limits{}
+		return policy.Limits{PoW: true}
 	}
-	return policy.Limits{MinPoW: p.Bits}
+	return policy.Limits{PoW: true, MinPoW: p.Bits}
 }

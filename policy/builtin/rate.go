@@ -113,6 +113,8 @@ func newRate(env *policy.Env, cfg rateConfig, bad *faults) policy.Policy {
 
 func (r *rate) remembers() {}
 
+func (r *rate) Limits() policy.Limits { return policy.Limits{PoW: r.WorkBeyond > 0} }
+
 func (r *rate) Event(_ context.Context, c policy.Client, e *event.Event) policy.Verdict {
 	if len(r.Kinds) > 0 && !r.Kinds.Has(e.Kind) {
 		return policy.Verdict{}

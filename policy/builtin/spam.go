@@ -205,6 +205,8 @@ func (p *spam) Run(ctx context.Context) error {
 	return p.people.Run(ctx)
 }
 
+func (p *spam) Limits() policy.Limits { return policy.Limits{PoW: true} }
+
 // suspicion is what speaks against an event.
 type suspicion struct {
 	isNew, burst    bool
