@@ -11,13 +11,15 @@ import (
 )
 
 // ServeHTTP is the relay's one endpoint, "/", and what belongs to it: health,
-// metrics and nodeinfo. It works while Run does.
+// metrics, nodeinfo and what is asked about places. It works while Run does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":
 		s.serveRoot(w, r)
 	case "/.well-known/nodeinfo", "/nodeinfo/2.1":
 		s.serveNodeinfo(w, r)
+	case geoEventsPath, geoCellsPath:
+		s.serveGeo(w, r)
 	case "/healthz", "/readyz":
 		s.serveHealth(w, r)
 	case "/metrics":

@@ -67,6 +67,7 @@ type Server struct {
 	keeper   *ws.Keeper
 	index    hub.Index
 	recall   recall
+	geoSlots chan struct{} // of what is asked about places over HTTP. Full: it is refused
 	tasks    tasks
 
 	life       context.Context // ends what still reads or writes when the time for the shutdown is over
@@ -109,6 +110,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		syncing: newReconciler(),
 		writers: writers{most: runtime.GOMAXPROCS(0)},
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
+
+		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)

@@ -199,6 +199,9 @@ func (r *Ring) Sweep() {
 // Forget does what a deletion (NIP-09) or a request to vanish (NIP-62) that
 // holds asks for.
 func (r *Ring) Forget(by *event.Event) {
+	if by.Kind != event.KindDeletion && by.Kind != event.KindVanish {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch by.Kind {

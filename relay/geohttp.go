@@ -1,0 +1,155 @@
+package relay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"moa/nips/event"
+	"moa/policy"
+	"moa/store"
+)
+
+// The paths of what is asked about places.
+const (
+	geoEventsPath = "/geo/events"
+	geoCellsPath  = "/geo/cells"
+)
+
+// Bounds of one answer, and of all that are made at once.
+const (
+	maxGeoRequests = 4
+	maxGeoPages    = 64 // of onePage.Work each
+	maxGeoBytes    = 4 << 20
+	maxGeoTime     = 5 * time.Second
+)
+
+// serveGeo answers what is asked about places (relay/docs/geo.md): who asks
+// sees what a client does that has not authenticated.
+func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
+	st := s.settings.Load()
+	if !st.cfg.Geo.HTTP || isUpgrade(r) {
+		s.serveOther(w, r)
+		return
+	}
+	allowAll(w.Header())
+	w.Header().Set("Cache-Control", "private, max-age=30")
+	switch r.Method {
+	case http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case http.MethodGet, http.MethodHead:
+	default:
+		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		geoError(w, http.StatusMethodNotAllowed, "method not allowed")
+		return
+	}
+	q, err := parseGeoQuery(r.URL.Path, r.URL.Query(), s.deps.Now())
+	if err != nil {
+		geoError(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	select {
+	case s.geoSlots <- struct{}{}:
+	default:
+		w.Header().Set("Retry-After", "1")
+		geoError(w, http.StatusServiceUnavailable, "too many are asking, try again")
+		return
+	}
+	body, status, err := s.answerGeo(st, r, q)
+	<-s.geoSlots
+	if err != nil {
+		geoError(w, status, err.Error())
+		return
+	}
+	if http.NewResponseController(w).SetWriteDeadline(time.Now().Add(st.cfg.WriteTimeout)) != nil {
+		return
+	}
+	send(w, r, "application/json", body)
+}
+
+// geoError answers with a JSON object.
+func geoError(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	body, _ := json.Marshal(map[string]string{"error": text}) // cannot fail: text is a string
+	w.Write(body)
+}
+
+// answerGeo asks on behalf of a client that comes, asks once and goes.
+func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []byte, status int, err error) {
+	from := originOf(r, st.cfg.TrustedProxies)
+	if why := s.conns.reserve(from.ip, &st.cfg.Limits); why != "" {
+		return nil, http.StatusServiceUnavailable, errors.New("too many connections")
+	}
+	defer s.conns.release(from.ip)
+	c := s.newSession(st, from)
+	defer c.out.close()
+	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
+		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)
+	}
+	defer st.chain.Disconnect(c)
+	filters, v := c.admit(st, "geo", []*event.Filter{q.filter}, false)
+	if v.Action == policy.Reject {
+		return nil, statusOf(v.Reason), errors.New(string(v.Reason) + ": " + v.Text)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), maxGeoTime)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	body, err = q.answer(func(found func(*store.Record) error) (bool, error) {
+		return c.readPlaces(ctx, st, filters, q.inside, found)
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			s.deps.Log.Error("stored events cannot be read", "err", err)
+		}
+		return nil, http.StatusServiceUnavailable, errors.New("the relay cannot read its store at the moment, try again later")
+	}
+	return body, http.StatusOK, nil
+}
+
+var errGeoBytes = errors.New("relay: the answer is large enough")
+
+// readPlaces finds the events that are inside, newest first, and reports whether
+// that is all there is.
+func (s *session) readPlaces(ctx context.Context, st *settings, filters []*event.Filter, inside func(*event.Event) bool, found func(*store.Record) error) (whole bool, err error) {
+	kept := s.srv.recall.ring.Find(filters, s.srv.recall.ring.Last())
+	kept = slices.DeleteFunc(kept, func(e *event.Event) bool { return !inside(e) })
+	stored := store.Scan(empty{})
+	if upTo := s.srv.deps.Store.Last(); upTo > 0 {
+		q := s.storeQuery(st, filters)
+		q.UpTo = upTo
+		seen := q.Visible
+		q.Visible = func(r *store.Record) bool {
+			if seen != nil && !seen(r) {
+				return false
+			}
+			e, err := r.Event()
+			return err == nil && inside(e)
+		}
+		stored = s.srv.deps.Store.Scan(q)
+	}
+	scan := s.recalled(st, kept, filters, stored)
+	bytes := 0
+	for range maxGeoPages {
+		p, err := scan.Next(ctx, onePage, func(r *store.Record) error {
+			if bytes += len(r.Raw); bytes > maxGeoBytes {
+				return errGeoBytes
+			}
+			return found(r)
+		})
+		switch {
+		case errors.Is(err, errGeoBytes):
+			return false, nil
+		case err != nil:
+			return false, err
+		case p.Done:
+			return p.All, nil
+		}
+	}
+	return false, nil
+}
