@@ -166,7 +166,12 @@ func (w *writer) flush() error {
 		}
 		w.began = true
 		var preparing sync.WaitGroup
-		preparing.Go(func() { slots = s.hot.prepare(w.added) })
+		prepare := func() { slots = s.hot.prepare(w.added) }
+		if len(w.writes.list) > fewWrites {
+			preparing.Go(prepare)
+		} else {
+			prepare() // to wake another core costs more
+		}
 		version := s.versions.next()
 		err := w.writes.commit(s.db, w.txn, version)
 		s.versions.committed(version) // a part may be stored after an error, too
