@@ -108,7 +108,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		queries: newScheduler(),
 		counts:  newScheduler(),
 		syncing: newReconciler(),
-		writers: writers{most: runtime.GOMAXPROCS(0)},
+		writers: writers{most: max(1, runtime.GOMAXPROCS(0)-1)}, // one core is for what brings more
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
