@@ -283,3 +283,40 @@ func TestPoliciesAreForSomePeople(t *testing.T) {
 		t.Errorf("delivery to alice asked %v", asked)
 	}
 }
+
+// says is a policy with one answer.
+type says struct{ policy.Verdict }
+
+func (s says) Event(context.Context, policy.Client, *event.Event) policy.Verdict { return s.Verdict }
+
+// lateSays gives it once the signature holds.
+type lateSays struct{ says }
+
+func (lateSays) AfterSignature() {}
+
+// What Explain calls the decision is what the chain decides.
+func TestExplainDecidesAsTheChainDoes(t *testing.T) {
+	var all []policy.Named
+	for _, action := range []policy.Action{policy.Accept, policy.Reject, policy.Shadow, policy.RelayOnly} {
+		for _, mode := range []policy.Mode{policy.Enforce, policy.Observe} {
+			s := says{policy.Verdict{Action: action}}
+			all = append(all, policy.Named{Mode: mode, Policy: s}, policy.Named{Mode: mode, Policy: lateSays{s}})
+		}
+	}
+	client, e := &policytest.Client{}, policytest.Event(event.Event{Kind: 1})
+	for _, a := range all {
+		for _, b := range all {
+			for _, c := range all {
+				a.Name, b.Name, c.Name = "a", "b", "c"
+				chain := policy.NewChain(nil, a, b, c)
+				want := chain.Early(ctx, client, e)
+				if want.Action == policy.Accept || want.Action == policy.RelayOnly {
+					want = chain.Late(ctx, client, e, want)
+				}
+				if _, got := chain.Explain(ctx, client, e); got != want {
+					t.Fatalf("%+v %+v %+v: %+v, want %+v", a, b, c, got, want)
+				}
+			}
+		}
+	}
+}

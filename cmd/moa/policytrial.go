@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -95,8 +96,7 @@ func (t *trial) run(ctx context.Context, stderr io.Writer, f func(context.Contex
 	cancel()
 	err := f(ctx)
 	stop()
-	<-ended
-	return err
+	return errors.Join(err, <-ended)
 }
 
 // client is who sends the event, and sets the clock to the time when.
