@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -233,6 +235,14 @@ func TestRecipeGeo(t *testing.T) {
 	}
 	if got := late.Query(t, fmt.Sprintf(`{"kinds":[20000],"since":%d,"limit":200,"#g":["test"]}`, hour)); len(got) != 0 {
 		t.Errorf("%d messages from elsewhere are kept", len(got))
+	}
+	res, err := http.Get("http" + strings.TrimPrefix(s.URL, "ws") + "/geo/events?near=52.52,13.4&km=30")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusOK || !strings.Contains(string(text), `"content":"here"`) {
+		t.Errorf("a map gets %s, %.200s", res.Status, text)
 	}
 }
 
