@@ -170,6 +170,9 @@ func fetch(ctx context.Context, url string, f event.Filter, emit func(raw []byte
 				continue
 			}
 			fresh++
+			if event.Ephemeral(e.Kind) {
+				continue // a relay may show those of the last minutes; none is to be kept
+			}
 			wanted--
 			if err := emit(e.Raw); err != nil {
 				return err
