@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/geohash"
 )
 
 // fixture is a Ring with a clock of its own.
@@ -209,5 +210,24 @@ func TestFindAgreesWithAWalk(t *testing.T) {
 		if n, b := x.Size(); n > 40 || b != bytes || n != len(x.ids) || cells != 0 {
 			t.Fatalf("%d events, %d ids, %d bytes of %d, %d cells too many", n, len(x.ids), b, bytes, cells)
 		}
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	x := newFixture(Config{TTL: time.Hour, Kinds: []uint16{20000, 20001}, PerCell: 200, Events: 20_000, Bytes: 1 << 30})
+	for i := range 20_000 {
+		hash := "u33dc" + string(geohash.Alphabet[i%32]) + string(geohash.Alphabet[i/32%32])
+		x.Add(x.event(20000, time.Duration(i%3000)*time.Second, event.Tag{"g", hash}))
+	}
+	for name, text := range map[string]string{"cell": `{"kinds":[20000,20001],"#g":["u33dc11"],"since":1,"limit":200}`, "region": `{"#g":["u33dc1*"],"limit":200}`} {
+		f := ask(b, text)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if len(x.Find(f, x.Last())) == 0 {
+					b.Fatal("nothing")
+				}
+			}
+		})
 	}
 }
