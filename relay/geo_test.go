@@ -43,11 +43,6 @@ func chat(t *testing.T, k relaytest.Key, cell, text string) *event.Event {
 	return k.Sign(t, event.Event{Kind: 20000, Content: text, Tags: tags([]string{"g", cell}, []string{"n", "nick"}, []string{"nonce", "00000000000000ab", "8"})})
 }
 
-func presence(t *testing.T, k relaytest.Key, cell string) *event.Event {
-	t.Helper()
-	return k.Sign(t, event.Event{Kind: 20001, Tags: tags([]string{"g", cell})})
-}
-
 // joining is what BitChat asks when it enters a cell.
 func joining(cell string) string {
 	return fmt.Sprintf(`{"kinds":[20000,20001],"since":%d,"limit":200,"#g":[%q]}`, time.Now().Unix()-3600, cell)

@@ -202,13 +202,13 @@ func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
 	}
 	r.held += n
 	b.s.srv.met.syncEvents.Add(float64(n))
-	switch {
-	case err == nil:
+	switch err {
+	case nil:
 		r.ready, r.heard = done, time.Now()
 		return done
-	case err == errTooMany:
+	case errTooMany:
 		b.failLocked(r, reason.Blocked, "the filter finds too many events to sync at once, narrow it", r.most)
-	case err == errNoRoom:
+	case errNoRoom:
 		b.failLocked(r, reason.RateLimited, "too many events are being synced on this relay, try again later or narrow the filter", 0)
 	default:
 		if !errors.Is(err, context.Canceled) {
