@@ -13,9 +13,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/btcsuite/btcd/btcec/v2/schnorr"
-
 	"moa/nips/event"
+	"moa/nips/sig"
 )
 
 // Window is how far the event's created_at may be from now, either way.
@@ -97,13 +96,16 @@ func bareHost(u *url.URL) string {
 	return u.Host
 }
 
+// signed checks by the reference: management calls are few. It refuses an s
+// that is not below the curve's order, which btcec alone would reduce.
 func signed(e *event.Event) bool {
-	pk, err := schnorr.ParsePubKey(e.PubKey[:])
+	v, err := sig.New(sig.Btcec)
 	if err != nil {
 		return false
 	}
-	s, err := schnorr.ParseSignature(e.Sig[:])
-	return err == nil && s.Verify(e.ID[:], pk)
+	var verdict [1]bool
+	v.Verify([]sig.Record{{PubKey: e.PubKey, Msg: e.ID, Sig: e.Sig}}, verdict[:])
+	return verdict[0]
 }
 
 // maxSeen bounds how many events a Seen remembers.
