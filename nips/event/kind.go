@@ -2,30 +2,28 @@ package event
 
 // Kinds that a relay treats in a way of their own.
 const (
-	KindMetadata        = 0     // NIP-01
-	KindNote            = 1     // NIP-10
-	KindFollows         = 3     // NIP-02
-	KindDM              = 4     // NIP-04, unrecommended
-	KindDeletion        = 5     // NIP-09
-	KindRepost          = 6     // NIP-18
-	KindReaction        = 7     // NIP-25
-	KindSeal            = 13    // NIP-59
-	KindChat            = 14    // NIP-17, never published bare
-	KindFile            = 15    // NIP-17, never published bare
-	KindGenericRepost   = 16    // NIP-18
-	KindVanish          = 62    // NIP-62
-	KindGiftWrap        = 1059  // NIP-59
-	KindDrop            = 1060  // a wrap that is handed on
-	KindReport          = 1984  // NIP-56
-	KindZapReceipt      = 9735  // NIP-57
-	KindRelayList       = 10002 // NIP-65
-	KindInboxRelays     = 10050 // NIP-17
-	KindGeoChat         = 20000 // BitChat, a message in a geohash cell
-	KindGeoPresence     = 20001 // BitChat, presence in a geohash cell
-	KindEphemeralWrap   = 21059 // NIP-59
-	KindAuth            = 22242 // NIP-42
-	KindHTTPAuth        = 27235 // NIP-98
-	KindRelayMonitoring = 30166 // NIP-66
+	KindMetadata      = 0     // NIP-01
+	KindNote          = 1     // NIP-10
+	KindFollows       = 3     // NIP-02
+	KindDM            = 4     // NIP-04, unrecommended
+	KindDeletion      = 5     // NIP-09
+	KindRepost        = 6     // NIP-18
+	KindReaction      = 7     // NIP-25
+	KindSeal          = 13    // NIP-59
+	KindChat          = 14    // NIP-17, never published bare
+	KindFile          = 15    // NIP-17, never published bare
+	KindGenericRepost = 16    // NIP-18
+	KindVanish        = 62    // NIP-62
+	KindGiftWrap      = 1059  // NIP-59
+	KindDrop          = 1060  // a wrap that is handed on
+	KindReport        = 1984  // NIP-56
+	KindZapReceipt    = 9735  // NIP-57
+	KindRelayList     = 10002 // NIP-65
+	KindGeoChat       = 20000 // BitChat, a message in a geohash cell
+	KindGeoPresence   = 20001 // BitChat, presence in a geohash cell
+	KindEphemeralWrap = 21059 // NIP-59
+	KindAuth          = 22242 // NIP-42
+	KindHTTPAuth      = 27235 // NIP-98
 )
 
 // Replaceable reports a kind of which only the latest event of an author
