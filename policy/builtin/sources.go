@@ -12,25 +12,25 @@ import (
 	"moa/nips/event"
 	"moa/policy"
 	"moa/policy/internal/conf"
+	"moa/policy/internal/files"
 )
 
 // maxList bounds a list from a file or the web, in bytes: about a million keys.
 const maxList = 72 << 20
 
-// fileSource reads a file when its time or size has changed.
+// fileSource reads a file when it has changed.
 func fileSource(path string) *source {
-	var modified time.Time
-	var size int64 = -1
+	var last files.Version
 	read := func(context.Context) ([]event.PubKey, bool, error) {
-		info, err := os.Stat(path)
+		now, err := files.Look(path)
 		if err != nil {
 			return nil, false, err
 		}
-		if info.ModTime().Equal(modified) && info.Size() == size {
+		if now.Same(last) {
 			return nil, true, nil
 		}
-		if info.Size() > maxList {
-			return nil, false, fmt.Errorf("%s has %d bytes, more than %d", path, info.Size(), maxList)
+		if now.Size() > maxList {
+			return nil, false, fmt.Errorf("%s has %d bytes, more than %d", path, now.Size(), maxList)
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -40,7 +40,7 @@ func fileSource(path string) *source {
 		if err != nil {
 			return nil, false, err
 		}
-		modified, size = info.ModTime(), info.Size()
+		last = now
 		return keys, false, nil
 	}
 	return &source{name: path, every: fileInterval, read: read}

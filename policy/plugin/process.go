@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 	"time"
+
+	"moa/policy/internal/files"
 )
 
 const (
@@ -43,7 +44,7 @@ func runProcess(ctx context.Context, p *Policy) error {
 		fault:   make(chan error, 1),
 		pending: map[string][]*request{},
 	}
-	modified := p.modified()
+	started := p.program()
 	c, err := p.start()
 	if err != nil {
 		return err
@@ -53,7 +54,7 @@ func runProcess(ctx context.Context, p *Policy) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	wg.Go(func() { s.write(ctx, c.stdin) })
-	wg.Go(func() { s.watch(ctx, modified) })
+	wg.Go(func() { s.watch(ctx, started) })
 	talking.Go(func() { s.end(s.read(c.stdout)) })
 	talking.Go(func() { s.log(c.stderr) })
 
@@ -98,26 +99,23 @@ func (s *process) end(why error) {
 	}
 }
 
-// modified returns when the program's file changed; zero if there is none.
-func (p *Policy) modified() time.Time {
+// program returns the version of the program's file; zero if there is none.
+func (p *Policy) program() files.Version {
 	if !p.isPath() {
-		return time.Time{}
+		return files.Version{}
 	}
-	info, err := os.Stat(p.cfg.Command)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
+	v, _ := files.Look(p.cfg.Command) // a file that is gone is waited for
+	return v
 }
 
-func (s *process) watch(ctx context.Context, modified time.Time) {
+func (s *process) watch(ctx context.Context, started files.Version) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(watchEvery):
 		}
-		if now := s.p.modified(); !now.IsZero() && !now.Equal(modified) {
+		if now := s.p.program(); now != (files.Version{}) && !now.Same(started) {
 			s.end(errChanged)
 			return
 		}
