@@ -44,6 +44,13 @@ func TestNIP01SubscriptionIDs(t *testing.T) {
 		c.Say(t, "%s", `["CLOSE","`+id+`"]`)
 	}
 	c.Closed(t, strings.Repeat("a", 65), "invalid: ", `["REQ","`+strings.Repeat("a", 65)+`",{}]`)
+	c.Closed(t, strings.Repeat("a", 256), "invalid: ", `["REQ","`+strings.Repeat("a", 256)+`",{}]`)
+	for _, verb := range []string{"REQ", "COUNT", "CLOSE", "NEG-OPEN", "NEG-MSG", "NEG-CLOSE"} {
+		c.Say(t, "%s", `["`+verb+`","`+strings.Repeat("a", 400_000)+`",{},"61"]`)
+		if heard := c.Next(t); !strings.HasPrefix(heard, `["NOTICE","invalid: `) || len(heard) > 200 {
+			t.Errorf("NIP01.20: %s by an endless id is answered with %d bytes: %.100s", verb, len(heard), heard)
+		}
+	}
 	c.Say(t, `["REQ","",{}]`)
 	c.Hear(t, wire.Notice)
 	c.Say(t, `["REQ",7,{}]`)

@@ -79,8 +79,11 @@ func (p *parser) subID() error {
 	if err != nil {
 		return err
 	}
-	p.msg.SubID = id
-	if n := utf8.RuneCountInString(id); n == 0 || n > MaxSubID {
+	n := utf8.RuneCountInString(id)
+	if n <= maxEcho {
+		p.msg.SubID = id
+	}
+	if n == 0 || n > MaxSubID {
 		return fmt.Errorf("a subscription id has 1 to %d characters", MaxSubID)
 	}
 	return nil

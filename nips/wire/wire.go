@@ -50,6 +50,12 @@ const (
 	MaxFilters = 256 // in one message: a filter takes far more memory than its two bytes {}
 )
 
+// maxEcho is the longest subscription id, in characters, that an answer
+// repeats. Other relays take ids of that length, so a client that sends one of
+// them by mistake can still tell which REQ was refused; a longer one is nothing
+// but a way to have a relay send what it was sent.
+const maxEcho = 256
+
 // Message is what a client says.
 type Message struct {
 	Verb    Verb

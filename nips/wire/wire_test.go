@@ -78,6 +78,9 @@ func TestEveryFrameIsAnsweredByWhatItsSenderUnderstands(t *testing.T) {
 		{"NIP01.42 huge number", `["REQ","a",{"limit":1e999}]`, `["CLOSED","a","invalid: `},
 		{"NIP01.42 depth bomb in REQ", `["REQ","a",` + deep, `["CLOSED","a","invalid: `},
 		{"NIP01.42 depth bomb in a filter", `["REQ","a",{"x":` + deep, `["CLOSED","a","invalid: `},
+		{"NIP01.20 id of 256", `["REQ","` + strings.Repeat("é", 256) + `",{}]`, `["CLOSED","` + strings.Repeat("é", 256) + `","invalid: `},
+		{"NIP01.20 id of 257 is not repeated", `["REQ","` + strings.Repeat("é", 257) + `",{}]`, `["NOTICE","invalid: a subscription id`},
+		{"NIP77.1 nor that of a sync", `["NEG-OPEN","` + strings.Repeat("a", 400_000) + `",{},"61"]`, `["NOTICE","invalid: a subscription id`},
 		{"256 filters", `["REQ","a"` + strings.Repeat(`,{}`, 256) + `]`, ``},
 		{"257 filters", `["REQ","a"` + strings.Repeat(`,{}`, 257) + `]`, `["CLOSED","a","invalid: `},
 
