@@ -26,17 +26,30 @@ type counting struct {
 
 // count answers a COUNT.
 func (s *session) count(st *settings, id string, filters []*event.Filter) {
-	filters, v := s.admit(st, id, filters, true)
-	if v.Action == policy.Reject {
-		s.closed(id, v.Reason, v.Text)
-		return
-	}
 	if s.subs == nil {
 		s.subs = &subscriptions{s: s}
 	}
-	if !s.subs.line(counting{id, s.storeQuery(st, filters), time.Now()}, st.cfg.Limits.Counts) {
-		s.closed(id, reason.RateLimited, "too many COUNTs are under way on this connection")
+	filters, v := s.admit(st, id, filters, true)
+	if v.Action == policy.Reject {
+		s.subs.refuse(id, v.Reason, v.Text)
+		return
 	}
+	if !s.subs.line(counting{id, s.storeQuery(st, filters), time.Now()}, st.cfg.Limits.Counts) {
+		s.subs.refuse(id, reason.RateLimited, "too many COUNTs are under way on this connection")
+	}
+}
+
+// refuse answers a COUNT with CLOSED, as it must be (NIP-45). For a client that
+// ends a REQ by the same id too, and nothing of that may follow (NIP-01): so it
+// ends here as well.
+func (b *subscriptions) refuse(id string, r reason.Reason, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q := b.findLocked(id); q != nil {
+		q.endLocked(r, text)
+		return
+	}
+	b.s.closed(id, r, text)
 }
 
 // line lets c wait for its turn. False: most wait already.
@@ -79,9 +92,9 @@ func (b counter) answer(c counting) {
 	s.srv.met.counts.Observe(time.Since(c.start).Seconds())
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		s.closed(c.id, reason.Error, "this takes too long to count")
+		b.refuse(c.id, reason.Error, "this takes too long to count")
 	case err != nil:
-		s.closed(c.id, reason.Error, "the relay cannot read its store at the moment, try again later")
+		b.refuse(c.id, reason.Error, "the relay cannot read its store at the moment, try again later")
 	default:
 		s.out.offer(ws.Msg{Head: wire.AppendCount(nil, c.id, n, false)})
 	}

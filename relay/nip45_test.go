@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"moa/nips/event"
+	"moa/relay"
 	"moa/relay/relaytest"
 )
 
@@ -46,4 +47,35 @@ func TestNIP45Count(t *testing.T) {
 			t.Errorf("%s", m)
 		}
 	})
+}
+
+// A client takes CLOSED for the end of the REQ that it has open by that id: so
+// it is the end of it here too (NIP01.36). Counted or not, other REQs go on.
+func TestNIP45ARefusedCountEndsTheREQOfItsID(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Filters = 2 })
+	c, w := r.Dial(t), r.Dial(t)
+	c.Challenge(t)
+	c.Stored(t, "other", `{"kinds":[1]}`)
+	for name, refused := range map[string]string{
+		"malformed":        `["COUNT","x",{"ids":["x"]}]`,
+		"over a limit":     `["COUNT","x",{},{},{}]`,
+		"of others' wraps": `["COUNT","x",{"kinds":[1059]}]`,
+		"no filter":        `["COUNT","x"]`,
+	} {
+		c.Stored(t, "x", `{"kinds":[1]}`)
+		c.Closed(t, "x", "", refused)
+		e := alice.Note(t, name)
+		w.Accepted(t, e)
+		sameIDs(t, "NIP45.2 "+name, []*event.Event{c.Event(t, "other")}, e)
+		c.Quiet(t)
+		relaytest.Eventually(t, "one REQ is open", func() bool { return r.Metric(t, "moa_subscriptions") == 1 })
+	}
+	// A COUNT that is answered leaves the REQ of its id alone (NIP45.5).
+	c.Stored(t, "count", `{"kinds":[7]}`)
+	if n := c.Count(t, `{"kinds":[1]}`); n != 4 {
+		t.Errorf("counted %d", n)
+	}
+	like := alice.Sign(t, event.Event{Kind: 7})
+	w.Accepted(t, like)
+	sameIDs(t, "NIP45.5", []*event.Event{c.Event(t, "count")}, like)
 }

@@ -173,7 +173,7 @@ func (s *session) malformed(err error) {
 	}
 	s.settle()
 	switch e.Verb { // for a client, CLOSED or NEG-ERR ends what it has open by that id
-	case wire.Req:
+	case wire.Req, wire.Count:
 		s.closeSub(e.SubID)
 	case wire.NegOpen, wire.NegMsg:
 		s.closeSync(e.SubID)

@@ -25,6 +25,10 @@ type subscriptions struct {
 func (b *subscriptions) find(id string) *query {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.findLocked(id)
+}
+
+func (b *subscriptions) findLocked(id string) *query {
 	for _, q := range b.list {
 		if q.sub.ID == id {
 			return q
