@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -194,8 +195,12 @@ func (p *Policy) Run(ctx context.Context) error {
 	return nil
 }
 
-// keep runs one process after another.
+// keep runs one process after another. Its thread is its own for as long, for
+// the processes end with the thread that has started them (endsWithUs), and
+// another goroutine may end the thread that it is on.
 func (p *Policy) keep(ctx context.Context) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for rest := firstRest; ; {
 		started := time.Now()
 		err := runProcess(ctx, p)

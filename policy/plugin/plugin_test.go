@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -331,6 +332,26 @@ func TestChangedProgramIsStartedAgain(t *testing.T) {
 	eventually(t, "the new answer", func() bool { return text(p.Event(ctx, client, note("bad"))) == "reject blocked: new word" })
 	if strings.Contains(logs.String(), "plugin ended") {
 		t.Error(logs.String())
+	}
+}
+
+// A program ends with the thread that has started it, so that thread must not
+// be one that anybody may end.
+func TestPluginOutlivesThreadsThatEnd(t *testing.T) {
+	p, _ := start(t, Config{Command: script(t, "sh", shellPlugin)})
+	eventually(t, "it answers", func() bool { return p.Event(ctx, client, note("good")).Action == policy.Accept })
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { runtime.LockOSThread() }) // and ends locked, with its thread
+	}
+	wg.Wait()
+	for range 20 {
+		if got := text(p.Event(ctx, client, note("bad"))); got != "reject blocked: bad word" {
+			t.Fatal(got)
+		}
+	}
+	if restarts, _ := p.Troubles(); restarts != 0 {
+		t.Errorf("it was started again %d times", restarts)
 	}
 }
 
