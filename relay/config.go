@@ -25,9 +25,10 @@ type Config struct {
 	// X-Forwarded-Host, for who chooses the host chooses what AUTH is for.
 	TrustedProxies []netip.Prefix
 
-	Metrics       bool   // serve /metrics
-	MetricsListen string // HOST:PORT for /metrics and pprof; "": beside the relay
-	Pprof         bool   // serve /debug/pprof/
+	Metrics       bool   // serve /metrics, beside the relay only to this machine
+	MetricsPublic bool   // serve it beside the relay to everybody
+	MetricsListen string // HOST:PORT for /metrics and pprof, to whoever reaches it; "": beside the relay
+	Pprof         bool   // serve /debug/pprof/, beside the relay only to this machine
 
 	Info   Info
 	Limits Limits

@@ -22,16 +22,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveGeo(w, r)
 	case "/healthz", "/readyz":
 		s.serveHealth(w, r)
-	case "/metrics":
-		if s.opsLn == nil && s.serveMetrics(w, r) {
-			return
-		}
-		s.serveOther(w, r)
 	default:
-		if s.opsLn == nil && s.servePprof(w, r) {
-			return
+		if !s.serveInside(w, r) {
+			s.serveOther(w, r)
 		}
-		s.serveOther(w, r)
 	}
 }
 

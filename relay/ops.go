@@ -12,20 +12,61 @@ import (
 
 // serveOps is the handler of MetricsListen.
 func (s *Server) serveOps(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/healthz", "/readyz":
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
 		s.serveHealth(w, r)
 		return
-	case "/metrics":
-		if s.serveMetrics(w, r) {
-			return
-		}
-	default:
-		if s.servePprof(w, r) {
-			return
-		}
+	}
+	if h := s.inside(r); h != nil {
+		h.ServeHTTP(w, r)
+		return
 	}
 	http.NotFound(w, r)
+}
+
+// serveInside serves, beside the relay, what shows the process's inside. It
+// reports whether the path is such a one. Strangers are refused: the figures
+// tell who comes when, and a profile costs.
+func (s *Server) serveInside(w http.ResponseWriter, r *http.Request) bool {
+	if s.opsLn != nil {
+		return false
+	}
+	h := s.inside(r)
+	if h == nil {
+		return false
+	}
+	cfg := &s.settings.Load().cfg
+	if !fromHere(r) && !(cfg.MetricsPublic && r.URL.Path == metricsPath) {
+		http.Error(w, "only for this machine; see [metrics] in the relay's configuration", http.StatusForbidden)
+		return true
+	}
+	h.ServeHTTP(w, r)
+	return true
+}
+
+// fromHere reports a request of this machine's own, which no proxy, trusted or
+// not, has passed on from elsewhere.
+func fromHere(r *http.Request) bool {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "Via"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	return peerAddr(r.RemoteAddr).IsLoopback()
+}
+
+const metricsPath = "/metrics"
+
+// inside is the handler of a path that shows the process's inside; nil: it is
+// none, or is turned off.
+func (s *Server) inside(r *http.Request) http.Handler {
+	cfg := &s.settings.Load().cfg
+	switch {
+	case r.URL.Path == metricsPath && cfg.Metrics && s.deps.Metrics != nil:
+		return promhttp.HandlerFor(s.deps.Metrics, promhttp.HandlerOpts{})
+	case strings.HasPrefix(r.URL.Path, pprofRoot) && cfg.Pprof:
+		return http.HandlerFunc(servePprof)
+	}
+	return nil
 }
 
 // serveHealth says whether the process lives, and whether it takes connections.
@@ -38,22 +79,10 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 }
 
-// serveMetrics reports whether there are metrics to serve.
-func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) bool {
-	if !s.settings.Load().cfg.Metrics || s.deps.Metrics == nil {
-		return false
-	}
-	promhttp.HandlerFor(s.deps.Metrics, promhttp.HandlerOpts{}).ServeHTTP(w, r)
-	return true
-}
+const pprofRoot = "/debug/pprof/"
 
-// servePprof reports whether the path is one of the profiler's, and it is on.
-func (s *Server) servePprof(w http.ResponseWriter, r *http.Request) bool {
-	const root = "/debug/pprof/"
-	if !s.settings.Load().cfg.Pprof || !strings.HasPrefix(r.URL.Path, root) {
-		return false
-	}
-	switch strings.TrimPrefix(r.URL.Path, root) {
+func servePprof(w http.ResponseWriter, r *http.Request) {
+	switch strings.TrimPrefix(r.URL.Path, pprofRoot) {
 	case "cmdline":
 		pprof.Cmdline(w, r)
 	case "profile":
@@ -65,7 +94,6 @@ func (s *Server) servePprof(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		pprof.Index(w, r)
 	}
-	return true
 }
 
 // serveNodeinfo is what monitors of the fediverse ask for (nodeinfo 2.1).

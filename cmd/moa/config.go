@@ -105,6 +105,7 @@ type storeConfig struct {
 
 type metricsConfig struct {
 	Enabled bool   `toml:"enabled" relay:"Metrics"`
+	Public  bool   `toml:"public" relay:"MetricsPublic"`
 	Listen  string `toml:"listen" relay:"MetricsListen"`
 	Pprof   bool   `toml:"pprof" relay:"Pprof"`
 }
