@@ -100,7 +100,8 @@ type Report func(n *Named, at Stage, v Verdict)
 // change once it is made; a nil or zero Chain accepts everything.
 type Chain struct {
 	links       []Named
-	early, late []*Named
+	early, late row // of events
+	asked       row // of filters, the same links as filters
 	filters     []filterLink
 	deliveries  []deliveryLink
 	restricted  *kindSet // the kinds some DeliveryPolicy wants to see; nil: none
@@ -110,7 +111,7 @@ type Chain struct {
 }
 
 type filterLink struct {
-	*Named
+	*tallied
 	policy FilterPolicy
 }
 
@@ -134,12 +135,12 @@ func NewChain(report Report, links ...Named) *Chain {
 	for i := range c.links {
 		n := &c.links[i]
 		if _, ok := n.Policy.(LatePolicy); ok {
-			c.late = append(c.late, n)
+			c.late.add(n)
 		} else {
-			c.early = append(c.early, n)
+			c.early.add(n)
 		}
 		if p, ok := n.Policy.(FilterPolicy); ok {
-			c.filters = append(c.filters, filterLink{n, p})
+			c.filters = append(c.filters, filterLink{c.asked.add(n), p})
 		}
 		if p, ok := n.Policy.(DeliveryPolicy); ok {
 			c.addDelivery(n, p)
@@ -178,7 +179,7 @@ func (c *Chain) Early(ctx context.Context, cl Client, e *event.Event) Decision {
 	if c == nil {
 		return Decision{}
 	}
-	return c.event(ctx, c.early, cl, e, Decision{})
+	return c.event(ctx, &c.early, cl, e, Decision{})
 }
 
 // Late asks the others, once the signature holds. early is what Early decided,
@@ -187,19 +188,26 @@ func (c *Chain) Late(ctx context.Context, cl Client, e *event.Event, early Decis
 	if c == nil {
 		return early
 	}
-	return c.event(ctx, c.late, cl, e, early)
+	return c.event(ctx, &c.late, cl, e, early)
 }
 
-func (c *Chain) event(ctx context.Context, links []*Named, cl Client, e *event.Event, so Decision) Decision {
-	for _, n := range links {
+func (c *Chain) event(ctx context.Context, r *row, cl Client, e *event.Event, so Decision) Decision {
+	r.came.Add(1)
+	for _, n := range r.links {
 		if !n.concerns(cl, e) {
+			n.passedBy.Add(1)
 			continue
 		}
 		v := n.Policy.Event(ctx, cl, e)
-		if v.Action == Accept || !c.enforced(n, AtEvent, v) {
+		if v.Action == Accept {
+			continue
+		}
+		n.spoke.Add(1)
+		if !c.enforced(n.Named, AtEvent, v) {
 			continue
 		}
 		if v.Action != RelayOnly {
+			n.decided.Add(1)
 			return Decision{v, n.Name}
 		}
 		if so.Action == Accept {
@@ -222,11 +230,19 @@ func (c *Chain) Filter(ctx context.Context, cl Client, f *event.Filter) Decision
 	if c == nil {
 		return Decision{}
 	}
+	c.asked.came.Add(1)
 	for _, l := range c.filters {
 		if !l.concerns(cl, nil) {
+			l.passedBy.Add(1)
 			continue
 		}
-		if v := l.policy.Filter(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
+		v := l.policy.Filter(ctx, cl, f)
+		if v.Action != Reject {
+			continue
+		}
+		l.spoke.Add(1)
+		if c.enforced(l.Named, AtFilter, v) {
+			l.decided.Add(1)
 			return Decision{v, l.Name}
 		}
 	}

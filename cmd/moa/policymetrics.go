@@ -14,16 +14,48 @@ var actions = map[policy.Action]string{
 	policy.Accept: "accept", policy.Reject: "reject", policy.Shadow: "shadow", policy.RelayOnly: "relay_only",
 }
 
-// reporter counts and logs what policies decide.
-func reporter(log *slog.Logger, registry *prometheus.Registry) policy.Report {
-	verdicts := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "moa_policy_verdicts_total",
-		Help: "Verdicts other than accept, by policy, its mode, where it was asked, and what it said.",
-	}, []string{"policy", "mode", "stage", "action"})
-	registry.MustRegister(verdicts)
-	return func(n *policy.Named, at policy.Stage, v policy.Verdict) {
-		verdicts.WithLabelValues(n.Name, n.Mode.String(), at.String(), actions[v.Action]).Inc()
-		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", actions[v.Action], "reason", string(v.Reason), "text", v.Text)
+// countedStages are those whose accepts are counted too.
+var countedStages = []policy.Stage{policy.AtEvent, policy.AtFilter}
+
+// verdicts counts what policies decide. It is scraped: what was refused is
+// counted here, what was accepted by the chain in force, which begins at 0 when
+// it takes force.
+type verdicts struct {
+	refused *prometheus.CounterVec
+	force   *inForce
+}
+
+var acceptedDesc = prometheus.NewDesc(verdictsName, verdictsHelp, verdictLabels, nil)
+
+const (
+	verdictsName = "moa_policy_verdicts_total"
+	verdictsHelp = "Verdicts, by policy, its mode, where it was asked, and what it said. Those of the action accept are counted for events and filters, and begin at 0 at each reload."
+)
+
+var verdictLabels = []string{"policy", "mode", "stage", "action"}
+
+func newVerdicts(force *inForce) *verdicts {
+	return &verdicts{prometheus.NewCounterVec(prometheus.CounterOpts{Name: verdictsName, Help: verdictsHelp}, verdictLabels), force}
+}
+
+func (v *verdicts) Describe(out chan<- *prometheus.Desc) { v.refused.Describe(out) }
+
+func (v *verdicts) Collect(out chan<- prometheus.Metric) {
+	v.refused.Collect(out)
+	chain, _ := v.force.get()
+	for _, at := range countedStages {
+		for n, times := range chain.Accepted(at) {
+			out <- prometheus.MustNewConstMetric(acceptedDesc, prometheus.CounterValue, float64(times),
+				n.Name, n.Mode.String(), at.String(), actions[policy.Accept])
+		}
+	}
+}
+
+// reporter counts and logs what policies refuse.
+func (v *verdicts) reporter(log *slog.Logger) policy.Report {
+	return func(n *policy.Named, at policy.Stage, d policy.Verdict) {
+		v.refused.WithLabelValues(n.Name, n.Mode.String(), at.String(), actions[d.Action]).Inc()
+		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", actions[d.Action], "reason", string(d.Reason), "text", d.Text)
 	}
 }
 

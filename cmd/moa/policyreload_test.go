@@ -149,6 +149,7 @@ func TestPluginsAreInTheMetrics(t *testing.T) {
 		return err == nil && !strings.Contains(string(text), `moa_plugin_restarts_total{policy="dies"} 0`) &&
 			strings.Contains(string(text), `moa_plugin_restarts_total{policy="dies"} `) &&
 			strings.Contains(string(text), `moa_plugin_unanswered_total{policy="dies"} 1`) &&
+			strings.Contains(string(text), `moa_policy_verdicts_total{action="accept",mode="enforce",policy="private",stage="event"} 1`) &&
 			strings.Contains(string(text), `moa_policy_verdicts_total{action="reject",mode="enforce",policy="dies",stage="event"} 1`)
 	})
 }

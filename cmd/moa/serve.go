@@ -68,8 +68,9 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 	in.level.Set(logLevel(cfg.Log.Level))
 	in.log = newLogger(stderr, cfg.Log.Format, in.level)
 	registry := newRegistry()
-	in.report = reporter(in.log, registry)
-	registry.MustRegister(pluginFigures{&in.force})
+	counted := newVerdicts(&in.force)
+	in.report = counted.reporter(in.log)
+	registry.MustRegister(counted, pluginFigures{&in.force})
 	var st store.Store // set before the first policy is asked
 	in.env = policy.Env{Log: in.log, Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
 		return stored(ctx, st, f, found)
