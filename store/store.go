@@ -132,9 +132,11 @@ type Progress struct {
 type Store interface {
 	// Commit stores a batch in order, as if one by one, and returns one Result
 	// an event. When it returns without error, what it has Stored is durable
-	// and seen by every Scan begun from then on. With an error nothing of the
-	// batch may be acknowledged; part of it may have been stored all the same,
-	// whole events only.
+	// and seen by every Scan begun from then on. With an error, the Results, if
+	// there are any, tell what is Stored, durable and seen all the same; the
+	// Outcome of every other event is 0. Such a one may not be acknowledged, and
+	// is stored as a whole or not at all: when it comes again it may turn out to
+	// be a Duplicate.
 	//
 	// Stored replaceable and addressable events take the place of older
 	// versions. A stored kind 5 deletes what it names and its author may delete

@@ -25,18 +25,28 @@ func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]
 				return err
 			}
 			r, err := w.apply(now, e)
+			results[i] = r
 			if err != nil {
 				return fmt.Errorf("commit event %s: %w", e.ID, err)
 			}
-			results[i] = r
 		}
 		return nil
 	})
 	s.metrics.commit(len(batch), time.Since(start), err)
 	if err != nil {
-		return nil, err
+		s.onlyDurable(batch, results)
 	}
-	return results, nil
+	return results, err
+}
+
+// onlyDurable keeps of the results of a failed commit those of events that an
+// earlier one of its transactions has stored: memory knows them.
+func (s *Store) onlyDurable(batch []*event.Event, results []store.Result) {
+	for i, e := range batch {
+		if results[i].Outcome != store.Stored || !s.recent.has(e.ID) {
+			results[i] = store.Result{}
+		}
+	}
 }
 
 // update runs do with a writer and makes durable what it has written, if the

@@ -63,14 +63,24 @@ func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]
 	if s.closed {
 		return nil, store.ErrClosed
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	results := make([]store.Result, len(batch))
 	for i, e := range batch {
+		if err := ctx.Err(); err != nil {
+			return onlyStored(results), err
+		}
 		results[i] = s.commitLocked(now, e)
 	}
 	return results, nil
+}
+
+// onlyStored keeps of the results of a failed Commit what it may tell.
+func onlyStored(results []store.Result) []store.Result {
+	for i := range results {
+		if results[i].Outcome != store.Stored {
+			results[i] = store.Result{}
+		}
+	}
+	return results
 }
 
 func (s *Store) commitLocked(now int64, e *event.Event) store.Result {

@@ -365,6 +365,39 @@ var robustness = []conformanceTest{
 			x.Fatalf("error %v, want Canceled", err)
 		}
 	}},
+	{"A_failed_commit_tells_what_it_has_stored", func(x *check) {
+		var tags []event.Tag
+		for i := range 500 {
+			tags = append(tags, tag("t", fmt.Sprint("a long value, so that a batch is large ", i)))
+		}
+		batch := []*event.Event{Make(alice, 1, 1, "small")}
+		for i := range 100 {
+			batch = append(batch, Make(alice, 1, int64(i), "", tags...))
+		}
+		batch = append(batch, batch[0])
+		got, err := x.Commit(&endingContext{Context: context.Background(), left: 90}, now, batch)
+		if !errors.Is(err, context.Canceled) || len(got) != len(batch) {
+			x.Fatalf("%d results, error %v", len(got), err)
+		}
+		stored := 0
+		for i, r := range got {
+			switch r.Outcome {
+			case store.Stored:
+				stored++
+				x.finds(query(`{"ids":["`+batch[i].ID.String()+`"]}`), batch[i])
+			case 0:
+			default:
+				x.Fatalf("event %d: outcome %d", i, r.Outcome)
+			}
+		}
+		x.counts(query(`{}`), stored) // nothing is seen of the others
+		x.reopen()
+		for i, r := range got {
+			if r.Outcome == store.Stored {
+				x.finds(query(`{"ids":["`+batch[i].ID.String()+`"]}`), batch[i])
+			}
+		}
+	}},
 	{"Records_parse", func(x *check) {
 		e := Make(alice, 1, 1, "c\x00\n\u2028<", tag("t", "v\x00"))
 		x.commit(store.Stored, e)
@@ -391,4 +424,17 @@ var robustness = []conformanceTest{
 		}
 		x.noError(s.Close())
 	}},
+}
+
+// endingContext is canceled once it was asked so often.
+type endingContext struct {
+	context.Context
+	left int
+}
+
+func (c *endingContext) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }
