@@ -49,7 +49,7 @@ func (s *session) event(st *settings, raw []byte) {
 		s.add(t, nil)
 		return
 	}
-	if s.srv.deps.Store.Has(e.ID) {
+	if s.srv.ingest.has(e.ID) {
 		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
 		s.add(t, nil)
 		return

@@ -41,6 +41,8 @@ type ingest struct {
 	expire  bool       // expired events are to be removed
 	closed  bool
 
+	doubts doubts
+
 	// Owned by run.
 	failing bool
 }
@@ -191,6 +193,7 @@ func (in *ingest) commit(ctx context.Context, events []*event.Event) ([]store.Re
 	if err == nil && len(results) != len(events) {
 		err = fmt.Errorf("store: %d results for %d events", len(results), len(events))
 	}
+	in.settle(ctx, events, results)
 	in.note(err)
 	return results, err
 }
@@ -212,19 +215,21 @@ func (in *ingest) note(err error) {
 	}
 }
 
-// decide hands the store's results to the tickets that were open.
+// decide hands the store's results to the tickets that were open. With an error
+// there may be some without a result.
 func decide(batch []ticket, results []store.Result, err error) {
 	k := 0
 	for i := range batch {
 		t := &batch[i]
-		switch {
-		case t.fate != "":
-		case err != nil:
-			t.fail(err)
-		default:
-			t.decide(results[k])
-			k++
+		if t.fate != "" {
+			continue
 		}
+		if k < len(results) && results[k].Outcome != 0 {
+			t.decide(results[k])
+		} else {
+			t.fail(err)
+		}
+		k++
 	}
 }
 
