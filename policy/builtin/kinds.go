@@ -36,3 +36,7 @@ func (p *kinds) Event(_ context.Context, _ policy.Client, e *event.Event) policy
 }
 
 func (p *kinds) Limits() policy.Limits { return policy.Limits{RestrictedWrites: true} }
+
+// KindLists are the kinds that the policy accepts, nil for all, and those that
+// it refuses.
+func (p *kinds) KindLists() (allow, deny []uint16) { return p.Allow.List(), p.Deny.List() }
