@@ -34,6 +34,7 @@ type Config struct {
 	Limits Limits
 	Sync   Sync
 	Geo    Geo
+	Self   Self
 
 	Compression   bool // offer permessage-deflate (RFC 7692)
 	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
@@ -126,6 +127,7 @@ func DefaultConfig() Config {
 			Idle:        time.Minute,
 		},
 		Geo:           defaultGeo(),
+		Self:          Self{Every: 24 * time.Hour},
 		Compression:   true,
 		EOSEHints:     true,
 		PingEvery:     50 * time.Second,
@@ -175,7 +177,8 @@ func (c *Config) Validate() error {
 			fault("%s: %v is not a positive time", name, d)
 		}
 	}
-	return errors.Join(append(faults, c.Geo.faults()...)...)
+	faults = append(faults, c.Geo.faults()...)
+	return errors.Join(append(faults, c.selfFaults()...)...)
 }
 
 type limit struct {

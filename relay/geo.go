@@ -79,11 +79,19 @@ const maxAreaCells = 16
 
 func describeGeo(g *Geo, chain *policy.Chain) geoDocument {
 	doc := geoDocument{Regions: true, Replay: int64(g.Replay.Seconds()), HTTP: g.HTTP}
-	for _, n := range chain.Links() {
-		if p, ok := n.Policy.(*builtin.Geo); ok && n.Mode == policy.Enforce && n.Only == nil && n.Unless == nil {
-			doc.Area = &geoArea{p.AreaName(), p.Area().Prefixes(maxAreaCells)}
-			break
-		}
+	if p := areaOf(chain); p != nil {
+		doc.Area = &geoArea{p.AreaName(), p.Area().Prefixes(maxAreaCells)}
 	}
 	return doc
+}
+
+// areaOf is the policy that says which area everybody's events must be from,
+// nil if there is none.
+func areaOf(chain *policy.Chain) *builtin.Geo {
+	for _, n := range chain.Links() {
+		if p, ok := n.Policy.(*builtin.Geo); ok && forAll(&n) {
+			return p
+		}
+	}
+	return nil
 }

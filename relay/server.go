@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/relay/hub"
@@ -42,6 +43,12 @@ type Deps struct {
 	// on "/" every method but GET, HEAD and OPTIONS. It sees them as they would
 	// be without proxies. nil: 404 and 405.
 	Handler http.Handler
+	// Identity is the relay's own key: NIP-11's `self`, and what signs the event
+	// about the relay. nil: it has none.
+	Identity *Identity
+	// Push brings an event to the relay at url. nil: the event about this relay
+	// goes to no other.
+	Push func(ctx context.Context, url string, e *event.Event) error
 	// Describe changes the information document (NIP-11) that is sent and shown
 	// for a request, which it sees like Handler. nil: nothing is changed.
 	Describe func(r *http.Request, document []byte) ([]byte, error)
@@ -67,7 +74,8 @@ type Server struct {
 	keeper   *ws.Keeper
 	index    hub.Index
 	recall   recall
-	geoSlots chan struct{} // of what is asked about places over HTTP. Full: it is refused
+	geoSlots chan struct{}  // of what is asked about places over HTTP. Full: it is refused
+	self     *selfPublisher // nil: the relay publishes nothing about itself
 	tasks    tasks
 
 	life       context.Context // ends what still reads or writes when the time for the shutdown is over
@@ -97,6 +105,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if err := cfg.identify(deps.Identity); err != nil {
+		return nil, err
+	}
 	st, err := newSettings(cfg, deps.Chain)
 	if err != nil {
 		return nil, err
@@ -120,6 +131,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.recall.register(deps.Metrics)
 	s.ingest.met = s.met
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
+	if deps.Identity != nil && cfg.Self.Publish {
+		s.self = &selfPublisher{s: s, again: make(chan struct{}, 1)}
+	}
 	s.install(st)
 	return s, nil
 }
@@ -140,14 +154,17 @@ func (s *Server) install(st *settings) {
 // Reload puts another configuration and chain in force. Connections stay, and
 // are held to the new limits from their next message on, but for the size of
 // messages and the write timeout, which are those of the time they came.
-// Listen, MetricsListen, PingEvery and the bounds of the queues need a restart:
-// a change in them has no effect.
+// Listen, MetricsListen, PingEvery, Self.Publish and the bounds of the queues need
+// a restart: a change in them has no effect.
 //
 // A Runner that the old chain has too goes on. The chain is not in force until
 // the others have started and read their lists, or loadTime is over; what only
 // the old chain has works until it has answered what it was asked, or drainTime
 // is over. Reload returns after that, so no policy may call it.
 func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
+	if err := cfg.identify(s.deps.Identity); err != nil {
+		return err
+	}
 	st, err := newSettings(cfg, chain)
 	if err != nil {
 		return err
@@ -156,6 +173,7 @@ func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	defer s.reloading.Unlock()
 	s.chains.load(st.chain)
 	s.install(st)
+	s.self.wake()
 	s.deps.Log.Info("configuration reloaded")
 	if s.chains.outgrows(st.chain) {
 		if !s.drain() {
@@ -222,6 +240,9 @@ func (s *Server) Run(ctx context.Context) error {
 	s.tasks.Go("idle syncs", func() { s.syncing.sweep(background, s.syncIdle) })
 	s.tasks.Go("pings", func() { s.keeper.Run(background) })
 	s.tasks.Go("sweeper", func() { s.sweep(background) })
+	if s.self != nil {
+		s.tasks.Go("self", func() { s.self.run(background) })
+	}
 	s.chains.start(background, &s.tasks, s.deps.Log)
 	s.chains.begin(s.settings.Load().chain)
 	failed := make(chan error, 2)

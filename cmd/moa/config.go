@@ -33,6 +33,7 @@ type Config struct {
 	Limits  limitsConfig     `toml:"limits"`
 	Sync    syncConfig       `toml:"sync"`
 	Geo     geoConfig        `toml:"geo"`
+	Self    selfConfig       `toml:"self"`
 	Store   storeConfig      `toml:"store"`
 	Metrics metricsConfig    `toml:"metrics"`
 	Log     logConfig        `toml:"log"`
@@ -94,6 +95,16 @@ type geoConfig struct {
 	ReplayEvents  int      `toml:"replay_events" relay:"Geo.ReplayEvents"`
 	ReplayBytes   int      `toml:"replay_bytes" relay:"Geo.ReplayBytes"`
 	HTTP          bool     `toml:"http" relay:"Geo.HTTP"`
+}
+
+type selfConfig struct {
+	Key       secret   `toml:"key"`
+	KeyFile   string   `toml:"key_file"`
+	Publish   bool     `toml:"publish" relay:"Self.Publish"`
+	Every     duration `toml:"every" relay:"Self.Every"`
+	Topics    []string `toml:"topics" relay:"Self.Topics"`
+	Languages []string `toml:"languages" relay:"Self.Languages"`
+	Relays    []string `toml:"relays" relay:"Self.Relays"`
 }
 
 type storeConfig struct {
@@ -203,6 +214,7 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 	if c.Store.CacheMiB < 32 {
 		fault("store.cache_mib", "%d is less than 32", c.Store.CacheMiB)
 	}
+	c.Self.check(fault)
 	r := c.relay()
 	faults = append(faults, c.relayFaults(r.Validate())...)
 	slices.SortFunc(faults, func(a, b builtin.Fault) int { return strings.Compare(a.Path, b.Path) })
@@ -214,6 +226,7 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 var restart = []string{
 	"listen", "data", "clients.ping_every",
 	"limits.outbox_bytes", "limits.ticket_events", "limits.ticket_bytes",
+	"self.key", "self.key_file", "self.publish",
 	"store.", "metrics.listen", "log.format", "process.",
 }
 
@@ -259,7 +272,7 @@ func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
 }
 
 // relayField finds the names of relay.Config's fields in a fault's text.
-var relayField = regexp.MustCompile(`\b(Limits|Info|Sync|Geo)\.\w+`)
+var relayField = regexp.MustCompile(`\b(Limits|Info|Sync|Geo|Self)\.\w+`)
 
 // split undoes errors.Join.
 func split(err error) []error {

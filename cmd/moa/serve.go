@@ -91,7 +91,14 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 	defer func() { err = errors.Join(err, st.Close()) }()
 	registerFigures(registry, st)
 	in.force.set(chain, cfg.Policy)
-	in.server, err = relay.New(cfg.relay(), relay.Deps{Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry})
+	identity, err := cfg.identity(in.log)
+	if err != nil {
+		return err
+	}
+	in.server, err = relay.New(cfg.relay(), relay.Deps{
+		Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry,
+		Identity: identity, Push: pushTo,
+	})
 	if err != nil {
 		return err
 	}

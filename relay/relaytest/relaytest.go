@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/relay"
@@ -33,6 +34,9 @@ type Options struct {
 	// Describe is relay.Deps.Describe.
 	Describe func(r *http.Request, document []byte) ([]byte, error)
 	Log      *slog.Logger
+	// Identity and Push are those of relay.Deps.
+	Identity *relay.Identity
+	Push     func(ctx context.Context, url string, e *event.Event) error
 }
 
 // Relay is a running relay.
@@ -75,6 +79,7 @@ func Start(t testing.TB, o Options) *Relay {
 	r.Server, err = relay.New(cfg, relay.Deps{
 		Store: o.Store, Chain: o.Chain, Verifier: verifier, Log: o.Log, Metrics: r.Metrics,
 		Now: r.Now, Handler: o.Handler, Describe: o.Describe,
+		Identity: o.Identity, Push: o.Push,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"moa/nips/event"
+	"moa/nips/nip19"
+	"moa/relay"
+)
+
+// keyFile is where the relay's own key is if the configuration does not say: in
+// the data folder.
+const keyFile = "relay.key"
+
+// secret is a value of the configuration that is never shown.
+type secret string
+
+const hidden = "(secret)"
+
+// Format and LogValue hide it from whoever prints a Config.
+func (s secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, hidden) }
+func (s secret) LogValue() slog.Value       { return slog.StringValue(hidden) }
+
+// check finds the faults that only this package can find.
+func (c *selfConfig) check(fault func(path, format string, args ...any)) {
+	if c.Key == "" {
+		return
+	}
+	if c.KeyFile != "" {
+		fault("self.key_file", "there is self.key, too; one of them is enough")
+	}
+	if _, err := parseIdentity(string(c.Key)); err != nil {
+		fault("self.key", "%v", err)
+	}
+}
+
+// parseIdentity reads an nsec or hex. No error repeats it.
+func parseIdentity(text string) (*relay.Identity, error) {
+	key, err := nip19.ParseSecret(text)
+	if err != nil {
+		return nil, err
+	}
+	return relay.NewIdentity(key)
+}
+
+// identity is the relay's own key, nil if it has none. It is made if it should
+// be in a file and is not. The data folder exists, and is locked.
+func (c *Config) identity(log *slog.Logger) (*relay.Identity, error) {
+	path := c.Self.KeyFile
+	switch {
+	case c.Self.Key != "":
+		return parseIdentity(string(c.Self.Key))
+	case path == "" && !c.Self.Publish:
+		return nil, nil
+	case path == "":
+		path = filepath.Join(c.Data, keyFile)
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeIdentity(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the relay's key: %w", err)
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		log.Warn("others than its owner can read the relay's secret key: chmod 600 it", "file", path)
+	}
+	id, err := parseIdentity(string(text))
+	if err != nil {
+		return nil, usagef("%s: %w", path, err)
+	}
+	return id, nil
+}
+
+// makeIdentity writes a new key, all of it or none.
+func makeIdentity(path string) (id *relay.Identity, err error) {
+	var key [32]byte
+	for id == nil { // one of 2^128 is no key
+		rand.Read(key[:])
+		id, _ = relay.NewIdentity(key)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".relay-key-*") // with mode 0600
+	if err != nil {
+		return nil, fmt.Errorf("the relay's key: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(nip19.Nsec(key) + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the relay's key: %w", err)
+	}
+	return id, nil
+}
+
+// pushTo is relay.Deps.Push.
+func pushTo(ctx context.Context, url string, e *event.Event) error {
+	p, err := dialPublisher(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	done, err := p.publish(ctx, []*event.Event{e})
+	for why := range done.Rejected {
+		err = errors.Join(err, errors.New("rejected "+why))
+	}
+	return err
+}

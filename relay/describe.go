@@ -1,0 +1,169 @@
+package relay
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/geohash"
+	"moa/nips/nip11"
+	"moa/nips/nip66"
+	"moa/policy"
+)
+
+// Self is what the relay says about itself in an event of its own (NIP-66), by
+// its Identity. The zero Self says nothing.
+type Self struct {
+	Publish   bool
+	Every     time.Duration // the event is signed again, at the latest
+	Topics    []string
+	Languages []string // ISO 639-1
+	Relays    []string // URLs of other relays that get the event, too
+}
+
+const (
+	maxSelfTags   = 32 // of topics and of languages
+	maxSelfRelays = 16
+	maxSelfKinds  = 64 // that are told one by one; more are not told
+	minSelfEvery  = time.Minute
+)
+
+var language = regexp.MustCompile(`^[a-z]{2}$`)
+
+func (c *Config) selfFaults() (faults []error) {
+	s := &c.Self
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if s.Publish && c.URL == "" {
+		fault("Self.Publish: the event is about a URL, and none is set")
+	}
+	if s.Every < minSelfEvery {
+		fault("Self.Every: %v is less than %v", s.Every, minSelfEvery)
+	}
+	if len(s.Topics) > maxSelfTags || slices.ContainsFunc(s.Topics, func(t string) bool { return strings.TrimSpace(t) == "" }) {
+		fault("Self.Topics: there are more than %d, or one is empty", maxSelfTags)
+	}
+	if len(s.Languages) > maxSelfTags || slices.ContainsFunc(s.Languages, func(l string) bool { return !language.MatchString(l) }) {
+		fault(`Self.Languages: there are more than %d, or one is not of two letters like "en" (ISO 639-1)`, maxSelfTags)
+	}
+	if len(s.Relays) > maxSelfRelays {
+		fault("Self.Relays: there are more than %d", maxSelfRelays)
+	}
+	for _, r := range s.Relays {
+		if _, err := nip66.NormalURL(r); err != nil {
+			fault("Self.Relays: %.100q: %w", r, err)
+		}
+	}
+	return faults
+}
+
+// identify gives a configuration the public key of the relay's own key.
+func (cfg *Config) identify(id *Identity) error {
+	if id == nil {
+		return nil
+	}
+	key := id.PubKey().String()
+	if cfg.Info.Self != "" && cfg.Info.Self != key {
+		return fmt.Errorf("relay: Info.Self: it is not %s, the public key of the relay's own key", key)
+	}
+	cfg.Info.Self = key
+	return nil
+}
+
+// describeSelf returns the event about this relay, neither dated nor signed.
+func (s *Server) describeSelf(st *settings) (event.Event, error) {
+	at, err := nip66.NormalURL(st.cfg.URL)
+	if err != nil {
+		return event.Event{}, fmt.Errorf("relay: %q: %w", st.cfg.URL, err)
+	}
+	doc := s.describe(asStranger(at), st)
+	info := new(nip11.Document)
+	if err := json.Unmarshal(doc, info); err != nil {
+		return event.Event{}, fmt.Errorf("relay: the information document: %w", err)
+	}
+	accepted, refused := kindsOf(st.chain)
+	r := nip66.Relay{
+		URL: at, Info: info, Document: doc,
+		Accepted: accepted, Refused: refused,
+		Topics: st.cfg.Self.Topics, Languages: st.cfg.Self.Languages,
+		Geohashes: ladders(st.chain),
+	}
+	return r.Event(), nil
+}
+
+// asStranger is the request for the information document of somebody who knows
+// nothing but the relay's URL.
+func asStranger(at string) *http.Request {
+	u, err := url.Parse(at)
+	if err != nil {
+		u = &url.URL{Path: "/"}
+	}
+	return &http.Request{
+		Method: http.MethodGet, URL: &url.URL{Path: u.Path}, Host: u.Host,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Accept": {nip11.ContentType}}, Body: http.NoBody,
+	}
+}
+
+// kindLister is a policy that decides by lists of kinds.
+type kindLister interface {
+	KindLists() (allow, deny []uint16) // allow is nil for all
+}
+
+// kindsOf are the kinds that everybody may write, if not all, and that nobody
+// may. A list that is too long to be told is nil.
+func kindsOf(chain *policy.Chain) (accepted, refused []uint16) {
+	for _, n := range chain.Links() {
+		p, ok := n.Policy.(kindLister)
+		if !ok || !forAll(&n) {
+			continue
+		}
+		allow, deny := p.KindLists()
+		refused = append(refused, deny...)
+		switch {
+		case allow == nil:
+		case accepted == nil:
+			accepted = allow
+		default:
+			accepted = slices.DeleteFunc(accepted, func(k uint16) bool { return !slices.Contains(allow, k) })
+		}
+	}
+	accepted = slices.DeleteFunc(accepted, func(k uint16) bool { return slices.Contains(refused, k) })
+	return short(accepted), short(refused)
+}
+
+func short(kinds []uint16) []uint16 {
+	slices.Sort(kinds)
+	if kinds = slices.Compact(kinds); len(kinds) > maxSelfKinds {
+		return nil
+	}
+	return kinds
+}
+
+// forAll reports a policy that is in force, and for everybody.
+func forAll(n *policy.Named) bool {
+	return n.Mode == policy.Enforce && n.Only == nil && n.Unless == nil
+}
+
+// ladders are the geohashes of the area that the relay serves: first those of
+// its middle, the coarsest first, and then of every cell that is part of what
+// covers the area. So the relay is found by who asks for any of them.
+func ladders(chain *policy.Chain) (hashes []string) {
+	area := areaOf(chain)
+	if area == nil {
+		return nil
+	}
+	for _, cell := range append([]string{area.Area().Centre()}, area.Area().Prefixes(maxAreaCells)...) {
+		for _, step := range geohash.Ladder(cell) {
+			if !slices.Contains(hashes, step) {
+				hashes = append(hashes, step)
+			}
+		}
+	}
+	return hashes
+}
