@@ -102,3 +102,56 @@ func (c *Chain) Explain(ctx context.Context, cl Client, e *event.Event) (all []A
 	}
 	return all, so
 }
+
+// ExplainFilter is Explain for a filter of a REQ, or of a COUNT, as Rewrite has
+// left it. Policies that have no say in filters are not among the answers.
+func (c *Chain) ExplainFilter(ctx context.Context, cl Client, f *event.Filter, count bool) (all []Answer, so Decision) {
+	ask := func(n *Named, verdict func() Verdict) {
+		a := Answer{Link: n}
+		if a.Asked = n.concerns(cl, nil); a.Asked {
+			a.Verdict = verdict()
+		}
+		all = append(all, a)
+	}
+	if c == nil {
+		return nil, so
+	}
+	for _, l := range c.filters {
+		ask(l.Named, func() Verdict { return l.policy.Filter(ctx, cl, f) })
+	}
+	if count {
+		for _, l := range c.hooks.counts {
+			ask(l.Named, func() Verdict { return l.policy.Count(ctx, cl, f) })
+		}
+	}
+	return all, firstRefusal(all)
+}
+
+// ExplainDelivery is Explain for whether the client may see an event. Policies
+// that have no say in events of its kind are not among the answers.
+func (c *Chain) ExplainDelivery(cl Client, e *event.Event) (all []Answer, so Decision) {
+	if c == nil {
+		return nil, so
+	}
+	for _, l := range c.deliveries {
+		if !l.kinds.has(e.Kind) {
+			continue
+		}
+		a := Answer{Link: l.Named, Asked: l.concerns(cl, nil)}
+		if a.Asked && !l.policy.Deliver(cl, e) {
+			a.Action = Reject
+		}
+		all = append(all, a)
+	}
+	return all, firstRefusal(all)
+}
+
+// firstRefusal is what a chain decides by answers that accept or reject.
+func firstRefusal(all []Answer) Decision {
+	for _, a := range all {
+		if a.Action == Reject && a.Link.Mode == Enforce {
+			return Decision{a.Verdict, a.Link.Name}
+		}
+	}
+	return Decision{}
+}

@@ -152,7 +152,7 @@ func TestPolicyExplainNamesEveryPolicy(t *testing.T) {
 	if stdout, _ := good(t, "policy", "explain", string(forged.Append(nil))); !strings.Contains(stdout, "its signature does not hold") {
 		t.Errorf("of a forged event it says\n%s", stdout)
 	}
-	for _, bad := range [][]string{{}, {"{}"}, {"/nowhere.json"}, {"--clock", "then", "{}"}, {"--ip", "here", "{}"}} {
+	for _, bad := range [][]string{{}, {`{"id":1}`}, {`[{},{}]`}, {"/nowhere.json"}, {"--clock", "then", "{}"}, {"--ip", "here", "{}"}, {"--as", "me", "{}"}, {"--stranger", "--as", alice.Hex(), "{}"}} {
 		if _, _, code := run(t, "", append([]string{"policy", "explain"}, bad...)...); code != 2 {
 			t.Errorf("%v: exit code %d", bad, code)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/nips/event"
+	"moa/nips/nip19"
 	"moa/policy"
 	"moa/store"
 )
@@ -33,7 +34,8 @@ type trial struct {
 	now      atomic.Int64 // the policies' clock, Unix seconds; 0: the real one
 	eventual bool         // the clock is that of each event
 	stranger bool
-	ip       netip.Addr // of everybody; invalid: each author has a network of their own
+	as       []event.PubKey // whom clients have authenticated as; nil: writers as the author, readers not
+	ip       netip.Addr     // of everybody; invalid: each author has a network of their own
 }
 
 // trialFlags say who is asking, and when.
@@ -41,6 +43,7 @@ func trialFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "clock", Usage: "the policies' `TIME`: now, or event, the time at which each event was made"},
 		&cli.BoolFlag{Name: "stranger", Usage: "clients have not authenticated; otherwise each has, as the author"},
+		&cli.StringSliceFlag{Name: "as", Usage: "clients have authenticated as `KEY`, npub or hex; more than once: as all of them"},
 		&cli.StringFlag{Name: "ip", Usage: "all clients come from `ADDRESS`; otherwise each author has a network of their own"},
 	}
 }
@@ -59,6 +62,16 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report, stderr io.Wr
 	default:
 		return nil, usagef("--clock: %q is neither now nor event", clock)
 	}
+	for _, text := range cmd.StringSlice("as") {
+		pk, err := nip19.ParsePubKey(text)
+		if err != nil {
+			return nil, usagef("--as: %w", err)
+		}
+		t.as = append(t.as, pk)
+	}
+	if t.stranger && t.as != nil {
+		return nil, usagef("--stranger and --as exclude each other")
+	}
 	if text := cmd.String("ip"); text != "" {
 		var err error
 		if t.ip, err = netip.ParseAddr(text); err != nil {
@@ -68,16 +81,19 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report, stderr io.Wr
 	env := policy.Env{
 		Log:    t.log,
 		Stored: t.stored,
-		Now: func() time.Time {
-			if now := t.now.Load(); now != 0 {
-				return time.Unix(now, 0)
-			}
-			return time.Now()
-		},
+		Now:    t.clock,
 	}
 	var err error
 	t.cfg, t.chain, err = sourceOf(cmd).load(env, report)
 	return t, err
+}
+
+// clock is the policies' time.
+func (t *trial) clock() time.Time {
+	if now := t.now.Load(); now != 0 {
+		return time.Unix(now, 0)
+	}
+	return time.Now()
 }
 
 // loadTime is how long lists and plugins may take before events are asked
@@ -108,8 +124,20 @@ func (t *trial) client(e *event.Event) policy.Client {
 	if !c.ip.IsValid() {
 		c.ip = networkOf(e.PubKey)
 	}
-	if !t.stranger {
+	switch {
+	case t.as != nil:
+		c.authed = t.as
+	case !t.stranger:
 		c.authed = []event.PubKey{e.PubKey}
+	}
+	return c
+}
+
+// reader is who reads.
+func (t *trial) reader() policy.Client {
+	c := trialClient{ip: t.ip, authed: t.as}
+	if !c.ip.IsValid() {
+		c.ip = networkOf(event.PubKey{})
 	}
 	return c
 }

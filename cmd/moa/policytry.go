@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/signal"
@@ -33,8 +35,15 @@ Every event comes from its author, who has authenticated and has a network of
 their own, oldest first, at the time at which it was made: so what counts over
 time counts as it would have. Policies that count start with nothing. Lists that
 are read from the store are read from the events that are asked about. The
-events are held in memory. Only writing is tried, not reading.`,
+events are held in memory.
+
+With --reads it tells what the policies would do with many filters: the lines of
+that file are filters, lists of them, or messages of clients (REQ, COUNT,
+NEG-OPEN; others are passed over). The client is a stranger, or as --as and --ip
+say, and asks all of them at once. Filters that are answered are looked for in
+the events, so that those are listed which a policy hides.`,
 		Flags: slices.Concat(configFlags(), trialFlags(), sourceFlags(), []cli.Flag{
+			&cli.StringFlag{Name: "reads", Usage: "try reading: ask about the filters in `FILE` instead of writing the events"},
 			&cli.StringFlag{Name: "filter", Usage: "only what this NIP-01 filter matches, as `JSON`"},
 			&cli.IntFlag{Name: "examples", Value: 3, Usage: "show at most `N` events for each verdict"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -42,6 +51,9 @@ events are held in memory. Only writing is tried, not reading.`,
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 			defer stop()
+			if cmd.String("reads") != "" {
+				return runReadTest(ctx, cmd)
+			}
 			return runPolicyTest(ctx, cmd)
 		},
 	}
@@ -51,12 +63,9 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) error {
 	if cmd.NArg() > 1 {
 		return usagef("one file at a time")
 	}
-	filter := new(event.Filter)
-	if text := cmd.String("filter"); text != "" {
-		var err error
-		if filter, err = event.ParseFilter([]byte(text)); err != nil {
-			return usagef("--filter: %w", err)
-		}
+	filter, err := filterFlag(cmd)
+	if err != nil {
+		return err
 	}
 	r := &outcome{most: cmd.Int("examples")}
 	stderr := cmd.Root().ErrWriter
@@ -81,12 +90,75 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if cmd.Bool("json") {
-		e := json.NewEncoder(cmd.Root().Writer)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		return printJSON(cmd.Root().Writer, r)
 	}
 	r.print(cmd.Root().Writer)
 	return nil
+}
+
+// runReadTest is runPolicyTest for --reads.
+func runReadTest(ctx context.Context, cmd *cli.Command) error {
+	if cmd.NArg() > 1 {
+		return usagef("one file at a time")
+	}
+	filter, err := filterFlag(cmd)
+	if err != nil {
+		return err
+	}
+	r := &readOutcome{Source: cmd.String("reads"), most: cmd.Int("examples")}
+	questions, broken, err := readQuestions(r.Source)
+	if err != nil {
+		return err
+	}
+	r.Broken = broken
+	stderr := cmd.Root().ErrWriter
+	t, err := newTrial(cmd, "now", r.report, stderr)
+	if err != nil {
+		return err
+	}
+	r.begin(t.chain)
+	switch _, err := os.Stat(t.cfg.Data); {
+	case cmd.NArg() > 0 || cmd.String("relay") != "":
+		if r.Events, _, err = t.gather(ctx, cmd, filter); err != nil {
+			return err
+		}
+	case errors.Is(err, fs.ErrNotExist) && !cmd.IsSet("data"):
+		// Only the filters are tried.
+	default:
+		end, err := t.openData()
+		if err != nil {
+			return err
+		}
+		defer end()
+		r.Events = t.cfg.Data
+	}
+	if err := t.run(ctx, stderr, func(ctx context.Context) error { return r.ask(ctx, t, questions) }); err != nil {
+		return err
+	}
+	if cmd.Bool("json") {
+		return printJSON(cmd.Root().Writer, r)
+	}
+	r.print(cmd.Root().Writer)
+	return nil
+}
+
+// filterFlag is what --filter says, everything without it.
+func filterFlag(cmd *cli.Command) (*event.Filter, error) {
+	text := cmd.String("filter")
+	if text == "" {
+		return new(event.Filter), nil
+	}
+	f, err := event.ParseFilter([]byte(text))
+	if err != nil {
+		return nil, usagef("--filter: %w", err)
+	}
+	return f, nil
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }
 
 // outcome is what policies did with many events.
