@@ -39,7 +39,7 @@ type geoConfig struct {
 	areaConfig
 	Except     areaConfig `toml:"except" comment:"What is not in the area after all, by the same keys." example:"{ prefixes = [\"u33d\"] }"`
 	Name       string     `toml:"area" comment:"What people call the area; refusals name it." example:"\"Berlin\""`
-	Required   conf.Kinds `toml:"required" comment:"The kinds that must say where they are, by a g tag, or geo: in an i or I tag. Events of\nother kinds are looked at only if they do."`
+	Required   conf.Kinds `toml:"required" comment:"The kinds that must say where they are, by a g tag, geo: in an i or I tag, or a label\n(NIP-32) of the namespace #g. Events of other kinds are looked at only if they do."`
 	Exempt     conf.Kinds `toml:"exempt" comment:"The kinds that are not looked at. In lists of servers (NIP-34), g is not a place."`
 	Coarse     string     `toml:"coarse" comment:"A cell that lies only partly in the area is in it if it \"intersects\" the area, if its\n\"centre\" is there, or never: if it must be \"contained\"."`
 	Places     string     `toml:"places" comment:"Of an event that names several places, \"any\" or \"all\" must be in the area. A ladder of\nprefixes is one place."`

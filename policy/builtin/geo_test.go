@@ -24,6 +24,12 @@ func at(kind uint16, tags ...string) event.Event {
 	return e
 }
 
+// tagged is the event with one more tag.
+func tagged(e event.Event, tag event.Tag) event.Event {
+	e.Tags = append(e.Tags, tag)
+	return e
+}
+
 // ladder is what Amethyst writes: one g tag for each precision, longest first.
 func ladder(kind uint16, hash string) event.Event {
 	e := event.Event{Kind: kind, PubKey: alice}
@@ -59,6 +65,10 @@ func TestGeoRelayTakesItsArea(t *testing.T) {
 		{"13 characters", "", at(1, "g=u33dc1v0xupzb"), `blocked: "u33dc1v0xupzb" is not a geohash`},
 		{"a comment on a place (NIP-22, NIP-73)", "", at(1111, "I=geo:u33dc", "K=geo", "i=geo:u33dc", "k=geo"), ""},
 		{"a comment on another place", "", at(1111, "I=geo:9q8yy", "K=geo"), other},
+		{"a label (NIP-32)", "", tagged(at(1, "L=#g"), event.Tag{"l", "u33dc", "#g"}), ""},
+		{"a label from there", "", tagged(at(1, "L=#g"), event.Tag{"l", "9q8yy", "#g"}), other},
+		{"a language that reads like a cell", "", tagged(at(1, "L=ISO-639-1"), event.Tag{"l", "de", "ISO-639-1"}), add},
+		{"a country code that reads like a cell", "", tagged(at(7), event.Tag{"g", "DE", "countryCode"}), ""},
 		{"a comment on a web page", "", at(1111, "I=https://example.com"), ""},
 		{"a ladder from here", "", ladder(1, "u33dc1v0"), ""},
 		{"a ladder from there", "", ladder(1, "9q8yy"), other},
@@ -168,6 +178,8 @@ func TestEachCellHasItsOwnAllowanceAndWorkBuysMore(t *testing.T) {
 	expect(t, "no cell again", ask(p, nobody, at(1)), "")
 	mine(&e, 4)
 	expect(t, "same cell with work", ask(p, nobody, e), "")
+	expect(t, "same cell behind another", ask(p, nobody, at(20000, "g=9q8yy", "g=u33dc3")), "rate-limited: ")
+	expect(t, "two places in one cell", ask(p, nobody, at(20000, "g=dr5r0", "g=dr5r0b", "g=dr5r0c")), "")
 }
 
 // mine gives an event proof of work.

@@ -18,7 +18,7 @@ import (
 
 type rateConfig struct {
 	Of             string        `toml:"of" comment:"What is counted: \"events\" that are sent, or \"filters\" that are asked."`
-	By             []string      `toml:"by" comment:"Each \"ip\" (an IPv6 network of /64 is one), \"pubkey\", \"kind\", \"cell\" (geohash), or a\ncombination of them has its own allowance. Empty: all together have one. Filters know\nonly \"ip\"; events without a place are not counted by cell."`
+	By             []string      `toml:"by" comment:"Each \"ip\" (an IPv6 network of /64 is one), \"pubkey\", \"kind\", \"cell\" (geohash), or a\ncombination of them has its own allowance. Empty: all together have one. Filters know\nonly \"ip\"; an event counts in every cell that it names, and without one not by cell."`
 	CellLength     int           `toml:"cell_length" comment:"How many characters of a geohash make a cell."`
 	WorkBeyond     int           `toml:"work_beyond" comment:"What is beyond the allowance passes with so many bits of proof of work (NIP-13). 0: it does not."`
 	Count          int           `toml:"count" comment:"How many per interval, in the long run."`
@@ -126,15 +126,7 @@ func (r *rate) Event(_ context.Context, c policy.Client, e *event.Event) policy.
 	if r.byKind {
 		key.kind = int32(e.Kind) + 1
 	}
-	if r.byCell {
-		places := geo.Locate(e, true)
-		list := places.List()
-		if len(list) == 0 {
-			return policy.Verdict{}
-		}
-		copy(key.cell[:min(r.CellLength, geohash.MaxLen)], list[0])
-	}
-	v := r.count(c, key)
+	v := r.countPlaces(c, e, key)
 	if v.Action == policy.Reject && r.WorkBeyond > 0 {
 		if demandWork(e, r.WorkBeyond, true).Action == policy.Accept {
 			return policy.Verdict{}
@@ -142,6 +134,31 @@ func (r *rate) Event(_ context.Context, c policy.Client, e *event.Event) policy.
 		v.Text += fmt.Sprintf(", or with %d bits of proof of work (NIP-13) at once", r.WorkBeyond)
 	}
 	return v
+}
+
+// countPlaces counts an event, in every cell that it names if cells are what is
+// counted: none may be flooded behind another.
+func (r *rate) countPlaces(c policy.Client, e *event.Event, key bucketKey) policy.Verdict {
+	if !r.byCell {
+		return r.count(c, key)
+	}
+	places := geo.Locate(e, true)
+	var done [geo.MaxPlaces][geohash.MaxLen]byte
+	n := 0
+	for _, hash := range places.List() {
+		cell := [geohash.MaxLen]byte{}
+		copy(cell[:r.CellLength], hash)
+		if slices.Contains(done[:n], cell) {
+			continue
+		}
+		done[n] = cell
+		n++
+		key.cell = cell
+		if v := r.count(c, key); v.Action != policy.Accept {
+			return v
+		}
+	}
+	return policy.Verdict{}
 }
 
 func (r filterRate) Event(context.Context, policy.Client, *event.Event) policy.Verdict {

@@ -7,13 +7,13 @@ import (
 	"moa/nips/geohash"
 )
 
-// maxPlaces bounds how many places of one event are looked at.
-const maxPlaces = 16
+// MaxPlaces is how many places of one event are looked at.
+const MaxPlaces = 16
 
 // Places are where an event says that it is: geohashes, none of which is a
 // prefix of another one.
 type Places struct {
-	hashes [maxPlaces]string
+	hashes [MaxPlaces]string
 	n      int
 
 	// Bad is the first value that should be a geohash and is none, "" if all
@@ -26,9 +26,13 @@ type Places struct {
 // List returns the geohashes.
 func (p *Places) List() []string { return p.hashes[:p.n] }
 
+// labelSpace is the namespace of labels that stand for `g` tags (NIP-32).
+const labelSpace = "#g"
+
 // Locate collects an event's places: its `g` tags, `geo:` in `i` and `I` tags
-// (NIP-73), and, with mesh, the `r` tags of BitChat's messages and presence. A
-// ladder, which is a place at many precisions, is one place: the longest.
+// (NIP-73), labels of the namespace `#g` (NIP-32), and, with mesh, the `r` tags
+// of BitChat's messages and presence. A ladder, which is a place at many
+// precisions, is one place: the longest.
 func Locate(e *event.Event, mesh bool) (p Places) {
 	mesh = mesh && (e.Kind == event.KindGeoChat || e.Kind == event.KindGeoPresence)
 	for _, t := range e.Tags {
@@ -37,10 +41,16 @@ func Locate(e *event.Event, mesh bool) (p Places) {
 		}
 		switch t[0] {
 		case "g":
-			p.add(t[1])
+			if len(t) < 3 || !otherThanHash(t[2]) {
+				p.add(t[1])
+			}
 		case "i", "I":
 			if hash, ok := strings.CutPrefix(t[1], "geo:"); ok {
 				p.add(hash)
+			}
+		case "l":
+			if len(t) > 2 && t[2] == labelSpace && labels(e, labelSpace) {
+				p.add(t[1])
 			}
 		case "r":
 			if mesh {
@@ -49,6 +59,30 @@ func Locate(e *event.Event, mesh bool) (p Places) {
 		}
 	}
 	return p
+}
+
+// labels reports whether the event says that it has labels of that namespace,
+// as it must (NIP-32).
+func labels(e *event.Event, space string) bool {
+	for _, t := range e.Tags {
+		if len(t) > 1 && t[0] == "L" && t[1] == space {
+			return true
+		}
+	}
+	return false
+}
+
+// otherThanHash reports what the third element of a `g` tag says when the
+// second is no geohash, though a country code or a latitude may look like one.
+// nostr-geotags wrote such tags (its README of v0.0.8), and with it monitors of
+// relays.
+func otherThanHash(what string) bool {
+	switch what {
+	case "countryCode", "countryName", "country", "regionCode", "regionName", "region", "cityName", "city",
+		"continentCode", "continentName", "continent", "planetName", "planet", "lat", "lon", "dd":
+		return true
+	}
+	return false
 }
 
 func (p *Places) add(hash string) {
@@ -71,7 +105,7 @@ func (p *Places) add(hash string) {
 			kept++
 		}
 	}
-	if kept == maxPlaces {
+	if kept == MaxPlaces {
 		p.More = true
 		return
 	}

@@ -49,7 +49,7 @@ func FuzzPlaces(f *testing.F) {
 func TestPlacesOfTags(t *testing.T) {
 	for _, c := range []struct {
 		kind uint16
-		tags string // name=value
+		tags string // name=value=more
 		want string
 		bad  string
 	}{
@@ -62,11 +62,19 @@ func TestPlacesOfTags(t *testing.T) {
 		{1, "r=u33", "", ""},
 		{20000, "r=u33dc1", "u33dc1", ""},
 		{1, "G=u33 geo=u33", "", ""},
+		// Labels (NIP-32): of the namespace that stands for g tags, and it is named.
+		{1, "L=#g l=u33dc=#g l=u33=#g", "u33dc", ""},
+		{1, "L=#g l=u33dc=#g g=u33", "u33dc", ""},
+		{1, "L=#g l=nowhere=#g", "", "nowhere"},
+		{1, "l=u33dc=#g", "", ""},
+		{1, "L=ISO-3166-2 l=DE-BE=ISO-3166-2 L=ISO-639-1 l=de=ISO-639-1 l=u33", "", ""},
+		// What nostr-geotags writes of a place in Hungary: all but u2mwdd8q4 is none.
+		{1, "g=EU=continentCode g=HU=countryCode=ISO-3166-1:alpha2 g=348=countryCode=ISO-3166-1:numeric g=Hungary=countryName" +
+			" g=u2mwdd8q4=geohash g=u2=geohash g=47.5=lat g=19=lon g=Budapest=cityName", "u2mwdd8q4", ""},
 	} {
 		e := &event.Event{Kind: c.kind}
 		for tag := range strings.FieldsSeq(c.tags) {
-			name, value, _ := strings.Cut(tag, "=")
-			e.Tags = append(e.Tags, event.Tag{name, value}, event.Tag{"g"})
+			e.Tags = append(e.Tags, strings.Split(tag, "="), event.Tag{"g"})
 		}
 		p := Locate(e, true)
 		if got := strings.Join(p.List(), " "); got != c.want || p.Bad != c.bad {
