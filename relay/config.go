@@ -17,7 +17,8 @@ import (
 type Config struct {
 	Listen string // HOST:PORT of the relay itself; port 0 takes a free one
 	// URL is the relay's public ws:// or wss:// URL, as AUTH and vanish
-	// requests name it. "": the host that the client connected to.
+	// requests name it. "": for AUTH the host that the client connected to;
+	// requests to vanish must then name ALL_RELAYS, but on this machine.
 	URL string
 	// TrustedProxies are the only peers whose X-Forwarded-For, Forwarded,
 	// X-Real-IP, X-Forwarded-Host and X-Forwarded-Proto are believed. A proxy
@@ -75,6 +76,9 @@ type Limits struct {
 	Connections      int // in all; 0: no bound
 	ConnectionsPerIP int // from one address, IPv6 by /64, loopback free; 0: no bound
 
+	Vanishes      int // requests to vanish (NIP-62) an hour, loopback's aside; 0: no bound
+	VanishesPerIP int // of those, from one address, IPv6 by /64; 0: no bound
+
 	Counts       int // COUNTs waiting or under way on one connection
 	OutboxBytes  int // waiting for one client to read
 	TicketEvents int // waiting for the writer
@@ -113,6 +117,8 @@ func DefaultConfig() Config {
 			ContentLength:    256 << 10,
 			Connections:      100_000,
 			ConnectionsPerIP: 256,
+			Vanishes:         600,
+			VanishesPerIP:    20,
 			Counts:           64,
 			OutboxBytes:      4 << 20,
 			TicketEvents:     4096,
@@ -199,6 +205,8 @@ func (l *Limits) all() []limit {
 		{"ContentLength", l.ContentLength, 1},
 		{"Connections", l.Connections, 0},
 		{"ConnectionsPerIP", l.ConnectionsPerIP, 0},
+		{"Vanishes", l.Vanishes, 0},
+		{"VanishesPerIP", l.VanishesPerIP, 0},
 		{"Counts", l.Counts, 1},
 		{"OutboxBytes", l.OutboxBytes, 64 << 10},
 		{"TicketEvents", l.TicketEvents, 1},

@@ -105,9 +105,10 @@ func (s *session) flush() {
 	}
 	s.batch = nil
 	s.verify(b)
+	st := s.srv.settings.Load()
 	for i := range b.tickets {
 		if t := &b.tickets[i]; t.fate == "" {
-			s.late(t, b.early[i])
+			s.late(st, t, b.early[i])
 		}
 	}
 	s.open.Add(int32(len(b.tickets)))
@@ -142,9 +143,12 @@ func (s *session) verify(b *batch) {
 }
 
 // late decides what becomes of an event whose signature holds.
-func (s *session) late(t *ticket, early policy.Decision) {
+func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 	d := early
-	if t.e.Kind != event.KindVanish && d.Action != policy.Shadow {
+	switch {
+	case t.e.Kind == event.KindVanish:
+		d.Verdict = s.mayVanish(st)
+	case d.Action != policy.Shadow:
 		d = t.chain.Late(background, s, t.e, early)
 	}
 	switch {

@@ -53,6 +53,7 @@ type metrics struct {
 	dropped     *prometheus.CounterVec
 	messages    [256]prometheus.Counter // by wire.Verb
 	events      map[fate]prometheus.Counter
+	vanishes    *prometheus.CounterVec
 	subs        prometheus.Gauge
 	closed      prometheus.Counter
 	delivered   prometheus.Counter
@@ -100,6 +101,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 		refused:     counters("moa_connections_refused_total", "Connections refused.", "reason"),
 		dropped:     counters("moa_connections_dropped_total", "Connections that the relay ended.", "reason"),
 		events:      map[fate]prometheus.Counter{},
+		vanishes:    counters("moa_vanishes_total", "Requests to vanish that are addressed to this relay (NIP-62).", "outcome"),
 		subs:        gauge("moa_subscriptions", "Open subscriptions."),
 		closed:      counter("moa_closed_total", "REQs and COUNTs answered with CLOSED."),
 		delivered:   counter("moa_delivered_events_total", "Live events sent to subscriptions."),
@@ -126,13 +128,16 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	for _, r := range []refusal{refuseFull, refusePerIP, refusePolicy, refuseDrain, refuseBroken} {
 		m.refused.WithLabelValues(string(r))
 	}
+	for _, o := range []vanishOutcome{vanishTaken, vanishPerIP, vanishAll} {
+		m.vanishes.WithLabelValues(string(o))
+	}
 	for _, r := range []dropReason{dropSlow, dropGarbage, dropShutdown} {
 		m.dropped.WithLabelValues(string(r))
 	}
 	if reg == nil {
 		return m
 	}
-	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.subs, m.closed,
+	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
 		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),

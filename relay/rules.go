@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"moa/nips/event"
-	"moa/nips/nip62"
 	"moa/nips/nip70"
 	"moa/nips/reason"
 	"moa/nips/relayurl"
@@ -32,19 +31,6 @@ func (s *session) rules(st *settings, e *event.Event) policy.Verdict {
 		return s.protected(e)
 	case nip70.Leaks(e):
 		return policy.Refuse(reason.Blocked, "the reposted event is protected")
-	}
-	return policy.Verdict{}
-}
-
-// vanish accepts requests that are addressed to this relay. No policy may
-// refuse one of those (NIP-62).
-func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
-	ours, err := nip62.Addressed(e, s.ours(st))
-	switch {
-	case err != nil:
-		return policy.Refuse(reason.Invalid, err.Error())
-	case !ours:
-		return policy.Refuse(reason.Restricted, "this request to vanish is not addressed to this relay")
 	}
 	return policy.Verdict{}
 }

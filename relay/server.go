@@ -74,6 +74,7 @@ type Server struct {
 	keeper   *ws.Keeper
 	index    hub.Index
 	recall   recall
+	vanishes vanishes
 	geoSlots chan struct{}  // of what is asked about places over HTTP. Full: it is refused
 	self     *selfPublisher // nil: the relay publishes nothing about itself
 	tasks    tasks

@@ -73,6 +73,8 @@ type limitsConfig struct {
 	DefaultLimit     int `toml:"default_limit" relay:"Limits.DefaultLimit"`
 	Connections      int `toml:"connections" relay:"Limits.Connections"`
 	ConnectionsPerIP int `toml:"connections_per_ip" relay:"Limits.ConnectionsPerIP"`
+	Vanishes         int `toml:"vanishes" relay:"Limits.Vanishes"`
+	VanishesPerIP    int `toml:"vanishes_per_ip" relay:"Limits.VanishesPerIP"`
 	Counts           int `toml:"counts" relay:"Limits.Counts"`
 	OutboxBytes      int `toml:"outbox_bytes" relay:"Limits.OutboxBytes"`
 	TicketEvents     int `toml:"ticket_events" relay:"Limits.TicketEvents"`
