@@ -38,6 +38,7 @@ type Config struct {
 	Self   Self
 
 	Compression   bool // offer permessage-deflate (RFC 7692)
+	CountSketches bool // answer COUNT with a HyperLogLog too, where there is one (NIP-45)
 	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
 	AuthOnConnect bool // send the AUTH challenge at once, not with the first auth-required
 
@@ -135,6 +136,7 @@ func DefaultConfig() Config {
 		Geo:           defaultGeo(),
 		Self:          Self{Every: 24 * time.Hour},
 		Compression:   true,
+		CountSketches: true,
 		EOSEHints:     true,
 		PingEvery:     50 * time.Second,
 		WriteTimeout:  20 * time.Second,

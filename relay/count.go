@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/nip45"
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
@@ -19,9 +20,10 @@ const maxCountTime = 10 * time.Second
 
 // counting is a COUNT that waits or is under way (NIP-45). It opens no subscription.
 type counting struct {
-	id    string
-	query store.Query
-	start time.Time
+	id     string
+	query  store.Query
+	sketch *nip45.Sketch // of whom the query finds; nil: there is none
+	start  time.Time
 }
 
 // count answers a COUNT.
@@ -34,8 +36,26 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 		s.subs.refuse(id, v.Reason, v.Text)
 		return
 	}
-	if !s.subs.line(counting{id, s.storeQuery(st, filters), time.Now()}, st.cfg.Limits.Counts) {
+	c := counting{id: id, query: s.storeQuery(st, filters), start: time.Now()}
+	if st.cfg.CountSketches {
+		c.sketch = nip45.New(filters)
+	}
+	if c.sketch != nil {
+		c.query.Visible = sketched(c.sketch, c.query.Visible)
+	}
+	if !s.subs.line(c, st.cfg.Limits.Counts) {
 		s.subs.refuse(id, reason.RateLimited, "too many COUNTs are under way on this connection")
+	}
+}
+
+// sketched has the authors of what is visible counted in the sketch.
+func sketched(to *nip45.Sketch, visible func(*store.Record) bool) func(*store.Record) bool {
+	return func(r *store.Record) bool {
+		if visible != nil && !visible(r) {
+			return false
+		}
+		to.Add(&r.PubKey)
+		return true
 	}
 }
 
@@ -96,6 +116,14 @@ func (b counter) answer(c counting) {
 	case err != nil:
 		b.refuse(c.id, reason.Error, "the relay cannot read its store at the moment, try again later")
 	default:
-		s.out.offer(ws.Msg{Head: wire.AppendCount(nil, c.id, n, false)})
+		s.out.offer(ws.Msg{Head: c.result(n)})
 	}
+}
+
+// result is the answer.
+func (c *counting) result(n int) []byte {
+	if c.sketch == nil {
+		return wire.AppendCount(nil, c.id, n, false)
+	}
+	return wire.AppendCountHLL(nil, c.id, n, false, c.sketch.Hex())
 }

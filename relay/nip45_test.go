@@ -1,10 +1,15 @@
 package relay_test
 
 import (
+	"encoding/hex"
 	"strings"
 	"testing"
 
+	"github.com/nbd-wtf/go-nostr/nip45/hyperloglog"
+
 	"moa/nips/event"
+	"moa/nips/nip45"
+	"moa/nips/wire"
 	"moa/relay"
 	"moa/relay/relaytest"
 )
@@ -78,4 +83,65 @@ func TestNIP45ARefusedCountEndsTheREQOfItsID(t *testing.T) {
 	like := alice.Sign(t, event.Event{Kind: 7})
 	w.Accepted(t, like)
 	sameIDs(t, "NIP45.5", []*event.Event{c.Event(t, "count")}, like)
+}
+
+// The answers of two relays that have some of the followers each merge to those
+// of all. What is not seen is not counted: others' messages, what is deleted.
+func TestNIP45HyperLogLog(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		other := relaytest.Start(t, relaytest.Options{})
+		a, b := r.Dial(t), other.Dial(t)
+		filter := `{"#p":["` + alice.Hex() + `"],"kinds":[3]}`
+		all := nip45.New([]*event.Filter{{Kinds: []uint16{3}, Tags: []event.TagFilter{{Name: 'p', Values: []string{alice.Hex()}}}}})
+		for i := range 30 {
+			k := relaytest.NewKey(byte(10 + i))
+			follows := k.Sign(t, event.Event{Kind: 3, CreatedAt: 1000, Tags: tags([]string{"p", bob.Hex()}, []string{"p", alice.Hex()})})
+			if i < 20 {
+				a.Accepted(t, follows)
+			}
+			if i >= 10 {
+				b.Accepted(t, follows)
+			}
+			if i == 9 { // has thought better of it
+				a.Accepted(t, k.Sign(t, event.Event{Kind: 3, CreatedAt: 1001, Tags: tags([]string{"p", bob.Hex()})}))
+				continue
+			}
+			all.Add(&k.PubKey)
+		}
+		ask := func(c *relaytest.Client, filters string) wire.Reply {
+			c.Say(t, `["COUNT","n",%s]`, filters)
+			return c.Hear(t, wire.Count)
+		}
+		merged := hyperloglog.New(0)
+		for _, c := range []struct {
+			*relaytest.Client
+			want int64
+		}{{a, 19}, {b, 20}} {
+			m := ask(c.Client, filter)
+			registers, err := hex.DecodeString(m.HLL)
+			if err != nil || m.Count != c.want || m.Approximate {
+				t.Fatalf("NIP45.4: %+v, %v", m, err)
+			}
+			merged.MergeRegisters(registers)
+		}
+		if got := hex.EncodeToString(merged.GetRegisters()); got != all.Hex() {
+			t.Errorf("NIP45.4:\n%s, want\n%s", got, all.Hex())
+		}
+		if n := merged.Count(); n < 26 || n > 32 {
+			t.Errorf("NIP45.4: 29 are estimated to be %d", n)
+		}
+		for _, without := range []string{`{}`, filter + `,{}`, `{"kinds":[3]}`, `{"#p":["` + alice.Hex() + `"],"kinds":[3],"since":5}`} {
+			if m := ask(a, without); m.HLL != "" {
+				t.Errorf("NIP45.4: %s has registers", without)
+			}
+		}
+		off := start(t, func(c *relay.Config) { c.CountSketches = false })
+		if m := ask(off.Dial(t), filter); m.HLL != "" {
+			t.Error("turned off, and there are registers")
+		}
+		a.Accepted(t, carol.Sign(t, event.Event{Kind: 4, Tags: tags([]string{"p", alice.Hex()})}))
+		if m := ask(a, `{"#p":["`+alice.Hex()+`"],"kinds":[3,4]}`); m.HLL == "" || m.Count != 19 || m.HLL != ask(a, filter).HLL {
+			t.Errorf("NIP45.3: what nobody may see is counted: %+v", m)
+		}
+	})
 }

@@ -56,6 +56,7 @@ type infoConfig struct {
 type clientsConfig struct {
 	AuthOnConnect bool     `toml:"auth_on_connect" relay:"AuthOnConnect"`
 	EOSEHints     bool     `toml:"eose_hints" relay:"EOSEHints"`
+	CountSketches bool     `toml:"count_sketches" relay:"CountSketches"`
 	Compression   bool     `toml:"compression" relay:"Compression"`
 	PingEvery     duration `toml:"ping_every" relay:"PingEvery"`
 	WriteTimeout  duration `toml:"write_timeout" relay:"WriteTimeout"`
