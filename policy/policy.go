@@ -6,6 +6,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
 
@@ -31,6 +32,16 @@ const (
 	Shadow           // answer OK true, and neither store nor pass on
 	RelayOnly        // pass on to live subscriptions, never store; later policies may still refuse
 )
+
+// actions are the words for them in metrics and logs.
+var actions = [...]string{Accept: "accept", Reject: "reject", Shadow: "shadow", RelayOnly: "relay_only"}
+
+func (a Action) String() string {
+	if int(a) < len(actions) {
+		return actions[a]
+	}
+	return fmt.Sprintf("action %d", uint8(a))
+}
 
 // Verdict is a policy's answer. The zero Verdict accepts.
 type Verdict struct {

@@ -58,7 +58,7 @@ type Info struct {
 	Contact        string // URI
 	TermsOfService string // URL
 	PaymentsURL    string
-	Software       string // URL
+	Software       string // URL of the program, "" if there is none to tell
 	Version        string
 }
 
@@ -158,6 +158,9 @@ func (c *Config) Validate() error {
 		case strings.Trim(u.Path, "/") != "":
 			fault("URL: %q has a path; the relay is served at / only", c.URL)
 		}
+	}
+	if u, err := url.Parse(c.Info.Software); c.Info.Software != "" && (err != nil || u.Scheme == "" || u.Host == "") {
+		fault("Info.Software: %q is not a URL", c.Info.Software)
 	}
 	for name, key := range map[string]string{"Info.PubKey": c.Info.PubKey, "Info.Self": c.Info.Self} {
 		if _, err := event.ParsePubKey(key); key != "" && err != nil {

@@ -91,6 +91,51 @@ func TestNIP11TheDocument(t *testing.T) {
 	}
 }
 
+// Every field that is configured is there, by the name that the NIP gives it,
+// and none that is not.
+func TestNIP11TheFieldsHaveTheirNames(t *testing.T) {
+	full := relay.Info{
+		Name: "n", Description: "d", Banner: "https://example.com/b.png", Icon: "https://example.com/i.png", PubKey: alice.Hex(), Self: bob.Hex(),
+		Contact: "mailto:op@example.com", TermsOfService: "https://example.com/terms", PaymentsURL: "https://example.com/pay",
+		Software: "https://example.com/moa", Version: "1.2.3",
+	}
+	doc := document(t, start(t, func(c *relay.Config) { c.Info = full }))
+	want := map[string]any{
+		"name": full.Name, "description": full.Description, "banner": full.Banner, "icon": full.Icon, "pubkey": full.PubKey, "self": full.Self,
+		"contact": full.Contact, "terms_of_service": full.TermsOfService, "payments_url": full.PaymentsURL, "software": full.Software, "version": full.Version,
+	}
+	for name, value := range want {
+		if doc[name] != value {
+			t.Errorf("NIP11.3 %s: %v, want %v", name, doc[name], value)
+		}
+	}
+	for _, nip := range doc["supported_nips"].([]any) {
+		if n, ok := nip.(float64); !ok || n != float64(int(n)) {
+			t.Errorf("NIP11.3: %v is no integer", nip)
+		}
+	}
+	limits := doc["limitation"].(map[string]any)
+	for _, name := range []string{"auth_required", "payment_required", "restricted_writes"} {
+		if limits[name] != false {
+			t.Errorf("NIP11.4 %s: %v", name, limits[name])
+		}
+	}
+
+	bare := start(t, func(c *relay.Config) { c.Info = relay.Info{Version: "1.2.3"} })
+	doc = document(t, bare)
+	for name := range want {
+		if _, ok := doc[name]; ok && name != "version" {
+			t.Errorf("NIP11.8 %s is not configured: %v", name, doc[name])
+		}
+	}
+	if doc["version"] != "moa 1.2.3" { // without a URL it is what names the program
+		t.Errorf("NIP11.9 version: %v", doc["version"])
+	}
+	if _, body := get(t, bare, "GET", "/nodeinfo/2.1"); !strings.Contains(body, `"software":{"name":"moa","version":"1.2.3"}`) {
+		t.Errorf("NIP11.10: %s", body)
+	}
+}
+
 func TestNIP11EveryNumberIsEnforced(t *testing.T) {
 	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{
 		{"use": "times", "oldest": "1h", "newest": "10m"},

@@ -111,7 +111,7 @@ func (s *Server) serveNodeinfo(w http.ResponseWriter, r *http.Request) {
 	} else {
 		v = map[string]any{
 			"version":           "2.1",
-			"software":          map[string]string{"name": "moa", "version": st.cfg.Info.Version, "homepage": st.cfg.Info.Software},
+			"software":          software(&st.cfg.Info),
 			"protocols":         []string{"nostr"},
 			"services":          map[string]any{"inbound": []string{}, "outbound": []string{}},
 			"openRegistrations": !st.info.Limitation.RestrictedWrites,
@@ -125,4 +125,13 @@ func (s *Server) serveNodeinfo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send(w, r, "application/json", body)
+}
+
+// software is what nodeinfo says about the program; a homepage must be a URL.
+func software(i *Info) map[string]string {
+	out := map[string]string{"name": softwareName, "version": i.Version}
+	if i.Software != "" {
+		out["homepage"] = i.Software
+	}
+	return out
 }

@@ -11,6 +11,8 @@ import (
 	"moa/policy/builtin"
 )
 
+const softwareName = "moa"
+
 // supportedNIPs are those that work here, whatever the config says.
 var supportedNIPs = []int{1, 9, 11, 17, 40, 42, 45, 59, 62, 70}
 
@@ -65,7 +67,7 @@ func document(cfg *Config, p policy.Limits) nip11.Document {
 	return nip11.Document{
 		Name: i.Name, Description: i.Description, Banner: i.Banner, Icon: i.Icon,
 		PubKey: i.PubKey, Self: i.Self, Contact: i.Contact, NIPs: nips,
-		Software: i.Software, Version: i.Version, Terms: i.TermsOfService, PaymentsURL: i.PaymentsURL,
+		Software: i.Software, Version: named(i), Terms: i.TermsOfService, PaymentsURL: i.PaymentsURL,
 		Limitation: &nip11.Limitation{
 			MaxMessageLength:    l.MessageBytes,
 			MaxSubscriptions:    l.Subscriptions,
@@ -81,6 +83,15 @@ func document(cfg *Config, p policy.Limits) nip11.Document {
 			DefaultLimit:        l.DefaultLimit,
 		},
 	}
+}
+
+// named is the version, behind our name if there is no URL that tells it: the
+// NIP has no other place for a name.
+func named(i *Info) string {
+	if i.Software != "" || i.Version == "" {
+		return i.Version
+	}
+	return softwareName + " " + i.Version
 }
 
 // stricter is the smaller of our bound and the policies', of which 0 is none.

@@ -169,7 +169,8 @@ func (c *Config) relay() relay.Config {
 	for _, p := range c.TrustedProxies {
 		out.TrustedProxies = append(out.TrustedProxies, p.Prefix)
 	}
-	out.Info.Version = version().String()
+	b := version()
+	out.Info.Version, out.Info.Software = b.String(), b.Home
 	return out
 }
 

@@ -137,7 +137,7 @@ type readExplanation struct {
 
 func (x *readExplanation) take(all []policy.Answer, so policy.Decision) {
 	x.Policies = explainedPolicies(all)
-	x.Decision, x.By = actions[so.Action], so.By
+	x.Decision, x.By = so.Action.String(), so.By
 	if so.Reason != "" {
 		x.Answer = string(so.Reason) + ": " + so.Text
 	}
@@ -216,7 +216,7 @@ func explainedPolicies(all []policy.Answer) []explainedPolicy {
 	list := []explainedPolicy{}
 	for _, a := range all {
 		list = append(list, explainedPolicy{
-			a.Link.Name, a.Link.Mode.String(), a.Asked, actions[a.Action], string(a.Reason), a.Text,
+			a.Link.Name, a.Link.Mode.String(), a.Asked, a.Action.String(), string(a.Reason), a.Text,
 		})
 	}
 	return list
@@ -224,7 +224,7 @@ func explainedPolicies(all []policy.Answer) []explainedPolicy {
 
 func (x *explanation) take(all []policy.Answer, so policy.Decision) {
 	x.Policies = explainedPolicies(all)
-	x.Decision, x.By = actions[so.Action], so.By
+	x.Decision, x.By = so.Action.String(), so.By
 	if so.Action == policy.Reject {
 		x.Answer = string(so.Reason) + ": " + so.Text
 	}
@@ -242,11 +242,11 @@ func (x *explanation) print(w io.Writer) {
 	printPolicies(w, x.Policies, x.By, verb)
 	fmt.Fprintln(w)
 	switch x.Decision {
-	case actions[policy.Accept]:
+	case policy.Accept.String():
 		fmt.Fprintln(w, "accepted")
-	case actions[policy.RelayOnly]:
+	case policy.RelayOnly.String():
 		fmt.Fprintf(w, "passed on to those who listen, and not stored, because of %s\n", x.By)
-	case actions[policy.Shadow]:
+	case policy.Shadow.String():
 		fmt.Fprintf(w, "dropped because of %s, and the client is told that it was accepted\n", x.By)
 	default:
 		fmt.Fprintf(w, "refused because of %s; the client is told:\n%s\n", x.By, x.Answer)
@@ -256,7 +256,7 @@ func (x *explanation) print(w io.Writer) {
 // showVerb says what a policy does with an event that somebody reads.
 func showVerb(mode, action, _ string) string {
 	switch {
-	case action == actions[policy.Accept]:
+	case action == policy.Accept.String():
 		return "shows"
 	case mode == policy.Observe.String():
 		return "would hide"

@@ -9,11 +9,6 @@ import (
 	"moa/policy/plugin"
 )
 
-// actions are the words for what a policy decides, in metrics and logs.
-var actions = map[policy.Action]string{
-	policy.Accept: "accept", policy.Reject: "reject", policy.Shadow: "shadow", policy.RelayOnly: "relay_only",
-}
-
 // countedStages are those whose accepts are counted too.
 var countedStages = []policy.Stage{policy.AtEvent, policy.AtFilter}
 
@@ -46,7 +41,7 @@ func (v *verdicts) Collect(out chan<- prometheus.Metric) {
 	for _, at := range countedStages {
 		for n, times := range chain.Accepted(at) {
 			out <- prometheus.MustNewConstMetric(acceptedDesc, prometheus.CounterValue, float64(times),
-				n.Name, n.Mode.String(), at.String(), actions[policy.Accept])
+				n.Name, n.Mode.String(), at.String(), policy.Accept.String())
 		}
 	}
 }
@@ -54,8 +49,8 @@ func (v *verdicts) Collect(out chan<- prometheus.Metric) {
 // reporter counts and logs what policies refuse.
 func (v *verdicts) reporter(log *slog.Logger) policy.Report {
 	return func(n *policy.Named, at policy.Stage, d policy.Verdict) {
-		v.refused.WithLabelValues(n.Name, n.Mode.String(), at.String(), actions[d.Action]).Inc()
-		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", actions[d.Action], "reason", string(d.Reason), "text", d.Text)
+		v.refused.WithLabelValues(n.Name, n.Mode.String(), at.String(), d.Action.String()).Inc()
+		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", d.Action.String(), "reason", string(d.Reason), "text", d.Text)
 	}
 }
 

@@ -224,7 +224,7 @@ func (r *outcome) ask(ctx context.Context, t *trial) error {
 		if d.Action == policy.Accept || d.Action == policy.RelayOnly {
 			d = t.chain.Late(ctx, c, e, d)
 		}
-		r.Fates[actions[d.Action]]++
+		r.Fates[d.Action.String()]++
 		if d.Action == policy.Accept || d.Action == policy.RelayOnly {
 			t.chain.Saved(c, e)
 		}
@@ -245,11 +245,11 @@ func (r *outcome) report(n *policy.Named, at policy.Stage, v policy.Verdict) {
 	}
 	p := r.byName[n.Name]
 	i := slices.IndexFunc(p.Verdicts, func(t *trialVerdict) bool {
-		return t.Action == actions[v.Action] && t.Reason == string(v.Reason)
+		return t.Action == v.Action.String() && t.Reason == string(v.Reason)
 	})
 	if i < 0 {
 		i = len(p.Verdicts)
-		p.Verdicts = append(p.Verdicts, &trialVerdict{Action: actions[v.Action], Reason: string(v.Reason), Examples: []trialExample{}})
+		p.Verdicts = append(p.Verdicts, &trialVerdict{Action: v.Action.String(), Reason: string(v.Reason), Examples: []trialExample{}})
 	}
 	t := p.Verdicts[i]
 	t.Events++
@@ -295,10 +295,10 @@ func (r *outcome) print(w io.Writer) {
 // verb says what a policy does, or would do if it were enforced.
 func verb(mode, action, reason string) string {
 	words := map[string][2]string{
-		actions[policy.Accept]:    {"accepts", "accepts"},
-		actions[policy.Reject]:    {"refuses", "would refuse"},
-		actions[policy.Shadow]:    {"drops silently", "would drop silently"},
-		actions[policy.RelayOnly]: {"passes on, does not store", "would pass on, not store"},
+		policy.Accept.String():    {"accepts", "accepts"},
+		policy.Reject.String():    {"refuses", "would refuse"},
+		policy.Shadow.String():    {"drops silently", "would drop silently"},
+		policy.RelayOnly.String(): {"passes on, does not store", "would pass on, not store"},
 	}[action]
 	text := words[0]
 	if mode == policy.Observe.String() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v3"
 )
@@ -15,6 +16,7 @@ type build struct {
 	Revision string // the commit, or ""
 	Dirty    bool   // the checkout had changes
 	Tags     string // build tags, or ""
+	Home     string // URL of the source, as far as the module's path is one; or ""
 }
 
 func version() build {
@@ -26,6 +28,7 @@ func version() build {
 	if info.Main.Version != "" {
 		b.Version = info.Main.Version
 	}
+	b.Home = home(info.Main.Path)
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
@@ -37,6 +40,15 @@ func version() build {
 		}
 	}
 	return b
+}
+
+// home is where a module's path leads: nowhere, unless it begins with a host.
+func home(module string) string {
+	host, _, _ := strings.Cut(module, "/")
+	if !strings.Contains(host, ".") {
+		return ""
+	}
+	return "https://" + module
 }
 
 func (b build) String() string {
