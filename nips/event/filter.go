@@ -35,9 +35,9 @@ type Filter struct {
 type TagFilter struct {
 	Name   byte // a-z, A-Z
 	Values []string
-	// Regions are geohashes, written with a * behind them and in `#g` only: an
-	// extension of NIP-01, in which no geohash ends so. None is a prefix of
-	// another one.
+	// Regions are geohashes, none of which is a prefix of another one. They are
+	// written with a * behind them, as "u33*" in `#g` and "geo:u33*" in `#i` and
+	// `#I`: an extension of NIP-01, in which no geohash ends so.
 	Regions []string
 }
 
@@ -105,13 +105,46 @@ next:
 
 // HasValue reports whether v is one of the values asked for.
 func (t *TagFilter) HasValue(v string) bool {
-	return has(t.Values, v, strings.Compare) || len(t.Regions) > 0 && t.InRegion(v)
+	if has(t.Values, v, strings.Compare) {
+		return true
+	}
+	if len(t.Regions) == 0 {
+		return false
+	}
+	hash, ok := Cell(t.Name, v)
+	return ok && t.InRegion(hash)
 }
 
-// InRegion reports whether v is a geohash in one of the regions asked for.
-func (t *TagFilter) InRegion(v string) bool {
-	// One region is enough to look at: whatever stands between a prefix of v and
-	// v has that prefix itself, and would not be there.
-	i, found := slices.BinarySearch(t.Regions, v)
-	return found || i > 0 && strings.HasPrefix(v, t.Regions[i-1]) && geohash.Valid(v)
+// InRegion reports whether a geohash is in one of the regions asked for.
+func (t *TagFilter) InRegion(hash string) bool {
+	// One region is enough to look at: whatever stands between a prefix of hash
+	// and hash has that prefix itself, and would not be there.
+	i, found := slices.BinarySearch(t.Regions, hash)
+	return found || i > 0 && strings.HasPrefix(hash, t.Regions[i-1])
+}
+
+// cellPrefix is what stands before a geohash in an `i` or `I` tag (NIP-73).
+const cellPrefix = "geo:"
+
+// Cell returns the geohash that the first value of a tag with that name is, by
+// which regions find it.
+func Cell(name byte, value string) (hash string, ok bool) {
+	prefix, ok := cellIn(name)
+	if !ok {
+		return "", false
+	}
+	hash, ok = strings.CutPrefix(value, prefix)
+	return hash, ok && geohash.Valid(hash)
+}
+
+// cellIn returns what stands before a geohash in a tag of that name, and false
+// if there are none in such tags.
+func cellIn(name byte) (prefix string, ok bool) {
+	switch name {
+	case 'g':
+		return "", true
+	case 'i', 'I':
+		return cellPrefix, true
+	}
+	return "", false
 }

@@ -273,6 +273,7 @@ func FuzzParseFilter(f *testing.F) {
 	f.Add([]byte(`{"search":"a\u0000\"","#t":["\u0001","é"],"until":0,"since":0,"limit":99999999999999999999}`))
 	f.Add([]byte(`{"ids":[],"authors":[],"kinds":[],"#e":[],"#Z":[]}`))
 	f.Add([]byte(`{"#g":["u33*","u3*","u33dc1","9*","*","a*"],"#h":["u33*"]}`))
+	f.Add([]byte(`{"#i":["geo:u33*","geo:u3*","isbn:1*","u33*"],"#I":["geo:*","geo:9*"]}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		first, err := event.ParseFilter(text)
 		if err != nil {

@@ -66,8 +66,9 @@ func (t *TagFilter) Texts() []string {
 		return t.Values
 	}
 	texts := slices.Clone(t.Values)
+	prefix, _ := cellIn(t.Name)
 	for _, r := range t.Regions {
-		texts = append(texts, r+"*")
+		texts = append(texts, prefix+r+"*")
 	}
 	return texts
 }

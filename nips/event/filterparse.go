@@ -121,20 +121,22 @@ func (p *filterParser) tag(key string) error {
 		return fmt.Errorf("%s: %w", key, err)
 	}
 	t := TagFilter{Name: key[1], Values: values}
-	if key == "#g" {
-		t.Values, t.Regions = regions(values)
+	if prefix, ok := cellIn(t.Name); ok {
+		t.Values, t.Regions = regions(values, prefix)
 	}
 	p.f.Tags = append(p.f.Tags, t)
 	return nil
 }
 
-// regions takes those of the sorted values out that are a geohash with a *
-// behind it, without the *, and of those the ones that lie in another.
-func regions(values []string) (exact, regions []string) {
+// regions takes those of the sorted values out that are a geohash with prefix
+// before it and a * behind it, without them, and of those the ones that lie in
+// another.
+func regions(values []string, prefix string) (exact, regions []string) {
 	exact = values[:0]
 	for _, v := range values {
 		region, ok := strings.CutSuffix(v, "*")
-		if !ok || !geohash.Valid(region) {
+		region, ok2 := strings.CutPrefix(region, prefix)
+		if !ok || !ok2 || !geohash.Valid(region) {
 			exact = append(exact, v)
 			continue
 		}

@@ -43,6 +43,28 @@ func TestRegions(t *testing.T) {
 			t.Errorf("%s of %q: %v", c.text, c.value, !c.want)
 		}
 	}
+	for _, c := range []struct {
+		text string
+		tag  event.Tag
+		want bool
+	}{
+		{`{"#i":["geo:u33*"]}`, event.Tag{"i", "geo:u33dc1"}, true},
+		{`{"#I":["geo:u33*","isbn:1"]}`, event.Tag{"I", "geo:u33"}, true},
+		{`{"#I":["geo:u33*","isbn:1"]}`, event.Tag{"I", "isbn:1"}, true},
+		{`{"#I":["geo:u33*"]}`, event.Tag{"i", "geo:u33"}, false},
+		{`{"#i":["geo:u33*"]}`, event.Tag{"i", "u33dc1"}, false},
+		{`{"#i":["geo:u33*"]}`, event.Tag{"i", "geo:u33a"}, false},
+		{`{"#i":["geo:u33*"]}`, event.Tag{"g", "u33dc1"}, false},
+		{`{"#g":["u33*"]}`, event.Tag{"i", "geo:u33dc1"}, false},
+		{`{"#g":["geo:u33*"]}`, event.Tag{"g", "geo:u33dc1"}, false},
+		{`{"#i":["u33*"]}`, event.Tag{"i", "u33*"}, true},
+		{`{"#i":["u33*"]}`, event.Tag{"i", "u33dc1"}, false},
+		{`{"#i":["geo:*"]}`, event.Tag{"i", "geo:u33"}, false},
+	} {
+		if filter(t, c.text).Matches(&event.Event{Tags: []event.Tag{c.tag}}) != c.want {
+			t.Errorf("%s of %q: %v", c.text, c.tag, !c.want)
+		}
+	}
 	other := filter(t, `{"#t":["u33*"]}`)
 	if other.Matches(&event.Event{Tags: []event.Tag{{"t", "u33dc"}}}) || !other.Matches(&event.Event{Tags: []event.Tag{{"t", "u33*"}}}) {
 		t.Error("#t knows regions")

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"moa/nips/event"
-	"moa/nips/geohash"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -19,9 +18,10 @@ import (
 //  2. Filters that differ in nothing but the time window share one entry.
 //  3. The entry is listed under every value of its handle, there together with
 //     the others that ask for the same kinds.
-//  4. An event looks up its id, its author, each of its tags, of a `g` tag
-//     every region that it may be in, and its kind, passes over the lists whose
-//     kinds do not fit, and asks only the entries in the others for their rest.
+//  4. An event looks up its id, its author, each of its tags, of a tag with a
+//     geohash every region that it may be in, and its kind, passes over the lists
+//     whose kinds do not fit, and asks only the entries in the others for their
+//     rest.
 //
 // To spread the work over several goroutines, use one Index for each and give
 // every connection to one of them.
@@ -221,8 +221,8 @@ func (x *Index) findLocked(e *event.Event) {
 		for _, t := range e.Tags {
 			if len(t) > 1 && len(t[0]) == 1 {
 				x.askLocked(x.tags.find(tagValue{name: t[0][0], value: t[1]}), e)
-				if t[0] == "g" {
-					x.askRegionsLocked(t[1], e)
+				if hash, ok := event.Cell(t[0][0], t[1]); ok {
+					x.askRegionsLocked(t[0][0], hash, e)
 				}
 			}
 		}
@@ -231,13 +231,11 @@ func (x *Index) findLocked(e *event.Event) {
 	x.askLocked(x.all.find(struct{}{}), e)
 }
 
-// askRegionsLocked asks those who want a region that holds the geohash.
-func (x *Index) askRegionsLocked(hash string, e *event.Event) {
-	if !geohash.Valid(hash) {
-		return
-	}
+// askRegionsLocked asks those who want a region, in tags of that name, that
+// holds the geohash.
+func (x *Index) askRegionsLocked(name byte, hash string, e *event.Event) {
 	for n := range len(hash) {
-		x.askLocked(x.tags.find(tagValue{name: 'g', region: true, value: hash[:n+1]}), e)
+		x.askLocked(x.tags.find(tagValue{name: name, region: true, value: hash[:n+1]}), e)
 	}
 }
 

@@ -32,7 +32,8 @@ func (d dice) time() int64               { return int64(d.IntN(20)) }
 func (d dice) event() *event.Event {
 	e := &event.Event{ID: d.id(), PubKey: d.pubKey(), Kind: d.kind(), CreatedAt: d.time()}
 	for range d.IntN(3) {
-		e.Tags = append(e.Tags, event.Tag{"g", d.geohash() + []string{"", "", "a"}[d.IntN(3)]})
+		name, before := d.placeTag()
+		e.Tags = append(e.Tags, event.Tag{name, before + d.geohash() + []string{"", "", "a"}[d.IntN(3)]})
 	}
 	for range d.IntN(5) {
 		tag := event.Tag{string(d.tagName())}
@@ -62,13 +63,22 @@ func some[T any](d dice, most int, one func() T, compare func(a, b T) int) []T {
 
 func (d dice) geohash() string { return "u33dc1v0"[:1+d.IntN(4)] + string(geohash.Alphabet[d.IntN(4)]) }
 
-// places is a `#g` of cells and regions.
+// placeTag is the name of a tag that names a cell, and what stands before it.
+func (d dice) placeTag() (name, before string) {
+	if d.IntN(3) == 0 {
+		return "I", "geo:"
+	}
+	return "g", ""
+}
+
+// places is a `#g` or `#I` of cells and regions.
 func (d dice) places() event.TagFilter {
+	name, before := d.placeTag()
 	var values []string
 	for range 1 + d.IntN(3) {
-		values = append(values, `"`+d.geohash()+[]string{"", "*"}[d.IntN(2)]+`"`)
+		values = append(values, `"`+before+d.geohash()+[]string{"", "*"}[d.IntN(2)]+`"`)
 	}
-	f, err := event.ParseFilter([]byte(`{"#g":[` + strings.Join(values, ",") + `]}`))
+	f, err := event.ParseFilter([]byte(`{"#` + name + `":[` + strings.Join(values, ",") + `]}`))
 	if err != nil {
 		panic(err)
 	}

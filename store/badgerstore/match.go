@@ -68,7 +68,7 @@ func (t *tagMatcher) matches(v value) bool {
 }
 
 func (t *tagMatcher) has(entry []byte) bool {
-	if t.filter != nil && isGeohash(entry) && t.filter.InRegion(string(entry[2:])) {
+	if t.filter != nil && entry[1] <= maxCell && t.filter.HasValue(string(entry[2:])) {
 		return true
 	}
 	if len(t.entries) == 1 {

@@ -12,6 +12,9 @@ type plan struct {
 	lookups [][]byte // keys that hold one tail each
 	// exact: every key under lists whose tail the filter admits is a match.
 	exact bool
+	// spell is a tag filter whose regions are not listed: spellOut is to find
+	// out which of their cells there are.
+	spell *tagMatcher
 }
 
 // maxLookups is up to how many addresses one filter has looked up one by one:
@@ -85,7 +88,9 @@ func dValues(m *matcher) []string {
 func (p *plan) list(m *matcher) {
 	t := m.fewest()
 	switch {
-	case t != nil && (m.Authors == nil || selective(t.letter)):
+	case t != nil && t.unlisted() && m.Authors == nil:
+		p.spell = t
+	case t != nil && !t.unlisted() && (m.Authors == nil || selective(t.letter)):
 		for _, entry := range t.entries {
 			p.lists = append(p.lists, tagPrefix(entry))
 		}
@@ -96,14 +101,19 @@ func (p *plan) list(m *matcher) {
 	case m.Authors != nil:
 		p.lists = append(p.lists, keysOf(m.Authors, 1+short, appendAuthor)...)
 		p.exact = len(m.tags) == 0
-	case m.Kinds != nil && len(m.Kinds) <= maxKinds:
-		p.lists = keysOf(m.Kinds, 1+2, appendKind)
-		p.exact = true
 	default:
-		p.lists = [][]byte{allEvents}
-		p.exact = true
+		p.listWhole(m)
 	}
 	p.exact = p.exact && len(p.lookups) == 0
+}
+
+// listWhole plans the lists of the kinds, or the one of all events.
+func (p *plan) listWhole(m *matcher) {
+	p.lists = [][]byte{allEvents}
+	if m.Kinds != nil && len(m.Kinds) <= maxKinds {
+		p.lists = keysOf(m.Kinds, 1+2, appendKind)
+	}
+	p.exact = len(m.tags) == 0
 }
 
 // keysOf makes a key of that size of each value, all in one piece of memory.
@@ -128,7 +138,9 @@ func (m *matcher) fewest() (best *tagMatcher) {
 	for i := range m.tags {
 		t := &m.tags[i]
 		switch {
+		case best != nil && t.unlisted():
 		case best == nil,
+			best.unlisted(),
 			selective(t.letter) && !selective(best.letter),
 			selective(t.letter) == selective(best.letter) && t.width() < best.width():
 			best = t

@@ -96,6 +96,9 @@ func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.R
 }
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
+	if err := sc.spellOut(); err != nil {
+		return false, err
+	}
 	work, err := sc.nextHot(ctx, p)
 	if err != nil || sc.active == 0 || sc.ended() {
 		return err == nil, err

@@ -140,13 +140,14 @@ func (d *duel) filter() *event.Filter {
 	return f
 }
 
-// places is a `#g` of cells and regions.
+// places is a `#g`, `#i` or `#I` of cells and regions.
 func (d *duel) places() event.TagFilter {
+	name := pick(d.rnd, mixPlaceTags)
 	var values []string
 	for range 1 + d.rnd.IntN(3) {
-		values = append(values, fmt.Sprintf("%q", pick(d.rnd, mixPlaces)+pick(d.rnd, []string{"", "*"})))
+		values = append(values, fmt.Sprintf("%q", placeIn(name, pick(d.rnd, mixPlaces))+pick(d.rnd, []string{"", "*"})))
 	}
-	f, err := event.ParseFilter([]byte(`{"#g":[` + strings.Join(values, ",") + `]}`))
+	f, err := event.ParseFilter([]byte(`{"#` + name + `":[` + strings.Join(values, ",") + `]}`))
 	if err != nil {
 		d.Fatal(err)
 	}

@@ -44,6 +44,17 @@ var (
 	}
 )
 
+// mixPlaceTags are the tags that name a place, each in its way.
+var mixPlaceTags = []string{"g", "g", "i", "I"}
+
+// placeIn writes a cell as tags of that name have it.
+func placeIn(name, cell string) string {
+	if name == "g" {
+		return cell
+	}
+	return "geo:" + cell
+}
+
 func pick[T any](rnd *rand.Rand, list []T) T { return list[rnd.IntN(len(list))] }
 
 // time is close to the clock, and often the same.
@@ -75,7 +86,8 @@ func (m *mix) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
 		tags = append(tags, tag("t", pick(m.rnd, []string{"a", "b", "", "a\x00"})))
 	}
 	for range m.rnd.IntN(9) / 6 * m.rnd.IntN(4) {
-		tags = append(tags, tag("g", pick(m.rnd, mixPlaces)))
+		name := pick(m.rnd, mixPlaceTags)
+		tags = append(tags, tag(name, placeIn(name, pick(m.rnd, mixPlaces))))
 	}
 	if m.rnd.IntN(2) == 0 || kind == 1059 {
 		tags = append(tags, tag("p", Key(m.rnd.IntN(5)).String()))
