@@ -321,7 +321,8 @@ func TestRegionsAgreeWithTheirDefinitionEverywhere(t *testing.T) {
 		}
 		var questions []*question
 		for i := range 24 {
-			text := fmt.Sprintf(`{"#g":["%s*","%s%s"]`, hash(), hash(), []string{"", "*"}[rnd.IntN(2)]) + []string{`}`, `,"kinds":[1,7]}`}[rnd.IntN(2)]
+			name, before := placeTag(i)
+			text := fmt.Sprintf(`{"#%s":["%s%s*","%[2]s%s%s"]`, name, before, hash(), hash(), []string{"", "*"}[rnd.IntN(2)]) + []string{`}`, `,"kinds":[1,7]}`}[rnd.IntN(2)]
 			f, err := event.ParseFilter([]byte(text))
 			if err != nil {
 				t.Fatal(err)
@@ -333,7 +334,8 @@ func TestRegionsAgreeWithTheirDefinitionEverywhere(t *testing.T) {
 		for i := range 150 {
 			e := event.Event{Kind: uint16([]int{1, 7, 30000}[rnd.IntN(3)]), CreatedAt: int64(1000 + i), Tags: tags([]string{"d", fmt.Sprint(i)})}
 			for range rnd.IntN(3) {
-				e.Tags = append(e.Tags, event.Tag{"g", hash()})
+				name, before := placeTag(rnd.IntN(5))
+				e.Tags = append(e.Tags, event.Tag{name, before + hash()})
 			}
 			all = append([]*event.Event{alice.Sign(t, e)}, all...)
 			c.Accepted(t, all[0])
@@ -364,18 +366,31 @@ func TestRegionsAgreeWithTheirDefinitionEverywhere(t *testing.T) {
 	})
 }
 
-// within is the definition: the tag is a g whose value is one of the filter's,
-// or a geohash that begins with one that has a * behind it.
-func within(filter string, tag event.Tag) bool {
-	var f struct {
-		G []string `json:"#g"`
+// placeTag is the n-th way to name a place: the tag, and what stands before the
+// geohash.
+func placeTag(n int) (name, before string) {
+	switch n % 5 {
+	case 3:
+		return "i", "geo:"
+	case 4:
+		return "I", "geo:"
 	}
-	if json.Unmarshal([]byte(filter), &f) != nil || tag[0] != "g" {
+	return "g", ""
+}
+
+// within is the definition: the tag has the name that the filter asks for, and
+// its value is one of the filter's, or a geohash that begins with one that has a
+// * behind it; in i and I both have geo: before them.
+func within(filter string, tag event.Tag) bool {
+	var f map[string]json.RawMessage
+	var values []string
+	if json.Unmarshal([]byte(filter), &f) != nil || json.Unmarshal(f["#"+tag[0]], &values) != nil {
 		return false
 	}
-	return slices.ContainsFunc(f.G, func(v string) bool {
-		region, ok := strings.CutSuffix(v, "*")
-		return v == tag[1] || ok && geohash.Valid(region) && geohash.Valid(tag[1]) && strings.HasPrefix(tag[1], region)
+	return slices.ContainsFunc(values, func(v string) bool {
+		region, ok := strings.CutSuffix(strings.TrimPrefix(v, "geo:"), "*")
+		hash := strings.TrimPrefix(tag[1], "geo:")
+		return v == tag[1] || ok && geohash.Valid(region) && geohash.Valid(hash) && strings.HasPrefix(hash, region)
 	})
 }
 

@@ -93,15 +93,19 @@ func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []b
 		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)
 	}
 	defer st.chain.Disconnect(c)
-	filters, v := c.admit(st, "geo", []*event.Filter{q.filter}, false)
-	if v.Action == policy.Reject {
-		return nil, statusOf(v.Reason), errors.New(string(v.Reason) + ": " + v.Text)
+	var filters []*event.Filter
+	for _, f := range q.filters() {
+		admitted, v := c.admit(st, "geo", []*event.Filter{f}, false)
+		if v.Action == policy.Reject {
+			return nil, statusOf(v.Reason), errors.New(string(v.Reason) + ": " + v.Text)
+		}
+		filters = append(filters, admitted...)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxGeoTime)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
 	body, err = q.answer(func(found func(*store.Record) error) (bool, error) {
-		return c.readPlaces(ctx, st, filters, q.inside, found)
+		return c.readPlaces(ctx, st, filters, q, found)
 	})
 	if err != nil {
 		if ctx.Err() == nil {
@@ -112,11 +116,13 @@ func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []b
 	return body, http.StatusOK, nil
 }
 
-var errGeoBytes = errors.New("relay: the answer is large enough")
+var errGeoFull = errors.New("relay: the answer is large enough")
 
-// readPlaces finds the events that are inside, newest first, and reports whether
-// that is all there is.
-func (s *session) readPlaces(ctx context.Context, st *settings, filters []*event.Filter, inside func(*event.Event) bool, found func(*store.Record) error) (whole bool, err error) {
+// readPlaces finds the events that are inside, newest first and no more than
+// the query's limit, and reports whether that is all there is. Each of the
+// filters has the same limit: the first so many of all are among theirs.
+func (s *session) readPlaces(ctx context.Context, st *settings, filters []*event.Filter, asked *geoQuery, found func(*store.Record) error) (whole bool, err error) {
+	inside := asked.inside
 	kept := s.srv.recall.ring.Find(filters, s.srv.recall.ring.Last())
 	kept = slices.DeleteFunc(kept, func(e *event.Event) bool { return !inside(e) })
 	stored := store.Scan(empty{})
@@ -134,16 +140,17 @@ func (s *session) readPlaces(ctx context.Context, st *settings, filters []*event
 		stored = s.srv.deps.Store.Scan(q)
 	}
 	scan := s.recalled(st, kept, filters, stored)
-	bytes := 0
+	events, bytes := 0, 0
 	for range maxGeoPages {
 		p, err := scan.Next(ctx, onePage, func(r *store.Record) error {
-			if bytes += len(r.Raw); bytes > maxGeoBytes {
-				return errGeoBytes
+			events++
+			if bytes += len(r.Raw); bytes > maxGeoBytes || events > asked.limit {
+				return errGeoFull
 			}
 			return found(r)
 		})
 		switch {
-		case errors.Is(err, errGeoBytes):
+		case errors.Is(err, errGeoFull):
 			return false, nil
 		case err != nil:
 			return false, err

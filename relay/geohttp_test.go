@@ -71,7 +71,8 @@ func TestEventsInABoxAndNearAPlace(t *testing.T) {
 				hash = geohash.Encode(88+rnd.Float64()*2, rnd.Float64()*360, 6)
 			}
 			box, _ := geohash.Decode(hash)
-			e := alice.Sign(t, event.Event{Kind: uint16(1 + i%2*6), CreatedAt: int64(1000 + i), Tags: tags([]string{"g", hash})})
+			tag := [][]string{{"g", hash}, {"g", hash}, {"I", "geo:" + hash}, {"i", "geo:" + hash}}[i%4]
+			e := alice.Sign(t, event.Event{Kind: uint16(1 + i%2*6), CreatedAt: int64(1000 + i), Tags: tags(tag)})
 			c.Accepted(t, e)
 			lat, lon := box.Centre()
 			all = append([]spot{{lat, lon, e}}, all...)
@@ -146,7 +147,11 @@ func TestCellsHideWhoIsAlone(t *testing.T) {
 		}
 		c := r.Dial(t)
 		for i, k := range []relaytest.Key{alice, bob, carol, carol} {
-			c.Accepted(t, k.Note(t, fmt.Sprint(i), event.Tag{"g", "u33dc" + fmt.Sprint(i)}, event.Tag{"g", "u33dc"}))
+			place := []event.Tag{{"g", "u33dc" + fmt.Sprint(i)}, {"g", "u33dc"}}
+			if i == 1 {
+				place = []event.Tag{{"I", "geo:u33dc1"}, {"i", "geo:u33dc1"}}
+			}
+			c.Accepted(t, k.Note(t, fmt.Sprint(i), place...))
 		}
 		for i := range 5 {
 			c.Accepted(t, []relaytest.Key{alice, bob}[i%2].Note(t, fmt.Sprint(i), event.Tag{"g", "u33eb"}))

@@ -28,7 +28,9 @@ const (
 
 // geoQuery is what is asked about places.
 type geoQuery struct {
-	filter *event.Filter
+	filter event.Filter // without where
+	limit  int          // of events that are read
+	where  cover
 	inside func(*event.Event) bool
 	answer func(read readGeo) (body []byte, err error)
 }
@@ -48,7 +50,7 @@ func parseGeoQuery(path string, values url.Values, now time.Time) (*geoQuery, er
 		}
 	}
 	p := &geoParser{values: values}
-	q := &geoQuery{filter: &event.Filter{HasLimit: true}}
+	q := new(geoQuery)
 	q.filter.Kinds = p.kinds()
 	q.filter.Since = p.number("since", 0)
 	if values.Has("until") {
@@ -67,7 +69,7 @@ func (p *geoParser) events(q *geoQuery) {
 	if p.err == nil && shape == nil {
 		p.err = errors.New("where? bbox=west,south,east,north or near=lat,lon&km=radius")
 	}
-	q.filter.Limit = int(min(p.number("limit", geoLimit), geoMaxLimit))
+	q.limit = int(min(p.number("limit", geoLimit), geoMaxLimit))
 	if p.err != nil {
 		return
 	}
@@ -76,7 +78,7 @@ func (p *geoParser) events(q *geoQuery) {
 		return slices.ContainsFunc(places.List(), func(hash string) bool { return geo.HasCentre(shape, hash) })
 	}
 	q.answer = eventsAnswer
-	q.filter.Tags = []event.TagFilter{covering(shape)}
+	q.where = covering(shape)
 }
 
 // cells counts whole cells only: to count in a part of one would tell where in
@@ -93,35 +95,57 @@ func (p *geoParser) cells(q *geoQuery, now time.Time) {
 	if !p.values.Has("since") {
 		q.filter.Since = now.Add(-cellHistory).Unix()
 	}
-	q.filter.Limit = cellEvents
-	t := event.TagFilter{Name: 'g', Values: []string{}, Regions: strings.Split(geohash.Alphabet, "")}
+	q.limit = cellEvents
+	q.where.regions = strings.Split(geohash.Alphabet, "")
 	if shape != nil {
-		t.Regions = geo.Cover(shape, geoCover)
-		for i, r := range t.Regions {
-			t.Regions[i] = r[:min(len(r), precision)]
+		q.where.regions = geo.Cover(shape, geoCover)
+		for i, r := range q.where.regions {
+			q.where.regions[i] = r[:min(len(r), precision)]
 		}
-		slices.Sort(t.Regions)
-		t.Regions = slices.Compact(t.Regions)
+		slices.Sort(q.where.regions)
+		q.where.regions = slices.Compact(q.where.regions)
 	}
-	q.filter.Tags = []event.TagFilter{t}
-	cellsOf := func(e *event.Event) []string { return cellsAt(e, precision, &t) }
+	asked := event.TagFilter{Regions: q.where.regions}
+	cellsOf := func(e *event.Event) []string { return cellsAt(e, precision, &asked) }
 	q.inside = func(e *event.Event) bool { return len(cellsOf(e)) > 0 }
 	q.answer = func(read readGeo) ([]byte, error) { return cellsAnswer(read, precision, q.filter.Since, cellsOf) }
 }
 
-// covering asks for what may have its middle in a shape: what lies in a cover
-// of it, and the larger cells around that.
-func covering(shape geo.Shape) event.TagFilter {
-	t := event.TagFilter{Name: 'g', Values: []string{}, Regions: geo.Cover(shape, geoCover)}
-	slices.Sort(t.Regions)
-	for _, r := range t.Regions {
+// cover is a set of cells, and of regions of which each cell is meant. Both are
+// sorted.
+type cover struct{ cells, regions []string }
+
+// covering is what may have its middle in a shape: what lies in a cover of it,
+// and the larger cells around that.
+func covering(shape geo.Shape) (c cover) {
+	c.regions = geo.Cover(shape, geoCover)
+	slices.Sort(c.regions)
+	for _, r := range c.regions {
 		for n := 1; n < len(r); n++ {
-			t.Values = append(t.Values, r[:n])
+			c.cells = append(c.cells, r[:n])
 		}
 	}
-	slices.Sort(t.Values)
-	t.Values = slices.Compact(t.Values)
-	return t
+	slices.Sort(c.cells)
+	c.cells = slices.Compact(c.cells)
+	return c
+}
+
+// filters ask for the cells in each of the tags by which regions are found.
+func (q *geoQuery) filters() (all []*event.Filter) {
+	for _, in := range []struct {
+		name   byte
+		prefix string
+	}{{'g', ""}, {'i', "geo:"}, {'I', "geo:"}} {
+		f := q.filter
+		f.Limit, f.HasLimit = q.limit, true
+		values := make([]string, len(q.where.cells))
+		for i, cell := range q.where.cells {
+			values[i] = in.prefix + cell
+		}
+		f.Tags = []event.TagFilter{{Name: in.name, Values: values, Regions: q.where.regions}}
+		all = append(all, &f)
+	}
+	return all
 }
 
 // geoParser reads parameters and keeps the first fault.
