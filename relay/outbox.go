@@ -112,8 +112,9 @@ func (o *outbox) room(then func()) bool {
 }
 
 // write sends what is queued now, all of it in one go, and gets in line again
-// if more has come meanwhile. yield is called when the client lets it wait.
-func (o *outbox) write(yield func()) {
+// if more has come meanwhile. It does not wait: what the client does not take at
+// once is sent by another goroutine, while more may be queued.
+func (o *outbox) write() {
 	o.mu.Lock()
 	batch := o.queue
 	o.queue = nil
@@ -124,13 +125,17 @@ func (o *outbox) write(yield func()) {
 	}
 	o.mu.Unlock()
 
-	err := o.conn.WriteYield(batch.msgs, yield)
-	n := batch.bytes
-	batch.release()
-	o.written(n, err)
+	rest, err := o.conn.TryWrite(batch.msgs)
+	if rest == nil {
+		o.written(batch, err)
+		return
+	}
+	go func() { o.written(batch, rest.Finish()) }() // flush and close wait for it
 }
 
-func (o *outbox) written(n int, err error) {
+func (o *outbox) written(batch *queue, err error) {
+	n := batch.bytes
+	batch.release()
 	o.mu.Lock()
 	o.bytes -= n
 	if err != nil {

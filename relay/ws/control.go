@@ -99,7 +99,7 @@ func (c *Conn) Close(code Code, reason string) error {
 	c.conn.SetReadDeadline(time.Now().Add(c.opt.CloseTimeout))
 	c.mu.Unlock()
 	c.controls.Store(true)
-	return c.sendControl(stay)
+	return c.sendControl()
 }
 
 // cropped returns the first most bytes of s, less a rune cut in two.
@@ -116,12 +116,12 @@ func cropped(s string, most int) string {
 // sendControl sends the control frames that wait, unless somebody is writing:
 // they look again when they have finished. Only a close frame is waited for;
 // pings and pongs stay behind when the peer takes nothing.
-func (c *Conn) sendControl(yield func()) error {
+func (c *Conn) sendControl() error {
 	for c.controls.Load() {
 		if !c.writing.TryLock() {
 			return nil
 		}
-		stuck, err := c.sendControlLocked(yield)
+		stuck, err := c.sendControlLocked()
 		c.writing.Unlock()
 		if stuck || err != nil {
 			return err
@@ -130,26 +130,29 @@ func (c *Conn) sendControl(yield func()) error {
 	return nil
 }
 
-func (c *Conn) sendControlLocked(yield func()) (stuck bool, err error) {
-	k := c.takePending()
-	s := takeStep(c, smallSize, yield)
-	defer s.release()
-	frames := k.append(s.b[:0])
-	if len(frames) == 0 || c.writeErr != nil {
+func (c *Conn) sendControlLocked() (stuck bool, err error) {
+	if c.writeErr != nil {
+		c.takePending()
 		return false, c.writeErr
 	}
+	k := c.takePending()
+	r := takeRest(c, nil)
+	defer r.release()
+	r.parts[0] = k.append(r.spare[:0])
+	if r.copyParts(); r.to == 0 {
+		return false, nil
+	}
 	if k.close == nil && c.raw != nil {
-		n, err := s.tryOnce(frames)
-		if err != nil {
-			return false, err
-		}
-		if n == 0 {
+		r.tryOnce()
+		if r.from == 0 && c.writeErr == nil {
 			c.putBack(k)
 			return true, nil
 		}
-		frames = frames[n:]
 	}
-	err = s.send(frames, c.opt.CloseTimeout)
+	if r.from < r.to && c.writeErr == nil {
+		r.send(c.opt.CloseTimeout)
+	}
+	err = c.writeErr
 	if k.close != nil && c.writeErr == nil {
 		c.writeErr = ErrClosed
 	}

@@ -105,10 +105,10 @@ func (k *Keeper) visit(c *Conn, pings *sync.WaitGroup) {
 	c.mu.Unlock()
 	c.controls.Store(true)
 	if c.raw != nil {
-		_ = c.sendControl(stay) // does not wait; the reader finds out what is wrong
+		_ = c.sendControl() // does not wait; the reader finds out what is wrong
 		return
 	}
-	pings.Go(func() { _ = c.sendControl(stay) })
+	pings.Go(func() { _ = c.sendControl() })
 }
 
 // progress reports whether the peer has taken some of what was under way to it

@@ -119,11 +119,12 @@ func TestTLS(t *testing.T) {
 func TestSlowIsNotDead(t *testing.T) {
 	c, nc := pair(t, nil, false)
 	nc.SetReadBuffer(4 << 10)
-	s := takeStep(c, smallSize, stay)
-	if _, err := s.tryOnce([]byte(strings.Repeat("x", 1<<20))); err != nil {
-		t.Fatal(err)
+	rest, err := c.TryWrite([]Msg{{Head: []byte(strings.Repeat("x", 8<<20))}})
+	if rest == nil {
+		t.Fatal("a socket took 8 MB", err)
 	}
-	s.release()
+	rest.release()
+	c.writing.Unlock()
 	k := new(Keeper)
 	var pings sync.WaitGroup
 	alive := func() bool { k.visit(c, &pings); return !c.dead.Load() }

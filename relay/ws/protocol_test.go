@@ -262,7 +262,7 @@ func TestViolationMeetsAWrite(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 				c.writing.Unlock()
-				_ = c.sendControl(stay) // as a Write ends
+				_ = c.sendControl() // as a Write ends
 			})
 			c.Read()
 		}))

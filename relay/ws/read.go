@@ -28,8 +28,8 @@ func (c *Conn) Read() ([]byte, error) {
 			return nil, c.endReading(err)
 		}
 		c.markIdle()
-		_ = c.sendControl(stay) // what is wrong, the next read tells
-		if !c.isClosing() {     // otherwise only the peer's close frame counts
+		_ = c.sendControl() // what is wrong, the next read tells
+		if !c.isClosing() { // otherwise only the peer's close frame counts
 			return msg, nil
 		}
 		c.in.takeBack()
@@ -52,7 +52,7 @@ func (c *Conn) next() ([]byte, error) {
 			}
 			in.makeRoom()
 		}
-		_ = c.sendControl(stay) // what is wrong, the next read tells
+		_ = c.sendControl() // what is wrong, the next read tells
 		if err := c.fill(); err != nil {
 			return nil, err
 		}
@@ -243,7 +243,7 @@ func (c *Conn) endReading(err error) error {
 // never see the close frame.
 func (c *Conn) drain() {
 	if c.writing.TryLock() { // otherwise who is writing sends the close frame when he is done
-		_, _ = c.sendControlLocked(stay) // the reading is over, whatever comes of it
+		_, _ = c.sendControlLocked() // the reading is over, whatever comes of it
 		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite() // the same
 		}

@@ -10,4 +10,4 @@ import (
 // Elsewhere every connection is read and written the plain way.
 func rawConn(net.Conn) syscall.RawConn { return nil }
 func (c *Conn) tryRead(uintptr) bool   { return true }
-func (s *step) tryWrite(uintptr)       {}
+func (r *Rest) tryWrite(uintptr)       {}

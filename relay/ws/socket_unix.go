@@ -53,13 +53,13 @@ func (c *Conn) tryRead(fd uintptr) (done bool) {
 	return true
 }
 
-// tryWrite writes once what it can of s.out.
-func (s *step) tryWrite(fd uintptr) {
-	n, err := retry(syscall.Write, fd, s.out)
+// tryWrite writes once what it can of what is gathered.
+func (r *Rest) tryWrite(fd uintptr) {
+	n, err := retry(writeNow, fd, r.b[r.from:r.to])
 	if err == nil {
-		s.sent = n
+		r.from += n
 	} else if err != syscall.EAGAIN {
-		s.c.writeErr = err
+		r.c.writeErr = err
 	}
 }
 

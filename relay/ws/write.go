@@ -18,46 +18,98 @@ type Msg struct {
 // Write sends messages in order, as many in one system call as fit into 64
 // KiB. It is an error if the peer does not take a step like that within
 // Options.WriteTimeout; the connection then can only be cut. It keeps nothing.
-func (c *Conn) Write(msgs []Msg) error { return c.WriteYield(msgs, stay) }
-
-// WriteYield is Write for a goroutine that has other connections to serve: it
-// calls yield, perhaps more than once, when it is about to wait for this one.
-func (c *Conn) WriteYield(msgs []Msg, yield func()) error {
-	if !c.writing.TryLock() {
-		yield()
-		c.writing.Lock()
+func (c *Conn) Write(msgs []Msg) error {
+	rest, err := c.TryWrite(msgs)
+	if rest != nil {
+		err = rest.Finish()
 	}
-	err := c.writeLocked(msgs, yield)
-	c.writing.Unlock()
-	_ = c.sendControl(yield) // what came in between; its fate is no part of the answer
 	return err
 }
 
-// stay is the yield of who may wait.
-func stay() {}
-
-func (c *Conn) writeLocked(msgs []Msg, yield func()) error {
-	if c.writeErr != nil {
-		return c.writeErr
+// TryWrite is Write for who cannot wait. What the socket does not take at once
+// is the Rest, which must be finished by a goroutine that may wait; msgs are
+// needed until then. Without a Rest it is done, or has failed.
+func (c *Conn) TryWrite(msgs []Msg) (*Rest, error) {
+	r := takeRest(c, msgs)
+	if !c.writing.TryLock() {
+		return r, nil
 	}
-	s := takeStep(c, c.frameSizes(msgs), yield)
-	defer s.release()
-	for i := range msgs {
-		if c.controls.Load() {
-			k := c.takePending()
-			s.add(k.append(s.spare[:0]))
-			if k.close != nil {
-				s.flush()
-				if c.writeErr == nil {
-					c.writeErr = ErrClosed
-				}
-				return c.writeErr
-			}
+	r.locked = true
+	for c.writeErr == nil && r.gather() {
+		if c.raw != nil {
+			r.tryOnce()
 		}
-		s.message(&msgs[i])
+		if r.from < r.to && c.writeErr == nil {
+			return r, nil
+		}
 	}
-	s.flush()
-	return c.writeErr
+	err := r.end()
+	if c.controls.Load() { // they came in between, and perhaps have to wait
+		return takeRest(c, nil), err
+	}
+	return nil, err
+}
+
+// Rest is what is left of a Write. It gathers frames and sends them when its
+// buffer is full. Copying costs less than a vector of pieces as short as
+// events are. A Rest comes from a pool: a Conn holds nothing for writing but
+// the lock.
+type Rest struct {
+	*buffer
+	c        *Conn
+	locked   bool      // it holds c.writing
+	from, to int       // of the buffer: gathered, and not yet sent
+	msgs     []Msg     // of which nothing is gathered yet
+	parts    [4][]byte // of the frame under way, not yet gathered
+	last     bool      // a close frame was gathered: nothing may follow
+	spare    [2*maxControlFrame + 2]byte
+	write    func(fd uintptr) // tryWrite
+}
+
+var rests = sync.Pool{New: func() any {
+	r := new(Rest)
+	r.write = r.tryWrite
+	return r
+}}
+
+func takeRest(c *Conn, msgs []Msg) *Rest {
+	r := rests.Get().(*Rest)
+	r.buffer, r.c, r.msgs = takeBuffer(c.frameSizes(msgs)), c, msgs
+	return r
+}
+
+// Finish sends what is left, and waits for the peer as Write does. The Rest is
+// not used any more.
+func (r *Rest) Finish() error {
+	c := r.c
+	if !r.locked {
+		c.writing.Lock()
+		r.locked = true
+	}
+	for c.writeErr == nil && r.gather() {
+		r.send(c.opt.WriteTimeout)
+	}
+	err := r.end()
+	_ = c.sendControl() // what came in between; its fate is no part of the answer
+	return err
+}
+
+// end gives everything back and says what has become of the messages.
+func (r *Rest) end() error {
+	c := r.c
+	if r.last && c.writeErr == nil {
+		c.writeErr = ErrClosed
+	}
+	err := c.writeErr
+	r.release()
+	c.writing.Unlock()
+	return err
+}
+
+func (r *Rest) release() {
+	r.buffer.release()
+	*r = Rest{write: r.write}
+	rests.Put(r)
 }
 
 // frameSizes is how much room the messages take, roughly; it may stop counting
@@ -76,121 +128,99 @@ func (c *Conn) frameSizes(msgs []Msg) (n int) {
 	return n
 }
 
-// step gathers frames and sends them when its buffer is full. Copying costs
-// less than a vector of pieces as short as events are. Who holds c.writing has
-// one, from a pool: a Conn holds nothing for writing but the lock.
-type step struct {
-	*buffer
-	c     *Conn
-	yield func()
-	n     int // bytes gathered
-	spare [2*maxControlFrame + 2]byte
-
-	// Of tryOnce.
-	out   []byte
-	sent  int
-	write func(fd uintptr) // tryWrite
+// gather fills the buffer. False: nothing is left to send.
+func (r *Rest) gather() bool {
+	if r.from < r.to {
+		return true
+	}
+	r.from, r.to = 0, 0
+	for r.copyParts() && !r.last && r.next() {
+	}
+	return r.to > 0
 }
 
-var steps = sync.Pool{New: func() any {
-	s := new(step)
-	s.write = s.tryWrite
-	return s
-}}
-
-func takeStep(c *Conn, size int, yield func()) *step {
-	s := steps.Get().(*step)
-	s.buffer, s.c, s.yield, s.n = takeBuffer(size), c, yield, 0
-	return s
-}
-
-func (s *step) release() {
-	s.buffer.release()
-	s.buffer, s.c, s.yield = nil, nil, nil
-	steps.Put(s)
-}
-
-func (s *step) add(p []byte) {
-	for {
-		n := copy(s.b[s.n:], p)
-		s.n += n
-		if p = p[n:]; len(p) == 0 {
-			return
+// copyParts gathers what fits of the frame under way, and reports whether that
+// was all of it.
+func (r *Rest) copyParts() bool {
+	for i := range r.parts {
+		n := copy(r.b[r.to:], r.parts[i])
+		r.to += n
+		if n < len(r.parts[i]) {
+			r.parts[i] = r.parts[i][n:]
+			return false
 		}
-		s.flush()
+		r.parts[i] = nil
 	}
+	return true
 }
 
-// flush sends what was gathered, unless sending has failed before.
-func (s *step) flush() {
-	if s.c.writeErr == nil && s.n > 0 {
-		_ = s.send(s.b[:s.n], s.c.opt.WriteTimeout) // kept in writeErr
+// next begins a frame: control frames go before messages. False: none is left.
+func (r *Rest) next() bool {
+	if r.c.controls.Load() {
+		k := r.c.takePending()
+		r.parts[0], r.last = k.append(r.spare[:0]), k.close != nil
+		return true
 	}
-	s.n = 0
+	if len(r.msgs) == 0 {
+		return false
+	}
+	r.message(&r.msgs[0])
+	r.msgs = r.msgs[1:]
+	return true
 }
 
-func (s *step) message(m *Msg) {
+func (r *Rest) message(m *Msg) {
 	raw := m.Raw
 	switch {
 	case m.Body != nil:
-		if s.c.deflate && len(m.Head) <= maxStored {
+		if r.c.deflate && len(m.Head) <= maxStored {
 			if d := m.Body.deflated(); d != nil {
-				s.header(true, storedHeader+len(m.Head)+len(d))
-				s.add(appendStored(s.spare[:0], len(m.Head)))
-				s.add(m.Head)
-				s.add(d)
+				h := r.header(true, storedHeader+len(m.Head)+len(d))
+				r.parts = [...][]byte{appendStored(h, len(m.Head)), m.Head, d, nil}
 				return
 			}
 		}
 		raw = m.Body.Raw
 	case raw == nil:
-		s.header(false, len(m.Head))
-		s.add(m.Head)
+		r.parts[0], r.parts[1] = r.header(false, len(m.Head)), m.Head
 		return
 	}
-	s.header(false, len(m.Head)+len(raw)+len(tail))
-	s.add(m.Head)
-	s.add(raw)
-	s.add(tail)
+	r.parts = [...][]byte{r.header(false, len(m.Head)+len(raw)+len(tail)), m.Head, raw, tail}
 }
 
-func (s *step) header(deflated bool, length int) {
-	s.add(appendHeader(s.spare[:0], ws.OpText, deflated, length))
+func (r *Rest) header(deflated bool, length int) []byte {
+	return appendHeader(r.spare[:0], ws.OpText, deflated, length)
 }
 
 // tail ends a message with a Body.
 var tail = []byte("]")
 
-// send writes all of p. Its error is final.
-func (s *step) send(p []byte, timeout time.Duration) error {
-	c := s.c
+// send sends all that is gathered, and waits for the peer if need be. What goes
+// wrong is kept in writeErr.
+func (r *Rest) send(timeout time.Duration) {
+	c := r.c
 	if c.raw != nil {
-		n, err := s.tryOnce(p)
-		if p = p[n:]; err != nil || len(p) == 0 {
-			return err
+		if r.tryOnce(); r.from == r.to || c.writeErr != nil {
+			return
 		}
 	}
-	s.yield()
 	// The deadline is set only for a peer that lets us wait: most never do.
 	c.conn.SetWriteDeadline(time.Now().Add(timeout))
-	n, err := c.conn.Write(p)
+	n, err := c.conn.Write(r.b[r.from:r.to])
 	c.written.Add(int64(n))
 	c.conn.SetWriteDeadline(time.Time{})
+	r.from = r.to
 	if err != nil {
 		c.writeErr = err
 	}
-	return err
 }
 
-// tryOnce writes what the socket takes without waiting.
-func (s *step) tryOnce(p []byte) (int, error) {
-	c := s.c
-	s.out, s.sent = p, 0
-	err := c.raw.Control(s.write) // not Write, which would prepare to wait
-	s.out = nil
-	c.written.Add(int64(s.sent))
+// tryOnce sends what the socket takes without waiting.
+func (r *Rest) tryOnce() {
+	before := r.from
+	err := r.c.raw.Control(r.write) // not Write, which would prepare to wait
+	r.c.written.Add(int64(r.from - before))
 	if err != nil {
-		c.writeErr = err
+		r.c.writeErr = err
 	}
-	return s.sent, c.writeErr
 }

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"bufio"
 	"errors"
 	"net"
 	"os"
@@ -80,6 +81,65 @@ func TestPeerThatDoesNotRead(t *testing.T) {
 	}
 	if err := c.Close(Policy, ""); err == nil {
 		t.Fatal("a Close after a piece of a frame was lost")
+	}
+}
+
+// TryWrite does not wait for a peer that does not read. The Rest comes once it
+// does, and nothing is mixed up or lost.
+func TestTryWriteDoesNotWait(t *testing.T) {
+	for _, deflate := range []bool{false, true} {
+		c, nc := pair(t, nil, deflate)
+		text := []byte(strings.Repeat("0123456789abcdef", 10_000))
+		msgs := []Msg{{Head: text}, {Head: []byte("a"), Raw: text}, {Head: []byte("b"), Body: &Body{Raw: text[:600]}}}
+		var rest *Rest
+		count := 0
+		for ; rest == nil; count++ {
+			var err error
+			if rest, err = c.TryWrite(msgs); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.mu.Lock()
+		c.control.ping = true // has to wait for the end of a frame
+		c.mu.Unlock()
+		c.controls.Store(true)
+		second, err := c.TryWrite([]Msg{{Head: []byte("end")}})
+		if second == nil {
+			t.Fatalf("two at once: %v", err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := errors.Join(rest.Finish(), second.Finish()); err != nil {
+				t.Error(err)
+			}
+		})
+		p := &peer{nc, bufio.NewReader(nc), t}
+		pings := 0
+		for i := 0; i <= 3*count; i++ {
+			got, err := p.next()
+			if got == "89 " {
+				pings, i = pings+1, i-1
+				continue
+			}
+			want := "81 end"
+			switch {
+			case i == 3*count:
+			case i%3 == 0:
+				want = "81 " + string(text)
+			case i%3 == 1:
+				want = "81 a" + string(text) + "]"
+			case deflate:
+				got, want = got[:2], "c1"
+			default:
+				want = "81 b" + string(text[:600]) + "]"
+			}
+			if err != nil || got != want {
+				t.Fatalf("message %d: %d bytes, %.20q, want %.20q, %v", i, len(got), got, want, err)
+			}
+		}
+		if wg.Wait(); pings != 1 {
+			t.Errorf("%d pings", pings)
+		}
 	}
 }
 
