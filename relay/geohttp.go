@@ -10,6 +10,7 @@ import (
 
 	"moa/nips/event"
 	"moa/policy"
+	"moa/relay/web"
 	"moa/store"
 )
 
@@ -17,6 +18,7 @@ import (
 const (
 	geoEventsPath = "/geo/events"
 	geoCellsPath  = "/geo/cells"
+	geoMapPath    = "/geo"
 )
 
 // Bounds of one answer, and of all that are made at once.
@@ -47,6 +49,10 @@ func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
 		geoError(w, http.StatusMethodNotAllowed, "method not allowed")
 		return
 	}
+	if r.URL.Path == geoMapPath {
+		s.serveMap(w, r, st)
+		return
+	}
 	q, err := parseGeoQuery(r.URL.Path, r.URL.Query(), s.deps.Now())
 	if err != nil {
 		geoError(w, http.StatusBadRequest, err.Error())
@@ -69,6 +75,16 @@ func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send(w, r, "application/json", body)
+}
+
+// serveMap shows a person with a browser what /geo/cells tells.
+func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) {
+	var area []string
+	if p := areaOf(st.chain); p != nil {
+		area = p.Area().Prefixes(maxAreaCells)
+	}
+	body, err := web.Map(st.info.Name, area)
+	s.sendPage(w, r, body, web.MapPolicy, err)
 }
 
 // geoError answers with a JSON object.

@@ -1,6 +1,8 @@
 package relay_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -175,6 +177,35 @@ func TestCellsHideWhoIsAlone(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTheMapRunsItsOwnScriptOnly(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{Chain: berlin(t), Config: func(cfg *relay.Config) { overHTTP(cfg); cfg.Info.Name = "<b>Berlin" }})
+	resp, page := get(t, r, "GET", "/geo")
+	_, rest, _ := strings.Cut(page, "<script>")
+	script, _, ok := strings.Cut(rest, "</script>")
+	sum := sha256.Sum256([]byte(script))
+	policy := resp.Header.Get("Content-Security-Policy")
+	if !ok || resp.StatusCode != 200 || !strings.Contains(policy, "script-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'") ||
+		!strings.Contains(policy, "default-src 'none'; connect-src 'self'") {
+		t.Errorf("%s, a script of %d bytes, %s", resp.Status, len(script), policy)
+	}
+	if !strings.Contains(page, `data-area="u33"`) || strings.Contains(page, "<b>Berlin") || strings.Contains(page, "https://") {
+		t.Errorf("%s", page)
+	}
+	if _, home := get(t, r, "GET", "/"); !strings.Contains(home, `href="/geo"`) {
+		t.Error("the page at / does not lead to the map")
+	}
+	if resp, _ := get(t, r, "POST", "/geo"); resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %s", resp.Status)
+	}
+	off := start(t, nil)
+	if resp, _ := get(t, off, "GET", "/geo"); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("off: %s", resp.Status)
+	}
+	if _, home := get(t, off, "GET", "/"); strings.Contains(home, "/geo") {
+		t.Error("off, and yet the page at / leads there")
+	}
 }
 
 func TestGeoOverHTTPIsAskedProperly(t *testing.T) {

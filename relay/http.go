@@ -18,7 +18,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveRoot(w, r)
 	case "/.well-known/nodeinfo", "/nodeinfo/2.1":
 		s.serveNodeinfo(w, r)
-	case geoEventsPath, geoCellsPath:
+	case geoEventsPath, geoCellsPath, geoMapPath:
 		s.serveGeo(w, r)
 	case "/healthz", "/readyz":
 		s.serveHealth(w, r)
@@ -113,15 +113,20 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 			info = described
 		}
 	}
-	body, err := web.Home(web.Relay{Info: info, URL: url})
+	body, err := web.Home(web.Relay{Info: info, URL: url, Map: st.cfg.Geo.HTTP})
+	w.Header().Set("Vary", "Accept")
+	s.sendPage(w, r, body, web.ContentSecurityPolicy, err)
+}
+
+// sendPage sends a page, or says that there was an error in making it.
+func (s *Server) sendPage(w http.ResponseWriter, r *http.Request, body []byte, securityPolicy string, err error) {
 	if err != nil {
 		s.deps.Log.Error("the page cannot be made", "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()
-	h.Set("Vary", "Accept")
-	h.Set("Content-Security-Policy", web.ContentSecurityPolicy)
+	h.Set("Content-Security-Policy", securityPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	send(w, r, "text/html; charset=utf-8", body)

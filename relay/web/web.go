@@ -20,6 +20,7 @@ const ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; im
 type Relay struct {
 	Info *nip11.Document
 	URL  string // for a client: ws:// or wss://
+	Map  bool   // there is a map at /geo
 }
 
 //go:embed home.html
