@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"moa/nips/event"
 	"moa/nips/wire"
@@ -250,7 +251,7 @@ func (v *readRefusal) print(w io.Writer, name, words string, of int) {
 	}
 	fmt.Fprintf(w, "%-16s %-28s %8d  %5.1f%%\n", name, words, v.Times, percent(v.Times, of))
 	for _, x := range v.Examples {
-		fmt.Fprintf(w, "    %s  %s\n", x.What, x.Text)
+		fmt.Fprintln(w, strings.TrimRight("    "+x.What+"  "+x.Text, " "))
 	}
 }
 

@@ -20,13 +20,13 @@ func parse(t testing.TB, text string) []map[string]any {
 	return file.Policy
 }
 
-func build(t *testing.T, text string) (*policy.Chain, []Fault) {
+func build(t testing.TB, text string) (*policy.Chain, []Fault) {
 	t.Helper()
 	return Build(policy.Env{Dir: t.TempDir()}, nil, parse(t, text))
 }
 
 // use builds one policy and fails the test if it has faults.
-func use(t *testing.T, text string) policy.Policy {
+func use(t testing.TB, text string) policy.Policy {
 	t.Helper()
 	chain, faults := build(t, "[[policy]]\n"+text)
 	for _, f := range faults {
