@@ -232,8 +232,9 @@ func (p *people) replace(s *source, keys []event.PubKey) {
 	s.keys = keys
 	p.mu.Unlock()
 	p.union()
-	if s.loaded && before == len(keys) {
-		return // most likely nothing is new
+	if s.loaded && before == len(keys) { // most likely nothing is new
+		p.log.Debug("a list of people was read again", "list", s.name, "people", len(keys))
+		return
 	}
 	if !s.loaded {
 		s.loaded = true

@@ -30,12 +30,17 @@ func trustSource(env *policy.Env, cfg trustConfig, every time.Duration, bad *fau
 	if cfg.Limit < 1 {
 		bad.add("trust.limit", "%d is less than 1", cfg.Limit)
 	}
+	walked := false
 	read := func(ctx context.Context) ([]event.PubKey, bool, error) {
 		if env.Stored == nil {
 			return nil, false, errNoStore
 		}
 		w := &trustWalk{trustConfig: cfg, stored: env.Stored, followers: map[event.PubKey]int32{}}
+		if walked { // nobody waits for it
+			w.pace = newPacer()
+		}
 		keys, err := w.run(ctx)
+		walked = walked || err == nil
 		if w.cut {
 			env.Log.Warn("the web of trust has reached its limit", "people", len(keys), "limit", cfg.Limit)
 		}
@@ -52,11 +57,13 @@ type trustWalk struct {
 	stored    func(context.Context, *event.Filter, func(*event.Event) error) error
 	followers map[event.PubKey]int32 // how many trusted people follow them; less than 0: trusted already
 	trusted   []event.PubKey
-	cut       bool // the limit left somebody out
+	cut       bool   // the limit left somebody out
+	pace      *pacer // nil: in one go
 }
 
-// authorsAtOnce bounds the filters that the store is asked.
-const authorsAtOnce = 500
+// authorsAtOnce bounds the filters that the store is asked, and the work before
+// it finds the first list.
+const authorsAtOnce = 50
 
 func (w *trustWalk) run(ctx context.Context) ([]event.PubKey, error) {
 	for _, root := range newKeySet(conf.PubKeys(w.Roots)) {
@@ -77,7 +84,23 @@ func (w *trustWalk) run(ctx context.Context) ([]event.PubKey, error) {
 		}
 		w.accept(least)
 	}
+	w.sort()
 	return w.trusted, nil
+}
+
+// sort sorts those who are trusted, which is long work in one piece for whoever
+// uses them.
+func (w *trustWalk) sort() {
+	var parts [256][]event.PubKey
+	for _, pk := range w.trusted {
+		parts[pk[0]] = append(parts[pk[0]], pk)
+	}
+	w.trusted = w.trusted[:0]
+	for _, part := range parts {
+		slices.SortFunc(part, event.ComparePubKeys)
+		w.trusted = append(w.trusted, part...)
+		w.pace.rest()
+	}
 }
 
 // ask counts whom the authors follow. A list that names somebody twice counts
@@ -93,6 +116,7 @@ func (w *trustWalk) ask(ctx context.Context, authors keySet) error {
 				w.followers[pk] = n + 1
 			}
 		}
+		w.pace.rest()
 		return ctx.Err()
 	})
 }
@@ -101,9 +125,13 @@ func (w *trustWalk) ask(ctx context.Context, authors keySet) error {
 // there is no room for all.
 func (w *trustWalk) accept(least int32) {
 	var next []event.PubKey
+	looked := 0
 	for pk, n := range w.followers {
 		if n >= least {
 			next = append(next, pk)
+		}
+		if looked++; looked%1024 == 0 {
+			w.pace.rest()
 		}
 	}
 	if room := w.Limit - len(w.trusted); len(next) > room {
