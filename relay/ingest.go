@@ -16,21 +16,33 @@ import (
 // disk, few enough that none waits long for it.
 const maxCommit = 512
 
-// ingest is the way of events to the disk: sessions submit, one writer commits
-// all that waits together, and one goroutine passes on what was committed, in
-// that order. Waiting goes one way: session -> writer -> disk.
+// fewTickets is how many events a session commits itself rather than wake the
+// writer.
+const fewTickets = 4
+
+// ingest is the way of events to the disk. One goroutine at a time leads: it
+// commits what waits, answers, and hands over to passing.
+//
+//  1. A session that comes with a few events and finds nobody leading, and
+//     nothing waiting, leads one round for itself. To wake the writer for them
+//     would cost more than some of the commit.
+//  2. Otherwise its events wait, and the session goes on reading.
+//  3. Who has led wakes the writer if anything waits, which leads round after
+//     round until nothing does.
+//
+// So an event that comes alone meets one goroutine from the socket to the disk
+// and back, and a busy relay commits much at once. Waiting goes one way:
+// session -> writer -> disk.
 type ingest struct {
 	// Fixed once made.
 	store     store.Store
 	log       *slog.Logger
 	met       *metrics
 	now       func() time.Time
-	publish   func(publication)
+	passing   *passing
+	life      context.Context // ends a commit that hangs
 	maxEvents int
 	maxBytes  int
-	// fanout waits for the publisher, who waits for nobody. Full: the writer
-	// waits. Bound: 4 commits.
-	fanout chan []publication
 
 	mu      sync.Mutex // guards the following
 	room    sync.Cond  // for submitters
@@ -38,47 +50,62 @@ type ingest struct {
 	waiting []ticket   // Full: the submitter waits. Bounds: maxEvents, maxBytes
 	count   int        // waiting or being committed
 	bytes   int        // of those
+	full    int        // submitters that wait for room
+	leading bool       // somebody leads
 	expire  bool       // expired events are to be removed
 	closed  bool
 
 	doubts doubts
 
-	// Owned by run.
+	// Owned by who leads.
 	failing bool
+	events  []*event.Event
 }
 
 func newIngest(d Deps, l Limits, publish func(publication)) *ingest {
 	in := &ingest{
-		store: d.Store, log: d.Log, now: d.Now, publish: publish,
+		store: d.Store, log: d.Log, now: d.Now, passing: newPassing(publish), life: context.Background(),
 		maxEvents: l.TicketEvents, maxBytes: l.TicketBytes,
-		fanout: make(chan []publication, 4),
 	}
 	in.room.L, in.work.L = &in.mu, &in.mu
 	return in
 }
 
-// submit hands tickets to the writer, in order, and waits while too many wait
-// already.
+// submit has tickets decided and answered, in order: now, or by the writer. It
+// waits while too many wait already.
 func (in *ingest) submit(ts []ticket) {
 	bytes := 0
 	for i := range ts {
 		bytes += ts[i].cost()
 	}
+	few := len(ts) <= fewTickets && !in.passing.full()
 	in.mu.Lock()
-	defer in.mu.Unlock()
 	for !in.closed && in.count > 0 && (in.count+len(ts) > in.maxEvents || in.bytes+bytes > in.maxBytes) {
+		in.full++
 		in.room.Wait()
+		in.full--
 	}
 	if in.closed { // also while this one waited: nobody takes them any more
+		in.mu.Unlock()
 		for i := range ts {
 			ts[i].s.settled() // its connection is gone
 		}
 		return
 	}
-	in.waiting = append(in.waiting, ts...)
 	in.count += len(ts)
 	in.bytes += bytes
-	in.work.Signal()
+	if few && !in.leading && len(in.waiting) == 0 && !in.expire {
+		in.leading = true
+		in.mu.Unlock()
+		in.lead(ts, true)
+		return
+	}
+	in.waiting = append(in.waiting, ts...)
+	wake := !in.leading // otherwise who leads does it
+	in.mu.Unlock()
+	if wake {
+		in.work.Signal()
+	}
 }
 
 // load says how much waits for the writer.
@@ -96,7 +123,7 @@ func (in *ingest) sweep() {
 	in.work.Signal()
 }
 
-// close ends run and runFanout once everything submitted is done. What is
+// close ends run, and passing, once everything submitted is done. What is
 // submitted after it is dropped.
 func (in *ingest) close() {
 	in.mu.Lock()
@@ -106,36 +133,57 @@ func (in *ingest) close() {
 	in.room.Broadcast()
 }
 
-// run is the writer. ctx ends a commit that hangs.
-func (in *ingest) run(ctx context.Context) {
-	defer close(in.fanout)
+// run is the writer.
+func (in *ingest) run() {
+	defer in.passing.close()
 	var batch []ticket
-	var events []*event.Event
 	for {
+		in.passing.makeRoom()
 		var more, expire bool
 		if batch, expire, more = in.take(batch[:0]); !more {
 			return
 		}
-		events = undecided(events[:0], batch)
-		results, err := in.commit(ctx, events)
-		decide(batch, results, err)
-		published := publications(batch)
-		in.answer(batch)
-		if len(published) > 0 {
-			in.fanout <- published
-		}
-		clear(batch)
-		clear(events)
 		if expire {
-			in.removeExpired(ctx)
+			in.removeExpired()
 		}
+		in.lead(batch, false)
+		clear(batch)
+	}
+}
+
+// lead commits the batch, answers it and hands on what was accepted. The caller
+// leads, and does no more when it returns.
+func (in *ingest) lead(batch []ticket, session bool) {
+	in.events = undecided(in.events[:0], batch)
+	results, err := in.commit(in.events)
+	decide(batch, results, err)
+	clear(in.events)
+
+	in.passing.writers.hold()
+	idle := in.answer(batch)
+	yours := in.passing.add(batch, session || idle && len(batch) <= fewTickets)
+	in.stepDown()
+	in.passing.writers.serve() // the OKs first
+	if yours {
+		in.passing.pass()
+	}
+}
+
+// stepDown lets another lead.
+func (in *ingest) stepDown() {
+	in.mu.Lock()
+	in.leading = false
+	wake := len(in.waiting) > 0 || in.expire || in.closed
+	in.mu.Unlock()
+	if wake {
+		in.work.Signal()
 	}
 }
 
 // removeExpired removes a few expired events, and sees to it that the rest
 // follow.
-func (in *ingest) removeExpired(ctx context.Context) {
-	n, err := in.store.Expire(ctx, in.now().Unix(), sweepMost)
+func (in *ingest) removeExpired() {
+	n, err := in.store.Expire(in.life, in.now().Unix(), sweepMost)
 	switch {
 	case err != nil:
 		in.log.Error("expired events cannot be removed", "err", err)
@@ -144,26 +192,18 @@ func (in *ingest) removeExpired(ctx context.Context) {
 	}
 }
 
-// runFanout passes on what was committed.
-func (in *ingest) runFanout() {
-	for batch := range in.fanout {
-		for _, p := range batch {
-			in.publish(p)
-		}
-	}
-}
-
-// take waits for work: tickets, which it appends to batch, or a sweep. more is
-// false when ingest is closed and everything done.
+// take waits for work, tickets, which it appends to batch, or a sweep, and for
+// the lead. more is false when ingest is closed and everything done.
 func (in *ingest) take(batch []ticket) (_ []ticket, expire, more bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for len(in.waiting) == 0 && !in.expire && !in.closed {
+	for in.leading || len(in.waiting) == 0 && !in.expire && !in.closed {
 		in.work.Wait()
 	}
 	if len(in.waiting) == 0 && in.closed {
 		return batch, false, false
 	}
+	in.leading = true
 	n := min(len(in.waiting), maxCommit)
 	batch = append(batch, in.waiting[:n]...)
 	rest := copy(in.waiting, in.waiting[n:])
@@ -183,17 +223,17 @@ func undecided(events []*event.Event, batch []ticket) []*event.Event {
 	return events
 }
 
-func (in *ingest) commit(ctx context.Context, events []*event.Event) ([]store.Result, error) {
+func (in *ingest) commit(events []*event.Event) ([]store.Result, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
 	start := time.Now()
-	results, err := in.store.Commit(ctx, in.now().Unix(), events)
+	results, err := in.store.Commit(in.life, in.now().Unix(), events)
 	in.met.committed(len(events), time.Since(start))
 	if err == nil && len(results) != len(events) {
 		err = fmt.Errorf("store: %d results for %d events", len(results), len(events))
 	}
-	in.settle(ctx, events, results)
+	in.settle(in.life, events, results)
 	in.note(err)
 	return results, err
 }
@@ -233,19 +273,8 @@ func decide(batch []ticket, results []store.Result, err error) {
 	}
 }
 
-// publications are the events that live subscriptions are to see.
-func publications(batch []ticket) []publication {
-	out := make([]publication, 0, len(batch))
-	for i := range batch {
-		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
-			out = append(out, publication{t.s, t.chain, t.e, t.serial, t.recall})
-		}
-	}
-	return out
-}
-
-// answer queues the OKs and makes room.
-func (in *ingest) answer(batch []ticket) {
+// answer queues the OKs and makes room. It reports whether nothing waits.
+func (in *ingest) answer(batch []ticket) (idle bool) {
 	bytes := 0
 	for i := range batch {
 		t := &batch[i]
@@ -255,8 +284,11 @@ func (in *ingest) answer(batch []ticket) {
 		t.s.settled()
 	}
 	in.mu.Lock()
+	defer in.mu.Unlock()
 	in.count -= len(batch)
 	in.bytes -= bytes
-	in.mu.Unlock()
-	in.room.Broadcast()
+	if in.full > 0 {
+		in.room.Broadcast()
+	}
+	return len(in.waiting) == 0
 }

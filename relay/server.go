@@ -84,6 +84,7 @@ type Server struct {
 	settings   atomic.Pointer[settings]
 	upgrade    atomic.Pointer[ws.Options]
 	lastID     atomic.Uint64 // of a session
+	grown      atomic.Int32  // sessions that wait with a stack that has grown
 	ready      atomic.Bool
 	proxyNoted atomic.Bool // the operator was told of a proxy that should be trusted
 	chains     chainRunner
@@ -130,7 +131,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.met = newMetrics(deps.Metrics, s.ingest.load)
 	s.recall.ring = replay.NewRing(deps.Now)
 	s.recall.register(deps.Metrics)
-	s.ingest.met = s.met
+	s.ingest.met, s.ingest.life, s.ingest.passing.writers = s.met, s.life, &s.writers
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	if deps.Identity != nil && cfg.Self.Publish {
 		s.self = &selfPublisher{s: s, again: make(chan struct{}, 1)}
@@ -229,8 +230,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return err
 	}
 	background, stop := context.WithCancel(context.Background()) // of what works beside the connections
-	s.tasks.Go("writer", func() { s.ingest.run(s.life) })
-	s.tasks.Go("fan-out", s.ingest.runFanout)
+	s.tasks.Go("writer", s.ingest.run)
+	s.tasks.Go("fan-out", s.ingest.passing.run)
 	for range runtime.GOMAXPROCS(0) {
 		s.tasks.Go("query", s.queries.run)
 	}

@@ -76,16 +76,31 @@ func (s *session) Challenge() string {
 // over. The session keeps message.
 func (s *session) Send(message []byte) bool { return s.out.offer(ws.Msg{Head: message}) }
 
+// maxGrown is how many sessions may wait with a stack that has grown: some 32
+// KiB each.
+const maxGrown = 256
+
 // serve handles messages until the connection ends, and cleans up. Before it
 // waits with a stack that has grown for a message, and would not shrink again,
-// it goes on in a new goroutine.
+// it goes on in a new goroutine. Only who has just sent an EVENT, and is likely
+// to send more of them, waits as he is.
 func (s *session) serve() {
+	grown := false
 	for {
 		frame, err := s.conn.Read()
+		if grown {
+			s.srv.grown.Add(-1)
+		}
 		if err != nil {
 			break
 		}
-		s.take(frame)
+		publishes := s.take(frame)
+		if grown = publishes && s.srv.grown.Add(1) <= maxGrown; grown {
+			continue
+		}
+		if publishes {
+			s.srv.grown.Add(-1)
+		}
 		if !s.conn.Ready() {
 			s.srv.tasks.Go("session", s.serve)
 			return
@@ -108,14 +123,14 @@ func (s *session) serve() {
 	s.chain.Disconnect(s)
 }
 
-// take handles one message.
-func (s *session) take(frame []byte) {
+// take handles one message, and reports whether it was an EVENT.
+func (s *session) take(frame []byte) (publishes bool) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	if s.stopped {
-		return // the peer has not seen the close yet
+		return false // the peer has not seen the close yet
 	}
-	s.message(frame)
+	verb := s.message(frame)
 	if s.batch != nil && (s.batch.full() || !s.conn.Ready()) {
 		s.flush()
 	}
@@ -124,19 +139,20 @@ func (s *session) take(frame []byte) {
 		s.srv.met.drop(dropGarbage)
 		s.conn.Close(ws.Policy, "nothing but malformed messages")
 	}
+	return verb == wire.Event
 }
 
-func (s *session) message(frame []byte) {
+func (s *session) message(frame []byte) wire.Verb {
 	m, err := wire.Parse(frame)
 	s.srv.met.messages[m.Verb].Inc()
 	if err != nil {
 		s.malformed(err)
-		return
+		return m.Verb
 	}
 	st := s.srv.settings.Load()
 	if m.Verb == wire.Event {
 		s.event(st, m.Event)
-		return
+		return m.Verb
 	}
 	if m.Verb != wire.Auth {
 		s.garbage = 0
@@ -159,6 +175,7 @@ func (s *session) message(frame []byte) {
 	case wire.NegClose:
 		s.closeSync(m.SubID)
 	}
+	return m.Verb
 }
 
 func (s *session) malformed(err error) {

@@ -223,6 +223,7 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 // would be taken by nobody.
 func TestIngestClosesOnThoseWhoWait(t *testing.T) {
 	in := newIngest(Deps{}, Limits{TicketEvents: 1, TicketBytes: 1}, nil)
+	in.leading = true // somebody commits
 	first, second := new(session), new(session)
 	for _, s := range []*session{first, second} {
 		s.open.Add(1)
@@ -253,7 +254,7 @@ func TestASweepRemovesWhatHasExpired(t *testing.T) {
 	}
 	in := newIngest(Deps{Store: st, Now: func() time.Time { return time.Unix(100, 0) }}, Limits{}, nil)
 	var writer sync.WaitGroup
-	writer.Go(func() { in.run(t.Context()) })
+	writer.Go(in.run)
 	in.sweep()
 	for end := time.Now().Add(10 * time.Second); st.Stats().Events != 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

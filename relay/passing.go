@@ -1,0 +1,117 @@
+package relay
+
+import "sync"
+
+// passing hands accepted events to the live subscriptions, in the order in
+// which they were committed. Who has committed a few passes them on himself,
+// unless somebody is at it; everything else is left to run.
+type passing struct {
+	publish func(publication)
+	writers *writers
+
+	mu      sync.Mutex // guards the following
+	work    sync.Cond  // for run
+	room    sync.Cond  // for the writer
+	waiting []publication
+	busy    bool // somebody is at it
+	closed  bool
+
+	spare []publication // owned by who is at it
+}
+
+// maxPassing is how many events may wait before no more are committed. A round
+// of commits may come on top.
+const maxPassing = 2048
+
+func newPassing(publish func(publication)) *passing {
+	p := &passing{publish: publish, writers: new(writers)}
+	p.work.L, p.room.L = &p.mu, &p.mu
+	return p
+}
+
+// add takes what was accepted of a batch. The caller leads the commits, so that
+// they come in order. If he may, and nobody else is at it, he is told to pass
+// them on himself.
+func (p *passing) add(batch []ticket, may bool) (yours bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range batch {
+		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
+			p.waiting = append(p.waiting, publication{t.s, t.chain, t.e, t.serial, t.recall})
+		}
+	}
+	if len(p.waiting) == 0 || p.busy {
+		return false
+	}
+	if may {
+		p.busy = true
+		return true
+	}
+	p.work.Signal()
+	return false
+}
+
+// pass passes on what waits. The caller is the one who is at it, and is it no
+// more when pass returns.
+func (p *passing) pass() {
+	p.mu.Lock()
+	list := p.waiting
+	p.waiting = p.spare[:0]
+	p.mu.Unlock()
+	p.room.Broadcast()
+	p.writers.hold()
+	for i := range list {
+		p.publish(list[i])
+	}
+	p.writers.serve()
+	clear(list)
+	p.mu.Lock()
+	p.spare = list
+	p.busy = false
+	more := len(p.waiting) > 0 || p.closed
+	p.mu.Unlock()
+	if more {
+		p.work.Signal()
+	}
+}
+
+// run passes on what nobody else does, until close was called and all is done.
+func (p *passing) run() {
+	for {
+		p.mu.Lock()
+		for p.busy || len(p.waiting) == 0 && !p.closed {
+			p.work.Wait()
+		}
+		if len(p.waiting) == 0 {
+			p.mu.Unlock()
+			return
+		}
+		p.busy = true
+		p.mu.Unlock()
+		p.pass()
+	}
+}
+
+// full reports that so many events wait that no more should be committed.
+func (p *passing) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.waiting) >= maxPassing
+}
+
+// makeRoom waits until it is not full.
+func (p *passing) makeRoom() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.waiting) >= maxPassing {
+		p.room.Wait()
+	}
+}
+
+// close lets run end. Nothing is added any more.
+func (p *passing) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.work.Signal()
+}
