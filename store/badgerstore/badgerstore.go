@@ -69,19 +69,24 @@ type Store struct {
 	metrics *metrics
 	room    func(reserveMB int) error // tells store.ErrFull before a write
 
-	unsynced *atomic.Bool // Badger could not sync what it committed last
-
 	life   sync.RWMutex // held for reading while db is used; Close takes it
 	closed bool
 	db     *badger.DB
 
 	versions *versions
+	journal  *journal
+	backlog  *backlog
 
 	write  sync.Mutex // guards the following: one writer at a time
 	serial store.Serial
-	failed bool // the last write did not succeed: memory may be behind the disk
+	failed bool // the last commit has failed half-way
 	marks  *marks
+	ahead  *ahead
 	writes writes // of the writer at work
+
+	checkpointing sync.Mutex
+	appending     sync.Mutex  // held while the journal has a frame that the backlog lacks
+	unsettled     atomic.Bool // Badger could not be written
 
 	last    atomic.Uint64 // store.Serial
 	events  atomic.Int64
@@ -100,13 +105,12 @@ type Store struct {
 // it is of a newer one.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
-	unsynced := new(atomic.Bool)
-	db, err := openBadger(&o, unsynced)
+	db, err := openBadger(&o)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, unsynced: unsynced, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(), cancel: cancel}
+	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(), ahead: newAhead(), cancel: cancel}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
@@ -119,14 +123,29 @@ func Open(o Options) (*Store, error) {
 		}
 	}
 	s.warmUp()
+	s.tasks.Go(func() { s.background(ctx) })
 	return s, nil
 }
 
-func (s *Store) start() error {
+func (s *Store) start() (err error) {
+	s.versions = newVersions(s.db)
+	s.backlog = newBacklog(s.versions, s.metrics.settleTime)
+	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, s.redo); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.journal.closeFiles())
+		}
+	}()
+	if err := s.checkpoint(); err != nil {
+		return err
+	}
 	if err := migrate(s.db, migrations, s.log); err != nil {
 		return err
 	}
-	s.versions = newVersions(s.db)
+	s.versions.committed(s.db.MaxVersion())
+	s.versions.settle = func() { s.settle() }
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -172,16 +191,11 @@ func get(txn *badger.Txn, key []byte) ([]byte, error) {
 	return item.ValueCopy(nil)
 }
 
-// getTail returns the tail that key holds.
-func getTail(txn *badger.Txn, key []byte) (t tail, ok bool, err error) {
-	b, err := get(txn, key)
-	if err != nil || b == nil {
-		return t, false, err
-	}
+func parseTail(key, b []byte) (t tail, err error) {
 	if len(b) != len(t) {
-		return t, false, fmt.Errorf("key %x: %w", key, errValue)
+		return t, fmt.Errorf("key %x: %w", key, errValue)
 	}
-	return tail(b), true, nil
+	return tail(b), nil
 }
 
 // getValue appends the record of t to buf[:0]. It returns nil if there is none.
@@ -204,9 +218,13 @@ func itemValue(item *badger.Item, buf []byte) (value, error) {
 	if err != nil {
 		return nil, err
 	}
+	return checked(item.Key(), b)
+}
+
+func checked(key, b []byte) (value, error) {
 	v := value(b)
 	if err := v.check(); err != nil {
-		return nil, fmt.Errorf("record %x: %w", item.Key(), err)
+		return nil, fmt.Errorf("record %x: %w", key, err)
 	}
 	return v, nil
 }
@@ -243,5 +261,10 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	s.metrics.unwatch()
-	return s.db.Close()
+	err := s.backlog.settle()
+	err = errors.Join(err, s.db.Close())
+	if err != nil { // the journal still has it
+		return errors.Join(err, s.journal.closeFiles())
+	}
+	return s.journal.close()
 }

@@ -36,7 +36,7 @@ func (s *Store) Check(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer s.life.RUnlock()
-	c := &checker{s: s, txn: s.versions.begin(false), report: new(Report)}
+	c := &checker{s: s, txn: s.versions.begin(), report: new(Report)}
 	defer s.versions.finish(c.txn)
 	for _, step := range []func(context.Context) error{c.records, c.indexes, c.jobs} {
 		if err := step(ctx); err != nil {
@@ -136,7 +136,7 @@ func (c *checker) indexes(ctx context.Context) error {
 			t, err := indexTail(item)
 			if err != nil {
 				c.report.problem("key %x: %v", item.Key(), err)
-			} else if ok, err := exists(c.txn, recordKey(&t)); err != nil || !ok {
+			} else if v, err := getValue(c.txn, &t, nil); err != nil || v == nil {
 				c.report.problem("key %x leads nowhere (%v)", item.Key(), err)
 			}
 			return nil

@@ -14,8 +14,8 @@ import (
 	"moa/store"
 )
 
-// Commit does what store.Store says. The batch is one transaction, unless it
-// is larger than Badger takes at once.
+// Commit does what store.Store says. The batch is one frame of the journal,
+// unless it is large.
 func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]store.Result, error) {
 	start := time.Now()
 	results := make([]store.Result, len(batch))
@@ -40,7 +40,7 @@ func (s *Store) Commit(ctx context.Context, now int64, batch []*event.Event) ([]
 }
 
 // onlyDurable keeps of the results of a failed commit those of events that an
-// earlier one of its transactions has stored: memory knows them.
+// earlier one of its frames has stored: memory knows them.
 func (s *Store) onlyDurable(batch []*event.Event, results []store.Result) {
 	for i, e := range batch {
 		if results[i].Outcome != store.Stored || !s.recent.has(e.ID) {
@@ -71,25 +71,24 @@ func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	if err == nil {
 		err = w.flush()
 	}
-	s.failed = err != nil && w.began
+	s.failed = err != nil && w.flushed
 	return asFull(err)
 }
 
-var errUnsynced = errors.New("the value log could not be synced")
-
-// writer collects the writes of a transaction and what they mean for memory.
-// Its caller holds Store.write and keeps the store open.
+// writer collects the writes of a commit and what they mean for memory. Its
+// caller holds Store.write and keeps the store open.
 type writer struct {
-	s      *Store
-	txn    *badger.Txn // reads what is stored and what was written since
-	writes *writes
-	bytes  int64 // upper bound of what Badger counts
-	serial store.Serial
-	began  bool // something was given to Badger to commit
+	s       *Store
+	txn     *badger.Txn // reads what Badger has
+	ahead   *ahead      // what it has not, first
+	writes  *writes
+	bytes   int64 // of the writes, about
+	serial  store.Serial
+	flushed bool // something is stored
 	change
 }
 
-// change is what a transaction changes in memory, once it has succeeded.
+// change is what a commit changes in memory, once it is durable.
 type change struct {
 	added, removed []stored
 	aliases        bool
@@ -101,15 +100,59 @@ type stored struct {
 }
 
 func (s *Store) newWriter() *writer {
-	return &writer{s: s, txn: s.versions.begin(true), writes: &s.writes, serial: s.serial}
+	settled := s.backlog.settled.Load()
+	w := &writer{s: s, txn: s.versions.beginWritten(), ahead: s.ahead, writes: &s.writes, serial: s.serial}
+	w.ahead.forget(settled)
+	return w
 }
 
+// close forgets what was not flushed.
 func (w *writer) close() {
 	w.s.versions.finish(w.txn)
+	w.ahead.undo()
 	w.writes.reset()
 }
 
-// room makes sure that so many more writes fit into the transaction, and
+// get returns the value of key, which is not to be changed.
+func (w *writer) get(key []byte) (v []byte, ok bool, err error) {
+	if op, ok := w.ahead.latest[string(key)]; ok {
+		return op.value, !op.remove, nil
+	}
+	item, err := w.txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, false, nil
+	}
+	if err == nil {
+		v, err = item.ValueCopy(nil)
+	}
+	return v, err == nil, err
+}
+
+func (w *writer) exists(key []byte) (bool, error) {
+	_, ok, err := w.get(key)
+	return ok, err
+}
+
+// tail returns the tail that key holds.
+func (w *writer) tail(key []byte) (t tail, ok bool, err error) {
+	b, ok, err := w.get(key)
+	if ok {
+		t, err = parseTail(key, b)
+	}
+	return t, ok && err == nil, err
+}
+
+// value returns the record of t, or nil if there is none.
+func (w *writer) value(t *tail) (value, error) {
+	key := recordKey(t)
+	b, ok, err := w.get(key)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return checked(key, b)
+}
+
+// room makes sure that so many more writes fit into the frame, and
 // flushes what there is if need be.
 func (w *writer) room(ops, bytes int64) error {
 	if w.fits(ops, bytes) {
@@ -118,13 +161,13 @@ func (w *writer) room(ops, bytes int64) error {
 	return w.flush()
 }
 
-// fits reports whether the transaction takes so many more writes of an event's
+// fits reports whether the frame takes so many more writes of an event's
 // size and bytes of values, and flush's own.
 func (w *writer) fits(ops, bytes int64) bool {
 	return w.s.takes(int64(len(w.writes.list))+ops, w.bytes+bytes+ops*(maxKey+entryBytes))
 }
 
-// takes reports whether a transaction takes so many writes of so many bytes,
+// takes reports whether a frame takes so many writes of so many bytes,
 // and flush's own.
 func (s *Store) takes(ops, bytes int64) bool {
 	const own = 4
@@ -136,66 +179,44 @@ const (
 	entryBytes = 32 // what Badger may add to an entry's key and value
 )
 
-func (w *writer) set(key, v []byte) error {
-	key = w.writes.add(key, v, false)
+func (w *writer) set(key, v []byte) {
+	w.ahead.add(w.writes.add(key, v, false))
 	w.bytes += int64(len(key)+len(v)) + entryBytes
-	if readBack(key) {
-		return w.txn.Set(key, v)
-	}
-	return nil
 }
 
-func (w *writer) del(key []byte) error {
-	key = w.writes.add(key, nil, true)
+func (w *writer) del(key []byte) {
+	w.ahead.add(w.writes.add(key, nil, true))
 	w.bytes += int64(len(key)) + entryBytes
-	if readBack(key) {
-		return w.txn.Delete(key)
-	}
-	return nil
 }
 
-// readBack reports a key that the writer looks up; the others it only writes.
-func readBack(key []byte) bool {
-	switch key[0] {
-	case keyRecord, keyID, keyLatest, keyGone, keyGoneAddr, keyVanished:
-		return true
-	}
-	return false
-}
-
-// flush commits the transaction, tells memory, and begins another one.
+// flush makes durable what was written, and tells memory. After an error it is
+// as if nothing had been written since the last flush.
 func (w *writer) flush() error {
 	s := w.s
-	events := s.events.Load() + int64(len(w.added)-len(w.removed))
-	var slots []slot
-	if len(w.writes.list) > 0 {
-		state := binary.BigEndian.AppendUint64(nil, uint64(w.serial))
-		state = binary.BigEndian.AppendUint64(state, uint64(events))
-		if err := w.set(stateKey, state); err != nil {
-			return err
-		}
-		w.began = true
-		var preparing sync.WaitGroup
-		prepare := func() { slots = s.hot.prepare(w.added) }
-		if len(w.writes.list) > fewWrites {
-			preparing.Go(prepare)
-		} else {
-			prepare() // to wake another core costs more
-		}
-		version := s.versions.next()
-		err := w.writes.commit(s.db, w.txn, version)
-		s.versions.committed(version) // a part may be stored after an error, too
-		preparing.Wait()
-		if err != nil {
-			return err
-		}
-		if s.unsynced.Swap(false) {
-			return errUnsynced
-		}
+	if len(w.writes.list) == 0 {
+		return nil
 	}
+	events := s.events.Load() + int64(len(w.added)-len(w.removed))
+	state := binary.BigEndian.AppendUint64(nil, uint64(w.serial))
+	state = binary.BigEndian.AppendUint64(state, uint64(events))
+	w.set(stateKey, state)
+	var slots []slot
+	var preparing sync.WaitGroup
+	prepare := func() { slots = s.hot.prepare(w.added) }
+	if len(w.writes.list) > fewWrites {
+		preparing.Go(prepare)
+	} else {
+		prepare() // to wake another core costs more
+	}
+	round, err := s.append(w.writes)
+	preparing.Wait()
+	if err != nil {
+		return err
+	}
+	w.ahead.close(round)
+	w.writes.reset()
+	w.flushed = true
 	s.publish(&w.change, slots, w.serial, events)
-	w.close()
-	w.txn = s.versions.begin(true)
 	w.bytes, w.change = 0, change{}
 	return nil
 }
@@ -221,8 +242,7 @@ func (s *Store) publish(c *change, slots []slot, serial store.Serial, events int
 	s.metrics.changed(c)
 }
 
-// recover brings memory back in step after a failed write, of which a part may
-// have reached the disk, and finishes the removals that it has begun.
+// recover finishes the removals that a failed commit has begun.
 func (s *Store) recover() error {
 	if !s.failed {
 		return nil
@@ -231,19 +251,10 @@ func (s *Store) recover() error {
 		return err
 	}
 	defer s.life.RUnlock()
-	serial := s.serial
-	if err := s.load(); err != nil {
-		return err
-	}
-	s.serial = max(s.serial, serial)
-	s.recent.clear()
-	s.hot.reset()
-	s.kept.reset()
 	if err := s.resumeJobs(); err != nil {
 		return err
 	}
 	s.failed = false
-	s.warmUp()
 	return nil
 }
 
@@ -261,7 +272,7 @@ func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
 	if a, ok := store.AddressOf(e); ok {
 		err = w.replace(addressKey(keyLatest, a), n)
 	} else if err = w.room(n.ops(), int64(len(n.value))); err == nil {
-		err = w.put(n)
+		w.put(n)
 	}
 	if err != nil {
 		return store.Result{}, err
@@ -276,22 +287,21 @@ func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
 }
 
 // put writes the record and its index keys.
-func (w *writer) put(n stored) (err error) {
-	err = w.set(recordKey(&n.tail), n.value)
+func (w *writer) put(n stored) {
+	w.set(recordKey(&n.tail), n.value)
 	n.keys(&n.tail, func(key []byte) {
 		var v []byte
 		if key[0] == keyID {
 			v = n.tail[:]
 		}
-		err = errors.Join(err, w.set(key, v))
+		w.set(key, v)
 	})
 	w.added = append(w.added, n)
 	w.aliases = w.aliases || n.tail.alias()
-	return err
 }
 
 // replace puts n at its address and drops the version that had it: in one
-// transaction, unless both have so many tags that it takes a job.
+// frame, unless both have so many tags that it takes a job.
 func (w *writer) replace(key []byte, n stored) error {
 	old, err := w.at(key)
 	if err != nil {
@@ -302,26 +312,25 @@ func (w *writer) replace(key []byte, n stored) error {
 	if err := w.room(both, size); err != nil {
 		return err
 	}
-	put := func() error { return errors.Join(w.put(n), w.set(key, n.tail[:])) }
-	switch {
-	case old.value == nil:
-		return put()
-	case w.fits(both, size):
-		return errors.Join(w.drop(old), put())
+	inline := old.value != nil && w.fits(both, size)
+	if inline {
+		w.drop(old)
 	}
-	if err := put(); err != nil {
-		return err
+	w.put(n)
+	w.set(key, n.tail[:])
+	if inline || old.value == nil {
+		return nil
 	}
 	return w.beginJob(n.tail.serial(), job{jobDrop, old.tail}, func() error { return w.dropRoomy(old) })
 }
 
 // at returns the stored event whose tail key holds, or none.
 func (w *writer) at(key []byte) (n stored, err error) {
-	t, ok, err := getTail(w.txn, key)
+	t, ok, err := w.tail(key)
 	if err != nil || !ok {
 		return n, err
 	}
-	v, err := getValue(w.txn, &t, nil)
+	v, err := w.value(&t)
 	return stored{t, v}, err
 }
 
@@ -353,24 +362,16 @@ func (w *writer) has(id event.ID) (bool, error) {
 	if w.s.recent.has(id) {
 		return w.present(id)
 	}
-	return exists(w.txn, idKey(id))
+	return w.exists(idKey(id))
 }
 
-// present tells whether an event that was stored when the transaction began
+// present tells whether an event that was stored when the frame began
 // still is.
 func (w *writer) present(id event.ID) (bool, error) {
 	if len(w.removed) == 0 {
 		return true, nil
 	}
-	return exists(w.txn, idKey(id))
-}
-
-func exists(txn *badger.Txn, key []byte) (bool, error) {
-	_, err := txn.Get(key)
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return false, nil
-	}
-	return err == nil, err
+	return w.exists(idKey(id))
 }
 
 func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address, addressed bool) (bool, error) {
@@ -380,7 +381,7 @@ func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address,
 			if w.s.marks.lacks(key) {
 				continue
 			}
-			if gone, err := exists(w.txn, key); err != nil || gone {
+			if gone, err := w.exists(key); err != nil || gone {
 				return gone, err
 			}
 		}
@@ -392,9 +393,9 @@ func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address,
 }
 
 // mark sets a tombstone.
-func (w *writer) mark(key, v []byte) error {
+func (w *writer) mark(key, v []byte) {
 	w.s.marks.add(key)
-	return w.set(key, v)
+	w.set(key, v)
 }
 
 // until reports whether e is no newer than the time that the tombstone holds,
@@ -403,12 +404,12 @@ func (w *writer) until(key []byte, e *event.Event) (bool, error) {
 	if w.s.marks.lacks(key) {
 		return false, nil
 	}
-	v, err := get(w.txn, key)
-	return v != nil && e.CreatedAt <= readTime(v), err
+	v, ok, err := w.get(key)
+	return ok && e.CreatedAt <= readTime(v), err
 }
 
 func (w *writer) stale(e *event.Event, a store.Address) (store.Outcome, error) {
-	latest, ok, err := getTail(w.txn, addressKey(keyLatest, a))
+	latest, ok, err := w.tail(addressKey(keyLatest, a))
 	if err != nil || !ok {
 		return 0, err
 	}

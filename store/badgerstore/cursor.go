@@ -32,7 +32,7 @@ func (s *Store) newReader(bulk bool) *reader {
 	if !bulk && s.kept.max > 0 {
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
-	r.txn = s.versions.begin(false)
+	r.txn = s.versions.begin()
 	return r
 }
 

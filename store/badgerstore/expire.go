@@ -20,7 +20,7 @@ func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			v, err := getValue(w.txn, &tails[i], nil)
+			v, err := w.value(&tails[i])
 			if err != nil {
 				return err
 			}

@@ -1,5 +1,10 @@
 package badgerstore
 
+import (
+	"errors"
+	"os"
+)
+
 // SetHotBytes bounds the index of recent events more finely than Options do.
 func (s *Store) SetHotBytes(n int64) {
 	s.write.Lock()
@@ -23,7 +28,13 @@ func (s *Store) WarmHot(n int) error {
 // SetRoom replaces what asks for room on the disk.
 func (s *Store) SetRoom(room func(reserveMB int) error) { s.room = room }
 
-// SyncFails makes Badger say that it could not sync the value log.
+// SyncFails makes the next sync of the journal fail.
 func (s *Store) SyncFails() {
-	logger{s.log, s.unsynced}.Errorf(syncFailure+": %v", "by a test")
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	sync := s.journal.sync
+	s.journal.sync = func(*os.File) error {
+		s.journal.sync = sync
+		return errors.New("by a test")
+	}
 }

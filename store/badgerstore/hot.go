@@ -10,7 +10,7 @@ import (
 
 // hot holds the newest events by created_at in memory, with a posting list for
 // every prefix and lookup key that a plan may ask for. It follows Badger: what
-// a transaction has changed is applied when it has succeeded.
+// a commit has changed is applied when it is durable.
 //
 // It covers every stored event whose tail comes before floor, and no other.
 // A full hot drops its oldest event and raises the floor to it.
@@ -65,7 +65,7 @@ func (h *hot) hashes(n *stored) []uint64 {
 // cost is what an event in its posting lists takes, about.
 func cost(n *slot) int64 { return int64(cap(n.value)) + 112 + 44*int64(len(n.lists)) }
 
-// apply follows a transaction: added is what prepare has made of its events.
+// apply follows a commit: added is what prepare has made of its events.
 func (h *hot) apply(added []slot, removed []stored) {
 	if h.max == 0 {
 		return

@@ -10,8 +10,8 @@ import (
 // out: profiles and relay lists are asked for again and again, long after they
 // have left the hot index. It also knows addresses that have no event.
 //
-// It is exact: what a transaction has changed is forgotten when it has
-// succeeded, and what a reader finds is kept only if nothing was forgotten
+// It is exact: what a commit has changed is forgotten when it is
+// durable, and what a reader finds is kept only if nothing was forgotten
 // since its transaction began.
 type kept struct {
 	max int64 // bytes
@@ -101,7 +101,7 @@ func (k *kept) dropLocked(el *list.Element) {
 	k.used -= k.cost(e)
 }
 
-// forget follows a transaction.
+// forget follows a commit.
 func (k *kept) forget(c *change) {
 	if k.max <= 0 {
 		return

@@ -20,6 +20,7 @@ type metrics struct {
 	expired                 prometheus.Counter
 	scanTime                prometheus.Histogram
 	fromMemory, fromDisk    prometheus.Counter
+	settleTime              prometheus.Histogram
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -40,6 +41,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.full = counter("moa_store_full_total", "Batches refused for want of room on the disk.")
 	m.batch = histogram("moa_store_batch_events", "Events of a batch.", prometheus.ExponentialBuckets(1, 2, 11))
 	m.commitTime = histogram("moa_store_commit_seconds", "Time of a commit, with its sync.", seconds)
+	m.settleTime = histogram("moa_store_settle_seconds", "Time of writing to Badger what the journal has.", seconds)
 	m.stored = counter("moa_store_stored_events_total", "Events stored.")
 	m.removed = counter("moa_store_removed_events_total", "Events removed: replaced, deleted, vanished or expired.")
 	m.expired = counter("moa_store_expired_events_total", "Events removed because they had expired.")
@@ -59,6 +61,7 @@ func (m *metrics) watch(s *Store) {
 	}
 	gauge("moa_store_memory_events", "Recent events held in memory.", func() float64 { n, _ := s.hot.size(); return float64(n) })
 	gauge("moa_store_memory_bytes", "Memory that recent events take, about.", func() float64 { _, n := s.hot.size(); return float64(n) })
+	gauge("moa_store_backlog_writes", "Keys in the journal that Badger was not given yet.", func() float64 { return float64(s.backlog.waiting.Load()) })
 	for _, c := range m.watched {
 		m.registry.MustRegister(c)
 	}

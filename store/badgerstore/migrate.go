@@ -11,14 +11,17 @@ import (
 )
 
 // formatVersion is the version that ../FORMAT.md draws.
-const formatVersion = 2
+const formatVersion = 3
 
 // versionKey holds the version of the format, 4 bytes.
 var versionKey = []byte("mversion")
 
 // migrations[i] makes a store of version i+1 into one of version i+2, in
 // place. It may be interrupted and run again.
-var migrations = []func(*badger.DB) error{addRegions}
+var migrations = []func(*badger.DB) error{
+	addRegions,
+	func(*badger.DB) error { return nil }, // there may be a journal from now on
+}
 
 // migrate brings the store to the version after the last step. A new store has
 // that version from the start.

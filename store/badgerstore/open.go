@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -15,8 +14,8 @@ import (
 // ErrLocked says that another process is using the store's folder.
 var ErrLocked = errors.New("another moa is using it")
 
-func openBadger(o *Options, unsynced *atomic.Bool) (*badger.DB, error) {
-	db, err := badger.OpenManaged(badgerOptions(o).WithLogger(logger{o.Log, unsynced}))
+func openBadger(o *Options) (*badger.DB, error) {
+	db, err := badger.OpenManaged(badgerOptions(o).WithLogger(logger{o.Log}))
 	if err == nil {
 		return db, nil
 	}
@@ -33,7 +32,7 @@ func openBadger(o *Options, unsynced *atomic.Bool) (*badger.DB, error) {
 func badgerOptions(o *Options) badger.Options {
 	mb := int64(o.CacheMB) << 20
 	return badger.DefaultOptions(o.Dir).
-		WithSyncWrites(!o.NoSync).
+		WithSyncWrites(false).      // the journal is synced
 		WithDetectConflicts(false). // there is one writer
 		WithNumVersionsToKeep(1).
 		WithMetricsEnabled(false).
@@ -60,24 +59,9 @@ const valueThreshold = 1 << 20
 
 // logger maps what Badger says to slog. What it does in the normal course is
 // of no interest to an operator.
-//
-// Badger only logs it when it fails to sync the value log, and then commits
-// all the same; unsynced lets the writer know.
-type logger struct {
-	*slog.Logger
-	unsynced *atomic.Bool
-}
+type logger struct{ *slog.Logger }
 
-// syncFailure is what Badger says then (value.go, valueLog.write).
-const syncFailure = "Error while curlf sync"
-
-func (l logger) Errorf(f string, a ...any) {
-	if strings.HasPrefix(f, syncFailure) {
-		l.unsynced.Store(true)
-	}
-	l.say(slog.LevelError, f, a)
-}
-
+func (l logger) Errorf(f string, a ...any)   { l.say(slog.LevelError, f, a) }
 func (l logger) Warningf(f string, a ...any) { l.say(slog.LevelWarn, f, a) }
 func (l logger) Infof(f string, a ...any)    { l.say(slog.LevelDebug, f, a) }
 func (l logger) Debugf(string, ...any)       {}

@@ -2,7 +2,6 @@ package badgerstore
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -11,11 +10,11 @@ import (
 	"moa/store"
 )
 
-// Deletions are done in the transaction that stores the event that asks for
+// Deletions are done in the frame that stores the event that asks for
 // them, if they are few. Otherwise
 //
-//  1. a job key is written with the event, in one transaction,
-//  2. the work is done in as many transactions as it takes; to do a part of
+//  1. a job key is written with the event, in one frame,
+//  2. the work is done in as many frames as it takes; to do a part of
 //     it again does no harm,
 //  3. the job key is removed with the last of it.
 //
@@ -24,16 +23,13 @@ import (
 // inlineTargets is how many targets of a kind 5 are few.
 const inlineTargets = 64
 
-// chunk is how many events a job looks at between two transactions at most.
+// chunk is how many events a job looks at between two frames at most.
 const chunk = 512
 
-func (w *writer) drop(n stored) (err error) {
-	err = w.del(recordKey(&n.tail))
-	n.keys(&n.tail, func(key []byte) {
-		err = errors.Join(err, w.del(key))
-	})
+func (w *writer) drop(n stored) {
+	w.del(recordKey(&n.tail))
+	n.keys(&n.tail, w.del)
 	w.removed = append(w.removed, n)
-	return err
 }
 
 // deletion does what the kind 5 event e at t asks for (NIP-09).
@@ -81,10 +77,11 @@ func (w *writer) deletionJob(e *event.Event) error {
 
 // dropRoomy drops n after making room for it.
 func (w *writer) dropRoomy(n stored) error {
-	if err := w.room(n.ops(), 0); err != nil {
-		return err
+	err := w.room(n.ops(), 0)
+	if err == nil {
+		w.drop(n)
 	}
-	return w.drop(n)
+	return err
 }
 
 // targets returns the stored events that e may delete.
@@ -132,34 +129,26 @@ func recipientEntry(pk event.PubKey) []byte {
 // delete writes the tombstones and drops the targets.
 func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, targets []stored) error {
 	for _, id := range ids {
-		if err := w.mark(goneKey(id, e.PubKey), nil); err != nil {
-			return err
-		}
+		w.mark(goneKey(id, e.PubKey), nil)
 	}
 	for _, a := range addrs {
 		key := addressKey(keyGoneAddr, a)
-		old, err := get(w.txn, key)
+		old, _, err := w.get(key)
 		if err != nil {
 			return err
 		}
-		if err := w.mark(key, appendTime(nil, max(e.CreatedAt, readTime(old)))); err != nil {
-			return err
-		}
+		w.mark(key, appendTime(nil, max(e.CreatedAt, readTime(old))))
 	}
 	for _, n := range targets {
-		if err := w.drop(n); err != nil {
-			return err
-		}
+		w.drop(n)
 	}
 	return nil
 }
 
 // vanish does what the kind 62 event e at t asks for (NIP-62). From the first
-// transaction on, the author's older events are refused.
+// frame on, the author's older events are refused.
 func (w *writer) vanish(e *event.Event, t *tail) error {
-	if err := w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt)); err != nil {
-		return err
-	}
+	w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt))
 	return w.beginJob(t.serial(), job{jobAsked, *t}, func() error { return w.vanishJob(e, t) })
 }
 
@@ -173,7 +162,7 @@ func (w *writer) vanishJob(e *event.Event, self *tail) error {
 }
 
 // dropAll drops what prefix lists from until on and doomed picks, chunk by
-// chunk. What the transaction holds so far must have been flushed: the keys
+// chunk. What the writer holds so far must have been flushed: the keys
 // are read from outside of it.
 func (w *writer) dropAll(prefix []byte, until int64, doomed func(*tail, value) bool) error {
 	from := firstTail(until)
@@ -183,7 +172,7 @@ func (w *writer) dropAll(prefix []byte, until int64, doomed func(*tail, value) b
 			return err
 		}
 		for i := range tails {
-			v, err := getValue(w.txn, &tails[i], nil)
+			v, err := w.value(&tails[i])
 			if err != nil {
 				return err
 			}
@@ -214,16 +203,15 @@ func (s *Store) readTails(prefix []byte, from tail, most int) (tails []tail, err
 // beginJob writes the mark of a job, makes it durable with what was written
 // before, does the work, and removes the mark with the last of it.
 func (w *writer) beginJob(n store.Serial, j job, work func() error) error {
-	if err := w.set(jobKey(n), append([]byte{j.op}, j.tail[:]...)); err != nil {
-		return err
-	}
+	w.set(jobKey(n), append([]byte{j.op}, j.tail[:]...))
 	if err := w.flush(); err != nil {
 		return err
 	}
 	if err := work(); err != nil {
 		return err
 	}
-	return w.del(jobKey(n))
+	w.del(jobKey(n))
+	return nil
 }
 
 // job is what a job key holds.
@@ -250,9 +238,7 @@ func (s *Store) resumeJobs() error {
 		if err := w.resume(j); err != nil {
 			return fmt.Errorf("finish removal %d: %w", n, err)
 		}
-		if err := w.del(jobKey(n)); err != nil {
-			return err
-		}
+		w.del(jobKey(n))
 		if err := w.flush(); err != nil {
 			return err
 		}
@@ -261,7 +247,7 @@ func (s *Store) resumeJobs() error {
 }
 
 func (w *writer) resume(j job) error {
-	v, err := getValue(w.txn, &j.tail, nil)
+	v, err := w.value(&j.tail)
 	if err != nil || v == nil {
 		return err
 	}

@@ -6,30 +6,36 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// versions numbers what is committed, and tells Badger which versions nobody
-// reads any more. Badger is opened in its managed mode, for only there can a
-// commit be written in the order of its keys (writes.go).
+// versions numbers what is written to Badger, and tells it which versions
+// nobody reads any more. Badger is opened in its managed mode, for only there
+// can keys be written in their order (writes.go).
 type versions struct {
-	db *badger.DB
+	db     *badger.DB
+	settle func() // has Badger written what was committed
 
 	mu   sync.Mutex     // guards the following
-	last uint64         // readers begin here; the writer goes on from here
+	last uint64         // readers begin here; what is written next is one more
 	open map[uint64]int // transactions that read, by version
 }
 
 func newVersions(db *badger.DB) *versions {
-	v := &versions{db: db, open: map[uint64]int{}}
+	v := &versions{db: db, settle: func() {}, open: map[uint64]int{}}
 	v.committed(db.MaxVersion())
 	return v
 }
 
-// begin begins a transaction on what was committed last; finish ends it. What
-// is set in one that collects is only seen by its own reads.
-func (v *versions) begin(collects bool) *badger.Txn {
+// begin begins to read what was committed last; finish ends it.
+func (v *versions) begin() *badger.Txn {
+	v.settle()
+	return v.beginWritten()
+}
+
+// beginWritten begins to read what Badger has of it.
+func (v *versions) beginWritten() *badger.Txn {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.open[v.last]++
-	return v.db.NewTransactionAt(v.last, collects)
+	return v.db.NewTransactionAt(v.last, false)
 }
 
 func (v *versions) finish(txn *badger.Txn) {
@@ -44,12 +50,12 @@ func (v *versions) finish(txn *badger.Txn) {
 
 // view reads what was committed last.
 func (v *versions) view(do func(*badger.Txn) error) error {
-	txn := v.begin(false)
+	txn := v.begin()
 	defer v.finish(txn)
 	return do(txn)
 }
 
-// next is the version for the writer's next commit.
+// next is the version to write next.
 func (v *versions) next() uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -1,0 +1,115 @@
+package badgerstore
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// backlog is what is durable in the journal and on its way to Badger. Written
+// there in larger parts, in the order of the keys, it costs a fraction: a commit
+// of one event does not pay for a pass through Badger of its own.
+//
+// The writer looks through it itself; everybody else who reads Badger settles
+// it first, and so sees all that was committed.
+type backlog struct {
+	versions *versions
+	took     prometheus.Observer // seconds
+	settling sync.Mutex          // held while Badger is written; taken before mu
+	waiting  atomic.Int64        // writes that Badger lacks
+	due      chan struct{}       // it is time to settle
+
+	mu    sync.Mutex // guards the following
+	list  []write
+	bytes int
+	round uint64 // counts what was taken from list; what list has now is of this one
+
+	taken []write // guarded by settling: not yet written
+
+	settled atomic.Uint64 // the first round that Badger lacks
+}
+
+func newBacklog(v *versions, took prometheus.Observer) *backlog {
+	return &backlog{versions: v, took: took, due: make(chan struct{}, 1)}
+}
+
+// From so many writes or bytes on the backlog is settled in the background,
+// and from backlogMost times that on before the next commit.
+const (
+	backlogWrites = 4 << 10
+	backlogBytes  = 2 << 20
+	backlogMost   = 4
+)
+
+// add takes over the writes of a commit, and returns their round.
+func (b *backlog) add(w *writes) (round uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.list = append(b.list, w.list...)
+	for i := range w.list {
+		b.bytes += len(w.list[i].key) + len(w.list[i].value)
+	}
+	b.waiting.Add(int64(len(w.list)))
+	if b.fullLocked(1) {
+		signal(b.due)
+	}
+	return b.round
+}
+
+func (b *backlog) fullLocked(times int) bool {
+	return len(b.list) >= times*backlogWrites || b.bytes >= times*backlogBytes
+}
+
+// full reports that no more should be added.
+func (b *backlog) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.fullLocked(backlogMost)
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// settle writes to Badger what was added before the call.
+func (b *backlog) settle() error {
+	if b.waiting.Load() == 0 {
+		return nil
+	}
+	b.settling.Lock()
+	defer b.settling.Unlock()
+	b.mu.Lock()
+	if len(b.taken) == 0 {
+		b.taken, b.list = b.list, b.taken
+	} else {
+		b.taken = append(b.taken, b.list...)
+		clear(b.list)
+		b.list = b.list[:0]
+	}
+	b.bytes = 0
+	b.round++
+	round := b.round
+	b.mu.Unlock()
+	if len(b.taken) == 0 {
+		return nil
+	}
+	start := time.Now()
+	version := b.versions.next()
+	err := writeBadger(b.versions.db, b.taken, version)
+	b.versions.committed(version) // a part may be there after an error, too
+	if err != nil {
+		return fmt.Errorf("write to badger: %w", err)
+	}
+	b.waiting.Add(-int64(len(b.taken)))
+	clear(b.taken)
+	b.taken = b.taken[:0]
+	b.settled.Store(round)
+	b.took.Observe(time.Since(start).Seconds())
+	return nil
+}

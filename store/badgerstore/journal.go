@@ -1,0 +1,334 @@
+package badgerstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// journal makes commits durable: one frame a commit, one sync a frame. Badger,
+// which is written behind it and not synced, is repeated from it after a crash.
+//
+// Two files take turns. When one is full the other is begun anew, over its old
+// frames, so that a sync has no blocks to allocate. Before that, everything in
+// it must be in Badger and synced there; Store.checkpoint sees to it and raises
+// the floor.
+type journal struct {
+	sync func(*os.File) error
+	full int64 // bytes from which on a file is full
+	most int64 // bytes from which on commits wait for the other file to be free
+
+	mu    sync.Mutex // guards the following
+	files [2]journalFile
+	at    int    // the file being written
+	next  uint64 // number of the next frame
+	floor uint64 // the first frame that Badger may lack after a crash
+	lost  bool   // a frame from floor on could not be synced: nobody knows if it is there
+	buf   []byte
+	due   chan struct{} // a checkpoint is
+}
+
+type journalFile struct {
+	*os.File
+	size int64  // bytes of its frames
+	end  uint64 // number after its last frame
+}
+
+// A frame is
+//
+//	0       4        8        16      24     28
+//	| magic | length | number | floor | crc | length bytes of writes
+//
+// crc is the Castagnoli one of all the rest. The floor is the journal's when
+// the frame was written. A write is
+//
+//	| operation1 | key length uvarint | key | value length uvarint | value
+const (
+	frameMagic = "moaJ"
+	frameHead  = 28
+	maxFrame   = 1 << 30 // bytes of writes
+	maxKept    = 4 << 20 // bytes of memory that wait for the next frame
+	crcAt      = 24
+
+	opSet    = 1
+	opRemove = 2
+)
+
+const (
+	journalFull = 16 << 20 // journal.full
+	journalMost = 64 << 20 // journal.most
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// openJournal opens the files in dir and hands what Badger may lack to redo,
+// frame by frame.
+func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) error) (j *journal, err error) {
+	j = &journal{sync: datasync, full: journalFull, most: journalMost, next: 1, floor: 1, due: make(chan struct{}, 1)}
+	if !sync {
+		j.sync = func(*os.File) error { return nil }
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("journal: %w", err), j.closeFiles())
+		}
+	}()
+	var frames [2][]frame
+	for i := range j.files {
+		f := &j.files[i]
+		name := filepath.Join(dir, fmt.Sprintf("journal.%d", i))
+		if f.File, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+			return j, err
+		}
+		if frames[i], err = readFrames(f.File); err != nil {
+			return j, err
+		}
+		if n := len(frames[i]); n > 0 {
+			f.size, f.end = frames[i][n-1].end, frames[i][n-1].number+1
+		}
+	}
+	if j.files[1].end > j.files[0].end {
+		j.at = 1
+	}
+	all := append(frames[1-j.at], frames[j.at]...)
+	if len(all) == 0 {
+		return j, nil
+	}
+	last := all[len(all)-1]
+	j.next, j.floor = last.number+1, last.floor
+	for want := last.floor; len(all) > 0; all = all[1:] {
+		f := &all[0]
+		if f.number < want {
+			continue
+		}
+		if f.number > want {
+			log.Error("the journal has a gap: the disk has lost what was committed there", "first", want, "last", f.number-1)
+		}
+		want = f.number + 1
+		w, err := f.read()
+		if err == nil {
+			err = redo(w)
+		}
+		if err != nil {
+			return j, fmt.Errorf("frame %d: %w", f.number, err)
+		}
+	}
+	return j, nil
+}
+
+func (j *journal) closeFiles() (err error) {
+	for i := range j.files {
+		if f := j.files[i].File; f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
+}
+
+// frame is where a frame lies.
+type frame struct {
+	file          *os.File
+	number, floor uint64
+	start, end    int64 // of the writes
+}
+
+// readFrames returns the frames of a file. What comes after the last one is
+// older, or was being written when the process ended.
+func readFrames(file *os.File) (frames []frame, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var at int64
+	var last uint64
+	var buf []byte
+	for at+frameHead <= info.Size() {
+		var head [frameHead]byte
+		if _, err := file.ReadAt(head[:], at); err != nil {
+			return nil, err
+		}
+		length := int64(binary.BigEndian.Uint32(head[4:]))
+		f := frame{file, binary.BigEndian.Uint64(head[8:]), binary.BigEndian.Uint64(head[16:]), at + frameHead, at + frameHead + length}
+		if string(head[:4]) != frameMagic || f.end > info.Size() {
+			break
+		}
+		buf = slices.Grow(buf[:0], int(length))[:length]
+		if _, err := file.ReadAt(buf, f.start); err != nil {
+			return nil, err
+		}
+		if binary.BigEndian.Uint32(head[crcAt:]) != frameSum(&head, buf) {
+			break
+		}
+		// One that is its own floor follows a frame that could not be synced.
+		if follows := f.number == last+1 || f.number > last && f.floor == f.number; len(frames) > 0 && !follows {
+			break
+		}
+		frames = append(frames, f)
+		at, last = f.end, f.number
+	}
+	return frames, nil
+}
+
+func frameSum(head *[frameHead]byte, writes []byte) uint32 {
+	return crc32.Update(crc32.Checksum(head[:crcAt], castagnoli), castagnoli, writes)
+}
+
+var errFrame = errors.New("malformed frame")
+
+// read reads the frame's writes.
+func (f *frame) read() (*writes, error) {
+	b := make([]byte, f.end-f.start)
+	if _, err := f.file.ReadAt(b, f.start); err != nil {
+		return nil, err
+	}
+	field := func() (x []byte, err error) {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > uint64(len(b)-size) {
+			return nil, errFrame
+		}
+		x, b = b[size:size+int(n)], b[size+int(n):]
+		return x, nil
+	}
+	w := new(writes)
+	for len(b) > 0 {
+		op := b[0]
+		b = b[1:]
+		key, err1 := field()
+		v, err2 := field()
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, err
+		}
+		w.add(key, v, op == opRemove)
+	}
+	return w, nil
+}
+
+// append makes the writes durable as one frame, all or none of them. With an
+// error they are not, but may still be there after a crash.
+func (j *journal) append(w *writes) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.lost {
+		return errLost
+	}
+	if err := j.turnLocked(); err != nil {
+		return err
+	}
+	return j.appendLocked(w.list)
+}
+
+// turnLocked turns to the other file if this one is full and that one free.
+func (j *journal) turnLocked() error {
+	other := &j.files[1-j.at]
+	if j.files[j.at].size < j.full || other.end > j.floor {
+		return nil
+	}
+	// The floor must be known before the frames below it are overwritten.
+	if err := j.appendLocked(nil); err != nil {
+		return err
+	}
+	if err := other.Truncate(j.full); err != nil { // it may have become larger
+		return err
+	}
+	other.size, other.end = 0, 0
+	j.at = 1 - j.at
+	signal(j.due)
+	return nil
+}
+
+var errLost = errors.New("an earlier write could not be synced")
+
+func (j *journal) appendLocked(list []write) error {
+	f := &j.files[j.at]
+	var head [frameHead]byte
+	j.buf = append(j.buf[:0], head[:]...)
+	for i := range list {
+		op := byte(opSet)
+		if list[i].remove {
+			op = opRemove
+		}
+		j.buf = append(j.buf, op)
+		j.buf = append(binary.AppendUvarint(j.buf, uint64(len(list[i].key))), list[i].key...)
+		j.buf = append(binary.AppendUvarint(j.buf, uint64(len(list[i].value))), list[i].value...)
+	}
+	length := len(j.buf) - frameHead
+	if length > maxFrame {
+		return errFrame
+	}
+	copy(head[:], frameMagic)
+	binary.BigEndian.PutUint32(head[4:], uint32(length))
+	binary.BigEndian.PutUint64(head[8:], j.next)
+	binary.BigEndian.PutUint64(head[16:], j.floor)
+	binary.BigEndian.PutUint32(head[crcAt:], frameSum(&head, j.buf[frameHead:]))
+	copy(j.buf, head[:])
+	if _, err := f.WriteAt(j.buf, f.size); err != nil {
+		return err // half a frame is none, and the next is written over it
+	}
+	f.size += int64(len(j.buf))
+	j.next++
+	f.end = j.next
+	if cap(j.buf) > maxKept {
+		j.buf = nil
+	}
+	err := j.sync(f.File)
+	j.lost = err != nil
+	return err
+}
+
+// stuck reports that nothing can be appended before a checkpoint.
+func (j *journal) stuck() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.lost || j.files[j.at].size >= j.most && j.files[1-j.at].end > j.floor
+}
+
+// end is the number after the last frame.
+func (j *journal) end() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.next
+}
+
+// raise says that Badger has all frames before floor for good.
+func (j *journal) raise(floor uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.floor = max(j.floor, floor)
+	if j.lost && floor == j.next {
+		// The frame that was lost is below the floor, but only once a frame
+		// that says so is there: not behind it, where it may be unreadable.
+		j.lost = false
+		j.at = 1 - j.at
+	}
+}
+
+// close empties the files, for Badger has everything, and closes them.
+func (j *journal) close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return errors.Join(j.emptyLocked(), j.closeFiles())
+}
+
+// emptyLocked first says that nothing needs to be done again, and empties the
+// file being written last: at no time do older frames stand alone.
+func (j *journal) emptyLocked() error {
+	if j.lost {
+		return nil // which frame is the last is not known
+	}
+	j.floor = j.next
+	if err := j.appendLocked(nil); err != nil {
+		return err
+	}
+	for _, f := range []*os.File{j.files[1-j.at].File, j.files[j.at].File} {
+		if err := errors.Join(f.Truncate(0), j.sync(f)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

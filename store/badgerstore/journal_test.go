@@ -1,0 +1,179 @@
+package badgerstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// openFrames opens the journal in dir, and returns the numbers that the frames
+// hold that are to be done again.
+func openFrames(t testing.TB, dir string, log *slog.Logger) (j *journal, redone []uint64) {
+	t.Helper()
+	j, err := openJournal(dir, false, log, func(w *writes) error {
+		if len(w.list) > 0 { // a frame that only tells the floor is empty
+			redone = append(redone, binary.BigEndian.Uint64(w.list[0].key))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.full, j.most = 2000, 5000
+	return j, redone
+}
+
+func numbered(n uint64) *writes {
+	w := new(writes)
+	w.add(binary.BigEndian.AppendUint64(nil, n), bytes.Repeat([]byte{1}, int(n%100)), false)
+	w.add([]byte("gone"), nil, true)
+	return w
+}
+
+// The process ends at any point, with half a frame in the file or without.
+// Everything that was appended since the last checkpoint is done again, in
+// order, and nothing else but what came just before it.
+func TestJournalHoldsWhatBadgerMayLack(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	dir := t.TempDir()
+	log := new(strings.Builder)
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	var n, floor uint64 // numbers appended, and what Badger has of them
+	for range 300 {
+		j, redone := openFrames(t, dir, logger)
+		for i, got := range redone {
+			if want := n - uint64(len(redone)-1-i); got != want {
+				t.Fatalf("frame %d is redone in place of %d", got, want)
+			}
+		}
+		if uint64(len(redone)) < n-floor {
+			t.Fatalf("%d frames are redone, Badger lacks %d", len(redone), n-floor)
+		}
+		for range random.IntN(60) {
+			if j.stuck() || random.IntN(20) == 0 {
+				j.raise(j.end())
+				floor = n
+			}
+			if random.IntN(50) == 0 {
+				sync := j.sync
+				j.sync = func(*os.File) error { return errors.New("by a test") }
+				if err := j.append(numbered(0)); err == nil {
+					t.Fatal("not synced, no error")
+				}
+				j.sync = sync
+				if err := j.append(numbered(0)); !errors.Is(err, errLost) {
+					t.Fatalf("%v behind a frame that may be lost", err)
+				}
+				j.raise(j.end())
+				floor = n
+			}
+			if err := j.append(numbered(n + 1)); err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		f := j.files[j.at]
+		if random.IntN(2) == 0 {
+			if _, err := f.WriteAt([]byte(frameMagic+"half a frame of some bytes that is not a frame"), f.size); err != nil {
+				t.Fatal(err)
+			}
+		}
+		switch random.IntN(4) {
+		case 0:
+			if err := j.close(); err != nil {
+				t.Fatal(err)
+			}
+			floor = n
+		default:
+			if err := j.closeFiles(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if log.Len() > 0 {
+		t.Error(log)
+	}
+}
+
+// A disk that has lost a frame in the middle is told of in the log, and the
+// rest is done.
+func TestJournalWithAGapIsTold(t *testing.T) {
+	dir := t.TempDir()
+	log := new(strings.Builder)
+	j, _ := openFrames(t, dir, slog.New(slog.NewTextHandler(log, nil)))
+	for n := range uint64(60) {
+		if err := j.append(numbered(n)); err != nil {
+			t.Fatal(err)
+		}
+		if n == 30 {
+			j.raise(20)
+		}
+	}
+	if err := j.closeFiles(); err != nil {
+		t.Fatal(err)
+	}
+	if j.at != 1 {
+		t.Fatal("all in one file")
+	}
+	if err := os.Truncate(filepath.Join(dir, "journal.0"), 1500); err != nil {
+		t.Fatal(err)
+	}
+	j, redone := openFrames(t, dir, slog.New(slog.NewTextHandler(log, nil)))
+	defer j.closeFiles()
+	if !strings.Contains(log.String(), "gap") || len(redone) == 0 || redone[len(redone)-1] != 59 {
+		t.Errorf("redone %v, log %q", redone, log)
+	}
+}
+
+// Whatever the files hold, opening neither fails nor takes more for a frame
+// than what is one.
+func FuzzJournal(f *testing.F) {
+	frames := func(n int) []byte {
+		dir := f.TempDir()
+		j, _ := openFrames(f, dir, slog.New(slog.DiscardHandler))
+		for i := range n {
+			if err := j.append(numbered(uint64(i))); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := j.closeFiles(); err != nil {
+			f.Fatal(err)
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "journal.0"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		return b
+	}
+	f.Add(frames(1), frames(2))
+	f.Add(frames(9), []byte(frameMagic))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		dir := t.TempDir()
+		for i, text := range [][]byte{a, b} {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("journal.%d", i)), text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		redone := 0
+		j, err := openJournal(dir, false, slog.New(slog.DiscardHandler), func(w *writes) error {
+			redone++
+			return nil
+		})
+		if redone > (len(a)+len(b))/frameHead {
+			t.Fatalf("%d frames in %d bytes", redone, len(a)+len(b))
+		}
+		if err != nil { // a right sum over what is no write
+			return
+		}
+		if err := j.close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
