@@ -45,9 +45,3 @@ func (r *recent) update(added, removed []event.ID) {
 		delete(r.set, id)
 	}
 }
-
-func (r *recent) clear() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.set, r.ring, r.next = nil, nil, 0
-}
