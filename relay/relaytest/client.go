@@ -126,6 +126,9 @@ func (c *Client) Next(t testing.TB) string {
 	if err != nil {
 		t.Fatalf("heard nothing more: %v", err)
 	}
+	if err := grammar(m); err != nil {
+		t.Errorf("%.300s: %v", m, err)
+	}
 	return m
 }
 
