@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -266,5 +267,70 @@ func TestNIP01EphemeralEventsAreOnlyPassedOn(t *testing.T) {
 		sameIDs(t, "NIP01.18, NIP40.2", []*event.Event{live.Event(t, "eph"), live.Event(t, "eph")}, a, b)
 		live.Quiet(t)
 		sameIDs(t, "NIP01.18 stored", c.Query(t, `{"kinds":[20000,25000,29998]}`))
+	})
+}
+
+// NIP01.1: it is the text that is hashed, however the client has written it.
+func TestNIP01EscapesAreWaysToWriteCharacters(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		for text, written := range map[string]string{
+			"a/b <&> 1":    `a\/b \u003c\u0026\u003e \u0031`,
+			"\u2028 2":     `\u2028 2`,
+			"😀 3":          `\ud83d\ude00 3`,
+			"\u0000\u001f": `\u0000\u001F`,
+			"\b\f\n\r\t":   `\b\f\n\r\t`,
+			"\b\f\n\r\t6":  `\u0008\u000c\u000a\u000d\u00096`,
+			"é 漢 \u007f":   `\u00e9 漢 \u007f`,
+		} {
+			e := alice.Note(t, text)
+			plain := e.Append(nil)
+			own := string(plain[bytes.Index(plain, []byte(`"content":"`)):bytes.Index(plain, []byte(`","sig"`))])
+			c.Say(t, "%s", `["EVENT",`+strings.Replace(string(plain), own, `"content":"`+written, 1)+`]`)
+			if ok := c.HearOK(t, e.ID.String()); !ok.OK {
+				t.Errorf("NIP01.1 %q written as %s: %s", text, written, ok.Text)
+				continue
+			}
+			if got := only(t, c.Query(t, `{"ids":["`+e.ID.String()+`"]}`)); got.Content != text || got.ID != e.ID {
+				t.Errorf("NIP01.1 %q came back as %s", text, got.Raw)
+			}
+		}
+	})
+}
+
+// NIP01.6, 42: numbers are integers, written as such.
+func TestNIP01NumbersAreIntegers(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	c := r.Dial(t)
+	e := alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1_700_000_000})
+	for _, written := range []string{"1.7e9", "1700000000.0", "1700000000.5", "17e8", "+1700000000", "01700000000", "0x6553f100", "1_700_000_000", "1000000000000000000", "null", "true", "[1]", `"1700000000"`} {
+		c.Say(t, "%s", `["EVENT",`+strings.Replace(string(e.Raw), `"created_at":1700000000`, `"created_at":`+written, 1)+`]`)
+		if ok := c.Hear(t, wire.OK); ok.OK || ok.Reason() != "invalid" {
+			t.Errorf("NIP01.6 %s: %v %q", written, ok.OK, ok.Text)
+		}
+	}
+	last := alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1e18 - 1})
+	c.Accepted(t, e, last)
+	sameIDs(t, "NIP01.6", c.Query(t, `{}`), last, e)
+}
+
+// NIP01.15: a d of any length is an address of its own, and finds its event.
+func TestNIP01LongDsAreDifferentAddresses(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		long := strings.Repeat("d", 70_000) // beyond what an index key may have
+		var all []*event.Event
+		for i, d := range []string{long, long + "x", "x" + long, long[:64], long[:65], "\x00", "\x00\x00", "é", "e\u0301"} {
+			version := func(at int) *event.Event {
+				return alice.Sign(t, event.Event{Kind: 30023, CreatedAt: int64(at), Tags: tags([]string{"d", d})})
+			}
+			c.Accepted(t, version(1000+i), version(2000+i))
+			c.Refused(t, version(1500+i), "duplicate: ")
+			all = append([]*event.Event{version(2000 + i)}, all...)
+		}
+		sameIDs(t, "NIP01.15", c.Query(t, `{"kinds":[30023]}`), all...)
+		sameIDs(t, "NIP01.25 by d", c.Query(t, `{"#d":["`+long+`x"]}`), all[len(all)-2])
+		c.Accepted(t, deletion(t, alice, 3000, []string{"a", "30023:" + alice.Hex() + ":" + long}))
+		sameIDs(t, "NIP09.3 by address", c.Query(t, `{"kinds":[30023]}`), all[:len(all)-1]...)
 	})
 }

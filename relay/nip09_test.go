@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"moa/nips/event"
@@ -99,5 +100,51 @@ func TestNIP09WhoReceivesAWrapMayDeleteIt(t *testing.T) {
 		c.Authenticate(t, bob, c.Challenge(t))
 		sameIDs(t, "NIP09.8", c.Query(t, `{"kinds":[1059]}`), kept)
 		c.Refused(t, wrap, "blocked: ")
+	})
+}
+
+// What a kind 5 names that is not there, or is no id and no address, does no harm:
+// it is stored and served like any other (NIP09.1).
+func TestNIP09OddTargets(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		note := alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1000})
+		article := alice.Sign(t, event.Event{Kind: 30023, CreatedAt: 1000, Tags: tags([]string{"d", "x"})})
+		profile := alice.Sign(t, event.Event{Kind: 0, CreatedAt: 1000})
+		c.Accepted(t, note, article, profile)
+		var all []*event.Event
+		for i, target := range [][]string{
+			{"e"}, {"e", ""}, {"e", "x"}, {"e", strings.ToUpper(note.ID.String())}, {"e", note.ID.String()[:63]}, {"e", note.ID.String() + "0"}, {"E", note.ID.String()},
+			{"a"}, {"a", ""}, {"a", "30023"}, {"a", "30023:" + alice.Hex()}, {"a", "30023:" + alice.Hex() + ":X"}, {"a", "30023:" + strings.ToUpper(alice.Hex()) + ":x"},
+			{"a", "x:" + alice.Hex() + ":x"}, {"a", "-1:" + alice.Hex() + ":x"}, {"a", "65536:" + alice.Hex() + ":x"}, {"a", "030023:" + alice.Hex() + ":x"},
+			{"a", "1:" + alice.Hex() + ":"}, {"a", "1:" + alice.Hex() + ":x"}, {"a", "0:" + bob.Hex() + ":"}, {"a", "::"},
+			{"k", "1"}, {"k", "30023"}, {"p", alice.Hex()}, {"e", hex64("0")}, {"a", "30023:" + alice.Hex() + ":y"},
+		} {
+			d := deletion(t, alice, int64(2000+i), target)
+			c.Accepted(t, d)
+			all = append([]*event.Event{d}, all...)
+		}
+		c.Accepted(t, deletion(t, bob, 5000)) // without any target
+		sameIDs(t, "NIP09.1", c.Query(t, `{"kinds":[5],"authors":["`+alice.Hex()+`"]}`), all...)
+		if got := c.Query(t, `{"kinds":[0,1,30023]}`); len(got) != 3 {
+			t.Errorf("NIP09.2 to 4: left are %s", list(got))
+		}
+	})
+}
+
+// A deletion goes as far back as its own time and no further, by address; by id
+// it does not ask for times (NIP09.3, 4).
+func TestNIP09TimesOfDeletions(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		later := alice.Sign(t, event.Event{Kind: 1, CreatedAt: 3000})
+		article := alice.Sign(t, event.Event{Kind: 30023, CreatedAt: 3000, Tags: tags([]string{"d", "x"})})
+		c.Accepted(t, later, article, deletion(t, alice, 2000, eTag(later), []string{"a", "30023:" + alice.Hex() + ":x"}))
+		sameIDs(t, "NIP09.2 by id", c.Query(t, `{"kinds":[1]}`))
+		sameIDs(t, "NIP09.3 a newer version", c.Query(t, `{"kinds":[30023]}`), article)
+		c.Accepted(t, deletion(t, alice, 2500, eTag(article))) // by id it goes
+		sameIDs(t, "NIP09.2 a version by its id", c.Query(t, `{"kinds":[30023]}`))
+		c.Refused(t, article, "blocked: ")
+		c.Accepted(t, alice.Sign(t, event.Event{Kind: 30023, CreatedAt: 3001, Tags: tags([]string{"d", "x"})}))
 	})
 }

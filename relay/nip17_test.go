@@ -3,6 +3,7 @@ package relay_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"moa/nips/event"
 	"moa/nips/wire"
@@ -78,4 +79,20 @@ func TestNIP17LiveMessages(t *testing.T) {
 	sameIDs(t, "NIP17.7 kind 10050 is public", []*event.Event{stranger.Event(t, "all")}, inbox)
 	old := carol.Sign(t, event.Event{Kind: 1059, CreatedAt: 1_600_000_000, Tags: tags([]string{"p", alice.Hex()})})
 	w.Accepted(t, old) // NIP17.5
+}
+
+// NIP17.7: a wrap's time to go is its recipient's to rely on.
+func TestNIP17WrapsExpire(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		c := r.Dial(t)
+		c.Authenticate(t, bob, c.Challenge(t))
+		wrap := carol.Sign(t, event.Event{Kind: 1059, Tags: tags([]string{"p", bob.Hex()}, []string{"expiration", fmt.Sprint(r.Now().Unix() + 100)})})
+		c.Accepted(t, wrap)
+		sameIDs(t, "NIP17.7", c.Query(t, `{"kinds":[1059]}`), wrap)
+		r.Advance(101 * time.Second)
+		sameIDs(t, "NIP17.7 expired", c.Query(t, `{"kinds":[1059]}`))
+		if n := c.Count(t, `{"kinds":[1059]}`); n != 0 {
+			t.Errorf("NIP17.7: %d are counted", n)
+		}
+	})
 }

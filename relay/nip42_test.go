@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"context"
+	"moa/policy/builtin"
 	"strings"
 	"testing"
 	"time"
@@ -211,4 +212,50 @@ func TestNIP42RefusalsSayWhatIsMissing(t *testing.T) {
 	w.Accepted(t, alice.Note(t, "secret"))
 	c.Authenticate(t, alice, challenge)
 	c.Quiet(t)
+}
+
+// NIP42.5: who authenticates tells the relay alone.
+func TestNIP42AuthIsNobodyElsesBusiness(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		reader, c := r.Dial(t), r.Dial(t)
+		reader.Stored(t, "all", `{}`)
+		reader.Stored(t, "auth", `{"kinds":[22242]}`)
+		challenge := c.Challenge(t)
+		c.Authenticate(t, alice, challenge)
+		c.Authenticate(t, bob, challenge)
+		reader.Quiet(t)
+		sameIDs(t, "NIP42.5", c.Query(t, `{"kinds":[22242]}`))
+	})
+}
+
+// NIP11.4, NIP42.6: a relay that announces auth_required asks for it before
+// anything is done, and takes everything after it.
+func TestNIP42ARelayThatAsksEverybody(t *testing.T) {
+	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{{"use": "auth"}})
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	r := relaytest.Start(t, relaytest.Options{Chain: chain})
+	if doc := document(t, r); doc["limitation"].(map[string]any)["auth_required"] != true {
+		t.Errorf("NIP11.4: %v", doc["limitation"])
+	}
+	for _, q := range []struct{ say, refused, taken string }{
+		{`["EVENT",` + string(alice.Note(t, "n").Raw) + `]`, `["OK","`, `["OK","`},
+		{`["REQ","x",{}]`, `["CLOSED","x","auth-required: `, `["EVENT","x"`},
+		{`["REQ","x",{"limit":0}]`, `["CLOSED","x","auth-required: `, `["EOSE","x"`},
+		{`["COUNT","x",{}]`, `["CLOSED","x","auth-required: `, `["COUNT","x"`},
+		{`["NEG-OPEN","x",{},"61"]`, `["NEG-ERR","x","auth-required: `, `["NEG-MSG","x"`},
+	} {
+		c := r.Dial(t)
+		c.Say(t, "%s", q.say)
+		challenge := c.Hear(t, wire.Auth).Text
+		if m := c.Next(t); !strings.HasPrefix(m, q.refused) || !strings.Contains(m, `"auth-required: `) {
+			t.Errorf("NIP42.6 %.30s: %s", q.say, m)
+		}
+		c.Authenticate(t, alice, challenge)
+		c.Say(t, "%s", q.say)
+		if m := c.Next(t); !strings.HasPrefix(m, q.taken) || strings.Contains(m, "auth-required") {
+			t.Errorf("NIP42.6 %.30s once authenticated: %s", q.say, m)
+		}
+	}
 }

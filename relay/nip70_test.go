@@ -35,3 +35,18 @@ func TestNIP70ProtectedEvents(t *testing.T) {
 		reader.Quiet(t)
 	}
 }
+
+// NIP70.1: of several people who have authenticated on a connection one must be
+// the author; a `-` elsewhere than in a tag's name protects nothing (NIP70.2).
+func TestNIP70TheAuthorAmongOthers(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	c := r.Dial(t)
+	c.Accepted(t, alice.Note(t, "-", event.Tag{"t", "-"}), alice.Note(t, `["-"]`, event.Tag{"--"}))
+	challenge := c.Challenge(t)
+	c.Authenticate(t, bob, challenge)
+	c.Authenticate(t, alice, challenge)
+	c.Authenticate(t, carol, challenge)
+	mark := event.Tag{"-"}
+	c.Accepted(t, alice.Note(t, "1", mark), bob.Note(t, "2", event.Tag{"t", "x"}, mark), carol.Sign(t, event.Event{Kind: 20000, Tags: tags(mark)}))
+	c.Refused(t, relaytest.NewKey(9).Note(t, "3", mark), "restricted: ")
+}

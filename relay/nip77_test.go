@@ -426,3 +426,17 @@ func TestNIP77MemoryIsBounded(t *testing.T) {
 		t.Errorf("%d bytes are left", left)
 	}
 }
+
+// NIP01.24, 25, 33: the filter of a NEG-OPEN is held to what a REQ's is, and a
+// refusal opens nothing.
+func TestNIP77FiltersThatAreRefused(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{})
+	c := r.Dial(t)
+	for filter, prefix := range map[string]string{
+		`{"ids":["abcd"]}`: "invalid: ", `{"authors":["` + strings.ToUpper(alice.Hex()) + `"]}`: "invalid: ", `{"#ab":["x"]}`: "unsupported: ",
+		`{"kind":[1]}`: "unsupported: ", `{"since":-1}`: "invalid: ", `[]`: "invalid: ", `"x"`: "invalid: ", `{"search":"x"}`: "unsupported: ",
+	} {
+		negErr(t, c, "n", prefix, `["NEG-OPEN","n",`+filter+`,"61"]`)
+		negErr(t, c, "n", "closed: ", `["NEG-MSG","n","61"]`) // NIP77.6
+	}
+}
