@@ -63,15 +63,15 @@ func (c *Config) selfFaults() (faults []error) {
 }
 
 // identify gives a configuration the public key of the relay's own key.
-func (cfg *Config) identify(id *Identity) error {
+func (c *Config) identify(id *Identity) error {
 	if id == nil {
 		return nil
 	}
 	key := id.PubKey().String()
-	if cfg.Info.Self != "" && cfg.Info.Self != key {
+	if c.Info.Self != "" && c.Info.Self != key {
 		return fmt.Errorf("relay: Info.Self: it is not %s, the public key of the relay's own key", key)
 	}
-	cfg.Info.Self = key
+	c.Info.Self = key
 	return nil
 }
 

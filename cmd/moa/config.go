@@ -218,7 +218,7 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 	if c.Store.CacheMiB < 32 {
 		fault("store.cache_mib", "%d is less than 32", c.Store.CacheMiB)
 	}
-	c.Self.check(fault)
+	c.checkKey(fault)
 	r := c.relay()
 	faults = append(faults, c.relayFaults(r.Validate())...)
 	slices.SortFunc(faults, func(a, b builtin.Fault) int { return strings.Compare(a.Path, b.Path) })

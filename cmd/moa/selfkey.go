@@ -28,16 +28,20 @@ const hidden = "(secret)"
 func (s secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, hidden) }
 func (s secret) LogValue() slog.Value       { return slog.StringValue(hidden) }
 
-// check finds the faults that only this package can find.
-func (c *selfConfig) check(fault func(path, format string, args ...any)) {
-	if c.Key == "" {
+// checkKey finds what is wrong with the relay's own key, if it is in c.
+func (c *Config) checkKey(fault func(path, format string, args ...any)) {
+	if c.Self.Key == "" {
 		return
 	}
-	if c.KeyFile != "" {
+	if c.Self.KeyFile != "" {
 		fault("self.key_file", "there is self.key, too; one of them is enough")
 	}
-	if _, err := parseIdentity(string(c.Key)); err != nil {
+	id, err := parseIdentity(string(c.Self.Key))
+	switch {
+	case err != nil:
 		fault("self.key", "%v", err)
+	case c.Info.Self != "" && c.Info.Self != id.PubKey().String():
+		fault("info.self", "it is not %s, the public key of self.key; leave it out", id.PubKey())
 	}
 }
 

@@ -103,6 +103,11 @@ func TestTheRelaysKeyFromTheConfiguration(t *testing.T) {
 			t.Errorf("exit code %d: %s", code, stderr)
 		}
 	}
+	t.Setenv("MOA_SELF_KEY", nsec)
+	if _, stderr, code := run(t, "", "check-config", "--info.self", relaytest.NewKey(8).Hex(), "--self.key-file", "x"); code != 2 ||
+		!strings.Contains(stderr, "info.self: it is not "+key.Hex()) || !strings.Contains(stderr, "self.key_file: ") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 	var c Config
 	c.Self.Key = secret(nsec)
 	if shown := fmt.Sprintf("%v %+v %#v %q", c, c, c, c.Self.Key); strings.Contains(shown, nsec) {
