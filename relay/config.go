@@ -97,6 +97,9 @@ type Sync struct {
 	Idle        time.Duration // without a message, until a session is ended
 }
 
+// plainDescription says nothing that the operator has said.
+const plainDescription = "A Nostr relay."
+
 // DefaultConfig returns the configuration of a public relay on this machine.
 func DefaultConfig() Config {
 	return Config{
@@ -104,7 +107,7 @@ func DefaultConfig() Config {
 		Metrics: true,
 		Info: Info{
 			Name:        "moa",
-			Description: "A Nostr relay.",
+			Description: plainDescription,
 		},
 		Limits: Limits{
 			MessageBytes:     512 << 10,

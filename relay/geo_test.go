@@ -400,6 +400,9 @@ func TestTheDocumentTellsThePlace(t *testing.T) {
 	if _, doc := get(t, r, "GET", "/", "Accept", "application/nostr+json"); !strings.Contains(doc, want) {
 		t.Errorf("no %s in %s", want, doc)
 	}
+	if _, doc := get(t, r, "GET", "/", "Accept", "application/nostr+json"); !strings.Contains(doc, `"description":"A Nostr relay for u33 (Berlin)."`) {
+		t.Errorf("the area is not described: %s", doc)
+	}
 	if _, doc := get(t, start(t, nil), "GET", "/", "Accept", "application/nostr+json"); !strings.Contains(doc, `"geo":{"regions":true}`) {
 		t.Errorf("%s", doc)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -206,6 +207,20 @@ func TestOtherRelaysGetTheEventOnce(t *testing.T) {
 	e := aboutSelf(t, r.Dial(t), any30166)
 	if a, b := o.of("wss://a.example"), o.of("wss://b.example"); len(a) != 1 || a[0] != e.ID || b[0] != e.ID {
 		t.Errorf("sent %v and %v, stored is %s", a, b, e.ID)
+	}
+}
+
+// What changes the information document for a stranger changes the event.
+func TestTheEventSaysWhatIsServed(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{
+		Config: publishing, Identity: identity(t),
+		Describe: func(r *http.Request, document []byte) ([]byte, error) {
+			return fmt.Appendf(nil, `{"name":"of %s","supported_nips":[86],"limitation":{"payment_required":true}}`, r.Host), nil
+		},
+	})
+	e := aboutSelf(t, r.Dial(t), any30166)
+	if !strings.Contains(e.Content, `"of berlin.example"`) || !strings.Contains(string(e.Raw), `["N","86"],["R","!auth"],["R","payment"]`) {
+		t.Errorf("%s", e.Raw)
 	}
 }
 

@@ -42,6 +42,9 @@ func newSettings(cfg Config, chain *policy.Chain) (*settings, error) {
 	}
 	st.info = document(&cfg, chain.Limits())
 	st.info.Extra = map[string]any{"geo": describeGeo(&cfg.Geo, chain)}
+	if p := areaOf(chain); p != nil && cfg.Info.Description == plainDescription {
+		st.info.Description = "A Nostr relay for " + p.Where() + "."
+	}
 	doc, err := st.info.Marshal()
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)

@@ -171,6 +171,9 @@ func (p *Geo) Area() *geo.Area { return p.area }
 // AreaName is what people call it, "" if the config does not say.
 func (p *Geo) AreaName() string { return p.cfg.Name }
 
+// Where says in a few words what the area is: "u33 (Berlin)".
+func (p *Geo) Where() string { return p.name }
+
 func (p *Geo) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
 	if p.cfg.Exempt.Has(e.Kind) {
 		return policy.Verdict{}
