@@ -260,6 +260,9 @@ func (c *Chain) RestrictsAny() bool { return c != nil && c.restricted != nil }
 
 // Deliver reports whether the client may see the event.
 func (c *Chain) Deliver(cl Client, e *event.Event) bool {
+	if c.Hidden(e.ID, e.PubKey) {
+		return false
+	}
 	if !c.Restricts(e.Kind) {
 		return true
 	}

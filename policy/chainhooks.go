@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"slices"
 
 	"moa/nips/event"
 )
@@ -13,6 +14,7 @@ type hooks struct {
 	counts    []countLink
 	lives     []liveLink
 	observers []Observer
+	hiders    []Hider
 	subIDs    bool
 }
 
@@ -40,6 +42,9 @@ func (h *hooks) add(n *Named) {
 		if p, ok := what.(Observer); ok {
 			h.observers = append(h.observers, p)
 		}
+	}
+	if p, ok := n.Policy.(Hider); ok && n.Mode == Enforce {
+		h.hiders = append(h.hiders, p)
 	}
 	if p, ok := n.Policy.(SubIDPolicy); ok && p.WantsSubID() {
 		h.subIDs = true
@@ -75,6 +80,16 @@ func (c *Chain) Count(ctx context.Context, cl Client, f *event.Filter) Decision 
 		}
 	}
 	return Decision{}
+}
+
+// Hides reports that Hidden must be asked about whatever is read.
+func (c *Chain) Hides() bool {
+	return c != nil && slices.ContainsFunc(c.hooks.hiders, Hider.Hides)
+}
+
+// Hidden reports an event that nobody may see. Deliver asks it too.
+func (c *Chain) Hidden(id event.ID, author event.PubKey) bool {
+	return c != nil && slices.ContainsFunc(c.hooks.hiders, func(h Hider) bool { return h.Hidden(id, author) })
 }
 
 // WatchesLive reports that Live must be asked about live events.

@@ -17,6 +17,7 @@ type Env struct {
 	Now  func() time.Time
 	HTTP *http.Client // for lists and NIP-05; nil: one with a timeout of 10 s
 	Dir  string       // relative paths in the config start here
+	Data string       // the folder for what policies must remember; "": they forget it
 	// Stored calls found for the stored events that match, newest first, until
 	// found returns an error, which it hands back. nil: there is no store.
 	Stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error

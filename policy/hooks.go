@@ -7,7 +7,8 @@ import (
 )
 
 // The add-on interfaces of this file are for policies that host other people's
-// hooks (package relay/khatru). Most policies need none of them.
+// hooks (package relay/khatru), but for Hider and Observer. Most policies need
+// none of them.
 
 // Rewriter changes what a filter asks for, before FilterPolicy is asked. It
 // returns f itself or another filter; it must not change f.
@@ -34,6 +35,14 @@ type Observer interface {
 	// Saved follows every event that was stored, or, if it is ephemeral,
 	// accepted, before it is passed on.
 	Saved(c Client, e *event.Event)
+}
+
+// Hider hides single events, or all of somebody's, from everybody: it is asked
+// about whatever is read, of every kind, and so must answer at once. An observed
+// one hides nothing.
+type Hider interface {
+	Hides() bool // there is anything hidden at present
+	Hidden(id event.ID, author event.PubKey) bool
 }
 
 // SubIDPolicy is a policy that asks SubID of the context of Rewrite, Filter or

@@ -186,6 +186,9 @@ func (s *session) storeQuery(st *settings, filters []*event.Filter) store.Query 
 
 // restricts reports whether the chain has a say in what the filters can find.
 func restricts(chain *policy.Chain, filters []*event.Filter) bool {
+	if chain.Hides() {
+		return true
+	}
 	if !chain.RestrictsAny() {
 		return false
 	}
@@ -203,6 +206,9 @@ func restricts(chain *policy.Chain, filters []*event.Filter) bool {
 }
 
 func (s *session) maySee(chain *policy.Chain, r *store.Record) bool {
+	if chain.Hidden(r.ID, r.PubKey) {
+		return false
+	}
 	if !chain.Restricts(r.Kind) {
 		return true
 	}

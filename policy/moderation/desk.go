@@ -1,0 +1,352 @@
+package moderation
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"moa/nips/event"
+)
+
+// Options say how a desk works. All but Record are needed.
+type Options struct {
+	Record  string        // the file of decisions; "": they are forgotten
+	Most    int           // authors on the desk; of more, those with the fewest reporters are dropped
+	Window  time.Duration // how long reports count
+	After   int           // so many people have an author refused; 0: that is the operator's decision alone
+	For     time.Duration // how long after the last of them
+	Trusted func(event.PubKey) bool
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Desk is safe for concurrent use.
+type Desk struct {
+	opt Options
+
+	mu      sync.RWMutex // guards the following
+	record  record
+	made    decisions
+	cases   map[event.PubKey][]report
+	refused map[event.PubKey]int64 // by reports alone: until when, Unix seconds
+	hides   bool                   // somebody or something is hidden
+	laying  bool                   // a new desk is being laid out
+	since   []report               // what came meanwhile
+	reports uint64
+	dropped uint64
+}
+
+// New returns a desk with the decisions of the record and no reports: Lay brings
+// them.
+func New(opt Options) (*Desk, error) {
+	d := &Desk{
+		opt: opt, record: record{path: opt.Record},
+		made:  decisions{map[event.PubKey]Decision{}, map[event.ID]Decision{}},
+		cases: map[event.PubKey][]report{}, refused: map[event.PubKey]int64{},
+	}
+	return d, d.Refresh()
+}
+
+// Refresh reads the record again if somebody else has written it.
+func (d *Desk) Refresh() error {
+	d.mu.Lock()
+	made, changed, broken, err := d.record.read()
+	if changed {
+		d.made = made
+		d.settleLocked()
+	}
+	d.mu.Unlock()
+	if broken > 0 {
+		d.opt.Log.Warn("the record of moderation has lines that are no decisions", "file", d.opt.Record, "lines", broken)
+	}
+	return err
+}
+
+// settleLocked brings everything in line with the decisions.
+func (d *Desk) settleLocked() {
+	old := d.cases
+	d.cases, d.refused = map[event.PubKey][]report{}, map[event.PubKey]int64{}
+	for _, list := range old {
+		for _, r := range list {
+			d.takeLocked(r)
+		}
+	}
+	now := d.opt.Now().Unix()
+	d.hides = false
+	for _, one := range d.made.authors {
+		d.hides = d.hides || one.Hidden && one.bans(now)
+	}
+	for _, one := range d.made.events {
+		d.hides = d.hides || one.Do == Hide
+	}
+}
+
+// bans reports a ban that holds.
+func (d *Decision) bans(now int64) bool { return d.Do == Ban && (d.Until == 0 || d.Until > now) }
+
+// Take takes a kind 1984 that was stored. Those of people who are not trusted
+// are passed over.
+func (d *Desk) Take(e *event.Event) {
+	r, ok := readReport(e)
+	if !ok || !d.opt.Trusted(e.PubKey) {
+		return
+	}
+	d.mu.Lock()
+	_, was := d.refused[r.author]
+	taken := d.takeLocked(r)
+	if d.laying {
+		d.since = append(d.since, r)
+	}
+	if taken {
+		d.reports++
+	}
+	until, is := d.refused[r.author]
+	people := len(reporters(d.cases[r.author]))
+	d.mu.Unlock()
+	switch {
+	case is && !was:
+		d.opt.Log.Warn("an author is refused, for trusted people have reported them", "author", r.author, "people", people, "until", time.Unix(until, 0).UTC())
+	case taken:
+		d.opt.Log.Info("an author was reported", "author", r.author, "by", r.by, "what", r.what, "people", people)
+	}
+}
+
+// takeLocked puts a report on the desk, unless it is settled or too old.
+func (d *Desk) takeLocked(r report) bool {
+	now := d.opt.Now()
+	if r.at <= now.Add(-d.opt.Window).Unix() || d.settledLocked(r) {
+		return false
+	}
+	list, known := d.cases[r.author]
+	if !known && len(d.cases) >= d.opt.Most {
+		d.dropOneLocked()
+	}
+	i := slices.IndexFunc(list, func(old report) bool { return old.by == r.by && old.event == r.event })
+	switch {
+	case i >= 0 && list[i].at >= r.at:
+		return false
+	case i >= 0:
+		list[i] = r
+	case len(list) >= mostReports:
+		list[oldest(list)] = r
+	default:
+		list = append(list, r)
+	}
+	d.cases[r.author] = list
+	d.weighLocked(r.author, now)
+	return true
+}
+
+func oldest(list []report) (i int) {
+	for k := range list {
+		if list[k].at < list[i].at {
+			i = k
+		}
+	}
+	return i
+}
+
+func (d *Desk) settledLocked(r report) bool {
+	if one, ok := d.made.authors[r.author]; ok && one.Do != Undo && r.at <= one.At {
+		return true
+	}
+	one, ok := d.made.events[r.event]
+	return ok && one.Do == Hide
+}
+
+// dropOneLocked makes room: the author with the fewest reporters goes, of
+// several the one whose last report is the oldest.
+func (d *Desk) dropOneLocked() {
+	var least event.PubKey
+	var fewest []int64
+	for author, list := range d.cases {
+		times := reporters(list)
+		if fewest == nil || len(times) < len(fewest) || len(times) == len(fewest) && times[0] < fewest[0] {
+			least, fewest = author, times
+		}
+	}
+	delete(d.cases, least)
+	delete(d.refused, least)
+	d.dropped++
+}
+
+// weighLocked decides whether the reports alone have the author refused.
+// Trusted people are not: that is for the operator.
+func (d *Desk) weighLocked(author event.PubKey, now time.Time) {
+	if d.opt.After == 0 || d.opt.Trusted(author) {
+		return
+	}
+	times := reporters(d.cases[author])
+	if len(times) < d.opt.After {
+		return
+	}
+	// So many people must have reported within that time.
+	if until := times[d.opt.After-1] + int64(d.opt.For/time.Second); until > now.Unix() {
+		d.refused[author] = until
+	}
+}
+
+// Lay lays out the desk anew: read calls found for the stored reports. What was
+// there holds until then.
+func (d *Desk) Lay(ctx context.Context, read func(ctx context.Context, since int64, found func(*event.Event)) error) error {
+	d.mu.Lock()
+	d.laying, d.since = true, nil
+	d.mu.Unlock()
+	var list []report
+	err := read(ctx, d.opt.Now().Add(-d.opt.Window).Unix(), func(e *event.Event) {
+		if r, ok := readReport(e); ok && d.opt.Trusted(e.PubKey) {
+			list = append(list, r)
+		}
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		d.cases = map[event.PubKey][]report{}
+		for _, r := range append(list, d.since...) {
+			d.takeLocked(r)
+		}
+		d.settleLocked()
+	}
+	d.laying, d.since = false, nil
+	return err
+}
+
+// Refuses returns why the event is refused; "": it is not.
+func (d *Desk) Refuses(author event.PubKey, id event.ID) string {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if one, ok := d.made.authors[author]; ok && one.Do == Ban {
+		switch now := d.opt.Now(); {
+		case one.Until == 0:
+			return "the operator of this relay has banned the author"
+		case one.Until > now.Unix():
+			return "the operator of this relay has banned the author until " + when(one.Until)
+		}
+	}
+	if until, ok := d.refused[author]; ok && until > d.opt.Now().Unix() {
+		return "people whom this relay trusts have reported the author, who may write again from " + when(until) + " on"
+	}
+	if one, ok := d.made.events[id]; ok && one.Do == Hide {
+		return "the operator of this relay has removed this event"
+	}
+	return ""
+}
+
+func when(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04 UTC") }
+
+// Hides reports that there is anything hidden.
+func (d *Desk) Hides() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.hides
+}
+
+// Hidden reports an event that nobody is to see.
+func (d *Desk) Hidden(id event.ID, author event.PubKey) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if !d.hides {
+		return false
+	}
+	if one, ok := d.made.events[id]; ok && one.Do == Hide {
+		return true
+	}
+	one, ok := d.made.authors[author]
+	return ok && one.Hidden && one.bans(d.opt.Now().Unix())
+}
+
+// Decide makes a decision, which is durable and in force when it returns. At is
+// set here.
+func (d *Desk) Decide(one Decision) error {
+	if err := one.check(); err != nil {
+		return err
+	}
+	if err := d.Refresh(); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	one.At = d.opt.Now().Unix()
+	if one.Author != nil {
+		for _, r := range d.cases[*one.Author] { // a clock that goes wrong leaves nothing open
+			one.At = max(one.At, r.at)
+		}
+	}
+	err := d.record.append(one, d.meaningLocked())
+	if err == nil {
+		d.made.add(one)
+		d.settleLocked()
+	}
+	d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	d.opt.Log.Info("moderation: decided", "do", one.Do, "author", one.Author, "event", one.Event, "until", one.Until, "hidden", one.Hidden, "note", one.Note)
+	return nil
+}
+
+// meaningLocked are the decisions that still change anything.
+func (d *Desk) meaningLocked() (list []Decision) {
+	now := d.opt.Now()
+	for _, one := range d.made.authors {
+		if one.bans(now.Unix()) || one.Do != Undo && one.At > now.Add(-d.opt.Window).Unix() {
+			list = append(list, one)
+		}
+	}
+	for _, one := range d.made.events {
+		if one.Do == Hide {
+			list = append(list, one)
+		}
+	}
+	slices.SortFunc(list, func(a, b Decision) int { return cmp.Compare(a.At, b.At) })
+	return list
+}
+
+// Decisions are those in force, the newest last: bans that hold, hidden events,
+// and reports that were dismissed and would still count.
+func (d *Desk) Decisions() []Decision {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return append([]Decision{}, d.meaningLocked()...)
+}
+
+// Cases are the open ones, those with the most reporters first.
+func (d *Desk) Cases() []Case {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	list := make([]Case, 0, len(d.cases))
+	now := d.opt.Now()
+	for _, author := range slices.Collect(maps.Keys(d.cases)) {
+		reports := slices.DeleteFunc(slices.Clone(d.cases[author]), func(r report) bool { return r.at <= now.Add(-d.opt.Window).Unix() })
+		if len(reports) == 0 {
+			continue
+		}
+		c := summary(author, reports)
+		if until, ok := d.refused[author]; ok && until > now.Unix() {
+			at := time.Unix(until, 0).UTC()
+			c.Refused = &at
+		}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b Case) int {
+		return cmp.Or(cmp.Compare(b.People, a.People), b.Last.Compare(a.Last), event.ComparePubKeys(a.Author, b.Author))
+	})
+	return list
+}
+
+// Figures are for metrics: open cases, reports taken since the start, cases
+// dropped for want of room, and authors who are refused for reports alone.
+func (d *Desk) Figures() (open int, reports, dropped uint64, refused int) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	now := d.opt.Now().Unix()
+	for _, until := range d.refused {
+		if until > now {
+			refused++
+		}
+	}
+	return len(d.cases), d.reports, d.dropped, refused
+}

@@ -1,0 +1,262 @@
+package moderation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"moa/nips/event"
+	"moa/policy/policytest"
+)
+
+const day = 24 * time.Hour
+
+var start = time.Unix(1_700_000_000, 0)
+
+// bench is a desk with a clock of its own. Keys 1 to 9 are trusted.
+type bench struct {
+	*Desk
+	now time.Time
+	opt Options
+}
+
+func newBench(t *testing.T, change func(*Options)) *bench {
+	t.Helper()
+	b := &bench{now: start}
+	b.opt = Options{
+		Record: filepath.Join(t.TempDir(), "moderation.jsonl"), Most: 3, Window: 30 * day, After: 3, For: day,
+		Trusted: func(pk event.PubKey) bool {
+			for n := range 9 {
+				if pk == policytest.Key(byte(1+n)) {
+					return true
+				}
+			}
+			return false
+		},
+		Now: func() time.Time { return b.now }, Log: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&b.opt)
+	}
+	b.again(t)
+	return b
+}
+
+// again is a restart.
+func (b *bench) again(t *testing.T) {
+	t.Helper()
+	var err error
+	if b.Desk, err = New(b.opt); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func author(n byte) event.PubKey { return policytest.Key(100 + n) }
+
+// says is a report by a person about an author, at some time after the start.
+func says(by, about byte, after time.Duration, tags ...event.Tag) *event.Event {
+	return policytest.Event(event.Event{
+		Kind: 1984, PubKey: policytest.Key(by), CreatedAt: start.Add(after).Unix(),
+		Tags: append(tags, event.Tag{"p", author(about).String(), "spam"}),
+	})
+}
+
+func (b *bench) show() string {
+	var s strings.Builder
+	for _, c := range b.Cases() {
+		fmt.Fprintf(&s, "%d:%d people, %v, %d events", c.Author[0]-author(0)[0], c.People, c.What, len(c.Events))
+		if c.Refused != nil {
+			s.WriteString(", refused")
+		}
+		s.WriteString("; ")
+	}
+	return s.String()
+}
+
+func expect(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+func TestReportsOfTrustedPeopleAreCountedByPerson(t *testing.T) {
+	b := newBench(t, nil)
+	id := policytest.Event(event.Event{Kind: 1}).ID
+	b.Take(says(1, 1, 0))
+	b.Take(says(1, 1, -time.Hour))                                                          // an older one of the same
+	b.Take(says(1, 1, 0, event.Tag{"e", id.String(), "nudity"}))                            // the same person, about an event
+	b.Take(says(2, 1, 0, event.Tag{"e", id.String()}))                                      //
+	b.Take(says(50, 1, 0))                                                                  // a stranger
+	b.Take(says(1, 2, 0))                                                                   //
+	b.Take(says(2, 2, -31*day))                                                             // long ago
+	b.Take(policytest.Event(event.Event{Kind: 1984, PubKey: author(0)}))                    // about nobody
+	b.Take(policytest.Event(event.Event{Kind: 1984, Tags: []event.Tag{{"p", "x"}, {"e"}}})) //
+	expect(t, "cases", b.show(), "1:2 people, map[spam:3], 1 events; 2:1 people, map[spam:1], 0 events; ")
+	b.now = start.Add(31 * day)
+	expect(t, "a month later", b.show(), "")
+}
+
+func TestManyReportersHaveAnAuthorRefusedForATime(t *testing.T) {
+	b := newBench(t, nil)
+	for by := byte(1); by <= 2; by++ {
+		b.Take(says(by, 1, 0))
+		b.Take(says(by, 1, 0, event.Tag{"e", policytest.Event(event.Event{Kind: 1}).ID.String()}))
+	}
+	expect(t, "two people", b.Refuses(author(1), event.ID{}), "")
+	b.now = start.Add(time.Hour)
+	b.Take(says(3, 1, time.Hour))
+	expect(t, "three", b.Refuses(author(1), event.ID{}), "people whom this relay trusts have reported the author, who may write again from 2023-11-15 22:13 UTC on")
+	if !strings.HasSuffix(b.show(), ", refused; ") {
+		t.Error(b.show())
+	}
+	b.now = start.Add(day + time.Second) // the first two are too long ago
+	expect(t, "a day later", b.Refuses(author(1), event.ID{}), "")
+
+	for by := byte(1); by <= 5; by++ { // those who report are not refused so
+		b.Take(policytest.Event(event.Event{Kind: 1984, PubKey: policytest.Key(by), CreatedAt: b.now.Unix(), Tags: []event.Tag{{"p", policytest.Key(9).String()}}}))
+	}
+	expect(t, "a reporter", b.Refuses(policytest.Key(9), event.ID{}), "")
+}
+
+func TestDecisionsSurviveARestartAndSettleReports(t *testing.T) {
+	b := newBench(t, func(o *Options) { o.After = 0 })
+	one, two, three := author(1), author(2), author(3)
+	id := policytest.Event(event.Event{Kind: 1}).ID
+	reports := []*event.Event{
+		says(1, 1, time.Hour), // by a clock that goes wrong
+		says(1, 2, 0), says(1, 3, 0), says(2, 3, 0, event.Tag{"e", id.String()}),
+	}
+	for _, r := range reports {
+		b.Take(r)
+	}
+	for _, d := range []Decision{
+		{Do: Dismiss, Author: &one, Note: "a quarrel"}, {Do: Ban, Author: &two, Until: start.Add(2 * day).Unix(), Hidden: true}, {Do: Hide, Event: &id},
+	} {
+		if err := b.Decide(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(when string) {
+		t.Helper()
+		expect(t, when, b.show(), "3:1 people, map[spam:1], 0 events; ")
+		expect(t, when+": the banned", b.Refuses(two, event.ID{}), "the operator of this relay has banned the author until 2023-11-16 22:13 UTC")
+		expect(t, when+": the event", b.Refuses(three, id), "the operator of this relay has removed this event")
+		if !b.Hides() || !b.Hidden(id, three) || !b.Hidden(event.ID{}, two) || b.Hidden(event.ID{}, three) {
+			t.Errorf("%s: the wrong things are hidden", when)
+		}
+		if n := len(b.Decisions()); n != 3 {
+			t.Errorf("%s: %d decisions", when, n)
+		}
+	}
+	check("before")
+	// The write that a crash has cut off.
+	f, err := os.OpenFile(b.opt.Record, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, `{"at":1,"do":"ban","aut`)
+	f.Close()
+	b.again(t)
+	err = b.Lay(context.Background(), func(_ context.Context, since int64, found func(*event.Event)) error {
+		if want := start.Add(-30 * day).Unix(); since != want {
+			t.Errorf("reads reports from %d on, want %d", since, want)
+		}
+		for _, r := range reports {
+			found(r)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("after a restart")
+
+	b.now = start.Add(2 * time.Hour)
+	for _, d := range []Decision{{Do: Undo, Event: &id}, {Do: Undo, Author: &two}} {
+		if err := b.Decide(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.Hides() || b.Refuses(two, event.ID{}) != "" || b.Refuses(three, id) != "" {
+		t.Error("what was undone holds")
+	}
+	b.Take(says(2, 1, 2*time.Hour))
+	if !strings.Contains(b.show(), "1:1 people") {
+		t.Errorf("a report after the dismissal: %s", b.show())
+	}
+	b.again(t)
+	if n := len(b.Decisions()); b.Hides() || n != 1 {
+		t.Errorf("after another restart %d decisions, hidden %v", n, b.Hides())
+	}
+}
+
+func TestDecisionOfAnotherProcessIsHeeded(t *testing.T) {
+	b := newBench(t, nil)
+	other, err := New(b.opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := author(1)
+	if err := other.Decide(Decision{Do: Ban, Author: &one}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "the ban", b.Refuses(one, event.ID{}), "the operator of this relay has banned the author")
+}
+
+func TestDeskAndRecordAreBounded(t *testing.T) {
+	b := newBench(t, nil)
+	for by := byte(1); by <= 2; by++ {
+		b.Take(says(by, 1, 0))
+	}
+	for about := byte(2); about < 20; about++ {
+		b.Take(says(1, about, time.Duration(about)*time.Second))
+	}
+	expect(t, "the most reported stay, and the newest", b.show(), "1:2 people, map[spam:2], 0 events; 19:1 people, map[spam:1], 0 events; 18:1 people, map[spam:1], 0 events; ")
+	if open, reports, dropped, _ := b.Figures(); open != 3 || reports != 20 || dropped != 16 {
+		t.Errorf("%d open, %d reports, %d dropped", open, reports, dropped)
+	}
+	for n := range 200 {
+		b.Take(says(3, 1, time.Duration(n)*time.Second, event.Tag{"e", policytest.Event(event.Event{Content: fmt.Sprint(n)}).ID.String()}))
+	}
+	if n := len(b.cases[author(1)]); n != mostReports {
+		t.Errorf("%d reports about one author", n)
+	}
+	one, two := author(1), author(2)
+	if err := b.Decide(Decision{Do: Ban, Author: &two}); err != nil {
+		t.Fatal(err)
+	}
+	for range 1100 {
+		if err := b.Decide(Decision{Do: Dismiss, Author: &one}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(b.opt.Record); err != nil || strings.Count(string(text), "\n") > 200 {
+		t.Errorf("the record has %d lines, %v", strings.Count(string(text), "\n"), err)
+	}
+	b.again(t)
+	if b.Refuses(two, event.ID{}) == "" {
+		t.Error("the ban was lost when the record was written anew")
+	}
+}
+
+func TestDecisionsMakeSense(t *testing.T) {
+	b := newBench(t, nil)
+	one, id := author(1), event.ID{1}
+	for _, d := range []Decision{{}, {Do: Ban}, {Do: Ban, Event: &id}, {Do: Hide, Author: &one}, {Do: Dismiss, Author: &one, Event: &id}, {Do: "delete", Event: &id}, {Do: Ban, Author: &one, Note: strings.Repeat("x", 2000)}} {
+		if err := b.Decide(d); err == nil {
+			t.Errorf("%+v was taken", d)
+		}
+	}
+	if _, err := os.Stat(b.opt.Record); err == nil {
+		t.Error("nothing was decided, and there is a record")
+	}
+}
