@@ -190,7 +190,7 @@ func (w *writer) dropAll(prefix []byte, until int64, doomed func(*tail, value) b
 // readTails reads up to most tails under prefix, from from on.
 func (s *Store) readTails(prefix []byte, from tail, most int) (tails []tail, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
-		it := txn.NewIterator(keysOnly)
+		it := txn.NewIterator(badger.IteratorOptions{Prefix: prefix}) // and looks no further for what is not removed
 		defer it.Close()
 		for it.Seek(append(prefix[:len(prefix):len(prefix)], from[:]...)); len(tails) < most && it.ValidForPrefix(prefix); it.Next() {
 			tails = append(tails, tailOf(it.Item().Key()))
