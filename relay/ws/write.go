@@ -108,7 +108,8 @@ func (r *Rest) end() error {
 
 func (r *Rest) release() {
 	r.buffer.release()
-	*r = Rest{write: r.write}
+	r.buffer, r.c, r.msgs, r.parts = nil, nil, nil, [4][]byte{}
+	r.locked, r.last, r.from, r.to = false, false, 0, 0
 	rests.Put(r)
 }
 
