@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -112,6 +113,7 @@ func (s source) read() (c Config, faults []string, err error) {
 // before, if not nil, are those in force: what lasts of them goes on.
 func (s source) chain(c *Config, env policy.Env, report policy.Report, before *inForce) (*policy.Chain, []string) {
 	env.Dir = filepath.Dir(s.file) // relative names in a file start at its folder
+	env.Data = cmp.Or(env.Data, c.Data)
 	if before == nil {
 		before = new(inForce)
 	}

@@ -34,6 +34,7 @@ func app() *cli.Command {
 			importCommand(),
 			exportCommand(),
 			policyCommand(),
+			moderationCommand(),
 			configCommand(),
 			checkConfigCommand(),
 			healthcheckCommand(),

@@ -78,3 +78,33 @@ func (f pluginFigures) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 }
+
+// deskFigures are what the policy moderation counts, if the chain in force has
+// one. They begin at 0 when its table changes.
+type deskFigures struct{ force *inForce }
+
+var (
+	deskOpen    = prometheus.NewDesc("moa_moderation_cases", "Reported authors who wait for the operator.", nil, nil)
+	deskRefused = prometheus.NewDesc("moa_moderation_refused_authors", "Authors who are refused for what trusted people report.", nil, nil)
+	deskReports = prometheus.NewDesc("moa_moderation_reports_total", "Reports of trusted people that came in.", nil, nil)
+	deskDropped = prometheus.NewDesc("moa_moderation_dropped_total", "Reported authors who were dropped for want of room.", nil, nil)
+)
+
+func (deskFigures) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{deskOpen, deskRefused, deskReports, deskDropped} {
+		out <- d
+	}
+}
+
+func (f deskFigures) Collect(out chan<- prometheus.Metric) {
+	chain, _ := f.force.get()
+	desk := deskOf(chain)
+	if desk == nil {
+		return
+	}
+	open, reports, dropped, refused := desk.Figures()
+	out <- prometheus.MustNewConstMetric(deskOpen, prometheus.GaugeValue, float64(open))
+	out <- prometheus.MustNewConstMetric(deskRefused, prometheus.GaugeValue, float64(refused))
+	out <- prometheus.MustNewConstMetric(deskReports, prometheus.CounterValue, float64(reports))
+	out <- prometheus.MustNewConstMetric(deskDropped, prometheus.CounterValue, float64(dropped))
+}

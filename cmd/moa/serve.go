@@ -70,9 +70,9 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 	registry := newRegistry()
 	counted := newVerdicts(&in.force)
 	in.report = counted.reporter(in.log)
-	registry.MustRegister(counted, pluginFigures{&in.force})
+	registry.MustRegister(counted, pluginFigures{&in.force}, deskFigures{&in.force})
 	var st store.Store // set before the first policy is asked
-	in.env = policy.Env{Log: in.log, Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+	in.env = policy.Env{Log: in.log, Data: cfg.Data, Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
 		return stored(ctx, st, f, found)
 	}}
 	chain, found := src.chain(&cfg, in.env, in.report, nil)
@@ -110,6 +110,11 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 		return err
 	}
 	defer leave()
+	if shut, err := in.openDoor(); err != nil {
+		in.log.Warn("moa moderation cannot reach this relay", "err", err)
+	} else {
+		defer shut()
+	}
 	in.greet(stderr, st.Stats())
 	return in.run(ctx)
 }

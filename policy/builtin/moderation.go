@@ -133,6 +133,8 @@ func (p *Moderation) Run(ctx context.Context) error {
 		}
 		select {
 		case <-time.After(recordInterval):
+		case <-p.desk.Stale():
+			laid = time.Time{}
 		case <-ctx.Done():
 			return nil
 		}

@@ -26,7 +26,8 @@ type Options struct {
 
 // Desk is safe for concurrent use.
 type Desk struct {
-	opt Options
+	opt   Options
+	stale chan struct{} // a hint that the desk lacks reports; one is enough
 
 	mu      sync.RWMutex // guards the following
 	record  record
@@ -44,7 +45,7 @@ type Desk struct {
 // them.
 func New(opt Options) (*Desk, error) {
 	d := &Desk{
-		opt: opt, record: record{path: opt.Record},
+		opt: opt, stale: make(chan struct{}, 1), record: record{path: opt.Record},
 		made:  decisions{map[event.PubKey]Decision{}, map[event.ID]Decision{}},
 		cases: map[event.PubKey][]report{}, refused: map[event.PubKey]int64{},
 	}
@@ -190,6 +191,10 @@ func (d *Desk) weighLocked(author event.PubKey, now time.Time) {
 	}
 }
 
+// Stale has something when the desk is to be laid out anew: what was settled
+// counts again.
+func (d *Desk) Stale() <-chan struct{} { return d.stale }
+
 // Lay lays out the desk anew: read calls found for the stored reports. What was
 // there holds until then.
 func (d *Desk) Lay(ctx context.Context, read func(ctx context.Context, since int64, found func(*event.Event)) error) error {
@@ -283,6 +288,12 @@ func (d *Desk) Decide(one Decision) error {
 	d.mu.Unlock()
 	if err != nil {
 		return err
+	}
+	if one.Do == Undo {
+		select {
+		case d.stale <- struct{}{}:
+		default: // it is known
+		}
 	}
 	d.opt.Log.Info("moderation: decided", "do", one.Do, "author", one.Author, "event", one.Event, "until", one.Until, "hidden", one.Hidden, "note", one.Note)
 	return nil

@@ -32,24 +32,30 @@ type Decision struct {
 	Note   string        `json:"note,omitempty"`   // for operators
 }
 
+// ErrDecision says that a decision makes no sense.
+var ErrDecision = errors.New("no decision")
+
 // check returns what is wrong with the decision.
 func (d *Decision) check() error {
 	switch {
-	case (d.Author == nil) == (d.Event == nil):
-		return errors.New("a decision is about an author or about an event")
-	case d.Author == nil && (d.Do == Dismiss || d.Do == Ban):
-		return fmt.Errorf("%s is about an author", d.Do)
-	case d.Event == nil && d.Do == Hide:
-		return errors.New("hide is about an event")
 	case d.Do != Dismiss && d.Do != Ban && d.Do != Hide && d.Do != Undo:
-		return fmt.Errorf("%q is none of dismiss, ban, hide and undo", d.Do)
+		return fmt.Errorf("%w: %q is none of dismiss, ban, hide and undo", ErrDecision, d.Do)
+	case (d.Author == nil) == (d.Event == nil):
+		return fmt.Errorf("%w: it is about an author or about an event", ErrDecision)
+	case d.Author == nil && (d.Do == Dismiss || d.Do == Ban):
+		return fmt.Errorf("%w: %s is about an author", ErrDecision, d.Do)
+	case d.Event == nil && d.Do == Hide:
+		return fmt.Errorf("%w: hide is about an event", ErrDecision)
 	case len(d.Note) > maxNote:
-		return fmt.Errorf("the note has %d bytes, more than %d", len(d.Note), maxNote)
+		return fmt.Errorf("%w: its note has %d bytes, more than %d", ErrDecision, len(d.Note), maxNote)
 	}
 	return nil
 }
 
-const maxNote = 1000 // bytes
+const (
+	maxNote   = 1000 // bytes
+	manyLines = 200  // of a record that is written anew when most are without meaning
+)
 
 // decisions are the latest about each author and event.
 type decisions struct {
@@ -110,7 +116,7 @@ func (r *record) append(d Decision, meaning []Decision) error {
 	if r.path == "" {
 		return nil
 	}
-	if r.lines > 1000 && r.lines > 4*len(meaning) {
+	if r.lines > manyLines && r.lines > 4*len(meaning) {
 		return r.rewrite(append(meaning, d))
 	}
 	line, err := json.Marshal(d)

@@ -1,0 +1,311 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/nips/event"
+	"moa/nips/nip19"
+	"moa/policy/moderation"
+)
+
+func moderationCommand() *cli.Command {
+	verb := func(name, usage, args string, run func(ctx context.Context, cmd *cli.Command, d door) error, flags ...cli.Flag) *cli.Command {
+		return &cli.Command{
+			Name: name, Usage: usage, ArgsUsage: args,
+			Flags: slices.Concat([]cli.Flag{configFlag(), &cli.StringFlag{Name: "data", Usage: "the folder of the relay's store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}, flags),
+			Action: func(ctx context.Context, cmd *cli.Command) error {
+				want := 0
+				if args != "" {
+					want = 1
+				}
+				if cmd.NArg() != want {
+					return usagef("%s takes %d argument(s): %s", name, want, args)
+				}
+				cfg, _, err := sourceOf(cmd).read()
+				if err != nil {
+					return err
+				}
+				return run(ctx, cmd, door{cfg.Data})
+			},
+		}
+	}
+	note := &cli.StringFlag{Name: "note", Usage: "`WHY`, for other operators"}
+	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
+	return &cli.Command{
+		Name:  "moderation",
+		Usage: "see what trusted people report, and act upon it",
+		Description: `Works on the relay that runs on this machine with the same data folder, for the
+user that runs it. The configuration needs a policy "moderation", which says whose
+reports (kind 1984) count.`,
+		Commands: []*cli.Command{
+			verb("list", "list reported authors, those with the most reporters first", "", runModerationList, asJSON),
+			verb("show", "show the reports about an author, and the events they are about", "AUTHOR", runModerationShow, asJSON),
+			verb("dismiss", "close what is reported about an author", "AUTHOR", runDismiss, note),
+			verb("ban", "refuse an author's events", "AUTHOR", runBan, note,
+				&cli.StringFlag{Name: "for", Usage: "for this `TIME`, such as 12h or 7d; otherwise for good"},
+				&cli.BoolFlag{Name: "hide", Usage: "and show nobody what the author has written"}),
+			verb("hide", "show an event to nobody, and refuse it if it comes again", "EVENT", runHide, note),
+			verb("undo", "take the latest decision about an author or event back", "AUTHOR|EVENT", runUndo, note),
+			verb("decisions", "list the bans, hidden events and dismissals in force", "", runDecisions, asJSON),
+		},
+	}
+}
+
+// door is the way to a running relay.
+type door struct{ data string }
+
+// ask sends a request, with in as JSON if it is not nil, and reads the answer.
+func (d door) ask(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	socket := doorPath(d.data)
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	defer client.CloseIdleConnections()
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, body)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return usagef("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return usagef("%s", strings.TrimSpace(string(text)))
+	}
+	return json.Unmarshal(text, out)
+}
+
+// decide sends a decision and says what follows from it.
+func (d door) decide(ctx context.Context, cmd *cli.Command, one moderation.Decision, follows string) error {
+	one.Note = cmd.String("note")
+	var now moderated
+	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.Root().Writer, "%s; %d authors are left\n", follows, len(now.Cases))
+	return nil
+}
+
+func authorArg(cmd *cli.Command) (event.PubKey, error) {
+	pk, err := nip19.ParsePubKey(cmd.Args().First())
+	if err != nil {
+		return pk, usagef("the author: %w", err)
+	}
+	return pk, nil
+}
+
+func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
+	pk, err := authorArg(cmd)
+	if err != nil {
+		return err
+	}
+	return d.decide(ctx, cmd, moderation.Decision{Do: moderation.Dismiss, Author: &pk}, "what was reported so far is settled")
+}
+
+func runBan(ctx context.Context, cmd *cli.Command, d door) error {
+	pk, err := authorArg(cmd)
+	if err != nil {
+		return err
+	}
+	one := moderation.Decision{Do: moderation.Ban, Author: &pk, Hidden: cmd.Bool("hide")}
+	follows := "the author is banned for good"
+	if text := cmd.String("for"); text != "" {
+		span, err := parseSpan(text)
+		if err != nil {
+			return err
+		}
+		until := time.Now().Add(span)
+		one.Until = until.Unix()
+		follows = "the author is banned until " + until.UTC().Format(time.RFC3339)
+	}
+	if one.Hidden {
+		follows += ", and what they have written is hidden"
+	}
+	return d.decide(ctx, cmd, one, follows)
+}
+
+func runHide(ctx context.Context, cmd *cli.Command, d door) error {
+	id, err := event.ParseID(cmd.Args().First())
+	if err != nil {
+		return usagef("the event: %w", err)
+	}
+	return d.decide(ctx, cmd, moderation.Decision{Do: moderation.Hide, Event: &id}, "the event is hidden, and refused if it comes again")
+}
+
+// runUndo finds out what the argument names: public keys and ids look alike.
+func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
+	arg := cmd.Args().First()
+	if pk, err := nip19.ParsePubKey(arg); err == nil {
+		arg = pk.String()
+	}
+	var now moderated
+	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
+		return err
+	}
+	for _, one := range now.Decisions {
+		if one.Author != nil && one.Author.String() == arg || one.Event != nil && one.Event.String() == arg {
+			undo := moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}
+			return d.decide(ctx, cmd, undo, "undone: "+one.Do)
+		}
+	}
+	return usagef("nothing is decided about %s", arg)
+}
+
+// parseSpan reads a time.Duration, or whole days.
+func parseSpan(text string) (time.Duration, error) {
+	span, err := time.ParseDuration(text)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		var n int
+		n, err = strconv.Atoi(days)
+		span = time.Duration(n) * 24 * time.Hour
+		if n > 36500 {
+			span = 0
+		}
+	}
+	if err != nil || span <= 0 {
+		return 0, usagef(`--for: %q is not a time: want "12h" or "7d"`, text)
+	}
+	return span, nil
+}
+
+func runModerationList(ctx context.Context, cmd *cli.Command, d door) error {
+	var now moderated
+	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
+		return err
+	}
+	w := cmd.Root().Writer
+	if cmd.Bool("json") {
+		return printJSON(w, now.Cases)
+	}
+	if len(now.Cases) == 0 {
+		fmt.Fprintln(w, "nobody is reported")
+	}
+	for _, c := range now.Cases {
+		printCase(w, &c)
+	}
+	if len(now.Cases) > 0 {
+		fmt.Fprintln(w, "\nmoa moderation show AUTHOR tells more; then dismiss AUTHOR, ban AUTHOR [--for 7d] [--hide], or hide EVENT.")
+	}
+	return nil
+}
+
+func printCase(w io.Writer, c *moderation.Case) {
+	fmt.Fprintf(w, "%s\n    reported by %d, last %s: ", nip19.Npub(c.Author), c.People, c.Last.Format(time.RFC3339))
+	for i, what := range slices.Sorted(maps.Keys(c.What)) {
+		if i > 0 {
+			fmt.Fprint(w, ", ")
+		}
+		fmt.Fprintf(w, "%s %d", what, c.What[what])
+	}
+	if n := len(c.Events); n > 0 {
+		fmt.Fprintf(w, "; %d events", n)
+	}
+	if c.Refused != nil {
+		fmt.Fprintf(w, "; refused until %s", c.Refused.Format(time.RFC3339))
+	}
+	fmt.Fprintln(w)
+}
+
+func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
+	pk, err := authorArg(cmd)
+	if err != nil {
+		return err
+	}
+	var about reported
+	if err := d.ask(ctx, http.MethodGet, "/moderation/"+pk.String(), nil, &about); err != nil {
+		return err
+	}
+	w := cmd.Root().Writer
+	if cmd.Bool("json") {
+		return printJSON(w, about)
+	}
+	if about.Case == nil {
+		fmt.Fprintln(w, "nothing is open about this author")
+	} else {
+		printCase(w, about.Case)
+	}
+	for _, list := range []struct {
+		title  string
+		events []json.RawMessage
+	}{{"reports, of whomever", about.Reports}, {"what was reported", about.Events}} {
+		if len(list.events) > 0 {
+			fmt.Fprintf(w, "\n%s:\n", list.title)
+		}
+		for _, raw := range list.events {
+			e, err := event.Parse(raw)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "  %s kind %d of %s, by %s\n    %s\n", e.ID, e.Kind, at(e), nip19.Npub(e.PubKey), shown(e.Content))
+		}
+	}
+	return nil
+}
+
+// shown is a text on one line, without what a terminal would obey.
+func shown(text string) string {
+	const most = 300
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return strings.Trim(strconv.Quote(text), `"`)
+}
+
+func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
+	var now moderated
+	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
+		return err
+	}
+	w := cmd.Root().Writer
+	if cmd.Bool("json") {
+		return printJSON(w, now.Decisions)
+	}
+	for _, one := range now.Decisions {
+		var about string
+		if one.Author != nil {
+			about = nip19.Npub(*one.Author)
+		} else {
+			about = one.Event.String()
+		}
+		fmt.Fprintf(w, "%s  %-7s  %s", time.Unix(one.At, 0).UTC().Format(time.RFC3339), one.Do, about)
+		if one.Until > 0 {
+			fmt.Fprintf(w, "  until %s", time.Unix(one.Until, 0).UTC().Format(time.RFC3339))
+		}
+		if one.Hidden {
+			fmt.Fprint(w, "  hidden")
+		}
+		if one.Note != "" {
+			fmt.Fprintf(w, "  (%s)", shown(one.Note))
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}

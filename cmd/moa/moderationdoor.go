@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"moa/nips/event"
+	"moa/policy"
+	"moa/policy/builtin"
+	"moa/policy/moderation"
+)
+
+// The door is where operators come in: HTTP over a Unix socket in a folder of
+// the data folder that only the relay's own user can enter. So there is no
+// password and no port, and nobody comes in by accident.
+//
+//	GET  /moderation            what is reported, and what was decided
+//	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
+//	POST /moderation            a moderation.Decision
+func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
+
+// moderated is the answer about everything.
+type moderated struct {
+	Cases     []moderation.Case     `json:"cases"`
+	Decisions []moderation.Decision `json:"decisions"`
+}
+
+// reported is the answer about one author.
+type reported struct {
+	Case    *moderation.Case  `json:"case"`    // null: nothing is open
+	Reports []json.RawMessage `json:"reports"` // of trusted people and others, the newest first
+	Events  []json.RawMessage `json:"events"`  // those of the case that are stored
+}
+
+const (
+	mostShown    = 100      // reports, and events
+	mostDecision = 64 << 10 // bytes of a request
+)
+
+// openDoor serves until leave is called.
+func (in *instance) openDoor() (leave func(), err error) {
+	path := doorPath(in.cfg.Data)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	_ = os.Remove(path) // a relay that was killed left it; a running one has the data folder locked
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /moderation", in.serveCases)
+	mux.HandleFunc("GET /moderation/{author}", in.serveCase)
+	mux.HandleFunc("POST /moderation", in.serveDecision)
+	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			in.log.Error("moderation is closed to the operator", "socket", path, "err", err)
+		}
+	}()
+	return func() {
+		server.Close()
+		<-ended
+	}, nil
+}
+
+// deskOf is the desk of the chain's policy moderation; nil: it has none.
+func deskOf(chain *policy.Chain) *moderation.Desk {
+	for _, n := range chain.Links() {
+		if p, ok := n.Policy.(*builtin.Moderation); ok {
+			return p.Desk()
+		}
+	}
+	return nil
+}
+
+// desk answers the request if there is none.
+func (in *instance) desk(w http.ResponseWriter) *moderation.Desk {
+	chain, _ := in.force.get()
+	d := deskOf(chain)
+	if d == nil {
+		http.Error(w, `the configuration has no policy "moderation"; see moa policy show moderation`, http.StatusNotFound)
+	}
+	return d
+}
+
+func (in *instance) serveCases(w http.ResponseWriter, _ *http.Request) {
+	if d := in.desk(w); d != nil {
+		answerJSON(w, moderated{d.Cases(), d.Decisions()})
+	}
+}
+
+func (in *instance) serveCase(w http.ResponseWriter, r *http.Request) {
+	d := in.desk(w)
+	if d == nil {
+		return
+	}
+	author, err := event.ParsePubKey(r.PathValue("author"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	out := reported{Reports: []json.RawMessage{}, Events: []json.RawMessage{}}
+	for _, c := range d.Cases() {
+		if c.Author == author {
+			out.Case = &c
+		}
+	}
+	reports := event.Filter{Kinds: []uint16{event.KindReport}, Tags: []event.TagFilter{{Name: 'p', Values: []string{author.String()}}}}
+	if err = in.collect(r.Context(), &reports, &out.Reports); err == nil && out.Case != nil && len(out.Case.Events) > 0 {
+		err = in.collect(r.Context(), &event.Filter{IDs: slices.SortedFunc(slices.Values(out.Case.Events), event.CompareIDs)}, &out.Events)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answerJSON(w, out)
+}
+
+var errEnough = errors.New("that is enough")
+
+// collect appends the stored events that match, hidden or not.
+func (in *instance) collect(ctx context.Context, f *event.Filter, list *[]json.RawMessage) error {
+	err := in.env.Stored(ctx, f, func(e *event.Event) error {
+		*list = append(*list, json.RawMessage(e.Raw))
+		if len(*list) == mostShown {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
+	d := in.desk(w)
+	if d == nil {
+		return
+	}
+	var one moderation.Decision
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&one); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if err := d.Decide(one); err != nil {
+		status := http.StatusInternalServerError
+		if errors.Is(err, moderation.ErrDecision) {
+			status = http.StatusBadRequest
+		}
+		http.Error(w, err.Error(), status)
+		return
+	}
+	answerJSON(w, moderated{d.Cases(), d.Decisions()})
+}
+
+func answerJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // who asked may be gone
+}
