@@ -138,6 +138,8 @@ func (s *Store) start() (err error) {
 			err = errors.Join(err, s.journal.closeFiles())
 		}
 	}()
+	// A file of Badger's soon becomes a table while one of the journal's fills.
+	s.journal.full = max(journalFull, s.db.Opts().MemTableSize)
 	if err := s.checkpoint(); err != nil {
 		return err
 	}

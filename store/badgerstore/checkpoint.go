@@ -7,14 +7,22 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // background settles the backlog and makes checkpoints when they are due,
 // until ctx ends.
 func (s *Store) background(ctx context.Context) {
 	s.tasks.Go(func() {
+		var begun *logs
 		for wait(ctx, s.journal.due) {
-			if err := s.checkpoint(); err != nil {
+			var err error
+			if s.journal.pressing() {
+				err = s.checkpointFrom(begun)
+			} else {
+				begun, err = s.beginCheckpoint()
+			}
+			if err != nil {
 				s.log.Error("a checkpoint has failed; the journal goes on", "err", err)
 			}
 		}
@@ -48,24 +56,54 @@ func (s *Store) settle() {
 	}
 }
 
+// logs are the write-ahead logs of Badger that may hold what the frames before
+// end have. A busy Badger soon makes tables of them, and removes them: to sync
+// them would be in vain.
+type logs struct {
+	names []string
+	end   uint64
+}
+
+func (s *Store) beginCheckpoint() (*logs, error) {
+	s.appending.Lock()
+	l := &logs{end: s.journal.end()}
+	s.appending.Unlock()
+	err := s.backlog.settle()
+	if err != nil {
+		return nil, err
+	}
+	l.names, err = filepath.Glob(filepath.Join(s.opt.Dir, "*.mem"))
+	return l, err
+}
+
 // checkpoint makes durable in Badger what was committed before the call, so
 // that the journal need not be kept for it.
-func (s *Store) checkpoint() error {
+func (s *Store) checkpoint() error { return s.checkpointFrom(nil) }
+
+// checkpointFrom does it with what is left of the logs that a checkpoint was
+// begun with; or with all there are, if any is left.
+func (s *Store) checkpointFrom(l *logs) (err error) {
 	s.checkpointing.Lock()
 	defer s.checkpointing.Unlock()
-	s.appending.Lock()
-	end := s.journal.end()
-	s.appending.Unlock()
-	if err := s.backlog.settle(); err != nil {
-		return err
+	if l == nil || slices.ContainsFunc(l.names, there) {
+		if l, err = s.beginCheckpoint(); err != nil {
+			return err
+		}
+	} else {
+		l.names = nil
 	}
 	if !s.opt.NoSync {
-		if err := syncBadger(s.opt.Dir); err != nil {
+		if err := l.sync(s.opt.Dir); err != nil {
 			return fmt.Errorf("sync badger: %w", err)
 		}
 	}
-	s.journal.raise(end)
+	s.journal.raise(l.end)
 	return nil
+}
+
+func there(name string) bool {
+	_, err := os.Stat(name)
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // redo hands Badger a frame of the journal again.
@@ -97,19 +135,16 @@ func (s *Store) append(w *writes) (round uint64, err error) {
 	return s.backlog.add(w), nil
 }
 
-// syncBadger makes durable what Badger was given: its write-ahead logs and
-// value logs. It syncs its other files itself, before it removes a log that
-// they replace.
-func syncBadger(dir string) error {
-	files, err := os.ReadDir(dir)
+// sync makes durable what Badger was given: the logs, and the values that are
+// in files of their own. It syncs its other files itself, before it removes a
+// log that they replace.
+func (l *logs) sync(dir string) error {
+	values, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
 	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if ext := filepath.Ext(f.Name()); ext != ".mem" && ext != ".vlog" {
-			continue
-		}
-		if err := syncFile(filepath.Join(dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, name := range append(values, l.names...) {
+		if err := syncFile(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -21,8 +21,7 @@ import (
 // the floor.
 type journal struct {
 	sync func(*os.File) error
-	full int64 // bytes from which on a file is full
-	most int64 // bytes from which on commits wait for the other file to be free
+	full int64 // bytes from which on a file is full; with journalMost times as many commits wait for the other
 
 	mu    sync.Mutex // guards the following
 	files [2]journalFile
@@ -31,7 +30,7 @@ type journal struct {
 	floor uint64 // the first frame that Badger may lack after a crash
 	lost  bool   // a frame from floor on could not be synced: nobody knows if it is there
 	buf   []byte
-	due   chan struct{} // a checkpoint is
+	due   chan struct{} // a checkpoint should begin, or end
 }
 
 type journalFile struct {
@@ -61,8 +60,8 @@ const (
 )
 
 const (
-	journalFull = 16 << 20 // journal.full
-	journalMost = 64 << 20 // journal.most
+	journalFull = 16 << 20 // journal.full, at least
+	journalMost = 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -70,7 +69,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // openJournal opens the files in dir and hands what Badger may lack to redo,
 // frame by frame.
 func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) error) (j *journal, err error) {
-	j = &journal{sync: datasync, full: journalFull, most: journalMost, next: 1, floor: 1, due: make(chan struct{}, 1)}
+	j = &journal{sync: datasync, full: journalFull, next: 1, floor: 1, due: make(chan struct{}, 1)}
 	if !sync {
 		j.sync = func(*os.File) error { return nil }
 	}
@@ -220,7 +219,12 @@ func (j *journal) append(w *writes) error {
 	if err := j.turnLocked(); err != nil {
 		return err
 	}
-	return j.appendLocked(w.list)
+	before := j.pressingLocked()
+	err := j.appendLocked(w.list)
+	if !before && j.pressingLocked() {
+		signal(j.due)
+	}
+	return err
 }
 
 // turnLocked turns to the other file if this one is full and that one free.
@@ -285,7 +289,18 @@ func (j *journal) appendLocked(list []write) error {
 func (j *journal) stuck() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.lost || j.files[j.at].size >= j.most && j.files[1-j.at].end > j.floor
+	return j.lost || j.files[j.at].size >= journalMost*j.full && j.files[1-j.at].end > j.floor
+}
+
+// pressing reports that the file is three quarters full and the other not free.
+func (j *journal) pressing() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.pressingLocked()
+}
+
+func (j *journal) pressingLocked() bool {
+	return j.files[j.at].size >= j.full/4*3 && j.files[1-j.at].end > j.floor
 }
 
 // end is the number after the last frame.

@@ -26,7 +26,7 @@ func openFrames(t testing.TB, dir string, log *slog.Logger) (j *journal, redone 
 	if err != nil {
 		t.Fatal(err)
 	}
-	j.full, j.most = 2000, 5000
+	j.full = 2000
 	return j, redone
 }
 

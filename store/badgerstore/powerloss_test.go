@@ -169,7 +169,7 @@ func losePower(t *testing.T, seed uint64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.journal.full, s.journal.most = 100_000, 400_000
+		s.journal.full = 100_000
 		return s
 	}
 	for range 4 {
