@@ -190,6 +190,7 @@ func TestManagementIsForAdmins(t *testing.T) {
 		"another method": {authorization(t, alice, url, ban, drop("method")), ban, 401, "method"},
 		"another body":   {authorization(t, alice, url, `{}`, nil), ban, 401, "payload"},
 		"too old":        {authorization(t, alice, url, ban, func(e *event.Event) { e.CreatedAt = time.Now().Unix() - 70 }), ban, 401, "created_at"},
+		"too new":        {authorization(t, alice, url, ban, func(e *event.Event) { e.CreatedAt = time.Now().Unix() + 70 }), ban, 401, "created_at"},
 		"too long":       {"", strings.Repeat(" ", 1<<20+1), 413, "too large"},
 	} {
 		resp, body := ask(t, r, "POST", "/", c.body, "Content-Type", management, "Authorization", c.header)
