@@ -37,10 +37,9 @@ type Index struct {
 	tags     table[tagValue]
 	kinds    table[uint16]
 	all      table[struct{}]
-	kindSets map[string]*kindSet
-	entries  []*entry // by number; nil: free
-	free     []uint32 // numbers
-	byKey    map[key]uint32
+	kindSets shrinking[string, *kindSet]
+	entries  numbered[*entry]
+	byKey    shrinking[key, uint32]
 	round    round
 	subs     int
 }
@@ -79,7 +78,7 @@ type Stats struct {
 func (x *Index) Stats() Stats {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return Stats{Subs: x.subs, Filters: len(x.byKey)}
+	return Stats{Subs: x.subs, Filters: len(x.byKey.m)}
 }
 
 // Add makes s receive what is published from now on. A Sub is added once.
@@ -116,37 +115,32 @@ func (x *Index) Remove(s *Sub) {
 }
 
 func (x *Index) joinLocked(s *Sub, c *compiled) {
-	n, ok := x.byKey[c.key]
+	n, ok := x.byKey.m[c.key]
 	if !ok {
 		n = x.newEntryLocked(c)
 	}
-	en := x.entries[n]
+	en := x.entries.list[n]
 	s.places = append(s.places, place{entry: n, nth: uint32(len(en.members))})
 	since, until := c.window()
 	en.members = append(en.members, member{s, since, until, uint32(len(s.places) - 1)})
 }
 
 func (x *Index) leaveLocked(p place) {
-	en := x.entries[p.entry]
+	en := x.entries.list[p.entry]
 	last := len(en.members) - 1
 	moved := en.members[last]
 	en.members[p.nth] = moved
 	moved.sub.places[moved.nth].nth = p.nth
 	en.members[last] = member{}
-	en.members = en.members[:last]
+	en.members = fitting(en.members[:last])
 	if last == 0 {
 		x.dropEntryLocked(p.entry)
 	}
 }
 
 func (x *Index) newEntryLocked(c *compiled) uint32 {
-	n := uint32(len(x.entries))
-	if last := len(x.free) - 1; last >= 0 {
-		n, x.free = x.free[last], x.free[:last]
-	} else {
-		x.entries = append(x.entries, nil)
-	}
 	en := &entry{key: c.key, by: c.by, rest: c.rest}
+	n := x.entries.take(en)
 	if c.by != byKind {
 		en.kinds = x.kindSetLocked(c.Kinds)
 	}
@@ -162,32 +156,43 @@ func (x *Index) newEntryLocked(c *compiled) uint32 {
 	case byNothing:
 		en.nodes = x.all.list(n, en.kinds, []struct{}{{}})
 	}
-	x.entries[n] = en
-	if x.byKey == nil {
-		x.byKey = map[key]uint32{}
-	}
-	x.byKey[c.key] = n
+	x.byKey.put(c.key, n)
 	return n
 }
 
 func (x *Index) dropEntryLocked(n uint32) {
-	en := x.entries[n]
+	en := x.entries.list[n]
+	if x.byKey.drop(en.key) {
+		x.entries.trim()
+	}
+	x.entries.drop(n)
 	switch en.by {
 	case byID:
-		x.ids.unlist(n, en.kinds, en.nodes)
+		unlist(x, &x.ids, n, en)
 	case byAuthor:
-		x.authors.unlist(n, en.kinds, en.nodes)
+		unlist(x, &x.authors, n, en)
 	case byTag:
-		x.tags.unlist(n, en.kinds, en.nodes)
+		unlist(x, &x.tags, n, en)
 	case byKind:
-		x.kinds.unlist(n, en.kinds, en.nodes)
+		unlist(x, &x.kinds, n, en)
 	case byNothing:
-		x.all.unlist(n, en.kinds, en.nodes)
+		unlist(x, &x.all, n, en)
 	}
 	x.releaseKindsLocked(en.kinds)
-	delete(x.byKey, en.key)
-	x.entries[n] = nil
-	x.free = append(x.free, n)
+}
+
+// unlist takes entry n, which is no more in the list, out of its table.
+func unlist[V comparable](x *Index, t *table[V], n uint32, en *entry) {
+	if !t.unlist(n, en.kinds, en.nodes) {
+		return
+	}
+	t.renumber(func(yield func(*entry) bool) {
+		for _, other := range x.entries.list {
+			if other != nil && other.by == en.by && !yield(other) {
+				return
+			}
+		}
+	})
 }
 
 // Publish hands e to every matching subscription, once to each, and says how
@@ -217,7 +222,7 @@ func (x *Index) findLocked(e *event.Event) {
 	x.round++
 	x.askLocked(x.ids.find(e.ID), e)
 	x.askLocked(x.authors.find(e.PubKey), e)
-	if len(x.tags.at) > 0 {
+	if len(x.tags.at.m) > 0 {
 		for _, t := range e.Tags {
 			if len(t) > 1 && len(t[0]) == 1 {
 				x.askLocked(x.tags.find(tagValue{name: t[0][0], value: t[1]}), e)
@@ -245,7 +250,7 @@ func (x *Index) askLocked(groups []group, e *event.Event) {
 			continue
 		}
 		for _, n := range groups[i].entries {
-			en := x.entries[n]
+			en := x.entries.list[n]
 			if en.seen == x.round {
 				continue
 			}

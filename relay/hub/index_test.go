@@ -189,11 +189,11 @@ func show(fs []*event.Filter) string {
 
 func (x *Index) checkEmpty(t *testing.T) {
 	t.Helper()
-	n := len(x.ids.at) + len(x.authors.at) + len(x.tags.at) + len(x.kinds.at) + len(x.all.at)
-	if s := x.Stats(); n+s.Subs+s.Filters+len(x.kindSets) != 0 {
-		t.Fatalf("left behind: %d values, %d kind sets, %+v", n, len(x.kindSets), s)
+	n := len(x.ids.at.m) + len(x.authors.at.m) + len(x.tags.at.m) + len(x.kinds.at.m) + len(x.all.at.m)
+	if s := x.Stats(); n+s.Subs+s.Filters+len(x.kindSets.m) != 0 {
+		t.Fatalf("left behind: %d values, %d kind sets, %+v", n, len(x.kindSets.m), s)
 	}
-	for _, e := range x.entries {
+	for _, e := range x.entries.list {
 		if e != nil {
 			t.Fatalf("left behind: %+v", e)
 		}

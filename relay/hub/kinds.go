@@ -34,13 +34,10 @@ func (x *Index) kindSetLocked(kinds []uint16) *kindSet {
 	for _, k := range kinds {
 		b = binary.BigEndian.AppendUint16(b, k)
 	}
-	set := x.kindSets[string(b)]
+	set := x.kindSets.m[string(b)]
 	if set == nil {
 		set = &kindSet{kinds: slices.Clone(kinds), key: string(b)}
-		if x.kindSets == nil {
-			x.kindSets = map[string]*kindSet{}
-		}
-		x.kindSets[set.key] = set
+		x.kindSets.put(set.key, set)
 	}
 	set.refs++
 	return set
@@ -51,6 +48,6 @@ func (x *Index) releaseKindsLocked(set *kindSet) {
 		return
 	}
 	if set.refs--; set.refs == 0 {
-		delete(x.kindSets, set.key)
+		x.kindSets.drop(set.key)
 	}
 }

@@ -1,6 +1,9 @@
 package hub
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // tagValue is one value of a tag filter, or one region.
 type tagValue struct {
@@ -12,9 +15,8 @@ type tagValue struct {
 // table lists entries under the values of one field. Nodes are known by
 // number: a filter of many values keeps four bytes for each.
 type table[V comparable] struct {
-	at    map[V]uint32
-	nodes []node[V]
-	free  []uint32 // unused numbers
+	at    shrinking[V, uint32]
+	nodes numbered[node[V]]
 }
 
 type node[V comparable] struct {
@@ -30,50 +32,61 @@ type group struct {
 
 // find returns what is listed under v.
 func (t *table[V]) find(v V) []group {
-	if n, ok := t.at[v]; ok {
-		return t.nodes[n].groups
+	if n, ok := t.at.m[v]; ok {
+		return t.nodes.list[n].groups
 	}
 	return nil
 }
 
 // list enters an entry under each of the values and returns the nodes.
 func (t *table[V]) list(entry uint32, kinds *kindSet, values []V) []uint32 {
-	if t.at == nil {
-		t.at = map[V]uint32{}
-	}
 	nodes := make([]uint32, len(values))
 	for i, v := range values {
 		nodes[i] = t.node(v)
-		t.nodes[nodes[i]].add(entry, kinds)
+		t.nodes.list[nodes[i]].add(entry, kinds)
 	}
 	return nodes
 }
 
-// unlist takes the entry back out of the nodes that list returned.
-func (t *table[V]) unlist(entry uint32, kinds *kindSet, nodes []uint32) {
+// unlist takes the entry back out of the nodes that list returned. It reports
+// whether renumber would save memory.
+func (t *table[V]) unlist(entry uint32, kinds *kindSet, nodes []uint32) (sparse bool) {
 	for _, n := range nodes {
-		nd := &t.nodes[n]
+		nd := &t.nodes.list[n]
 		if nd.remove(entry, kinds); len(nd.groups) == 0 {
-			delete(t.at, nd.value)
-			*nd = node[V]{}
-			t.free = append(t.free, n)
+			sparse = t.at.drop(nd.value) || sparse
+			t.nodes.drop(n)
+		}
+	}
+	return sparse
+}
+
+// renumber closes the gaps between the nodes. all are the entries listed here.
+func (t *table[V]) renumber(all iter.Seq[*entry]) {
+	list := make([]node[V], 0, len(t.at.m))
+	numbers := make([]uint32, len(t.nodes.list))
+	for n := range t.nodes.list {
+		if nd := &t.nodes.list[n]; len(nd.groups) > 0 {
+			numbers[n] = uint32(len(list))
+			t.at.m[nd.value] = numbers[n]
+			list = append(list, *nd)
+		}
+	}
+	t.nodes = numbered[node[V]]{list: list}
+	for en := range all {
+		for i, n := range en.nodes {
+			en.nodes[i] = numbers[n]
 		}
 	}
 }
 
 // node returns the number of v's node, which it makes if need be.
 func (t *table[V]) node(v V) uint32 {
-	if n, ok := t.at[v]; ok {
+	if n, ok := t.at.m[v]; ok {
 		return n
 	}
-	n := uint32(len(t.nodes))
-	if last := len(t.free) - 1; last >= 0 {
-		n, t.free = t.free[last], t.free[:last]
-		t.nodes[n].value = v
-	} else {
-		t.nodes = append(t.nodes, node[V]{value: v})
-	}
-	t.at[v] = n
+	n := t.nodes.take(node[V]{value: v})
+	t.at.put(v, n)
 	return n
 }
 
@@ -92,7 +105,7 @@ func (n *node[V]) remove(entry uint32, kinds *kindSet) {
 	i := slices.IndexFunc(n.groups, func(g group) bool { return g.kinds == kinds })
 	g := &n.groups[i]
 	at, _ := slices.BinarySearch(g.entries, entry)
-	g.entries = slices.Delete(g.entries, at, at+1)
+	g.entries = fitting(slices.Delete(g.entries, at, at+1))
 	if len(g.entries) == 0 {
 		n.groups = slices.Delete(n.groups, i, i+1)
 	}
