@@ -79,8 +79,9 @@ type Store struct {
 
 	write  sync.Mutex // guards the following: one writer at a time
 	serial store.Serial
-	failed bool // the last commit has failed half-way
-	marks  *marks
+	failed bool   // the last commit has failed half-way
+	marks  *marks // tombstones
+	ids    ids
 	ahead  *ahead
 	writes writes // of the writer at work
 
@@ -110,7 +111,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(), ahead: newAhead(), cancel: cancel}
+	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(), cancel: cancel}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
@@ -123,6 +124,7 @@ func Open(o Options) (*Store, error) {
 		}
 	}
 	s.warmUp()
+	s.tasks.Go(func() { s.loadIDs(ctx) })
 	s.tasks.Go(func() { s.background(ctx) })
 	return s, nil
 }
@@ -166,7 +168,7 @@ func (s *Store) load() error {
 			s.events.Store(int64(binary.BigEndian.Uint64(state[8:])))
 		}
 		s.last.Store(uint64(s.serial))
-		s.marks.load(txn)
+		s.marks.loadTombstones(txn)
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		it.Seek([]byte{keyAlias})

@@ -293,6 +293,7 @@ func (w *writer) put(n stored) {
 		var v []byte
 		if key[0] == keyID {
 			v = n.tail[:]
+			w.s.ids.add(key)
 		}
 		w.set(key, v)
 	})
@@ -362,7 +363,11 @@ func (w *writer) has(id event.ID) (bool, error) {
 	if w.s.recent.has(id) {
 		return w.present(id)
 	}
-	return w.exists(idKey(id))
+	key := idKey(id)
+	if w.s.ids.lack(key) {
+		return false, nil
+	}
+	return w.exists(key)
 }
 
 // present tells whether an event that was stored when the frame began

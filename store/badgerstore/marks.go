@@ -6,22 +6,24 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// marks tells in memory which tombstones certainly do not exist, for nearly
-// every event is looked for among them in vain. It is a Bloom filter of fixed
-// size: with half a million tombstones one answer in a hundred is wrong, and
-// with many more it only saves less. It is used by the writer alone.
+// marks tells in memory which keys certainly do not exist: tombstones and ids,
+// for nearly every event is looked for among them in vain. It is a Bloom filter
+// of fixed size: with a key for every 16 bits one answer in a hundred and fifty
+// is wrong, and with many more it only saves less. It is used by the writer
+// alone.
 type marks struct {
 	seed maphash.Seed
 	bits []uint64
 }
 
 const (
-	marksBits   = 1 << 23 // 1 MB
-	marksHashes = 4
+	tombstoneBits = 1 << 23 // 1 MB
+	idBits        = 1 << 26 // 8 MB
+	marksHashes   = 4
 )
 
-func newMarks() *marks {
-	return &marks{seed: maphash.MakeSeed(), bits: make([]uint64, marksBits/64)}
+func newMarks(bits int) *marks {
+	return &marks{seed: maphash.MakeSeed(), bits: make([]uint64, bits/64)}
 }
 
 // each calls do with the word and the bit of every hash of key until do
@@ -30,7 +32,7 @@ func (m *marks) each(key []byte, do func(word *uint64, bit uint64) bool) {
 	h := maphash.Bytes(m.seed, key)
 	step := h>>32 | 1
 	for range marksHashes {
-		at := h % marksBits
+		at := h % uint64(len(m.bits)*64)
 		if !do(&m.bits[at/64], 1<<(at%64)) {
 			return
 		}
@@ -51,8 +53,8 @@ func (m *marks) lacks(key []byte) (lacks bool) {
 	return lacks
 }
 
-// load adds all tombstones on disk.
-func (m *marks) load(txn *badger.Txn) {
+// loadTombstones adds all tombstones on disk.
+func (m *marks) loadTombstones(txn *badger.Txn) {
 	it := txn.NewIterator(keysOnly)
 	defer it.Close()
 	for _, name := range []byte{keyGone, keyGoneAddr, keyVanished} {
