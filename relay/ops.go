@@ -34,8 +34,8 @@ func (s *Server) serveInside(w http.ResponseWriter, r *http.Request) bool {
 	if h == nil {
 		return false
 	}
-	cfg := &s.settings.Load().cfg
-	if !fromHere(r) && !(cfg.MetricsPublic && r.URL.Path == metricsPath) {
+	public := r.URL.Path == metricsPath && s.settings.Load().cfg.MetricsPublic
+	if !public && !fromHere(r) {
 		http.Error(w, "only for this machine; see [metrics] in the relay's configuration", http.StatusForbidden)
 		return true
 	}
