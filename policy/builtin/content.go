@@ -20,6 +20,7 @@ type contentConfig struct {
 	Links     int           `toml:"links" comment:"Most links (http:// or https://). -1: no limit."`
 	Media     int           `toml:"media" comment:"Most links to pictures, films and sound. -1: no limit."`
 	Word      int           `toml:"word" comment:"Most bytes without white space: what is longer is a file in disguise. 0: no limit."`
+	Blob      int           `toml:"blob" comment:"Most letters and digits in a row that could be a file in base64 or hex; whole texts of\nlanguages without spaces do not count. 0: no limit."`
 	JSON      conf.Kinds    `toml:"json" comment:"The kinds whose content must be a JSON object." example:"\"0\""`
 }
 
@@ -32,7 +33,7 @@ func newContent(_ *policy.Env, cfg contentConfig, bad *faults) policy.Policy {
 	for _, n := range []struct {
 		path         string
 		value, least int
-	}{{"min_length", cfg.MinLength, 0}, {"links", cfg.Links, -1}, {"media", cfg.Media, -1}, {"word", cfg.Word, 0}} {
+	}{{"min_length", cfg.MinLength, 0}, {"links", cfg.Links, -1}, {"media", cfg.Media, -1}, {"word", cfg.Word, 0}, {"blob", cfg.Blob, 0}} {
 		if n.value < n.least {
 			bad.add(n.path, "%d is less than %d", n.value, n.least)
 		}
@@ -61,6 +62,9 @@ func (p *content) fault(e *event.Event) string {
 	}
 	if p.Word > 0 && longestWord(text) > p.Word {
 		return fmt.Sprintf("the content has more than %d characters without a space; upload files elsewhere and link to them", p.Word)
+	}
+	if p.Blob > 0 && longestBlob(text) > p.Blob {
+		return fmt.Sprintf("the content has a file in it, of more than %d characters; upload files elsewhere and link to them", p.Blob)
 	}
 	if p.Links >= 0 || p.Media >= 0 {
 		links, media := countLinks(text)
@@ -95,6 +99,22 @@ func isJSONObject(s string) bool {
 func longestWord(s string) (longest int) {
 	for word := range strings.FieldsSeq(s) {
 		longest = max(longest, len(word))
+	}
+	return longest
+}
+
+// longestBlob returns the length of the longest run of what base64, in either of
+// its alphabets, and hex are written with.
+func longestBlob(s string) (longest int) {
+	run := 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c|0x20 >= 'a' && c|0x20 <= 'z', c >= '0' && c <= '9', strings.IndexByte("+/=-_", c) >= 0:
+			run++
+			longest = max(longest, run)
+		default:
+			run = 0
+		}
 	}
 	return longest
 }

@@ -153,10 +153,11 @@ func (p *people) Has(pk event.PubKey) bool { return p.set.Load().has(pk) }
 // any reports whether one of the keys is one of the people.
 func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys, p.Has) }
 
-// mentioned reports whether one of the people is in a p tag.
+// mentioned reports whether one of the people is in a p tag, or in a P tag: the
+// root's author of a comment (NIP-22), who has paid for a zap (NIP-57).
 func (p *people) mentioned(e *event.Event) bool {
 	for _, t := range e.Tags {
-		if t[0] != "p" || len(t) < 2 {
+		if t[0] != "p" && t[0] != "P" || len(t) < 2 {
 			continue
 		}
 		if pk, err := event.ParsePubKey(t[1]); err == nil && p.Has(pk) {

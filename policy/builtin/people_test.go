@@ -78,6 +78,9 @@ func TestAllowAndDeny(t *testing.T) {
 	zap.Tags = []event.Tag{{"p", key(carol)}, {"p"}, {"p", "x"}}
 	expect(t, "a zap for carol", ask(p, nobody, zap), refusedByAllow)
 
+	zap.Tags = append(zap.Tags, event.Tag{"P", key(alice)})
+	expect(t, "a zap from alice for carol", ask(p, nobody, zap), "")
+
 	p = use(t, "use='allow'\npubkeys=['"+key(alice)+"']\nforward=true\nmessage='members only'")
 	expect(t, "bob", ask(p, nobody, note(bob)), "auth-required: authenticate; members only")
 	expect(t, "alice brings bob's", ask(p, &policytest.Client{Keys: []event.PubKey{carol, alice}}, note(bob)), "")
