@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"time"
 
 	"moa/nips/event"
 	"moa/relay/hub"
@@ -38,6 +39,8 @@ func (s *session) mayHear(e *event.Event) bool {
 
 // publish passes an accepted event on to the live subscriptions.
 func (s *Server) publish(p publication) {
+	start := time.Now()
+	defer func() { s.met.passing.Observe(time.Since(start).Seconds()) }()
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
 		p.chain.Saved(p.s, p.e)
 	}
