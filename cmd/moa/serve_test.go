@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,10 +35,12 @@ func TestEverythingIsFoundAgainAfterSIGTERM(t *testing.T) {
 }
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	s := serveIn(t, t.TempDir(), "--process.shutdown-grace", "1h")
-	for range 10 { // whose connections are closed one by one over the hour
-		relaytest.Dial(t, s.URL).Accepted(t, relaytest.NewKey(1).Note(t, "hello"))
-	}
+	// A connection is only closed when its event is decided, which takes a minute here.
+	asked := filepath.Join(t.TempDir(), "asked")
+	config := writeConfig(t, "[[policy]]\nuse = \"plugin\"\ntimeout = \"1m\"\ncommand = \"read line; touch "+asked+"; sleep 1000\"\n")
+	s := serveIn(t, t.TempDir(), "--config", config, "--process.shutdown-grace", "1h")
+	relaytest.Dial(t, s.URL).Publish(t, relaytest.NewKey(1).Note(t, "hello"))
+	relaytest.Eventually(t, "the plugin is asked", func() bool { _, err := os.Stat(asked); return err == nil })
 	s.Signal(t, syscall.SIGINT)
 	s.waitFor(t, "stopping")
 	s.Signal(t, syscall.SIGTERM)
