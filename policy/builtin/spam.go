@@ -115,18 +115,28 @@ func (p *spam) Event(_ context.Context, c policy.Client, e *event.Event) policy.
 	}
 	p.known.put(author, who)
 	s.isNew = now.Unix()-who.first < p.cfg.NewFor.Seconds()
-	s.strikes = p.strikes(who, now.Unix())
-	s.nearby = p.strikes(p.known.get(network), now.Unix()) / 2
-	bits := (s.points(p.cfg.Copies) - 1) * p.cfg.Step
+	s = p.withStrikesLocked(s, author, network, now.Unix())
+	bits := p.work(s)
 	if bits <= 0 || nip13.Check(e, bits, true) == nil && bits <= p.cfg.MostWork {
 		return policy.Verdict{}
 	}
 	if s.points(p.cfg.Copies) >= 3 {
 		p.strikeLocked(author, now.Unix(), 1)
 		p.strikeLocked(network, now.Unix(), 1)
+		bits = p.work(p.withStrikesLocked(s, author, network, now.Unix())) // what will do from now on
 	}
 	return p.refuse(s, bits)
 }
+
+// withStrikesLocked adds what is left of the author's and the network's strikes.
+func (p *spam) withStrikesLocked(s suspicion, author, network uint64, now int64) suspicion {
+	s.strikes = p.strikes(p.known.get(author), now)
+	s.nearby = p.strikes(p.known.get(network), now) / 2
+	return s
+}
+
+// work is how many bits the suspicion costs.
+func (p *spam) work(s suspicion) int { return (s.points(p.cfg.Copies) - 1) * p.cfg.Step }
 
 func (p *spam) refuse(s suspicion, bits int) policy.Verdict {
 	if bits > p.cfg.MostWork {

@@ -89,7 +89,10 @@ func TestSpamIsAskedForMoreAndMoreWork(t *testing.T) {
 	mine(&worked, 2)
 	expect(t, "third, worked", ask(p, spammer, worked), "")
 	expect(t, "fourth", send(3), "pow: this looks like spam: 3 others")
-	expect(t, "fifth", send(4), "pow: this looks like spam: 4 others have sent nearly the same text lately, you are new here; with 4 bits")
+	expect(t, "fifth", send(4), "pow: this looks like spam: 4 others have sent nearly the same text lately, you are new here; with 6 bits")
+	retried := from(4, offer+" 4")
+	mine(&retried, 6)
+	expect(t, "fifth, with the work that it was asked for", ask(p, spammer, retried), "")
 	for n := 5; n < 9; n++ {
 		send(n)
 	}
