@@ -172,6 +172,14 @@ type Store interface {
 	Close() error
 }
 
+// Remover is a Store from which an operator can remove events.
+type Remover interface {
+	// Remove removes the events that are stored, whatever they are, and returns
+	// how many those were. It leaves no mark: the same event is Stored if it comes
+	// again. It has one caller at a time, the one of Commit.
+	Remove(ctx context.Context, ids []event.ID) (int, error)
+}
+
 // Stats are a store's figures for pages and metrics.
 type Stats struct {
 	Events int64 // stored and not removed

@@ -21,7 +21,8 @@ type reader struct {
 	buf  []byte
 	work int // index entries looked at; a record counts recordWork
 	kept *kept
-	gen  uint64 // of kept, before the transaction began
+	gen  uint64    // of kept, before the transaction began
+	seq  *sequence // of a bulk reader
 }
 
 // recordWork is what reading a record costs in index entries, about.
@@ -30,7 +31,10 @@ const recordWork = 16
 // newReader begins a transaction. A bulk reader does not use what is kept.
 func (s *Store) newReader(bulk bool) *reader {
 	r := &reader{from: s.versions}
-	if !bulk && s.kept.max > 0 {
+	switch {
+	case bulk:
+		r.seq = new(sequence)
+	case s.kept.max > 0:
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
 	r.txn = s.versions.begin()
@@ -40,6 +44,9 @@ func (s *Store) newReader(bulk bool) *reader {
 func (r *reader) close() {
 	if r.it != nil {
 		r.it.Close()
+	}
+	if r.seq != nil {
+		r.seq.close()
 	}
 	r.from.finish(r.txn)
 }
@@ -101,6 +108,15 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 // value reads the record of t, or nil if it is gone. It is valid until the
 // next call.
 func (r *reader) value(t *tail) (value, error) {
+	if r.seq != nil {
+		v, ok, err := r.seq.value(r, t)
+		if ok && v != nil {
+			r.buf = v
+		}
+		if ok || err != nil {
+			return v, err
+		}
+	}
 	r.work += recordWork
 	v, err := getValue(r.txn, t, r.buf)
 	if v != nil {

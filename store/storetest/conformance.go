@@ -16,7 +16,7 @@ type conformanceTest struct {
 	run  func(*check)
 }
 
-var conformance = slices.Concat(nip01, nip09, nip40, nip62, robustness)
+var conformance = slices.Concat(nip01, nip09, nip40, nip62, removal, robustness)
 
 var (
 	alice, bob, carol = Key(1), Key(2), Key(3)
