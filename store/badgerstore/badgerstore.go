@@ -96,6 +96,9 @@ type Store struct {
 	hot     *hot
 	kept    *kept
 
+	removals removals
+	later    func(do func(context.Context)) // in the background, until Close ends ctx
+
 	warmUp func()             // fills hot in the background
 	cancel context.CancelFunc // ends warming
 	tasks  sync.WaitGroup
@@ -118,6 +121,7 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close())
 	}
 	s.metrics.watch(s)
+	s.later = func(do func(context.Context)) { s.tasks.Go(func() { do(ctx) }) }
 	s.warmUp = func() {
 		if s.hot.max > 0 {
 			s.tasks.Go(func() { s.warm(ctx) })

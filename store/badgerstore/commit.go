@@ -341,6 +341,9 @@ func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
 		return store.Expired, nil
 	}
 	if dup, err := w.has(e.ID); err != nil || dup {
+		if dup && w.s.removals.dooms(e) {
+			return store.Vanished, nil
+		}
 		return store.Duplicate, err
 	}
 	owners := append(store.Recipients(e), e.PubKey)

@@ -47,14 +47,14 @@ func (sc *scan) unhit() {
 // offer counts v for the parts that were hit and match, and finds it if one of
 // them has room.
 func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
-	expired := v.expires() != 0 && v.expires() <= sc.q.Now
+	gone := v.expires() != 0 && v.expires() <= sc.q.Now || sc.s.removals.hides(v)
 	matched := false
 	for _, part := range sc.parts {
 		if !part.hit || part.done {
 			part.hit = false
 			continue
 		}
-		part.hit = !expired && part.matches(v)
+		part.hit = !gone && part.matches(v)
 		matched = matched || part.hit
 		if !part.hit && part.left == 0 {
 			sc.peeked(part, 1)

@@ -45,3 +45,10 @@ func (r *recent) update(added, removed []event.ID) {
 		delete(r.set, id)
 	}
 }
+
+// clear forgets all: Has may not know what is stored.
+func (r *recent) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.set, r.ring, r.next = nil, nil, 0
+}

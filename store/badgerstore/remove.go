@@ -145,48 +145,6 @@ func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, t
 	return nil
 }
 
-// vanish does what the kind 62 event e at t asks for (NIP-62). From the first
-// frame on, the author's older events are refused.
-func (w *writer) vanish(e *event.Event, t *tail) error {
-	w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt))
-	return w.beginJob(t.serial(), job{jobAsked, *t}, func() error { return w.vanishJob(e, t) })
-}
-
-func (w *writer) vanishJob(e *event.Event, self *tail) error {
-	own := func(t *tail, v value) bool { return *v.pk() == e.PubKey && *t != *self }
-	if err := w.dropAll(appendAuthor(nil, e.PubKey), e.CreatedAt, own); err != nil {
-		return err
-	}
-	wraps := tagPrefix(recipientEntry(e.PubKey))
-	return w.dropAll(wraps, e.CreatedAt, func(_ *tail, v value) bool { return wrapFor(v, e.PubKey) })
-}
-
-// dropAll drops what prefix lists from until on and doomed picks, chunk by
-// chunk. What the writer holds so far must have been flushed: the keys
-// are read from outside of it.
-func (w *writer) dropAll(prefix []byte, until int64, doomed func(*tail, value) bool) error {
-	from := firstTail(until)
-	for {
-		tails, err := w.s.readTails(prefix, from, chunk)
-		if err != nil || len(tails) == 0 {
-			return err
-		}
-		for i := range tails {
-			v, err := w.value(&tails[i])
-			if err != nil {
-				return err
-			}
-			if v == nil || !doomed(&tails[i], v) {
-				continue
-			}
-			if err := w.dropRoomy(stored{tails[i], v}); err != nil {
-				return err
-			}
-		}
-		from = tails[len(tails)-1].next()
-	}
-}
-
 // readTails reads up to most tails under prefix, from from on.
 func (s *Store) readTails(prefix []byte, from tail, most int) (tails []tail, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
@@ -259,7 +217,7 @@ func (w *writer) resume(j job) error {
 		return err
 	}
 	if e.Kind == event.KindVanish {
-		return w.vanishJob(e, &j.tail)
+		return newRemoval(e, &j.tail).all(w)
 	}
 	return w.deletionJob(e)
 }

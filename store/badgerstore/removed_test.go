@@ -3,6 +3,7 @@ package badgerstore_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -58,11 +59,103 @@ func TestManyRemovedEventsCostOthersNothing(t *testing.T) {
 	}
 	asked, vanished := ask(), vanish()
 	commit(t, s, storetest.Make(writer, event.KindVanish, events+1, "", event.Tag{"relay", "ALL_RELAYS"}))
+	for end := time.Now().Add(time.Minute); s.Stats().Events > 11; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d events are left", s.Stats().Events)
+		}
+	}
 	if after := ask(); after > 10*asked+200*time.Millisecond {
 		t.Errorf("120 empty lists took %v, and %v before as many were removed", after, asked)
 	}
 	if after := vanish(); after > 10*vanished+200*time.Millisecond {
 		t.Errorf("10 vanishes took %v, and %v before", after, vanished)
+	}
+}
+
+// Somebody who has written much vanishes: from then on nothing of it is found or
+// taken, while it is removed between other commits, which hardly wait; also if
+// the store is closed before it is done.
+func TestALargeVanishHoldsNobodyUp(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		dir := t.TempDir()
+		s := open(t, badgerstore.Options{Dir: dir})
+		defer func() { s.Close() }()
+		writer, other := event.PubKey{0: 7}, event.PubKey{0: 8}
+		const events = 10_000
+		var batch []*event.Event
+		for i := range events {
+			e := storetest.Make(writer, 1, int64(i+1), fmt.Sprint(i), event.Tag{"t", "x"})
+			if i%4 == 0 {
+				e = storetest.Make(other, 1059, int64(i+1), fmt.Sprint(i), event.Tag{"p", writer.String()}, event.Tag{"t", "x"})
+			}
+			batch = append(batch, e)
+		}
+		for part := range slices.Chunk(batch, 500) {
+			commit(t, s, part...)
+		}
+		stays := storetest.Make(other, 1, 1, "", event.Tag{"t", "x"})
+		newer := storetest.Make(writer, 1, events+2, "", event.Tag{"t", "x"})
+		commit(t, s, stays, newer)
+		begun := time.Now()
+		request := storetest.Make(writer, event.KindVanish, events+1, "", event.Tag{"relay", "ALL_RELAYS"})
+		commit(t, s, request)
+		took := time.Since(begun)
+
+		nothingLeft := func(when string) {
+			t.Helper()
+			for f, want := range map[string]int{
+				`{}`: 3, `{"#t":["x"]}`: 2, `{"kinds":[1]}`: 2, `{"kinds":[1059]}`: 0, `{"authors":["` + writer.String() + `"]}`: 2,
+				`{"#p":["` + writer.String() + `"]}`: 0, `{"ids":["` + batch[1].ID.String() + `","` + batch[events-4].ID.String() + `"]}`: 0,
+			} {
+				filter, err := event.ParseFilter([]byte(f))
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := store.Query{Filters: []*event.Filter{filter}}
+				n, err := s.Count(context.Background(), q)
+				found := 0
+				_, err2 := s.Scan(q).Next(context.Background(), store.Page{}, func(*store.Record) error { found++; return nil })
+				if n != want || found != want || err != nil || err2 != nil {
+					t.Errorf("%s: %s counts %d and finds %d, want %d (%v, %v)", when, f, n, found, want, err, err2)
+				}
+			}
+			for i := range 20 {
+				if e := batch[i*events/20]; s.Has(e.ID) {
+					t.Errorf("%s: Has knows what is gone", when)
+				}
+			}
+		}
+		nothingLeft("at once")
+		got, err := s.Commit(context.Background(), 1, []*event.Event{batch[0], batch[events-1], request, storetest.Make(writer, 1, events, "older"), storetest.Make(writer, 0, events+3, "")})
+		want := []store.Outcome{store.Vanished, store.Vanished, store.Duplicate, store.Vanished, store.Stored}
+		for i := range want {
+			if err != nil || got[i].Outcome != want[i] {
+				t.Fatalf("outcome %d is %d, want %d (%v)", i, got[i].Outcome, want[i], err)
+			}
+		}
+		commit(t, s, storetest.Make(writer, 5, events+4, "", event.Tag{"a", "0:" + writer.String() + ":"}))
+		if interrupted {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, badgerstore.Options{Dir: dir})
+		}
+		var worst time.Duration
+		commits := 0
+		const left = 5 // the request, the deletion, two notes, and the profile of these commits
+		for end := time.Now().Add(20 * time.Second); commits == 0 || s.Stats().Events > left; commits++ {
+			if time.Now().After(end) {
+				t.Fatalf("%d events are left", s.Stats().Events)
+			}
+			begun := time.Now()
+			commit(t, s, storetest.Make(other, 0, int64(commits+1), ""))
+			worst = max(worst, time.Since(begun))
+		}
+		t.Logf("the request took %v; of %d other commits meanwhile the longest took %v", took, commits, worst)
+		if took > 3*time.Second || worst > 2*time.Second {
+			t.Errorf("others waited %v and %v", took, worst)
+		}
+		sound(t, s)
 	}
 }
 

@@ -273,7 +273,7 @@ func (sc *scan) step() tail {
 
 // look decides about the event at t.
 func (sc *scan) look(r *reader, p *page, t *tail) error {
-	if sc.counting && sc.q.Visible == nil && !t.expires() && sc.hitExact() {
+	if sc.counting && sc.q.Visible == nil && !t.expires() && !sc.s.removals.any() && sc.hitExact() {
 		p.events++
 		sc.unhit()
 		return nil
