@@ -96,7 +96,7 @@ func (w *writer) targets(e *event.Event, ids []event.ID, addrs []store.Address) 
 		return err
 	}
 	for _, id := range ids {
-		if err := look(idKey(id), func(v value) bool { return mayDelete(e.PubKey, v) }); err != nil {
+		if err := look(idKey(id), func(v value) bool { return *v.id() == id && mayDelete(e.PubKey, v) }); err != nil {
 			return nil, err
 		}
 	}
