@@ -53,7 +53,9 @@ type ingest struct {
 	full    int        // submitters that wait for room
 	leading bool       // somebody leads
 	expire  bool       // expired events are to be removed
-	closed  bool
+	// removals are of operators, who wait for the answer: one a command.
+	removals []removal
+	closed   bool
 
 	doubts doubts
 
@@ -94,7 +96,7 @@ func (in *ingest) submit(ts []ticket) {
 	}
 	in.count += len(ts)
 	in.bytes += bytes
-	if few && !in.leading && len(in.waiting) == 0 && !in.expire {
+	if few && !in.leading && len(in.waiting) == 0 && !in.choresLocked() {
 		in.leading = true
 		in.mu.Unlock()
 		in.lead(ts, true)
@@ -141,11 +143,13 @@ func (in *ingest) run() {
 		in.passing.makeRoom()
 		var more, expire bool
 		if batch, expire, more = in.take(batch[:0]); !more {
+			in.remove()
 			return
 		}
 		if expire {
 			in.removeExpired()
 		}
+		in.remove()
 		in.lead(batch, false)
 		clear(batch)
 	}
@@ -173,7 +177,7 @@ func (in *ingest) lead(batch []ticket, session bool) {
 func (in *ingest) stepDown() {
 	in.mu.Lock()
 	in.leading = false
-	wake := len(in.waiting) > 0 || in.expire || in.closed
+	wake := len(in.waiting) > 0 || in.choresLocked() || in.closed
 	in.mu.Unlock()
 	if wake {
 		in.work.Signal()
@@ -197,7 +201,7 @@ func (in *ingest) removeExpired() {
 func (in *ingest) take(batch []ticket) (_ []ticket, expire, more bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for in.leading || len(in.waiting) == 0 && !in.expire && !in.closed {
+	for in.leading || len(in.waiting) == 0 && !in.choresLocked() && !in.closed {
 		in.work.Wait()
 	}
 	if len(in.waiting) == 0 && in.closed {

@@ -56,8 +56,10 @@ reports (kind 1984) count.`,
 			verb("dismiss", "close what is reported about an author", "AUTHOR", runDismiss, note),
 			verb("ban", "refuse an author's events", "AUTHOR", runBan, note,
 				&cli.StringFlag{Name: "for", Usage: "for this `TIME`, such as 12h or 7d; otherwise for good"},
-				&cli.BoolFlag{Name: "hide", Usage: "and show nobody what the author has written"}),
-			verb("hide", "show an event to nobody, and refuse it if it comes again", "EVENT", runHide, note),
+				&cli.BoolFlag{Name: "hide", Usage: "and show nobody what the author has written"},
+				&cli.BoolFlag{Name: "delete", Usage: "and remove what the author has written from the store"}),
+			verb("delete", "remove an event from the store, and refuse it if it comes again", "EVENT", runDelete, note),
+			verb("hide", "show an event to nobody, until undone", "EVENT", runHide, note),
 			verb("undo", "take the latest decision about an author or event back", "AUTHOR|EVENT", runUndo, note),
 			verb("decisions", "list the bans, hidden events and dismissals in force", "", runDecisions, asJSON),
 		},
@@ -104,11 +106,14 @@ func (d door) ask(ctx context.Context, method, path string, in, out any) error {
 }
 
 // decide sends a decision and says what follows from it.
-func (d door) decide(ctx context.Context, cmd *cli.Command, one moderation.Decision, follows string) error {
+func (d door) decide(ctx context.Context, cmd *cli.Command, one order, follows string) error {
 	one.Note = cmd.String("note")
 	var now moderated
 	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
 		return err
+	}
+	if one.Do == moderation.Delete || one.Purge {
+		follows += fmt.Sprintf("; %d events were removed", now.Removed)
 	}
 	fmt.Fprintf(cmd.Root().Writer, "%s; %d authors are left\n", follows, len(now.Cases))
 	return nil
@@ -127,7 +132,7 @@ func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	return d.decide(ctx, cmd, moderation.Decision{Do: moderation.Dismiss, Author: &pk}, "what was reported so far is settled")
+	return d.decide(ctx, cmd, order{Decision: moderation.Decision{Do: moderation.Dismiss, Author: &pk}}, "what was reported so far is settled")
 }
 
 func runBan(ctx context.Context, cmd *cli.Command, d door) error {
@@ -135,7 +140,7 @@ func runBan(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	one := moderation.Decision{Do: moderation.Ban, Author: &pk, Hidden: cmd.Bool("hide")}
+	one := order{moderation.Decision{Do: moderation.Ban, Author: &pk, Hidden: cmd.Bool("hide")}, cmd.Bool("delete")}
 	follows := "the author is banned for good"
 	if text := cmd.String("for"); text != "" {
 		span, err := parseSpan(text)
@@ -153,11 +158,19 @@ func runBan(ctx context.Context, cmd *cli.Command, d door) error {
 }
 
 func runHide(ctx context.Context, cmd *cli.Command, d door) error {
+	return d.decideEvent(ctx, cmd, moderation.Hide, "the event is hidden, and refused if it comes again")
+}
+
+func runDelete(ctx context.Context, cmd *cli.Command, d door) error {
+	return d.decideEvent(ctx, cmd, moderation.Delete, "the event is refused if it comes again")
+}
+
+func (d door) decideEvent(ctx context.Context, cmd *cli.Command, do, follows string) error {
 	id, err := event.ParseID(cmd.Args().First())
 	if err != nil {
 		return usagef("the event: %w", err)
 	}
-	return d.decide(ctx, cmd, moderation.Decision{Do: moderation.Hide, Event: &id}, "the event is hidden, and refused if it comes again")
+	return d.decide(ctx, cmd, order{Decision: moderation.Decision{Do: do, Event: &id}}, follows)
 }
 
 // runUndo finds out what the argument names: public keys and ids look alike.
@@ -172,7 +185,7 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 	}
 	for _, one := range now.Decisions {
 		if one.Author != nil && one.Author.String() == arg || one.Event != nil && one.Event.String() == arg {
-			undo := moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}
+			undo := order{Decision: moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}}
 			return d.decide(ctx, cmd, undo, "undone: "+one.Do)
 		}
 	}
@@ -212,7 +225,7 @@ func runModerationList(ctx context.Context, cmd *cli.Command, d door) error {
 		printCase(w, &c)
 	}
 	if len(now.Cases) > 0 {
-		fmt.Fprintln(w, "\nmoa moderation show AUTHOR tells more; then dismiss AUTHOR, ban AUTHOR [--for 7d] [--hide], or hide EVENT.")
+		fmt.Fprintln(w, "\nmoa moderation show AUTHOR tells more; then dismiss AUTHOR, ban AUTHOR [--for 7d] [--hide] [--delete], hide EVENT, or delete EVENT.")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"moa/nips/event"
@@ -137,6 +138,51 @@ func TestOperatorSeesReportsAndActs(t *testing.T) {
 		t.Error("what was hidden is not shown again")
 	}
 	m.open(t, 1) // the report counts again, and the operator may think again
+}
+
+// stored is how many events match in the store itself, hidden or not.
+func (m *moderatedRelay) stored(t *testing.T, filter string) int {
+	t.Helper()
+	m.Signal(t, syscall.SIGTERM)
+	m.Wait(t)
+	stdout, _ := good(t, "export", "--data", m.data, "--filter", filter)
+	m.server = serveIn(t, m.data, "--config", m.config)
+	return strings.Count(stdout, "\n")
+}
+
+func TestWhatIsDeletedIsInTheStoreNoMore(t *testing.T) {
+	m := serveModerated(t, "")
+	author, banned := relaytest.NewKey(20), relaytest.NewKey(21)
+	c := relaytest.Dial(t, m.URL)
+	bad, fine := author.Note(t, "bad"), author.Note(t, "fine")
+	c.Accepted(t, bad, fine)
+	for n := range 20 {
+		c.Accepted(t, banned.Note(t, fmt.Sprint("note ", n)))
+	}
+	c.Accepted(t, banned.Sign(t, event.Event{Kind: 0, Content: "{}"}))
+	if said := m.do(t, "delete", bad.ID.String()); !strings.Contains(said, "1 events were removed") {
+		t.Errorf("said %s", said)
+	}
+	c.Refused(t, bad, "blocked: the operator of this relay has removed this event")
+	if got := c.Query(t, `{"authors":["`+author.Hex()+`"]}`); len(got) != 1 || got[0].ID != fine.ID {
+		t.Errorf("%d events are shown", len(got))
+	}
+	if said := m.do(t, "ban", "--delete", banned.Hex()); !strings.Contains(said, "banned for good; 21 events were removed") {
+		t.Errorf("said %s", said)
+	}
+	if n := m.stored(t, `{"authors":["`+author.Hex()+`","`+banned.Hex()+`"]}`); n != 1 {
+		t.Errorf("%d events are stored", n)
+	}
+
+	// What comes back by another way is removed at the next start.
+	m.Signal(t, syscall.SIGTERM)
+	m.Wait(t)
+	good(t, "import", "--data", m.data, file(t, "events.jsonl", jsonl([]*event.Event{bad})))
+	m.server = serveIn(t, m.data, "--config", m.config)
+	m.waitFor(t, "moderation: events removed")
+	if n := m.stored(t, `{"ids":["`+bad.ID.String()+`"]}`); n != 0 {
+		t.Error("a deleted event is stored again")
+	}
 }
 
 func TestEnoughReportersHaveAnAuthorRefused(t *testing.T) {

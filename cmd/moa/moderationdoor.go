@@ -23,13 +23,20 @@ import (
 //
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
-//	POST /moderation            a moderation.Decision
+//	POST /moderation            an order
 func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
+
+// order is a decision, and what is to be done besides.
+type order struct {
+	moderation.Decision
+	Purge bool `json:"purge,omitempty"` // of a ban: what the author has written is removed from the store
+}
 
 // moderated is the answer about everything.
 type moderated struct {
 	Cases     []moderation.Case     `json:"cases"`
 	Decisions []moderation.Decision `json:"decisions"`
+	Removed   int                   `json:"removed,omitempty"` // events, by an order
 }
 
 // reported is the answer about one author.
@@ -60,7 +67,12 @@ func (in *instance) openDoor() (leave func(), err error) {
 	mux.HandleFunc("GET /moderation/{author}", in.serveCase)
 	mux.HandleFunc("POST /moderation", in.serveDecision)
 	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
-	ended := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	removing, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(removing)
+		in.removeDeleted(ctx)
+	}()
 	go func() {
 		defer close(ended)
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -68,7 +80,9 @@ func (in *instance) openDoor() (leave func(), err error) {
 		}
 	}()
 	return func() {
+		cancel()
 		server.Close()
+		<-removing
 		<-ended
 	}, nil
 }
@@ -95,7 +109,7 @@ func (in *instance) desk(w http.ResponseWriter) *moderation.Desk {
 
 func (in *instance) serveCases(w http.ResponseWriter, _ *http.Request) {
 	if d := in.desk(w); d != nil {
-		answerJSON(w, moderated{d.Cases(), d.Decisions()})
+		answerJSON(w, moderated{Cases: d.Cases(), Decisions: d.Decisions()})
 	}
 }
 
@@ -148,14 +162,14 @@ func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
 	if d == nil {
 		return
 	}
-	var one moderation.Decision
+	var one order
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
 	body.DisallowUnknownFields()
 	if err := body.Decode(&one); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if err := d.Decide(one); err != nil {
+	if err := d.Decide(one.Decision); err != nil {
 		status := http.StatusInternalServerError
 		if errors.Is(err, moderation.ErrDecision) {
 			status = http.StatusBadRequest
@@ -163,7 +177,56 @@ func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	answerJSON(w, moderated{d.Cases(), d.Decisions()})
+	removed, err := in.removeOrdered(r.Context(), &one)
+	if err != nil {
+		http.Error(w, "decided, and not removed: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answerJSON(w, moderated{d.Cases(), d.Decisions(), removed})
+}
+
+// removeOrdered removes from the store what the order says. What was decided
+// holds already: nobody sees it, and it does not come back.
+func (in *instance) removeOrdered(ctx context.Context, o *order) (n int, err error) {
+	var ids []event.ID
+	switch {
+	case o.Do == moderation.Delete:
+		ids = append(ids, *o.Event)
+	case o.Do == moderation.Ban && o.Purge:
+		all := event.Filter{Authors: []event.PubKey{*o.Author}}
+		err = in.env.Stored(ctx, &all, func(e *event.Event) error {
+			ids = append(ids, e.ID)
+			return nil
+		})
+	}
+	if err == nil && len(ids) > 0 {
+		n, err = in.server.Remove(ctx, ids)
+	}
+	if n > 0 || err != nil {
+		in.log.Info("moderation: events removed", "events", n, "err", err)
+	}
+	return n, err
+}
+
+// removeDeleted removes what is still stored of the events that were deleted
+// before: a crash may have come in between, or an import.
+func (in *instance) removeDeleted(ctx context.Context) {
+	chain, _ := in.force.get()
+	d := deskOf(chain)
+	if d == nil {
+		return
+	}
+	var ids []event.ID
+	for _, one := range d.Decisions() {
+		if one.Do == moderation.Delete {
+			ids = append(ids, *one.Event)
+		}
+	}
+	if n, err := in.server.Remove(ctx, ids); err != nil && ctx.Err() == nil {
+		in.log.Error("events that were deleted are still stored", "err", err)
+	} else if n > 0 {
+		in.log.Info("moderation: events removed", "events", n)
+	}
 }
 
 func answerJSON(w http.ResponseWriter, v any) {

@@ -82,7 +82,7 @@ func (d *Desk) settleLocked() {
 		d.hides = d.hides || one.Hidden && one.bans(now)
 	}
 	for _, one := range d.made.events {
-		d.hides = d.hides || one.Do == Hide
+		d.hides = d.hides || one.hides()
 	}
 }
 
@@ -156,7 +156,7 @@ func (d *Desk) settledLocked(r report) bool {
 		return true
 	}
 	one, ok := d.made.events[r.event]
-	return ok && one.Do == Hide
+	return ok && one.hides()
 }
 
 // dropOneLocked makes room: the author with the fewest reporters goes, of
@@ -235,7 +235,7 @@ func (d *Desk) Refuses(author event.PubKey, id event.ID) string {
 	if until, ok := d.refused[author]; ok && until > d.opt.Now().Unix() {
 		return "people whom this relay trusts have reported the author, who may write again from " + when(until) + " on"
 	}
-	if one, ok := d.made.events[id]; ok && one.Do == Hide {
+	if one, ok := d.made.events[id]; ok && one.hides() {
 		return "the operator of this relay has removed this event"
 	}
 	return ""
@@ -257,7 +257,7 @@ func (d *Desk) Hidden(id event.ID, author event.PubKey) bool {
 	if !d.hides {
 		return false
 	}
-	if one, ok := d.made.events[id]; ok && one.Do == Hide {
+	if one, ok := d.made.events[id]; ok && one.hides() {
 		return true
 	}
 	one, ok := d.made.authors[author]
@@ -308,7 +308,7 @@ func (d *Desk) meaningLocked() (list []Decision) {
 		}
 	}
 	for _, one := range d.made.events {
-		if one.Do == Hide {
+		if one.hides() {
 			list = append(list, one)
 		}
 	}

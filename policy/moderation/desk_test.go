@@ -251,7 +251,7 @@ func TestDeskAndRecordAreBounded(t *testing.T) {
 func TestDecisionsMakeSense(t *testing.T) {
 	b := newBench(t, nil)
 	one, id := author(1), event.ID{1}
-	for _, d := range []Decision{{}, {Do: Ban}, {Do: Ban, Event: &id}, {Do: Hide, Author: &one}, {Do: Dismiss, Author: &one, Event: &id}, {Do: "delete", Event: &id}, {Do: Ban, Author: &one, Note: strings.Repeat("x", 2000)}} {
+	for _, d := range []Decision{{}, {Do: Ban}, {Do: Ban, Event: &id}, {Do: Hide, Author: &one}, {Do: Dismiss, Author: &one, Event: &id}, {Do: "remove", Event: &id}, {Do: Delete, Author: &one}, {Do: Ban, Author: &one, Note: strings.Repeat("x", 2000)}} {
 		if err := b.Decide(d); err == nil {
 			t.Errorf("%+v was taken", d)
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"moa/nips/event"
 	"moa/policy/internal/files"
@@ -18,6 +19,7 @@ const (
 	Dismiss = "dismiss" // the reports about an author are settled
 	Ban     = "ban"     // an author's events are refused
 	Hide    = "hide"    // an event is shown to nobody, and refused if it comes again
+	Delete  = "delete"  // the same, and the caller removes it from the store
 	Undo    = "undo"    // the latest decision about the author or event is taken back
 )
 
@@ -38,19 +40,22 @@ var ErrDecision = errors.New("no decision")
 // check returns what is wrong with the decision.
 func (d *Decision) check() error {
 	switch {
-	case d.Do != Dismiss && d.Do != Ban && d.Do != Hide && d.Do != Undo:
-		return fmt.Errorf("%w: %q is none of dismiss, ban, hide and undo", ErrDecision, d.Do)
+	case !slices.Contains([]string{Dismiss, Ban, Hide, Delete, Undo}, d.Do):
+		return fmt.Errorf("%w: %q is none of dismiss, ban, hide, delete and undo", ErrDecision, d.Do)
 	case (d.Author == nil) == (d.Event == nil):
 		return fmt.Errorf("%w: it is about an author or about an event", ErrDecision)
 	case d.Author == nil && (d.Do == Dismiss || d.Do == Ban):
 		return fmt.Errorf("%w: %s is about an author", ErrDecision, d.Do)
-	case d.Event == nil && d.Do == Hide:
-		return fmt.Errorf("%w: hide is about an event", ErrDecision)
+	case d.Event == nil && d.hides():
+		return fmt.Errorf("%w: %s is about an event", ErrDecision, d.Do)
 	case len(d.Note) > maxNote:
 		return fmt.Errorf("%w: its note has %d bytes, more than %d", ErrDecision, len(d.Note), maxNote)
 	}
 	return nil
 }
+
+// hides reports that the event is shown to nobody.
+func (d *Decision) hides() bool { return d.Do == Hide || d.Do == Delete }
 
 const (
 	maxNote   = 1000 // bytes

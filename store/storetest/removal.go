@@ -25,7 +25,7 @@ var removal = []conformanceTest{
 			}
 		}
 		note, other := Make(alice, 1, 10, "a", tag("t", "x")), Make(alice, 1, 11, "b", tag("t", "x"))
-		profile, deletion := Make(alice, 0, 12, ""), deletes(alice, 13, tag("e", other.ID.String()[:63]+"0"))
+		profile, deletion := Make(alice, 0, 12, ""), deletes(alice, 13, eTag(Make(alice, 1, 1, "unknown")))
 		x.commit(store.Stored, note, other, profile, deletion)
 		remove(0)
 		remove(3, note, profile, deletion, note, Make(bob, 1, 1, "never seen"))
