@@ -35,7 +35,7 @@ func (c *Conn) tryRead(fd uintptr) (done bool) {
 		c.in = takeInbox(c.busy)
 	}
 	in := c.in
-	n, err := retry(syscall.Read, fd, in.b[in.w:])
+	n, err := retry(readNow, fd, in.b[in.w:])
 	c.blocked = err == syscall.EAGAIN
 	switch {
 	case c.blocked:
