@@ -119,6 +119,11 @@ func TestRecipeCommunity(t *testing.T) {
 		t.Errorf("a guest sends %d replies at once", n)
 	}
 	c.Accepted(t, member.Note(t, "members are not counted"))
+	c.Accepted(t, member.Sign(t, event.Event{Kind: 1984, Tags: []event.Tag{{"p", nuisance.Hex(), "spam"}}}))
+	relaytest.Eventually(t, "a member's report comes before the operator", func() bool {
+		list, _ := good(t, "moderation", "list", "--data", filepath.Join(s.dir, "data"))
+		return strings.Contains(list, nip19.Npub(nuisance.PubKey))
+	})
 }
 
 func TestRecipePaid(t *testing.T) {

@@ -115,16 +115,16 @@ func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
 	} else {
 		defer shut()
 	}
+	signals := make(chan os.Signal, 4) // from here on: a SIGHUP at once must not end what has said that it is ready
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
 	in.greet(stderr, st.Stats())
-	return in.run(ctx)
+	return in.run(ctx, signals)
 }
 
 // run serves until a signal or ctx ends it, and reloads on SIGHUP.
-func (in *instance) run(ctx context.Context) error {
+func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer signal.Stop(signals)
 	// A reload takes as long as its policies take to load, and a stop must not
 	// wait for that. One more that waits is enough: it reads the newest file.
 	reloads := make(chan struct{}, 1)

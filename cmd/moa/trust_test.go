@@ -42,7 +42,6 @@ func TestTrustRefreshesBesideTheTraffic(t *testing.T) {
 	storeFollows(t, data, root, people)
 	s := &reloading{path: writeConfig(t, "")}
 	s.server = serveIn(t, data, "--config", s.path, "--log.level", "debug")
-	relaytest.Dial(t, s.URL) // from here on it heeds SIGHUP
 	config := func(refresh string) string {
 		return "[[policy]]\nuse = \"allow\"\npubkeys = [\"" + root.Hex() + "\"]\ntrust = { roots = [\"" + root.Hex() + "\"], depth = 5 }\nrefresh = \"" + refresh + "\"\n"
 	}

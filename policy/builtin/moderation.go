@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"moa/nips/event"
@@ -112,9 +113,9 @@ const recordInterval = 5 * time.Second
 // Run keeps the list of people, and lays out the desk: at the start, and every
 // refresh, for people come and go, and reports are deleted and grow old.
 func (p *Moderation) Run(ctx context.Context) error {
-	reading := make(chan error, 1)
-	go func() { reading <- p.people.Run(ctx) }()
-	defer func() { <-reading }()
+	var reading sync.WaitGroup
+	reading.Go(func() { _ = p.people.Run(ctx) }) // lists that cannot be read are logged
+	defer reading.Wait()
 	select {
 	case <-p.people.Loaded():
 	case <-ctx.Done():
