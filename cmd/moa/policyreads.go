@@ -7,8 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
+
+	"github.com/urfave/cli/v3"
 
 	"moa/nips/event"
 	"moa/nips/wire"
@@ -73,6 +77,52 @@ func parseQuestions(text []byte) (all []question, err error) {
 		all = append(all, question{filter: f})
 	}
 	return all, nil
+}
+
+// runReadTest is runPolicyTest for --reads.
+func runReadTest(ctx context.Context, cmd *cli.Command) error {
+	if cmd.NArg() > 1 {
+		return usagef("one file at a time")
+	}
+	filter, err := filterFlag(cmd)
+	if err != nil {
+		return err
+	}
+	r := &readOutcome{Source: cmd.String("reads"), most: cmd.Int("examples")}
+	questions, broken, err := readQuestions(r.Source)
+	if err != nil {
+		return err
+	}
+	r.Broken = broken
+	stderr := cmd.Root().ErrWriter
+	t, err := newTrial(cmd, "now", r.report, stderr)
+	if err != nil {
+		return err
+	}
+	r.begin(t.chain)
+	switch _, err := os.Stat(t.cfg.Data); {
+	case cmd.NArg() > 0 || cmd.String("relay") != "":
+		if r.Events, _, err = t.gather(ctx, cmd, filter); err != nil {
+			return err
+		}
+	case errors.Is(err, fs.ErrNotExist) && !cmd.IsSet("data"):
+		// Only the filters are tried.
+	default:
+		end, err := t.openData()
+		if err != nil {
+			return err
+		}
+		defer end()
+		r.Events = t.cfg.Data
+	}
+	if err := t.run(ctx, stderr, func(ctx context.Context) error { return r.ask(ctx, t, questions) }); err != nil {
+		return err
+	}
+	if cmd.Bool("json") {
+		return printJSON(cmd.Root().Writer, r)
+	}
+	r.print(cmd.Root().Writer)
+	return nil
 }
 
 // readOutcome is what policies did with many filters, and with the events that

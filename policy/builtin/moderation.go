@@ -36,6 +36,7 @@ const moderationFile = "moderation.jsonl"
 type Moderation struct {
 	*people // who reports
 	desk    *moderation.Desk
+	laid    chan struct{} // closed once the desk was laid out, or could not be
 	exempt  conf.Kinds
 	every   time.Duration
 	stored  func(context.Context, *event.Filter, func(*event.Event) error) error
@@ -75,11 +76,14 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Po
 	if err != nil {
 		bad.add("use", "%v", err)
 	}
-	return &Moderation{people, desk, cfg.Exempt, time.Duration(cfg.Reporters.Refresh), env.Stored, env.Log}
+	return &Moderation{people, desk, make(chan struct{}), cfg.Exempt, time.Duration(cfg.Reporters.Refresh), env.Stored, env.Log}
 }
 
 // Desk is what an operator sees.
 func (p *Moderation) Desk() *moderation.Desk { return p.desk }
+
+// Loaded is closed when the reports of the store count.
+func (p *Moderation) Loaded() <-chan struct{} { return p.laid }
 
 // AfterSignature: nobody is to hear of somebody else's ban.
 func (p *Moderation) AfterSignature() {}
@@ -124,6 +128,7 @@ func (p *Moderation) Run(ctx context.Context) error {
 	var (
 		laid time.Time
 		pace *pacer
+		once sync.Once
 	)
 	for {
 		if time.Since(laid) >= p.every {
@@ -131,6 +136,7 @@ func (p *Moderation) Run(ctx context.Context) error {
 				p.log.Warn("reports could not be read, the desk stays as it was", "err", err)
 			}
 			laid, pace = time.Now(), newPacer()
+			once.Do(func() { close(p.laid) })
 		}
 		select {
 		case <-time.After(recordInterval):

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -259,4 +260,22 @@ func TestDecisionsMakeSense(t *testing.T) {
 	if _, err := os.Stat(b.opt.Record); err == nil {
 		t.Error("nothing was decided, and there is a record")
 	}
+}
+
+// Whatever a kind 1984 says, it is one report about somebody that it names, or
+// none.
+func FuzzReport(f *testing.F) {
+	f.Add("p", strings.Repeat("a", 64), "spam", "e", strings.Repeat("b", 64), "nudity")
+	f.Add("p", "x", "", "p", strings.Repeat("c", 64), "nonsense")
+	f.Fuzz(func(t *testing.T, n1, v1, w1, n2, v2, w2 string) {
+		e := &event.Event{Kind: 1984, Tags: []event.Tag{{n1, v1, w1}, {n2, v2, w2}}}
+		r, ok := readReport(e)
+		named := n1 == "p" && v1 == r.author.String() || n2 == "p" && v2 == r.author.String()
+		if ok != (r.author != event.PubKey{}) && !named || ok && !named {
+			t.Errorf("%v is a report %v about %s", e.Tags, ok, r.author)
+		}
+		if !slices.Contains(whats, r.what) {
+			t.Errorf("%v is about %q", e.Tags, r.what)
+		}
+	})
 }
