@@ -341,7 +341,7 @@ func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
 		return store.Expired, nil
 	}
 	if dup, err := w.has(e.ID); err != nil || dup {
-		if dup && w.s.removals.dooms(e) {
+		if h := w.s.removals.hidden(); dup && len(h) > 0 && h.has(makeValue(e)) {
 			return store.Vanished, nil
 		}
 		return store.Duplicate, err

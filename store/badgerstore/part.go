@@ -47,7 +47,7 @@ func (sc *scan) unhit() {
 // offer counts v for the parts that were hit and match, and finds it if one of
 // them has room.
 func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
-	gone := v.expires() != 0 && v.expires() <= sc.q.Now || sc.s.removals.hides(v)
+	gone := v.expires() != 0 && v.expires() <= sc.q.Now || sc.hidden.has(v)
 	matched := false
 	for _, part := range sc.parts {
 		if !part.hit || part.done {

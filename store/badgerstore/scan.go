@@ -37,7 +37,8 @@ type scan struct {
 	heap  cursors   // the ready ones
 	needy []*cursor // those to be filled before the merge can go on
 
-	counting bool // matches need not be read where their keys suffice
+	hidden   hidden // before anything of the page was read
+	counting bool   // matches need not be read where their keys suffice
 }
 
 // Scan does what store.Store says.
@@ -96,6 +97,7 @@ func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.R
 }
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
+	sc.hidden = sc.s.removals.hidden()
 	if err := sc.spellOut(); err != nil {
 		return false, err
 	}
@@ -273,7 +275,7 @@ func (sc *scan) step() tail {
 
 // look decides about the event at t.
 func (sc *scan) look(r *reader, p *page, t *tail) error {
-	if sc.counting && sc.q.Visible == nil && !t.expires() && !sc.s.removals.any() && sc.hitExact() {
+	if sc.counting && sc.q.Visible == nil && !t.expires() && len(sc.hidden) == 0 && sc.hitExact() {
 		p.events++
 		sc.unhit()
 		return nil

@@ -142,71 +142,65 @@ func (s *Store) finish(ctx context.Context, r *removal) {
 	s.removals.show(r)
 }
 
-// removals are the requests to vanish under way: what they have not removed yet
-// is not shown. The zero removals are none.
-type removals struct {
-	open atomic.Pointer[map[event.PubKey]*removal] // not changed once it is here; nil: none
-}
+// hidden is what requests to vanish are to remove and have not removed yet, by
+// their authors. It does not change.
+type hidden map[event.PubKey]*removal
 
-// hide begins to hide what r is to remove. A later request of the same author
-// reaches further, and takes the place of an earlier one.
-func (h *removals) hide(r *removal) {
-	h.change(func(open map[event.PubKey]*removal) { open[r.by] = r })
-}
-
-// show ends it: everything is removed.
-func (h *removals) show(r *removal) {
-	h.change(func(open map[event.PubKey]*removal) {
-		if open[r.by] == r {
-			delete(open, r.by)
-		}
-	})
-}
-
-func (h *removals) change(do func(map[event.PubKey]*removal)) {
-	for {
-		old := h.open.Load()
-		open := map[event.PubKey]*removal{}
-		if old != nil {
-			maps.Copy(open, *old)
-		}
-		do(open)
-		next := &open
-		if len(open) == 0 {
-			next = nil
-		}
-		if h.open.CompareAndSwap(old, next) {
-			return
-		}
-	}
-}
-
-// any reports whether something may be hidden.
-func (h *removals) any() bool { return h.open.Load() != nil }
-
-// dooms reports whether an event that is stored is to be removed.
-func (h *removals) dooms(e *event.Event) bool {
-	if !h.any() {
+// has reports whether the event is to be removed.
+func (h hidden) has(v value) bool {
+	if len(h) == 0 {
 		return false
 	}
-	return h.hides(makeValue(e))
-}
-
-// hides reports whether the event is to be removed.
-func (h *removals) hides(v value) bool {
-	open := h.open.Load()
-	if open == nil {
-		return false
-	}
-	if r := (*open)[*v.pk()]; r != nil && r.dooms(v) {
+	if r := h[*v.pk()]; r != nil && r.dooms(v) {
 		return true
 	}
 	if store.GiftWrap(v.kind()) {
-		for _, r := range *open {
+		for _, r := range h {
 			if r.dooms(v) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// removals are the requests to vanish under way. The zero removals are none.
+type removals struct{ open atomic.Pointer[hidden] }
+
+// hidden is what is hidden now. It is asked for before anything is read: what
+// it lacks because it is removed must not be there to be read.
+func (r *removals) hidden() hidden {
+	if h := r.open.Load(); h != nil {
+		return *h
+	}
+	return nil
+}
+
+// hide begins to hide what one is to remove. A later request of the same author
+// reaches further, and takes the place of an earlier one.
+func (r *removals) hide(one *removal) {
+	r.change(func(h hidden) { h[one.by] = one })
+}
+
+// show ends it: everything is removed.
+func (r *removals) show(one *removal) {
+	r.change(func(h hidden) {
+		if h[one.by] == one {
+			delete(h, one.by)
+		}
+	})
+}
+
+func (r *removals) change(do func(hidden)) {
+	for {
+		old := r.open.Load()
+		h := hidden{}
+		if old != nil {
+			maps.Copy(h, *old)
+		}
+		do(h)
+		if r.open.CompareAndSwap(old, &h) {
+			return
+		}
+	}
 }
