@@ -37,6 +37,7 @@ type Moderation struct {
 	*people // who reports
 	desk    *moderation.Desk
 	laid    chan struct{} // closed once the desk was laid out, or could not be
+	once    sync.Once     // closes it
 	exempt  conf.Kinds
 	every   time.Duration
 	stored  func(context.Context, *event.Filter, func(*event.Event) error) error
@@ -76,7 +77,10 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Po
 	if err != nil {
 		bad.add("use", "%v", err)
 	}
-	return &Moderation{people, desk, make(chan struct{}), cfg.Exempt, time.Duration(cfg.Reporters.Refresh), env.Stored, env.Log}
+	return &Moderation{
+		people: people, desk: desk, laid: make(chan struct{}), exempt: cfg.Exempt,
+		every: time.Duration(cfg.Reporters.Refresh), stored: env.Stored, log: env.Log,
+	}
 }
 
 // Desk is what an operator sees.
@@ -128,7 +132,6 @@ func (p *Moderation) Run(ctx context.Context) error {
 	var (
 		laid time.Time
 		pace *pacer
-		once sync.Once
 	)
 	for {
 		if time.Since(laid) >= p.every {
@@ -136,7 +139,7 @@ func (p *Moderation) Run(ctx context.Context) error {
 				p.log.Warn("reports could not be read, the desk stays as it was", "err", err)
 			}
 			laid, pace = time.Now(), newPacer()
-			once.Do(func() { close(p.laid) })
+			p.once.Do(func() { close(p.laid) })
 		}
 		select {
 		case <-time.After(recordInterval):
