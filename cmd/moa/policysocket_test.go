@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"moa/nips/event"
+	"moa/nips/wire"
 	"moa/relay/relaytest"
 )
 
@@ -154,5 +155,37 @@ step = 4
 		if bits > 0 && bits < 16 {
 			c.Accepted(t, mined(t, k, bits, e))
 		}
+	}
+}
+
+// Whatever a plugin does, clients are answered, and reads go on.
+func TestBadPluginsAreContainedThroughTheSocket(t *testing.T) {
+	alice := relaytest.NewKey(1)
+	for what, command := range map[string]string{
+		"hangs":  "sleep 60 & wait",
+		"dies":   "read line; exit 1",
+		"lies":   `while read line; do echo '{"id":"0000","action":"accept"}'; done`,
+		"floods": "while :; do echo flood; echo flood >&2; done",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			s := serveIn(t, t.TempDir(), "--config", writeConfig(t, fmt.Sprintf(
+				"[[policy]]\nuse = \"plugin\"\ncommand = %q\ntimeout = \"300ms\"\nonly = { pubkeys = [%q] }\n", command+" #", alice.Hex())))
+			c := relaytest.Dial(t, s.URL)
+			for n := range 5 {
+				c.Publish(t, alice.Note(t, fmt.Sprint("note ", n)))
+			}
+			other := relaytest.Dial(t, s.URL)
+			other.Accepted(t, relaytest.NewKey(2).Note(t, "not asked about"))
+			if got := other.Query(t, `{"kinds":[1]}`); len(got) != 1 {
+				t.Errorf("%d events are shown, want the one that the plugin is not asked about", len(got))
+			}
+			for range 5 {
+				if r := c.Hear(t, wire.OK); r.OK || !strings.HasPrefix(r.Text, "error: a check that this relay makes does not answer") {
+					t.Errorf("OK %v %q", r.OK, r.Text)
+				}
+			}
+			s.waitFor(t, "plugin ended, it is started again")
+		})
 	}
 }
