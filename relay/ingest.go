@@ -163,7 +163,6 @@ func (in *ingest) lead(batch []ticket, session bool) {
 	decide(batch, results, err)
 	clear(in.events)
 
-	in.passing.writers.hold()
 	idle := in.answer(batch)
 	yours := in.passing.add(batch, session || idle && len(batch) <= fewTickets)
 	in.stepDown()

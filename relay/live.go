@@ -12,13 +12,13 @@ import (
 // A session is the hub.Sink of its subscriptions. Neither method waits: stored
 // events are what a slow client is given time for.
 
-// Offer queues a live event.
+// Offer queues a live event. Who passes it on serves the writers' line.
 func (s *session) Offer(sub *hub.Sub, body *ws.Body, e *event.Event) bool {
 	if !s.mayHear(e) {
 		return true
 	}
 	s.srv.met.delivered.Inc()
-	return s.out.offer(ws.Msg{Head: sub.Head, Body: body})
+	return s.out.offerQuietly(ws.Msg{Head: sub.Head, Body: body})
 }
 
 // Push queues a live event that came while the stored ones were sent. Too many

@@ -19,6 +19,7 @@ var errSlow = errors.New("relay: slow consumer")
 type outbox struct {
 	mu      sync.Mutex // guards the following
 	writing bool       // in line, or at a writer's
+	quiet   bool       // in line, and nobody was woken for it
 	closed  bool
 	queue   *queue // nil: empty
 	bytes   int    // queued or being written
@@ -39,17 +40,20 @@ func (o *outbox) open(conn *ws.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.conn = conn
-	o.startLocked()
+	o.startLocked(true)
 }
 
 // offer queues m. It never waits. False: the connection is over, or is ended
 // now because its client does not read.
-func (o *outbox) offer(m ws.Msg) bool { return o.add(m, true) == nil }
+func (o *outbox) offer(m ws.Msg) bool { return o.add(m, true, true) == nil }
+
+// offerQuietly is offer for who serves the writers' line afterwards.
+func (o *outbox) offerQuietly(m ws.Msg) bool { return o.add(m, true, false) == nil }
 
 // push queues m if there is room for it, and leaves the connection alone if not.
-func (o *outbox) push(m ws.Msg) error { return o.add(m, false) }
+func (o *outbox) push(m ws.Msg) error { return o.add(m, false, true) }
 
-func (o *outbox) add(m ws.Msg, condemn bool) error {
+func (o *outbox) add(m ws.Msg, condemn, wake bool) error {
 	o.mu.Lock()
 	if o.closed {
 		o.mu.Unlock()
@@ -69,13 +73,13 @@ func (o *outbox) add(m ws.Msg, condemn bool) error {
 	}
 	o.queue.add(m)
 	o.bytes += cost(&m)
-	o.startLocked()
+	o.startLocked(wake)
 	o.mu.Unlock()
 	return nil
 }
 
 // page queues a page, which is the outbox's to release. The caller has asked
-// room before.
+// room before, and serves the writers' line afterwards.
 func (o *outbox) page(q *queue) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -89,13 +93,18 @@ func (o *outbox) page(q *queue) {
 	} else {
 		o.queue.join(q)
 	}
-	o.startLocked()
+	o.startLocked(false)
 }
 
-func (o *outbox) startLocked() {
-	if !o.writing && o.conn != nil && o.queue != nil && !o.closed {
-		o.writing = true
-		o.writers.put(o)
+func (o *outbox) startLocked(wake bool) {
+	switch {
+	case o.conn == nil || o.queue == nil || o.closed:
+	case !o.writing:
+		o.writing, o.quiet = true, !wake
+		o.writers.put(o, wake)
+	case o.quiet && wake:
+		o.quiet = false
+		o.writers.wake()
 	}
 }
 
@@ -117,7 +126,7 @@ func (o *outbox) room(then func()) bool {
 func (o *outbox) write() {
 	o.mu.Lock()
 	batch := o.queue
-	o.queue = nil
+	o.queue, o.quiet = nil, false
 	if o.closed {
 		o.stopLocked()
 		o.mu.Unlock()
@@ -148,7 +157,7 @@ func (o *outbox) written(batch *queue, err error) {
 	if o.queue == nil || o.closed {
 		o.stopLocked()
 	} else {
-		o.writers.put(o)
+		o.writers.put(o, true)
 	}
 	o.mu.Unlock()
 	if err != nil {

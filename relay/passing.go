@@ -59,7 +59,6 @@ func (p *passing) pass() {
 	p.waiting = p.spare[:0]
 	p.mu.Unlock()
 	p.room.Broadcast()
-	p.writers.hold()
 	for i := range list {
 		p.publish(list[i])
 	}

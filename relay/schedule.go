@@ -12,6 +12,8 @@ type job interface {
 // for much waits in line after each page like everybody else. Between two
 // steps a job holds no worker, no transaction and no lock.
 type scheduler struct {
+	after func() // called after each step; nil: nothing. Fixed before run
+
 	mu     sync.Mutex // guards the following
 	work   sync.Cond
 	line   ring[job]
@@ -47,6 +49,9 @@ func (s *scheduler) run() {
 		s.mu.Unlock()
 		if j.step() {
 			s.put(j)
+		}
+		if s.after != nil {
+			s.after()
 		}
 	}
 }

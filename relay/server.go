@@ -126,6 +126,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
+	s.queries.after = s.writers.serve
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)
 	s.met = newMetrics(deps.Metrics, s.ingest.load)

@@ -78,14 +78,16 @@ func (t *ticket) fail(err error) {
 	t.refuse(fateFailed, reason.Error, text)
 }
 
-// answer queues the OK.
-func (t *ticket) answer() {
+// answer queues the OK. The caller serves the writers' line afterwards.
+func (t *ticket) answer() { t.s.out.offerQuietly(t.okay()) }
+
+func (t *ticket) okay() ws.Msg {
 	id := t.id
 	if t.e != nil {
 		id = t.e.ID.String()
 	}
 	head := make([]byte, 0, len(`["OK","","",false]`)+len(id)+len(t.reason)+len(t.text)+4)
-	t.s.out.offer(ws.Msg{Head: wire.AppendOK(head, id, t.ok(), t.reason, t.text)})
+	return ws.Msg{Head: wire.AppendOK(head, id, t.ok(), t.reason, t.text)}
 }
 
 // publication is an accepted event on its way to the live subscriptions.

@@ -9,57 +9,52 @@ import "sync"
 // goroutine of its own.
 //
 // To wake another core costs as much as several writes. So who queues a few
-// messages holds the line meanwhile, and then serves it himself.
+// messages need wake nobody, if he serves the line himself when he is done.
 type writers struct {
 	most int // goroutines
 
 	mu      sync.Mutex // guards the following
 	line    ring[*outbox]
 	running int
-	held    int // by those who will serve
 }
 
 // few is how many connections are served by who has something for them,
 // rather than by a goroutine that has to be woken.
 const few = 64
 
-// put gets o in line. The caller makes sure that it is not there twice.
-func (w *writers) put(o *outbox) {
+// put gets o in line. The caller makes sure that it is not there twice, and
+// serves the line soon unless he lets somebody be woken.
+func (w *writers) put(o *outbox, wake bool) {
 	w.mu.Lock()
 	w.line.push(o)
-	w.startLocked()
+	if wake || w.line.len() > few {
+		w.startLocked()
+	}
 	w.mu.Unlock()
 }
 
-// hold says that the caller will serve the line: nobody is woken for a few.
-func (w *writers) hold() {
-	w.mu.Lock()
-	w.held++
-	w.mu.Unlock()
-}
-
-// serve ends hold: it writes to a few connections, and leaves the others to
+// serve writes to a few of the connections in line, and leaves the others to
 // the goroutines. It waits for nobody.
 func (w *writers) serve() {
 	for range few {
 		o := w.pop()
 		if o == nil {
-			break
+			return
 		}
 		o.write()
 	}
+	w.wake()
+}
+
+// wake has a goroutine serve the line, if anybody is in it.
+func (w *writers) wake() {
 	w.mu.Lock()
-	w.held--
 	w.startLocked()
 	w.mu.Unlock()
 }
 
 func (w *writers) startLocked() {
-	n := w.line.len()
-	if w.held > 0 {
-		n -= few
-	}
-	if n > 0 && w.running < w.most {
+	if w.line.len() > 0 && w.running < w.most {
 		w.running++
 		go w.run()
 	}

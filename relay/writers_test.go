@@ -92,6 +92,35 @@ func TestNoWriterWaitsForAClient(t *testing.T) {
 	}
 }
 
+// What was queued quietly waits for who serves the line, but for no longer than
+// until there is something to be sent at once.
+func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
+	w := &writers{most: 1}
+	outs, clients := outboxes(t, w, 2)
+	hear := func(c net.Conn, want string) {
+		t.Helper()
+		got := make([]byte, len(want))
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	for _, o := range outs {
+		o.offerQuietly(ws.Msg{Head: []byte("one")})
+	}
+	if w.line.len() != 2 || w.running != 0 {
+		t.Fatalf("%d in line, %d run", w.line.len(), w.running)
+	}
+	outs[1].offer(ws.Msg{Head: []byte("two")})
+	hear(clients[1], "\x81\x03one\x81\x03two")
+	hear(clients[0], "\x81\x03one")
+	outs[0].flush()
+	outs[1].flush()
+	outs[0].offerQuietly(ws.Msg{Head: []byte("three")})
+	w.serve()
+	hear(clients[0], "\x81\x05three")
+}
+
 // One event to each of many clients: the sockets' part is nearly all of it.
 func BenchmarkDeliver(b *testing.B) {
 	const many = 200
