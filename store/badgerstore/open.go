@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -15,7 +17,12 @@ import (
 var ErrLocked = errors.New("another moa is using it")
 
 func openBadger(o *Options) (*badger.DB, error) {
-	db, err := badger.OpenManaged(badgerOptions(o).WithLogger(logger{o.Log}))
+	options := badgerOptions(o).WithLogger(logger{o.Log})
+	err := flushLogs(options)
+	var db *badger.DB
+	if err == nil {
+		db, err = badger.OpenManaged(options)
+	}
 	if err == nil {
 		return db, nil
 	}
@@ -24,6 +31,29 @@ func openBadger(o *Options) (*badger.DB, error) {
 		return nil, fmt.Errorf("open store in %s: %w", o.Dir, ErrLocked)
 	}
 	return nil, fmt.Errorf("open store in %s: %w", o.Dir, err)
+}
+
+// flushLogs makes tables of the logs that a crash has left, if they are of a run
+// with another CacheMB: Badger reads a log into one memtable of the present size,
+// and ends the process if it does not fit.
+func flushLogs(options badger.Options) error {
+	var size int64
+	names, err := filepath.Glob(filepath.Join(options.Dir, "*.mem"))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			size = max(size, info.Size())
+		}
+	}
+	// A log is made with the length of two memtables. Once it was read it is as
+	// long as what it has, which may take more memory than that.
+	if err != nil || size == 2*options.MemTableSize || 2*size <= options.MemTableSize {
+		return err
+	}
+	db, err := badger.OpenManaged(options.WithMemTableSize(2 * size))
+	if err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // badgerOptions spends o.CacheMB, about: a quarter on blocks, an eighth on

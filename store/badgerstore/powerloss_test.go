@@ -120,7 +120,7 @@ func writeFolder(t *testing.T, all files) (dir string) {
 			t.Fatal(err)
 		}
 		if len(b) > 0 && mapped(name) {
-			if err := os.Truncate(filepath.Join(dir, name), 64<<20); err != nil {
+			if err := os.Truncate(filepath.Join(dir, name), 16<<20); err != nil { // as with a CacheMB of 32
 				t.Fatal(err)
 			}
 		}
