@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,8 +36,9 @@ type journal struct {
 
 type journalFile struct {
 	*os.File
-	size int64  // bytes of its frames
-	end  uint64 // number after its last frame
+	size  int64  // bytes of its frames
+	end   uint64 // number after its last frame
+	ready int64  // bytes that the disk has blocks for
 }
 
 // A frame is
@@ -86,6 +88,9 @@ func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) err
 			return j, err
 		}
 		if frames[i], err = readFrames(f.File); err != nil {
+			return j, err
+		}
+		if f.ready, err = f.Seek(0, io.SeekEnd); err != nil {
 			return j, err
 		}
 		if n := len(frames[i]); n > 0 {
@@ -237,8 +242,11 @@ func (j *journal) turnLocked() error {
 	if err := j.appendLocked(nil); err != nil {
 		return err
 	}
-	if err := other.Truncate(j.full); err != nil { // it may have become larger
-		return err
+	if other.ready > j.full { // it had to become larger once
+		if err := other.Truncate(j.full); err != nil {
+			return err
+		}
+		other.ready = j.full
 	}
 	other.size, other.end = 0, 0
 	j.at = 1 - j.at
@@ -271,6 +279,9 @@ func (j *journal) appendLocked(list []write) error {
 	binary.BigEndian.PutUint64(head[16:], j.floor)
 	binary.BigEndian.PutUint32(head[crcAt:], frameSum(&head, j.buf[frameHead:]))
 	copy(j.buf, head[:])
+	if err := f.prepare(f.size + int64(len(j.buf))); err != nil {
+		return err
+	}
 	if _, err := f.WriteAt(j.buf, f.size); err != nil {
 		return err // half a frame is none, and the next is written over it
 	}
@@ -283,6 +294,22 @@ func (j *journal) appendLocked(list []write) error {
 	err := j.sync(f.File)
 	j.lost = err != nil
 	return err
+}
+
+// zeros are written ahead of the frames, so that the sync of a frame has no
+// blocks to find and no length to change.
+var zeros [1 << 20]byte
+
+// prepare has blocks for so many bytes.
+func (f *journalFile) prepare(bytes int64) error {
+	for f.ready < bytes {
+		n, err := f.WriteAt(zeros[:], f.ready)
+		f.ready += int64(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stuck reports that nothing can be appended before a checkpoint.
