@@ -17,15 +17,17 @@ import (
 // it first, and so sees all that was committed.
 type backlog struct {
 	versions *versions
+	write    func(list []write, version uint64) error // to Badger
 	took     prometheus.Observer // seconds
 	settling sync.Mutex          // held while Badger is written; taken before mu
 	waiting  atomic.Int64        // writes that Badger lacks
 	due      chan struct{}       // it is time to settle
 
-	mu    sync.Mutex // guards the following
-	list  []write
-	bytes int
-	round uint64 // counts what was taken from list; what list has now is of this one
+	mu     sync.Mutex // guards the following
+	list   []write
+	bytes  int
+	round  uint64 // counts what was taken from list; what list has now is of this one
+	failed bool   // what was taken last could not be written
 
 	taken []write // guarded by settling: not yet written
 
@@ -33,7 +35,8 @@ type backlog struct {
 }
 
 func newBacklog(v *versions, took prometheus.Observer) *backlog {
-	return &backlog{versions: v, took: took, due: make(chan struct{}, 1)}
+	write := func(list []write, version uint64) error { return writeBadger(v.db, list, version) }
+	return &backlog{versions: v, write: write, took: took, due: make(chan struct{}, 1)}
 }
 
 // From so many writes or bytes on the backlog is settled in the background,
@@ -63,11 +66,11 @@ func (b *backlog) fullLocked(times int) bool {
 	return len(b.list) >= times*backlogWrites || b.bytes >= times*backlogBytes
 }
 
-// full reports that no more should be added.
+// full reports that no more should be added before it is settled.
 func (b *backlog) full() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.fullLocked(backlogMost)
+	return b.failed || b.fullLocked(backlogMost)
 }
 
 func signal(c chan struct{}) {
@@ -101,8 +104,11 @@ func (b *backlog) settle() error {
 	}
 	start := time.Now()
 	version := b.versions.next()
-	err := writeBadger(b.versions.db, b.taken, version)
+	err := b.write(b.taken, version)
 	b.versions.committed(version) // a part may be there after an error, too
+	b.mu.Lock()
+	b.failed = err != nil
+	b.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("write to badger: %w", err)
 	}

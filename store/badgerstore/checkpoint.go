@@ -14,11 +14,12 @@ import (
 // until ctx ends.
 func (s *Store) background(ctx context.Context) {
 	s.tasks.Go(func() {
-		var begun *logs
+		var begun *logs // by the last turn, nil: ended
 		for wait(ctx, s.journal.due) {
 			var err error
 			if s.journal.pressing() {
 				err = s.checkpointFrom(begun)
+				begun = nil
 			} else {
 				begun, err = s.beginCheckpoint()
 			}
@@ -43,14 +44,16 @@ func wait(ctx context.Context, c <-chan struct{}) bool {
 }
 
 // settle has Badger written what was committed before the call. After an error
-// that is logged Badger lacks the newest of it, which the journal has; it is
-// tried again with the next call.
+// that is logged Badger lacks the newest of it, which the journal has, and
+// readers do not see it; it is tried again with the next call, and no commit is
+// taken before it succeeds.
 func (s *Store) settle() {
 	err := s.backlog.settle()
 	if failed := err != nil; s.unsettled.Swap(failed) != failed {
 		if failed {
 			s.log.Error("what is committed cannot be written to badger", "err", err)
 		} else {
+			s.kept.reset() // what was found meanwhile may be old
 			s.log.Info("badger is written again")
 		}
 	}
