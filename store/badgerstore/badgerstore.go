@@ -134,6 +134,9 @@ func Open(o Options) (*Store, error) {
 }
 
 func (s *Store) start() (err error) {
+	if _, err := knownVersion(s.db, formatVersion); err != nil {
+		return err // and do nothing of its journal
+	}
 	s.versions = newVersions(s.db)
 	s.backlog = newBacklog(s.versions, s.metrics.settleTime)
 	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, s.redo); err != nil {
@@ -149,7 +152,7 @@ func (s *Store) start() (err error) {
 	if err := s.checkpoint(); err != nil {
 		return err
 	}
-	if err := migrate(s.db, migrations, s.log); err != nil {
+	if err := migrate(s.db, migrations, s.checkpoint, s.log); err != nil {
 		return err
 	}
 	s.versions.committed(s.db.MaxVersion())

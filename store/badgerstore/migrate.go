@@ -24,29 +24,46 @@ var migrations = []func(*badger.DB) error{
 }
 
 // migrate brings the store to the version after the last step. A new store has
-// that version from the start.
-func migrate(db *badger.DB, steps []func(*badger.DB) error, log *slog.Logger) error {
+// that version from the start. sync makes durable what Badger was given: a
+// version must not be there without its keys.
+func migrate(db *badger.DB, steps []func(*badger.DB) error, sync func() error, log *slog.Logger) error {
 	target := uint32(len(steps) + 1)
-	have, err := readVersion(db)
-	if err != nil {
+	have, err := knownVersion(db, target)
+	if err != nil || have == target {
 		return err
 	}
-	if have == 0 {
-		return writeVersion(db, target)
+	reach := func(version uint32) error {
+		if err := writeVersion(db, version); err != nil {
+			return err
+		}
+		return sync()
 	}
-	if have > target {
-		return fmt.Errorf("%w: its format is %d, this one knows up to %d", store.ErrFormat, have, target)
+	if have == 0 {
+		return reach(target)
 	}
 	for ; have < target; have++ {
 		log.Info("migrating the store", "from", have, "to", have+1)
-		if err := steps[have-1](db); err != nil {
-			return fmt.Errorf("migrate from format %d to %d: %w", have, have+1, err)
+		err := steps[have-1](db)
+		if err == nil {
+			err = sync()
 		}
-		if err := writeVersion(db, have+1); err != nil {
-			return err
+		if err == nil {
+			err = reach(have + 1)
+		}
+		if err != nil {
+			return fmt.Errorf("migrate from format %d to %d: %w", have, have+1, err)
 		}
 	}
 	return nil
+}
+
+// knownVersion reads the version, which must not be newer than newest.
+func knownVersion(db *badger.DB, newest uint32) (have uint32, err error) {
+	have, err = readVersion(db)
+	if err == nil && have > newest {
+		err = fmt.Errorf("%w: its format is %d, this one knows up to %d", store.ErrFormat, have, newest)
+	}
+	return have, err
 }
 
 // readVersion returns 0 for a new store.

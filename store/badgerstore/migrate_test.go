@@ -6,6 +6,9 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -61,14 +64,23 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	if err := migrate(s.db, steps, log); !errors.Is(err, broken) {
+	var synced []uint32 // versions that were there when Badger was synced
+	sync := func() error {
+		v, err := readVersion(s.db)
+		synced = append(synced, v)
+		return errors.Join(err, s.checkpoint())
+	}
+	if err := migrate(s.db, steps, sync, log); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want that of the step", err)
 	}
-	if err := migrate(s.db, steps, log); err != nil {
+	if err := migrate(s.db, steps, sync, log); err != nil {
 		t.Fatal(err)
 	}
 	if want := []int{1, 2, 2}; !slices.Equal(ran, want) {
 		t.Fatalf("steps %v ran, want %v: a step that was done is not done again", ran, want)
+	}
+	if want := []uint32{1, 2, 2, 3}; !slices.Equal(synced, want) {
+		t.Fatalf("synced at versions %v, want %v: what a step has done, and then its version", synced, want)
 	}
 	if v, err := readVersion(s.db); v != 3 || err != nil {
 		t.Fatalf("version %d, %v; want 3", v, err)
@@ -119,8 +131,33 @@ func TestNewerStoreIsRefused(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Dir: dir, CacheMB: 32}); !errors.Is(err, store.ErrFormat) {
-		t.Fatalf("error %v, want ErrFormat", err)
+	// Its journal is nothing that this one understands.
+	j, _ := openFrames(t, dir, slog.New(slog.DiscardHandler))
+	if err := errors.Join(j.append(numbered(1)), j.closeFiles()); err != nil {
+		t.Fatal(err)
+	}
+	journal := filepath.Join(dir, "journal.0")
+	before, err := os.ReadFile(journal)
+	if err != nil || len(before) == 0 {
+		t.Fatal(len(before), err)
+	}
+	for range 2 {
+		if _, err := Open(Options{Dir: dir, CacheMB: 32}); !errors.Is(err, store.ErrFormat) {
+			t.Fatalf("error %v, want ErrFormat", err)
+		}
+	}
+	if after, err := os.ReadFile(journal); err != nil || !bytes.Equal(before, after) {
+		t.Fatalf("the journal was touched (%v)", err)
+	}
+	db, err := openBadger(&Options{Dir: dir, CacheMB: 32, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	txn := db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	if _, err := txn.Get(numbered(1).list[0].key); !errors.Is(err, badger.ErrKeyNotFound) {
+		t.Fatalf("Badger was given what the newer journal holds (%v)", err)
 	}
 }
 
