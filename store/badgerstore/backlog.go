@@ -18,10 +18,10 @@ import (
 type backlog struct {
 	versions *versions
 	write    func(list []write, version uint64) error // to Badger
-	took     prometheus.Observer // seconds
-	settling sync.Mutex          // held while Badger is written; taken before mu
-	waiting  atomic.Int64        // writes that Badger lacks
-	due      chan struct{}       // it is time to settle
+	took     prometheus.Observer                      // seconds
+	settling sync.Mutex                               // held while Badger is written; taken before mu
+	waiting  atomic.Int64                             // writes that Badger lacks
+	due      chan struct{}                            // it is time to settle
 
 	mu     sync.Mutex // guards the following
 	list   []write

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -29,7 +30,6 @@ type journal struct {
 	at    int    // the file being written
 	next  uint64 // number of the next frame
 	floor uint64 // the first frame that Badger may lack after a crash
-	lost  bool   // a frame from floor on could not be synced: nobody knows if it is there
 	buf   []byte
 	due   chan struct{} // a checkpoint should begin, or end
 }
@@ -46,8 +46,10 @@ type journalFile struct {
 //	0       4        8        16      24     28
 //	| magic | length | number | floor | crc | length bytes of writes
 //
-// crc is the Castagnoli one of all the rest. The floor is the journal's when
-// the frame was written. A write is
+// Numbers go up by one, from one that nobody can guess: what is in events may
+// look like a frame, and lies in the file behind the last one when a later lap
+// has come that far. crc is the Castagnoli one of all the rest. The floor is the
+// journal's when the frame was written. A write is
 //
 //	| operation1 | key length uvarint | key | value length uvarint | value
 const (
@@ -71,7 +73,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // openJournal opens the files in dir and hands what Badger may lack to redo,
 // frame by frame.
 func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) error) (j *journal, err error) {
-	j = &journal{sync: datasync, full: journalFull, next: 1, floor: 1, due: make(chan struct{}, 1)}
+	j = &journal{sync: datasync, full: journalFull, due: make(chan struct{}, 1)}
 	if !sync {
 		j.sync = func(*os.File) error { return nil }
 	}
@@ -102,6 +104,10 @@ func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) err
 	}
 	all := append(frames[1-j.at], frames[j.at]...)
 	if len(all) == 0 {
+		var b [8]byte
+		_, _ = rand.Read(b[:]) // it never fails
+		j.next = binary.BigEndian.Uint64(b[:])>>1 + 1
+		j.floor = j.next
 		return j, nil
 	}
 	last := all[len(all)-1]
@@ -169,8 +175,7 @@ func readFrames(file *os.File) (frames []frame, err error) {
 		if binary.BigEndian.Uint32(head[crcAt:]) != frameSum(&head, buf) {
 			break
 		}
-		// One that is its own floor follows a frame that could not be synced.
-		if follows := f.number == last+1 || f.number > last && f.floor == f.number; len(frames) > 0 && !follows {
+		if len(frames) > 0 && f.number != last+1 {
 			break
 		}
 		frames = append(frames, f)
@@ -218,9 +223,6 @@ func (f *frame) read() (*writes, error) {
 func (j *journal) append(w *writes) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.lost {
-		return errLost
-	}
 	if err := j.turnLocked(); err != nil {
 		return err
 	}
@@ -254,8 +256,8 @@ func (j *journal) turnLocked() error {
 	return nil
 }
 
-var errLost = errors.New("an earlier write could not be synced")
-
+// appendLocked leaves the journal as it was after an error: half a frame, or one
+// of which nobody knows if it is there, is none, and the next is written over it.
 func (j *journal) appendLocked(list []write) error {
 	f := &j.files[j.at]
 	var head [frameHead]byte
@@ -283,7 +285,10 @@ func (j *journal) appendLocked(list []write) error {
 		return err
 	}
 	if _, err := f.WriteAt(j.buf, f.size); err != nil {
-		return err // half a frame is none, and the next is written over it
+		return err
+	}
+	if err := j.sync(f.File); err != nil {
+		return err
 	}
 	f.size += int64(len(j.buf))
 	j.next++
@@ -291,9 +296,7 @@ func (j *journal) appendLocked(list []write) error {
 	if cap(j.buf) > maxKept {
 		j.buf = nil
 	}
-	err := j.sync(f.File)
-	j.lost = err != nil
-	return err
+	return nil
 }
 
 // zeros are written ahead of the frames, so that the sync of a frame has no
@@ -316,7 +319,7 @@ func (f *journalFile) prepare(bytes int64) error {
 func (j *journal) stuck() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.lost || j.files[j.at].size >= journalMost*j.full && j.files[1-j.at].end > j.floor
+	return j.files[j.at].size >= journalMost*j.full && j.files[1-j.at].end > j.floor
 }
 
 // pressing reports that the file is three quarters full and the other not free.
@@ -342,12 +345,6 @@ func (j *journal) raise(floor uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.floor = max(j.floor, floor)
-	if j.lost && floor == j.next {
-		// The frame that was lost is below the floor, but only once a frame
-		// that says so is there: not behind it, where it may be unreadable.
-		j.lost = false
-		j.at = 1 - j.at
-	}
 }
 
 // close empties the files, for Badger has everything, and closes them.
@@ -360,9 +357,6 @@ func (j *journal) close() error {
 // emptyLocked first says that nothing needs to be done again, and empties the
 // file being written last: at no time do older frames stand alone.
 func (j *journal) emptyLocked() error {
-	if j.lost {
-		return nil // which frame is the last is not known
-	}
 	j.floor = j.next
 	if err := j.appendLocked(nil); err != nil {
 		return err
