@@ -3,7 +3,9 @@ package event_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"moa/nips/event"
@@ -34,6 +36,28 @@ func TestRealEventsParse(t *testing.T) {
 		again, err := event.Parse(e.Append(nil))
 		if err != nil || again.ID != e.ID {
 			t.Fatalf("%v after Append: %s", err, raw)
+		}
+	}
+}
+
+func TestIDsAndKeysAreHexInJSON(t *testing.T) {
+	type named struct {
+		ID  *event.ID
+		Key event.PubKey
+	}
+	in := named{&event.ID{0xab}, event.PubKey{0x01, 0xff}}
+	text, err := json.Marshal(in)
+	want := `{"ID":"` + in.ID.String() + `","Key":"` + in.Key.String() + `"}`
+	if err != nil || string(text) != want {
+		t.Fatalf("%s, %v; want %s", text, err, want)
+	}
+	var out named
+	if err := json.Unmarshal(text, &out); err != nil || *out.ID != *in.ID || out.Key != in.Key {
+		t.Fatalf("%+v, %v; want %+v", out, err, in)
+	}
+	for _, bad := range []string{`{"ID":"ab"}`, `{"Key":"` + strings.Repeat("AB", 32) + `"}`} {
+		if json.Unmarshal([]byte(bad), &out) == nil {
+			t.Errorf("%s is taken", bad)
 		}
 	}
 }

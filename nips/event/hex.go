@@ -1,6 +1,9 @@
 package event
 
-import "fmt"
+import (
+	"encoding/hex"
+	"fmt"
+)
 
 // unhex maps a lower-case hex digit to its value, everything else to 0xff:
 // NIP-01 knows no upper-case hex.
@@ -43,4 +46,22 @@ func ParsePubKey(s string) (pk PubKey, err error) {
 		return PubKey{}, fmt.Errorf("%q is not a public key: want 64 lower-case hex characters", s)
 	}
 	return pk, nil
+}
+
+// MarshalText writes what ParseID reads, so that an id is text in JSON and in logs.
+func (id ID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
+
+// MarshalText writes what ParsePubKey reads, so that a key is text in JSON and in logs.
+func (pk PubKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, pk[:]), nil }
+
+// UnmarshalText is ParseID.
+func (id *ID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseID(string(text))
+	return err
+}
+
+// UnmarshalText is ParsePubKey.
+func (pk *PubKey) UnmarshalText(text []byte) (err error) {
+	*pk, err = ParsePubKey(string(text))
+	return err
 }
