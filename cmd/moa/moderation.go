@@ -115,7 +115,10 @@ func (d door) decide(ctx context.Context, cmd *cli.Command, one order, follows s
 	if one.Do == moderation.Delete || one.Purge {
 		follows += fmt.Sprintf("; %d events were removed", now.Removed)
 	}
-	fmt.Fprintf(cmd.Root().Writer, "%s; %d authors are left\n", follows, len(now.Cases))
+	if one.Do != moderation.Undo { // which has the reports read again first
+		follows += fmt.Sprintf("; %d authors are left", len(now.Cases))
+	}
+	fmt.Fprintln(cmd.Root().Writer, follows)
 	return nil
 }
 

@@ -23,7 +23,7 @@ func policyCommand() *cli.Command {
 				Action: func(_ context.Context, cmd *cli.Command) error {
 					for _, name := range builtin.Names() {
 						f, _ := builtin.Lookup(name)
-						fmt.Fprintf(cmd.Root().Writer, "%-8s  %s\n", name, f.Summary)
+						fmt.Fprintf(cmd.Root().Writer, "%-10s  %s\n", name, f.Summary)
 					}
 					return nil
 				},
