@@ -1,5 +1,5 @@
 // Package e2e shows that the clients people use work with the relay: go-nostr
-// here; nostr-tools and NDK under Node beside it, as package.json says.
+// here; nostr-tools, NDK and rust-nostr under Node beside it, as package.json says.
 package e2e
 
 import (
