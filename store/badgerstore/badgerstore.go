@@ -69,9 +69,10 @@ type Store struct {
 	metrics *metrics
 	room    func(reserveMB int) error // tells store.ErrFull before a write
 
-	life   sync.RWMutex // held for reading while db is used; Close takes it
-	closed bool
-	db     *badger.DB
+	closing sync.Once
+	life    sync.RWMutex // held for reading while db is used; Close takes it
+	closed  bool         // guarded by life
+	db      *badger.DB
 
 	versions *versions
 	journal  *journal
@@ -262,15 +263,17 @@ func (s *Store) use() error {
 }
 
 // Close waits for what is under way and closes the files.
-func (s *Store) Close() error {
+func (s *Store) Close() (err error) {
+	s.closing.Do(func() { err = s.close() })
+	return err
+}
+
+func (s *Store) close() error {
 	s.cancel()
-	s.tasks.Wait()
 	s.life.Lock()
-	defer s.life.Unlock()
-	if s.closed {
-		return nil
-	}
 	s.closed = true
+	s.life.Unlock()
+	s.tasks.Wait() // of which no commit begins one any more
 	s.metrics.unwatch()
 	err := s.backlog.settle()
 	err = errors.Join(err, s.db.Close())

@@ -126,6 +126,9 @@ func (s *Store) finish(ctx context.Context, r *removal) {
 			}
 			return err
 		})
+		if ctx.Err() != nil {
+			return // Open goes on
+		}
 		if err != nil {
 			done = false
 			r.restart() // nobody knows how much of the chunk is removed
@@ -133,10 +136,8 @@ func (s *Store) finish(ctx context.Context, r *removal) {
 			select {
 			case <-time.After(removalRetry):
 			case <-ctx.Done():
+				return
 			}
-		}
-		if ctx.Err() != nil {
-			return // Open goes on
 		}
 	}
 	s.removals.show(r)
