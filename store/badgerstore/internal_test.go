@@ -38,7 +38,7 @@ func checkSound(t *testing.T, s *Store, events int) {
 	}
 }
 
-// A crash between the first transaction of a large removal and its last.
+// A crash between the first frame of a large removal and its last.
 func TestInterruptedRemovalsAreFinishedAtOpen(t *testing.T) {
 	dir := t.TempDir()
 	s := smallStore(t, dir)
@@ -78,7 +78,7 @@ func TestInterruptedRemovalsAreFinishedAtOpen(t *testing.T) {
 	}
 }
 
-// Two versions with so many tags that no transaction takes both.
+// Two versions with so many tags that no frame takes both.
 func TestHugeVersionsReplaceEachOther(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	defer s.Close()
@@ -102,7 +102,7 @@ func TestHugeVersionsReplaceEachOther(t *testing.T) {
 	checkSound(t, s, 1)
 }
 
-// An event with more tags than a transaction takes harms nobody else in its batch.
+// An event with more tags than a frame takes harms nobody else in its batch.
 func TestEventOfTooManyTagsIsRefusedAlone(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	defer s.Close()
