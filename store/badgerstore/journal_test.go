@@ -12,6 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"moa/store"
 )
 
 // openFrames opens the journal in dir, and returns the numbers that the frames
@@ -152,6 +156,57 @@ func TestJournalTakesNoFrameFromAnEvent(t *testing.T) {
 		if err := j.closeFiles(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The disk runs full in the middle of a frame. What was appended before is kept,
+// and what is appended when there is room again. It takes root, as
+// TestFullFileSystem does.
+func TestJournalOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		t.Logf("not tested: mounting a file system: %v", err)
+		return
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	log := slog.New(slog.DiscardHandler)
+	j, _ := openFrames(t, dir, log)
+	j.full = 100 << 20
+	var want []uint64
+	appended := func() (err error) {
+		w := numbered(uint64(len(want)))
+		w.list[0].value = make([]byte, 70_000)
+		if err = j.append(w); err == nil {
+			want = append(want, uint64(len(want)))
+		}
+		return err
+	}
+	var err error
+	for err == nil {
+		err = appended()
+	}
+	for range 3 {
+		if err := asFull(appended()); !errors.Is(err, store.ErrFull) {
+			t.Fatalf("error %v, want ErrFull", err)
+		}
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=5m"); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		if err := appended(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.closeFiles(); err != nil {
+		t.Fatal(err)
+	}
+	j, redone := openFrames(t, dir, log)
+	if !slices.Equal(redone, want) {
+		t.Errorf("%v is redone, want %v", redone, want)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
