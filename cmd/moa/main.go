@@ -23,7 +23,7 @@ func main() {
 // app returns the command tree. Errors come back from its Run; nothing in it
 // ends the process.
 func app() *cli.Command {
-	return &cli.Command{
+	root := &cli.Command{
 		Name:    "moa",
 		Usage:   "a Nostr relay",
 		Version: version().String(),
@@ -44,6 +44,28 @@ func app() *cli.Command {
 		Suggest:               true,
 		// main prints the error, and says so once.
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+	}
+	hold(root)
+	return root
+}
+
+// hold has each command that only holds others show its help, or say that there
+// is none of the name that was typed; cli would look for a help topic of it.
+func hold(c *cli.Command) {
+	for _, sub := range c.Commands {
+		hold(sub)
+	}
+	if c.Action != nil {
+		return
+	}
+	c.Action = func(_ context.Context, cmd *cli.Command) error {
+		if name := cmd.Args().First(); name != "" {
+			return usagef("there is no command %q; %s --help tells which there are", cmd.FullName()+" "+name, cmd.FullName())
+		}
+		if cmd == cmd.Root() {
+			return cli.ShowRootCommandHelp(cmd)
+		}
+		return cli.ShowSubcommandHelp(cmd)
 	}
 }
 
