@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // cacheVersion changes when Generate gives other events for the same Config.
@@ -51,7 +52,7 @@ func (c *Corpus) save(name string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if err := errors.Join(c.Write(f), f.Close()); err != nil {
+	if err := errors.Join(Write(f, slices.Values(c.Events)), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), name)

@@ -1,15 +1,18 @@
 package corpus
 
 import (
-	"encoding/hex"
 	"fmt"
+	"iter"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 
 	"moa/nips/event"
 )
 
 // composer writes events one after the other; later ones answer earlier ones.
+// It keeps what those may refer to and no event, so that a corpus may be larger
+// than memory.
 type composer struct {
 	Config
 	*rand.Rand
@@ -18,11 +21,13 @@ type composer struct {
 	writer *rand.Zipf
 	wraps  *chain // one-time keys
 
-	signed []*event.Event
-	now    []draft // composed, not yet signed: can be answered, not quoted
-	notes  []ref   // what can be answered, in order
-	mine   map[int][]ref
-	seen   map[event.ID]bool
+	signed int     // events so far,
+	now    []draft // and those composed since, not yet signed
+	notes  int     // so far; the last of them
+	recent []ref   // are here, note n at n modulo its length
+	mine   [][]event.ID
+	second int64             // of the last event,
+	seen   map[event.ID]bool // and the ids in it
 }
 
 // ref is what an answer says about its target.
@@ -30,19 +35,21 @@ type ref struct {
 	id     event.ID
 	author event.PubKey
 	root   event.ID // of its thread; its own id for the first note
-	number int
+	raw    []byte   // nil while it is not signed: can be answered, not quoted
 }
 
 const (
 	block     = 4096 // events signed together
 	relayHint = "wss://relay.example.com"
+	// recentNotes is how far back answers may go: target draws 250 notes back
+	// on average, and an exponential variable is never over 45 times its mean.
+	recentNotes = 12000
 )
 
-// Generate makes the corpus that c describes.
-func Generate(c Config) *Corpus {
-	c = c.withDefaults()
+func newComposer(c Config) *composer {
 	net := &network{seed: c.Seed, authors: c.Authors}
-	w := &composer{Config: c, Rand: net.rng(purposeCompose, 0), net: net, mine: map[int][]ref{}, seen: map[event.ID]bool{}}
+	w := &composer{Config: c, Rand: net.rng(purposeCompose, 0), net: net, recent: make([]ref, recentNotes),
+		mine: make([][]event.ID, c.Authors), seen: map[event.ID]bool{}}
 	keys := newChain(c.Seed, "author", 0)
 	for range c.Authors {
 		k := keys.next()
@@ -50,19 +57,46 @@ func Generate(c Config) *Corpus {
 	}
 	w.wraps = newChain(c.Seed, "wrap", 0)
 	w.writer = net.writer(w.Rand)
-	w.signed = make([]*event.Event, 0, c.Events)
-	for n := uint64(0); len(w.signed) < c.Events; n++ {
-		w.now = w.now[:0]
-		for range min(block, c.Events-len(w.signed)) {
-			w.now = append(w.now, w.compose())
+	return w
+}
+
+// Generate makes the corpus that c describes.
+func Generate(c Config) *Corpus {
+	c = c.withDefaults()
+	w := newComposer(c)
+	events := slices.AppendSeq(make([]*event.Event, 0, c.Events), w.events())
+	return &Corpus{Config: c, Events: events, People: w.people, net: w.net}
+}
+
+// Stream yields the events that Generate would make, and keeps none of them: 10
+// million take less than 1 GB.
+func Stream(c Config) iter.Seq[*event.Event] { return newComposer(c.withDefaults()).events() }
+
+// events may be ranged over once.
+func (w *composer) events() iter.Seq[*event.Event] {
+	return func(yield func(*event.Event) bool) {
+		for n := uint64(0); w.signed < w.Events; n++ {
+			w.now = w.now[:0]
+			notes := w.notes
+			for range min(block, w.Events-w.signed) {
+				w.now = append(w.now, w.compose())
+			}
+			for _, e := range signAll(w.Seed, n, w.now) {
+				if e.Kind == event.KindNote {
+					w.recent[notes%recentNotes].raw = e.Raw
+					notes++
+				}
+				if !yield(e) {
+					return
+				}
+			}
+			w.signed += len(w.now)
 		}
-		w.signed = append(w.signed, signAll(c.Seed, n, w.now)...)
 	}
-	return &Corpus{Config: c, Events: w.signed, People: w.people, net: net}
 }
 
 func (w *composer) compose() draft {
-	number := len(w.signed) + len(w.now)
+	number := w.signed + len(w.now)
 	who := int(w.writer.Uint64())
 	d := draft{author: w.people[who].key}
 	d.Kind = w.Mix.draw(w.Rand)
@@ -70,27 +104,42 @@ func (w *composer) compose() draft {
 	w.fill(&d, who)
 	d.PubKey = d.author.x
 	d.ID = event.ComputeID(&d.Event)
-	if w.seen[d.ID] { // one person said the same twice in a second
+	if w.said(&d) {
 		d.Tags = append(d.Tags, event.Tag{"client", "moa bench " + strconv.Itoa(number)})
 		d.ID = event.ComputeID(&d.Event)
 	}
-	w.seen[d.ID] = true
 	if d.Kind == event.KindNote {
-		w.remember(&d, who, number)
+		w.remember(&d, who)
 	}
 	return d
 }
 
-func (w *composer) remember(d *draft, who, number int) {
-	r := ref{id: d.ID, author: d.PubKey, root: d.ID, number: number}
+// said reports that a person says the same a second time in one second. A gift
+// wrap's key is never used again.
+func (w *composer) said(d *draft) bool {
+	if d.Kind == event.KindGiftWrap {
+		return false
+	}
+	if d.CreatedAt != w.second {
+		w.second = d.CreatedAt
+		clear(w.seen)
+	}
+	twice := w.seen[d.ID]
+	w.seen[d.ID] = true
+	return twice
+}
+
+func (w *composer) remember(d *draft, who int) {
+	r := ref{id: d.ID, author: d.PubKey, root: d.ID}
 	for _, t := range d.Tags {
 		if t[0] == "e" {
 			r.root, _ = event.ParseID(t[1])
 			break
 		}
 	}
-	w.notes = append(w.notes, r)
-	w.mine[who] = append(w.mine[who], r)
+	w.recent[w.notes%recentNotes] = r
+	w.notes++
+	w.mine[who] = append(w.mine[who], d.ID)
 }
 
 // fill writes tags and content as the kind has them.
@@ -106,7 +155,7 @@ func (w *composer) fill(d *draft, who int) {
 		w.zap(d)
 	case event.KindMetadata:
 		d.Content = fmt.Sprintf(`{"name":%q,"about":%q,"picture":"https://image.example.com/%s.jpg","nip05":"%s@example.com","lud16":"%[4]s@wallet.example.com"}`,
-			"user"+strconv.Itoa(who), "number "+strconv.Itoa(len(w.signed)), hexText(w.Rand, 32), hexText(w.Rand, 8))
+			"user"+strconv.Itoa(who), "number "+strconv.Itoa(w.signed), hexText(w.Rand, 32), hexText(w.Rand, 8))
 	case event.KindFollows:
 		for _, p := range w.net.follows(who) {
 			d.Tags = append(d.Tags, event.Tag{"p", w.people[p].PubKey.String()})
@@ -151,11 +200,11 @@ func (w *composer) cell() string {
 // target draws a note to answer, recent ones with preference. ok is false
 // while there is none.
 func (w *composer) target() (r ref, ok bool) {
-	if len(w.notes) == 0 {
+	if w.notes == 0 {
 		return ref{}, false
 	}
-	back := int(w.ExpFloat64() * float64(min(len(w.notes), 2000)) / 8)
-	return w.notes[max(0, len(w.notes)-1-back)], true
+	back := int(w.ExpFloat64() * float64(min(w.notes, 2000)) / 8)
+	return w.recent[max(0, w.notes-1-back)%recentNotes], true
 }
 
 func (w *composer) note(d *draft) {
@@ -198,9 +247,7 @@ func (w *composer) repost(d *draft) {
 		return
 	}
 	answer(d, r)
-	if r.number < len(w.signed) {
-		d.Content = string(w.signed[r.number].Raw)
-	}
+	d.Content = string(r.raw)
 }
 
 // zap is a receipt (NIP-57). The request inside has a random signature: relays
@@ -247,6 +294,6 @@ func (w *composer) wrap(d *draft) {
 func (w *composer) deletion(d *draft, who int) {
 	d.Tags = []event.Tag{{"k", "1"}}
 	if own := w.mine[who]; len(own) > 0 {
-		d.Tags = append(d.Tags, event.Tag{"e", hex.EncodeToString(own[w.IntN(len(own))].id[:])})
+		d.Tags = append(d.Tags, event.Tag{"e", own[w.IntN(len(own))].String()})
 	}
 }

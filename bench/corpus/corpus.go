@@ -44,7 +44,8 @@ type Corpus struct {
 	// People are the generated authors, the busiest first; for a file, the
 	// authors found in it, and they have no keys.
 	People []Person
-	net    *network
+	net    *network                      // of a generated corpus
+	lists  map[event.PubKey]*event.Event // follow lists, of one from a file
 }
 
 // Person is an author.
@@ -57,7 +58,7 @@ type Person struct {
 // follow list of that person names.
 func (c *Corpus) Follows(person int) []event.PubKey {
 	if c.net == nil {
-		return followsInFile(c, person)
+		return named(c.lists[c.People[person].PubKey])
 	}
 	ids := c.net.follows(person)
 	out := make([]event.PubKey, len(ids))

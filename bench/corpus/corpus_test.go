@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -115,6 +116,37 @@ func TestLooksLikeANetwork(t *testing.T) {
 	}
 }
 
+func TestStreamIsTheSameAndKeepsNoEvents(t *testing.T) {
+	want := raws(Generate(small(1)))
+	n := 0
+	for e := range Stream(small(1)) {
+		if !bytes.Equal(e.Raw, want[n]) {
+			t.Fatalf("event %d of the stream is another one", n)
+		}
+		n++
+	}
+	if n != len(want) {
+		t.Fatalf("the stream has %d events, want %d", n, len(want))
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	config, before := small(1), int64(0)
+	config.Events, config.Authors, n = 60_000, 500, 0
+	for range Stream(config) {
+		if n++; n == 30_000 { // the ring of notes is full
+			before = heap()
+		}
+	}
+	// Generate would keep over 1 KB of each.
+	if grown := (heap() - before) / 30_000; grown > 100 {
+		t.Errorf("the stream keeps %d bytes of each event", grown)
+	}
+}
+
 func TestCacheGivesTheSameCorpus(t *testing.T) {
 	dir := t.TempDir()
 	first, err := Cached(dir, small(5))
@@ -155,6 +187,49 @@ func TestFileOfEvents(t *testing.T) {
 	}
 	if _, err := ReadFile(name, 0); err == nil {
 		t.Error("a line that is no event was taken")
+	}
+}
+
+// TestSampleIsSpreadOverTheFile takes a part of a file, and asks for more than
+// there is.
+func TestSampleIsSpreadOverTheFile(t *testing.T) {
+	made := Generate(small(8))
+	name := filepath.Join(t.TempDir(), "events.jsonl")
+	if err := made.save(name); err != nil {
+		t.Fatal(err)
+	}
+	place := map[event.ID]int{}
+	for i, e := range made.Events {
+		place[e.ID] = i
+	}
+	part, err := SampleFile(name, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(part.Events); n < 250 || n > 300 {
+		t.Errorf("the sample has %d events, want 300", n)
+	}
+	last, gap := -1, 0
+	for _, e := range part.Events {
+		at := place[e.ID]
+		if at <= last {
+			t.Fatalf("event %d comes after event %d", at, last)
+		}
+		last, gap = at, max(gap, at-last)
+	}
+	if gap > 100 || last < 2900 {
+		t.Errorf("the sample leaves out %d events in a row, and ends with event %d", gap, last)
+	}
+	all, err := SampleFile(name, 5000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(raws(all), raws(made), bytes.Equal) {
+		t.Errorf("a sample larger than the file has %d of its %d events", len(all.Events), len(made.Events))
+	}
+	person := slices.IndexFunc(all.People, func(p Person) bool { return all.lists[p.PubKey] != nil })
+	if person < 0 || len(all.Follows(person)) == 0 {
+		t.Error("nobody in the file follows anybody")
 	}
 }
 

@@ -3,7 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
+	"iter"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"moa/bench"
 	"moa/bench/corpus"
 	benchreport "moa/bench/report"
+	"moa/nips/event"
 )
 
 const benchHelp = `Loads a relay the way clients do, measures it, and checks every answer meanwhile: a relay that is
@@ -171,8 +173,9 @@ func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err erro
 		}
 		return made, filepath.Base(file), err
 	}
-	if cmd.Int("events") < 1 {
-		return nil, "", usagef("--events must be 1 or more")
+	config, err := generated(cmd)
+	if err != nil {
+		return nil, "", err
 	}
 	dir := cmd.String("cache")
 	switch dir {
@@ -183,12 +186,20 @@ func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err erro
 			dir = filepath.Join(user, "moa-bench")
 		}
 	}
-	made, err = corpus.Cached(dir, corpus.Config{
+	made, err = corpus.Cached(dir, config)
+	return made, bench.Generated, err
+}
+
+// generated is the corpus that the flags describe.
+func generated(cmd *cli.Command) (corpus.Config, error) {
+	if cmd.Int("events") < 1 {
+		return corpus.Config{}, usagef("--events must be 1 or more")
+	}
+	return corpus.Config{
 		Seed: cmd.Uint64("seed"), Events: cmd.Int("events"), Authors: cmd.Int("authors"),
 		// Old enough for every event to be in the past, and the same all day.
 		Base: time.Now().UTC().Truncate(24 * time.Hour).Unix(), Span: 30 * 24 * time.Hour,
-	})
-	return made, bench.Generated, err
+	}, nil
 }
 
 var errFaults = errors.New("the relay made faults, see above")
@@ -199,23 +210,48 @@ func benchCorpusCommand() *cli.Command {
 		Name:      "corpus",
 		Usage:     "write the corpus as JSONL to a file, or to the terminal",
 		ArgsUsage: "[FILE]",
-		Action: func(_ context.Context, cmd *cli.Command) (err error) {
-			made, _, err := benchCorpus(cmd)
+		Description: `The same events that the other commands make of these flags, one JSON object a line, to fill a relay by other means:
+
+   moa bench corpus --events 1000000 big.jsonl && moa import big.jsonl
+   moa bench query --prefilled --corpus big.jsonl --sample 100000 ws://127.0.0.1:7447
+
+Any size will do: 10 million events are 12 GB on disk and take less than 1 GB of memory and some minutes. All corpora
+span the same 30 days, so a larger one is a busier relay, not an older one.`,
+		Action: func(ctx context.Context, cmd *cli.Command) error {
+			config, err := generated(cmd)
 			if err != nil {
 				return err
 			}
+			ctx, stop := interruptible(ctx)
+			defer stop()
+			status := newStatus(cmd)
+			defer status.clear()
+			write := func(w io.Writer) error { return corpus.Write(w, counted(ctx, status, config)) }
 			if cmd.Args().Len() == 0 {
-				return made.Write(cmd.Root().Writer)
+				err = write(cmd.Root().Writer)
+			} else {
+				err = writeFile(cmd.Args().First(), write)
 			}
-			f, err := os.Create(cmd.Args().First())
-			if err != nil {
-				return err
+			if err == nil && ctx.Err() != nil {
+				err = errors.New("interrupted: the corpus is not whole")
 			}
-			defer func() { err = errors.Join(err, f.Close()) }()
-			if err := made.Write(f); err != nil {
-				return fmt.Errorf("write %s: %w", f.Name(), err)
-			}
-			return nil
+			return err
 		},
+	}
+}
+
+// counted streams the events until ctx ends, and shows how far it is.
+func counted(ctx context.Context, s *status, config corpus.Config) iter.Seq[*event.Event] {
+	return func(yield func(*event.Event) bool) {
+		n, start, shown := 0, time.Now(), time.Now()
+		for e := range corpus.Stream(config) {
+			if ctx.Err() != nil || !yield(e) {
+				return
+			}
+			if n++; n%4096 == 0 && time.Since(shown) > time.Second {
+				shown = time.Now()
+				s.count("corpus", n, config.Events, time.Since(start))
+			}
+		}
 	}
 }

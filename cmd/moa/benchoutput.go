@@ -74,18 +74,36 @@ func (s *status) show(p bench.Progress) {
 	if s.w == nil {
 		return
 	}
-	bar, left := "", ""
-	if !math.IsNaN(p.Done) {
-		const width = 20
-		full := int(p.Done * width)
-		bar = " [" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
-		if p.Done > 0 && p.Done < 1 {
-			spent := time.Duration(p.Point.At * float64(time.Second))
-			left = ", " + (time.Duration(float64(spent) * (1 - p.Done) / p.Done)).Round(time.Second).String() + " left"
-		}
-	}
 	fmt.Fprintf(s.w, "\r\033[K%s%s %s: %.0f/s, p50 %.1f ms, p99 %.1f ms, %d connections, %d refused, %d faults%s",
-		p.Workload, bar, p.Phase, p.Point.Rate, p.Point.P50, p.Point.P99, p.Point.Conns, p.Refused, p.Faults, left)
+		p.Workload, bar(p.Done), p.Phase, p.Point.Rate, p.Point.P50, p.Point.P99, p.Point.Conns, p.Refused, p.Faults,
+		left(p.Done, time.Duration(p.Point.At*float64(time.Second))))
+}
+
+// count draws the line of work that is counted in events.
+func (s *status) count(what string, done, all int, spent time.Duration) {
+	if s.w == nil {
+		return
+	}
+	share := float64(done) / float64(all)
+	fmt.Fprintf(s.w, "\r\033[K%s%s %d of %d events, %.0f/s%s", what, bar(share), done, all, float64(done)/spent.Seconds(), left(share, spent))
+}
+
+// bar draws a share of 0 to 1, nothing for NaN.
+func bar(share float64) string {
+	if math.IsNaN(share) {
+		return ""
+	}
+	const width = 20
+	full := int(share * width)
+	return " [" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}
+
+// left says how long the rest will take if it goes on like this.
+func left(share float64, spent time.Duration) string {
+	if !(share > 0 && share < 1) {
+		return ""
+	}
+	return ", " + time.Duration(float64(spent)*(1-share)/share).Round(time.Second).String() + " left"
 }
 
 // clear removes the line.
