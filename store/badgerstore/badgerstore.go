@@ -18,6 +18,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/records"
 )
 
 // Options say where a Store lives and what it may use. Only Dir is needed.
@@ -74,6 +75,7 @@ type Store struct {
 	closed  bool         // guarded by life
 	db      *badger.DB
 
+	records  *records.Log
 	versions *versions
 	journal  *journal
 	backlog  *backlog
@@ -97,8 +99,9 @@ type Store struct {
 	hot     *hot
 	kept    *kept
 
-	removals removals
-	later    func(do func(context.Context)) // in the background, until Close ends ctx
+	collector collector
+	removals  removals
+	later     func(do func(context.Context)) // in the background, until Close ends ctx
 
 	warmUp func()             // fills hot in the background
 	cancel context.CancelFunc // ends warming
@@ -115,7 +118,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(), cancel: cancel}
+	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(), collector: collector{due: make(chan struct{}, 1)}, cancel: cancel}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
@@ -135,12 +138,26 @@ func Open(o Options) (*Store, error) {
 }
 
 func (s *Store) start() (err error) {
-	if _, err := knownVersion(s.db, formatVersion); err != nil {
+	have, err := knownVersion(s.db, formatVersion)
+	if err != nil {
 		return err // and do nothing of its journal
 	}
+	if s.records, err = records.Open(s.opt.Dir, !s.opt.NoSync); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.records.Close())
+		}
+	}()
+	s.hot.records = s.records
 	s.versions = newVersions(s.db)
 	s.backlog = newBacklog(s.versions, s.metrics.settleTime)
-	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, s.redo); err != nil {
+	redo := s.redo
+	if have > 0 && have < recordsVersion {
+		redo = s.redoKeys
+	}
+	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, redo); err != nil {
 		return err
 	}
 	defer func() {
@@ -153,12 +170,16 @@ func (s *Store) start() (err error) {
 	if err := s.checkpoint(); err != nil {
 		return err
 	}
-	if err := migrate(s.db, migrations, s.checkpoint, s.log); err != nil {
+	if err := migrate(s, migrations, s.checkpoint); err != nil {
 		return err
 	}
 	s.versions.committed(s.db.MaxVersion())
 	s.versions.settle = func() { s.settle() }
 	if err := s.load(); err != nil {
+		return err
+	}
+	// Without syncs a crash may have taken less of the records than of the rest.
+	if err := s.records.Truncate(uint64(s.serial)); err != nil {
 		return err
 	}
 	return s.resumeJobs()
@@ -210,36 +231,17 @@ func parseTail(key, b []byte) (t tail, err error) {
 	return tail(b), nil
 }
 
-// getValue appends the record of t to buf[:0]. It returns nil if there is none.
-func getValue(txn *badger.Txn, t *tail, buf []byte) (value, error) {
-	var key [1 + len(t)]byte
-	key[0] = keyRecord
-	copy(key[1:], t[:])
-	item, err := txn.Get(key[:])
-	if errors.Is(err, badger.ErrKeyNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return itemValue(item, buf)
-}
-
-func itemValue(item *badger.Item, buf []byte) (value, error) {
-	b, err := item.ValueCopy(buf[:0])
-	if err != nil {
-		return nil, err
-	}
-	return checked(item.Key(), b)
-}
-
-func checked(key, b []byte) (value, error) {
+// checked is a record that was read.
+func checked(t *tail, b []byte) (value, error) {
 	v := value(b)
 	if err := v.check(); err != nil {
-		return nil, fmt.Errorf("record %x: %w", key, err)
+		return nil, fmt.Errorf("record %x: %w", *t, err)
 	}
 	return v, nil
 }
+
+// record returns the record of t. There must be one, or have been one.
+func (s *Store) record(t *tail) (value, error) { return checked(t, s.records.Get(uint64(t.serial()))) }
 
 // Has does what store.Store says, of the events committed last.
 func (s *Store) Has(id event.ID) bool { return s.recent.has(id) }
@@ -276,7 +278,7 @@ func (s *Store) close() error {
 	s.tasks.Wait() // of which no commit begins one any more
 	s.metrics.unwatch()
 	err := s.backlog.settle()
-	err = errors.Join(err, s.db.Close())
+	err = errors.Join(err, s.db.Close(), s.records.Sync(), s.records.Close())
 	if err != nil { // the journal still has it
 		return errors.Join(err, s.journal.closeFiles())
 	}

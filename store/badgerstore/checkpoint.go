@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"moa/store/badgerstore/internal/records"
 )
 
 // background settles the backlog and makes checkpoints when they are due,
@@ -26,6 +28,11 @@ func (s *Store) background(ctx context.Context) {
 			if err != nil {
 				s.log.Error("a checkpoint has failed; the journal goes on", "err", err)
 			}
+		}
+	})
+	s.tasks.Go(func() {
+		for s.collect(ctx); wait(ctx, s.collector.due); {
+			s.collect(ctx)
 		}
 	})
 	for wait(ctx, s.backlog.due) {
@@ -95,6 +102,9 @@ func (s *Store) checkpointFrom(l *logs) (err error) {
 	} else {
 		l.names = nil
 	}
+	if err := s.records.Sync(); err != nil {
+		return err
+	}
 	if !s.opt.NoSync {
 		if err := l.sync(s.opt.Dir); err != nil {
 			return fmt.Errorf("sync badger: %w", err)
@@ -109,8 +119,37 @@ func there(name string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// redo hands Badger a frame of the journal again.
+// redo does a frame of the journal again.
 func (s *Store) redo(w *writes) error {
+	var missing []records.Record
+	for _, r := range w.records() {
+		if r.Serial >= s.records.Next() {
+			missing = append(missing, r)
+		}
+	}
+	if err := s.records.Prepare(missing); err != nil {
+		return err
+	}
+	s.commitRecords(w)
+	return s.redoKeys(w)
+}
+
+// commitRecords shows the records that were prepared, and drops those that the
+// writes remove. What is left of the writes is for Badger.
+func (s *Store) commitRecords(w *writes) {
+	s.records.Commit()
+	for i := range w.list {
+		if op := &w.list[i]; op.remove && op.key[0] == keyRecord {
+			t := tailOf(op.key)
+			s.records.Drop(uint64(t.serial()))
+			s.collector.dropped()
+		}
+	}
+	w.keysAlone()
+}
+
+// redoKeys does what of a frame is Badger's again.
+func (s *Store) redoKeys(w *writes) error {
 	s.backlog.add(w)
 	if s.backlog.full() {
 		return s.backlog.settle()
@@ -132,9 +171,13 @@ func (s *Store) append(w *writes) (round uint64, err error) {
 	}
 	s.appending.Lock()
 	defer s.appending.Unlock()
+	if err := s.records.Prepare(w.records()); err != nil {
+		return 0, err
+	}
 	if err := s.journal.append(w); err != nil {
 		return 0, err
 	}
+	s.commitRecords(w)
 	return s.backlog.add(w), nil
 }
 

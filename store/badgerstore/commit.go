@@ -142,14 +142,16 @@ func (w *writer) tail(key []byte) (t tail, ok bool, err error) {
 	return t, ok && err == nil, err
 }
 
-// value returns the record of t, or nil if there is none.
+// value returns the record of t, or nil if there is none. It is valid until the
+// commit ends.
 func (w *writer) value(t *tail) (value, error) {
-	key := recordKey(t)
-	b, ok, err := w.get(key)
-	if !ok || err != nil {
-		return nil, err
+	if op, ok := w.ahead.latest[string(recordKey(t))]; ok {
+		return op.value, nil
 	}
-	return checked(key, b)
+	if w.s.records.Dead(uint64(t.serial())) {
+		return nil, nil
+	}
+	return w.s.record(t)
 }
 
 // room makes sure that so many more writes fit into the frame, and

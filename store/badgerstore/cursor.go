@@ -13,28 +13,26 @@ import (
 // reader reads from one Badger transaction. All lists share one iterator:
 // Badger's are large, and a list is read in runs.
 type reader struct {
-	from *versions
+	s    *Store
 	txn  *badger.Txn
 	it   *badger.Iterator
 	key  []byte
 	seen []byte // the key that the iterator has shown last, of its versions the newest
-	buf  []byte
-	work int // index entries looked at; a record counts recordWork
-	kept *kept
-	gen  uint64    // of kept, before the transaction began
-	seq  *sequence // of a bulk reader
+	work int    // index entries looked at; a record counts recordWork, a look-up lookUpWork
+	kept *kept  // nil for a bulk reader
+	gen  uint64 // of kept, before the transaction began
 }
 
-// recordWork is what reading a record costs in index entries, about.
-const recordWork = 16
+// What reading a record and looking up a key cost in index entries, about.
+const (
+	recordWork = 4
+	lookUpWork = 16
+)
 
 // newReader begins a transaction. A bulk reader does not use what is kept.
 func (s *Store) newReader(bulk bool) *reader {
-	r := &reader{from: s.versions}
-	switch {
-	case bulk:
-		r.seq = new(sequence)
-	case s.kept.max > 0:
+	r := &reader{s: s}
+	if !bulk && s.kept.max > 0 {
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
 	r.txn = s.versions.begin()
@@ -45,10 +43,7 @@ func (r *reader) close() {
 	if r.it != nil {
 		r.it.Close()
 	}
-	if r.seq != nil {
-		r.seq.close()
-	}
-	r.from.finish(r.txn)
+	r.s.versions.finish(r.txn)
 }
 
 // iterator shows removed keys too. One that does not looks for the next key that
@@ -71,16 +66,20 @@ func (r *reader) shows(item *badger.Item) bool {
 	return !item.IsDeletedOrExpired()
 }
 
-// record returns the record of t, or nil if it is gone. Unless it is stable it
-// is valid until the next call.
-func (r *reader) record(t *tail) (v value, stable bool, err error) {
-	if r.kept != nil {
-		if v := r.kept.value(t); v != nil {
-			return v, true, nil
+// record returns the record of t, or nil if it is gone. It is valid while the
+// store is kept open.
+func (r *reader) record(t *tail) (value, error) {
+	r.work += recordWork
+	if r.s.records.Dead(uint64(t.serial())) {
+		// It may have been dropped since the transaction began.
+		switch _, err := r.txn.Get(recordKey(t)); {
+		case errors.Is(err, badger.ErrKeyNotFound):
+			return nil, nil
+		case err != nil:
+			return nil, err
 		}
 	}
-	v, err = r.value(t)
-	return v, false, err
+	return r.s.record(t)
 }
 
 // lookUp returns the tail that key leads to, if there is an event.
@@ -88,46 +87,28 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 	if r.kept == nil || key[0] != keyLatest {
 		return r.tail(key)
 	}
-	if n, ok := r.kept.lookUp(key); ok {
+	// What is kept may be about to be forgotten.
+	if t, ok, known := r.kept.lookUp(key); known && (!ok || !r.s.records.Dead(uint64(t.serial()))) {
 		r.work++
-		return n.tail, n.value != nil, nil
+		return t, ok, nil
 	}
-	n := stored{}
-	if n.tail, ok, err = r.tail(key); err != nil {
+	if t, ok, err = r.tail(key); err != nil {
 		return t, false, err
 	}
 	if ok {
-		if n.value, err = r.value(&n.tail); err != nil {
+		v, err := r.record(&t)
+		if err != nil {
 			return t, false, err
 		}
+		ok = v != nil
 	}
-	r.kept.keep(r.gen, key, n)
-	return n.tail, n.value != nil, nil
-}
-
-// value reads the record of t, or nil if it is gone. It is valid until the
-// next call.
-func (r *reader) value(t *tail) (value, error) {
-	if r.seq != nil {
-		v, ok, err := r.seq.value(r, t)
-		if ok && v != nil {
-			r.buf = v
-		}
-		if ok || err != nil {
-			return v, err
-		}
-	}
-	r.work += recordWork
-	v, err := getValue(r.txn, t, r.buf)
-	if v != nil {
-		r.buf = v
-	}
-	return v, err
+	r.kept.keep(r.gen, key, t, ok)
+	return t, ok, nil
 }
 
 // tail reads the tail that key holds.
 func (r *reader) tail(key []byte) (t tail, ok bool, err error) {
-	r.work += recordWork
+	r.work += lookUpWork
 	item, err := r.txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return t, false, nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"sync"
+
+	"moa/store/badgerstore/internal/records"
 )
 
 // hot holds the newest events by created_at in memory, with a posting list for
@@ -15,8 +17,9 @@ import (
 // It covers every stored event whose tail comes before floor, and no other.
 // A full hot drops its oldest event and raises the floor to it.
 type hot struct {
-	max  int64 // bytes
-	seed maphash.Seed
+	max     int64 // bytes
+	seed    maphash.Seed
+	records *records.Log
 
 	mu    sync.RWMutex // guards the following
 	floor tail
@@ -30,7 +33,6 @@ type hot struct {
 
 type slot struct {
 	tail  tail
-	value value
 	lists []uint64 // the posts it is in
 }
 
@@ -63,7 +65,7 @@ func (h *hot) hashes(n *stored) []uint64 {
 }
 
 // cost is what an event in its posting lists takes, about.
-func cost(n *slot) int64 { return int64(cap(n.value)) + 112 + 44*int64(len(n.lists)) }
+func cost(n *slot) int64 { return 88 + 44*int64(len(n.lists)) }
 
 // apply follows a commit: added is what prepare has made of its events.
 func (h *hot) apply(added []slot, removed []stored) {
@@ -95,7 +97,7 @@ func (h *hot) prepare(events []stored) []slot {
 	slots := make([]slot, len(events))
 	for i := range events {
 		n := &events[i]
-		slots[i] = slot{n.tail, n.value, h.hashes(n)}
+		slots[i] = slot{n.tail, h.hashes(n)}
 	}
 	return slots
 }
@@ -231,20 +233,22 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	runs := sc.runs
 	for len(runs) > 0 {
 		at := runs[0].slot
-		s := &h.slots[at]
+		t := &h.slots[at].tail
+		v := value(h.records.Get(uint64(t.serial())))
+		whole := v.check() == nil
 		matched := false
 		for len(runs) > 0 && runs[0].slot == at {
 			r := &runs[0]
-			matched = matched || r.part.matches(s.value)
+			matched = matched || whole && r.part.matches(v)
 			if !h.nextLocked(r, sc) {
 				runs[0] = runs[len(runs)-1]
 				runs = runs[:len(runs)-1]
 			}
 			h.siftLocked(runs, 0)
 		}
-		sc.from = s.tail.next()
+		sc.from = t.next()
 		if matched {
-			sc.batch = append(sc.batch, stored{s.tail, s.value})
+			sc.batch = append(sc.batch, stored{*t, v})
 		}
 		if len(sc.batch) >= most || sc.looked >= work {
 			return false

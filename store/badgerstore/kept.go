@@ -1,12 +1,11 @@
 package badgerstore
 
 import (
-	"bytes"
 	"container/list"
 	"sync"
 )
 
-// kept holds what was looked up on disk by address, least recently used first
+// kept holds where an address was found to lead, least recently used first
 // out: profiles and relay lists are asked for again and again, long after they
 // have left the hot index. It also knows addresses that have no event.
 //
@@ -25,15 +24,17 @@ type kept struct {
 }
 
 type keptEntry struct {
-	key string
-	stored
+	key  string
+	tail tail
+	ok   bool // there is an event
 }
 
 func newKept(max int64) *kept {
 	return &kept{max: max, order: list.New(), byKey: map[string]*list.Element{}, byTail: map[tail]*list.Element{}}
 }
 
-func (k *kept) cost(e *keptEntry) int64 { return int64(len(e.key)+cap(e.value)) + 250 }
+// keptCost is what an entry takes, about, in bytes.
+const keptCost = 320
 
 // generation is to be asked before a reader's transaction begins.
 func (k *kept) generation() uint64 {
@@ -42,40 +43,28 @@ func (k *kept) generation() uint64 {
 	return k.gen
 }
 
-// lookUp returns what key leads to, a value of nil for nothing.
-func (k *kept) lookUp(key []byte) (n stored, ok bool) {
+// lookUp returns the tail that key leads to, and ok false if it leads nowhere.
+func (k *kept) lookUp(key []byte) (t tail, ok, known bool) {
 	if k.max <= 0 {
-		return n, false
+		return t, false, false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	el, ok := k.byKey[string(key)]
-	if !ok {
-		return n, false
+	el, known := k.byKey[string(key)]
+	if !known {
+		return t, false, false
 	}
 	k.order.MoveToFront(el)
-	return el.Value.(*keptEntry).stored, true
+	e := el.Value.(*keptEntry)
+	return e.tail, e.ok, true
 }
 
-// value returns the record of t, if it is kept.
-func (k *kept) value(t *tail) value {
-	if k.max <= 0 {
-		return nil
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if el, ok := k.byTail[*t]; ok {
-		return el.Value.(*keptEntry).value
-	}
-	return nil
-}
-
-// keep keeps a copy of what key leads to, found by a reader of that generation.
-func (k *kept) keep(gen uint64, key []byte, n stored) {
+// keep keeps where key leads, found by a reader of that generation.
+func (k *kept) keep(gen uint64, key []byte, t tail, ok bool) {
 	if k.max <= 0 {
 		return
 	}
-	e := &keptEntry{string(key), stored{n.tail, bytes.Clone(n.value)}}
+	e := &keptEntry{string(key), t, ok}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, ok := k.byKey[e.key]; ok || gen != k.gen {
@@ -83,10 +72,10 @@ func (k *kept) keep(gen uint64, key []byte, n stored) {
 	}
 	el := k.order.PushFront(e)
 	k.byKey[e.key] = el
-	if e.value != nil {
+	if e.ok {
 		k.byTail[e.tail] = el
 	}
-	k.used += k.cost(e)
+	k.used += keptCost
 	for k.used > k.max {
 		k.dropLocked(k.order.Back())
 	}
@@ -98,7 +87,7 @@ func (k *kept) dropLocked(el *list.Element) {
 	if k.byTail[e.tail] == el {
 		delete(k.byTail, e.tail)
 	}
-	k.used -= k.cost(e)
+	k.used -= keptCost
 }
 
 // forget follows a commit.

@@ -17,7 +17,7 @@ type metrics struct {
 	commits, failures, full prometheus.Counter
 	batch, commitTime       prometheus.Histogram
 	stored, removed         prometheus.Counter
-	expired                 prometheus.Counter
+	expired, collected      prometheus.Counter
 	scanTime                prometheus.Histogram
 	fromMemory, fromDisk    prometheus.Counter
 	settleTime              prometheus.Histogram
@@ -45,6 +45,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.stored = counter("moa_store_stored_events_total", "Events stored.")
 	m.removed = counter("moa_store_removed_events_total", "Events removed: replaced, deleted, vanished or expired.")
 	m.expired = counter("moa_store_expired_events_total", "Events removed because they had expired.")
+	m.collected = counter("moa_store_collected_events_total", "Removed events that are gone from the files of records.")
 	m.fromMemory = counter("moa_store_memory_hits_total", "Events that scans looked at in memory.")
 	m.fromDisk = counter("moa_store_memory_misses_total", "Events that scans looked at on disk.")
 	m.scanTime = histogram("moa_store_scan_seconds", "Time of one page of a scan.", seconds)

@@ -3,7 +3,6 @@ package badgerstore
 import (
 	"encoding/binary"
 	"fmt"
-	"log/slog"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -11,22 +10,24 @@ import (
 )
 
 // formatVersion is the version that ../FORMAT.md draws.
-const formatVersion = 3
+const formatVersion = 4
 
 // versionKey holds the version of the format, 4 bytes.
 var versionKey = []byte("mversion")
 
 // migrations[i] makes a store of version i+1 into one of version i+2, in
 // place. It may be interrupted and run again.
-var migrations = []func(*badger.DB) error{
+var migrations = []func(*Store) error{
 	addRegions,
-	func(*badger.DB) error { return nil }, // there may be a journal from now on
+	func(*Store) error { return nil }, // there may be a journal from now on
+	moveRecords,
 }
 
 // migrate brings the store to the version after the last step. A new store has
 // that version from the start. sync makes durable what Badger was given: a
 // version must not be there without its keys.
-func migrate(db *badger.DB, steps []func(*badger.DB) error, sync func() error, log *slog.Logger) error {
+func migrate(s *Store, steps []func(*Store) error, sync func() error) error {
+	db := s.db
 	target := uint32(len(steps) + 1)
 	have, err := knownVersion(db, target)
 	if err != nil || have == target {
@@ -42,8 +43,8 @@ func migrate(db *badger.DB, steps []func(*badger.DB) error, sync func() error, l
 		return reach(target)
 	}
 	for ; have < target; have++ {
-		log.Info("migrating the store", "from", have, "to", have+1)
-		err := steps[have-1](db)
+		s.log.Info("migrating the store", "from", have, "to", have+1)
+		err := steps[have-1](s)
 		if err == nil {
 			err = sync()
 		}

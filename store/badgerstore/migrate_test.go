@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"math"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/records"
 	"moa/store/storetest"
 )
 
@@ -41,9 +41,10 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 	}
 	var ran []int
 	broken := errors.New("broken")
-	steps := []func(*badger.DB) error{
-		func(*badger.DB) error { ran = append(ran, 1); return nil },
-		func(db *badger.DB) error {
+	steps := []func(*Store) error{
+		func(*Store) error { ran = append(ran, 1); return nil },
+		func(s *Store) error {
+			db := s.db
 			ran = append(ran, 2)
 			if len(ran) < 3 {
 				return broken
@@ -63,17 +64,16 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 	if err := writeVersion(s.db, 1); err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var synced []uint32 // versions that were there when Badger was synced
 	sync := func() error {
 		v, err := readVersion(s.db)
 		synced = append(synced, v)
 		return errors.Join(err, s.checkpoint())
 	}
-	if err := migrate(s.db, steps, sync, log); !errors.Is(err, broken) {
+	if err := migrate(s, steps, sync); !errors.Is(err, broken) {
 		t.Fatalf("error %v, want that of the step", err)
 	}
-	if err := migrate(s.db, steps, sync, log); err != nil {
+	if err := migrate(s, steps, sync); err != nil {
 		t.Fatal(err)
 	}
 	if want := []int{1, 2, 2}; !slices.Equal(ran, want) {
@@ -111,14 +111,94 @@ func TestRegionsOfAnOlderStoreAreListed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(writeVersion(s.db, 1), s.Close()); err != nil {
-		t.Fatal(err)
-	}
+	asOlder(t, s, 1)
 	s = smallStore(t, dir)
 	defer s.Close()
 	r, err := s.Check(t.Context())
 	if err != nil || len(r.Problems) > 0 {
 		t.Fatal(err, r)
+	}
+}
+
+// asOlder makes s a store of a format before that of records in their own files,
+// and closes it.
+func asOlder(t *testing.T, s *Store, version uint32) {
+	t.Helper()
+	s.settle()
+	events, err := s.readRecords(tail{}, math.MaxInt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := s.db.NewWriteBatchAt(s.db.MaxVersion() + 1)
+	for _, n := range events {
+		err = errors.Join(err, batch.Set(recordKey(&n.tail), bytes.Clone(n.value)))
+	}
+	err = errors.Join(err, batch.Flush(), writeVersion(s.db, version), s.Close())
+	names, _ := filepath.Glob(filepath.Join(s.opt.Dir, "records.*"))
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(name))
+	}
+	if err != nil || len(names) < 2 {
+		t.Fatal(err, names)
+	}
+}
+
+// Format 3 had the records in Badger, and its journal may hold more of them.
+func TestRecordsOfAnOlderStoreAreMoved(t *testing.T) {
+	for _, interrupted := range []string{"", "at first", "half way"} {
+		dir := t.TempDir()
+		s := smallStore(t, dir)
+		storetest.Fill(t, s, 700)
+		gone := note(1, 1)
+		mustCommit(t, s, gone)
+		if n, err := s.Remove(t.Context(), []event.ID{gone.ID}); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		mustCommit(t, s, note(1, 2))
+		want := everything(t, s)
+		asOlder(t, s, 3)
+
+		db, err := openBadger(&Options{Dir: dir, CacheMB: 32, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		txn := db.NewTransactionAt(math.MaxUint64, false)
+		half := &Store{opt: Options{Dir: dir, NoSync: true}, db: db}
+		half.versions = newVersions(db)
+		half.backlog = newBacklog(half.versions, newMetrics(nil).settleTime)
+		if half.journal, err = openJournal(dir, false, half.log, half.redoKeys); err != nil {
+			t.Fatal(err)
+		}
+		if half.records, err = records.Open(dir, false); err != nil {
+			t.Fatal(err)
+		}
+		switch interrupted {
+		case "at first":
+			var first tail
+			err = eachRecordKey(txn, func(key []byte) error { first = tailOf(key); return nil })
+			err = errors.Join(err, half.copyPart(txn, []tail{first}), half.records.Sync())
+		case "half way":
+			err = half.copyRecords(txn)
+		}
+		txn.Discard()
+		if err := errors.Join(err, half.records.Close(), half.journal.close(), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+
+		s = smallStore(t, dir)
+		if got := everything(t, s); !slices.Equal(got, want) {
+			t.Fatalf("interrupted %s: %d events, want %d", interrupted, len(got), len(want))
+		}
+		checkSound(t, s, len(want))
+		mustCommit(t, s, note(1, 3))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = smallStore(t, dir)
+		checkSound(t, s, len(want)+1)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ func (sc *scan) unhit() {
 
 // offer counts v for the parts that were hit and match, and finds it if one of
 // them has room.
-func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
+func (sc *scan) offer(p *page, t *tail, v value) error {
 	gone := v.expires() != 0 && v.expires() <= sc.q.Now || sc.hidden.has(v)
 	matched := false
 	for _, part := range sc.parts {
@@ -63,7 +63,7 @@ func (sc *scan) offer(p *page, t *tail, v value, stable bool) error {
 	if !matched {
 		return nil
 	}
-	sc.rec = v.record(t, stable)
+	sc.rec = v.record(t)
 	if sc.q.Visible != nil && !sc.q.Visible(&sc.rec) {
 		sc.unhit()
 		return nil

@@ -27,6 +27,9 @@ func mapped(name string) bool {
 	return strings.HasSuffix(name, ".mem") || strings.HasSuffix(name, ".vlog")
 }
 
+// behind reports a file that is written behind the journal and not synced.
+func behind(name string) bool { return mapped(name) || strings.HasPrefix(name, "records.") }
+
 // readFolder reads a folder in which Badger may be at work.
 func readFolder(t *testing.T, dir string) files {
 	t.Helper()
@@ -84,11 +87,11 @@ func readFile(name string) ([]byte, error) {
 const diskPage = 4096
 
 // afterPowerLoss is what a disk may hold: what was synced, and of what was
-// written to Badger's logs since then some pages and not others.
+// written behind the journal since then some pages and not others.
 func afterPowerLoss(synced, written files, random *rand.Rand) files {
 	left := maps.Clone(written)
 	for name, now := range written {
-		if !mapped(name) {
+		if !behind(name) {
 			continue
 		}
 		was := synced[name]

@@ -84,7 +84,8 @@ func (p *plan) regions(regions []string) (exact bool) {
 const maxDivided = 32
 
 // addRegions makes the keys of regions, which format 1 did not have.
-func addRegions(db *badger.DB) error {
+func addRegions(s *Store) error {
+	db := s.db
 	batch := db.NewWriteBatchAt(db.MaxVersion() + 1)
 	defer batch.Cancel()
 	err := db.View(func(txn *badger.Txn) error {

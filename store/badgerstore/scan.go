@@ -168,7 +168,7 @@ func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
 			part.hit = !part.done
 		}
 		sc.s.metrics.fromMemory.Inc()
-		if err := sc.offer(p, &n.tail, n.value, true); err != nil {
+		if err := sc.offer(p, &n.tail, n.value); err != nil {
 			return work, err
 		}
 	}
@@ -280,15 +280,11 @@ func (sc *scan) look(r *reader, p *page, t *tail) error {
 		sc.unhit()
 		return nil
 	}
-	v, stable, err := r.record(t)
+	v, err := r.record(t)
 	if err != nil || v == nil {
 		sc.unhit()
 		return err
 	}
-	if stable {
-		sc.s.metrics.fromMemory.Inc()
-	} else {
-		sc.s.metrics.fromDisk.Inc()
-	}
-	return sc.offer(p, t, v, stable)
+	sc.s.metrics.fromDisk.Inc()
+	return sc.offer(p, t, v)
 }

@@ -53,10 +53,10 @@ func (v value) check() error {
 }
 
 // record is what a Scan finds of v.
-func (v value) record(t *tail, stable bool) store.Record {
+func (v value) record(t *tail) store.Record {
 	return store.Record{
 		Serial: t.serial(), ID: *v.id(), PubKey: *v.pk(), Kind: v.kind(), CreatedAt: v.created(),
-		Raw: v.raw(), Stable: stable,
+		Raw: v.raw(),
 	}
 }
 

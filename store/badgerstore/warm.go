@@ -45,17 +45,19 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 	return s.hot.extend(events, to), nil
 }
 
-// readRecords reads up to most records, from from on.
+// readRecords reads up to most records, from from on. They are valid while the
+// store is kept open.
 func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {
-			v, err := itemValue(it.Item(), nil)
+			t := tailOf(it.Item().Key())
+			v, err := s.record(&t)
 			if err != nil {
 				return err
 			}
-			events = append(events, stored{tailOf(it.Item().Key()), v})
+			events = append(events, stored{t, v})
 		}
 		return nil
 	})

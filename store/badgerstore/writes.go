@@ -9,6 +9,8 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
+
+	"moa/store/badgerstore/internal/records"
 )
 
 // writes are the keys of a commit, in the order in which they were written.
@@ -29,6 +31,26 @@ func (w *writes) add(key, v []byte, remove bool) write {
 	op := write{w.keys[at:len(w.keys):len(w.keys)], v, remove}
 	w.list = append(w.list, op)
 	return op
+}
+
+// records are the records among what is set.
+func (w *writes) records() (list []records.Record) {
+	for i := range w.list {
+		if op := &w.list[i]; op.key[0] == keyRecord && !op.remove {
+			t := tailOf(op.key)
+			list = append(list, records.Record{Serial: uint64(t.serial()), Bytes: op.value})
+		}
+	}
+	return list
+}
+
+// keysAlone takes the records away: Badger has only their keys.
+func (w *writes) keysAlone() {
+	for i := range w.list {
+		if w.list[i].key[0] == keyRecord {
+			w.list[i].value = nil
+		}
+	}
 }
 
 // reset forgets the writes. Their keys may be in use elsewhere.

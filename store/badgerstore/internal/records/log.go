@@ -1,0 +1,343 @@
+// Package records keeps the records of a store in files, by serial: to find
+// one is arithmetic. What is written is not durable before Sync; the store's
+// journal has it until then.
+package records
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+	"sync/atomic"
+)
+
+// Record is one to be written.
+type Record struct {
+	Serial uint64
+	Bytes  []byte
+}
+
+// Log is the records of a store. Get and Dead may be called at any time;
+// Prepare, Commit, Drop, Sync and Truncate by one caller at a time, beside one of
+// Collect.
+type Log struct {
+	dir  string
+	sync bool
+
+	segments atomic.Pointer[[]*segment] // by base; the last is written to
+	dead     *dead
+
+	mu       sync.Mutex // guards segments and what they say it guards
+	prepared prepared
+	buf      []byte
+}
+
+// prepared is what Prepare has written and Commit will show.
+type prepared struct {
+	segment *segment
+	count   uint32
+	kept    uint32
+	end     int64
+}
+
+// segmentBytes is from how many bytes of records on a segment is full.
+const segmentBytes = 128 << 20
+
+// Open opens the records in dir, as far as Sync has promised them: what came
+// later is to be written again. Without sync nothing waits for the disk.
+func Open(dir string, sync bool) (*Log, error) {
+	l := &Log{dir: dir, sync: sync}
+	l.segments.Store(new([]*segment))
+	var err error
+	if l.dead, err = openDead(filepath.Join(dir, deadName)); err == nil {
+		err = l.openSegments()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("records: %w", err), l.closeFiles())
+	}
+	return l, nil
+}
+
+func (l *Log) openSegments() error {
+	names, err := filepath.Glob(filepath.Join(l.dir, namePrefix+"*"))
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	var list []*segment
+	for _, name := range names {
+		if filepath.Ext(name) == newSuffix { // being made when the process ended
+			if err := os.Remove(name); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, ok := baseOf(name); !ok {
+			continue
+		}
+		s, err := openSegment(name, segmentBytes)
+		if err != nil {
+			return err
+		}
+		if s.count.Load() == 0 { // never synced
+			if err := errors.Join(s.close(), os.Remove(name)); err != nil {
+				return err
+			}
+			continue
+		}
+		list = append(list, s)
+		l.segments.Store(&list)
+	}
+	l.dead.forget(l.Next())
+	return nil
+}
+
+// Next is the serial after the last. 0: there is none.
+func (l *Log) Next() uint64 {
+	if list := *l.segments.Load(); len(list) > 0 {
+		return list[len(list)-1].next()
+	}
+	return 0
+}
+
+// find returns the segment that a serial belongs to, or nil.
+func (l *Log) find(serial uint64) *segment {
+	list := *l.segments.Load()
+	i := sort.Search(len(list), func(i int) bool { return list[i].base > serial }) - 1
+	if i < 0 || serial >= list[i].next() {
+		return nil
+	}
+	return list[i]
+}
+
+// Get returns the record, or nil if there is none. It is valid until Collect or
+// Close have shut out readers.
+func (l *Log) Get(serial uint64) []byte {
+	s := l.find(serial)
+	if s == nil {
+		return nil
+	}
+	return s.get(uint32(serial - s.base))
+}
+
+// Whole reports whether the record is there, as it was written.
+func (l *Log) Whole(serial uint64) bool {
+	s := l.find(serial)
+	return s != nil && s.whole(uint32(serial-s.base))
+}
+
+// Dead reports that the record was dropped. It may still be there.
+func (l *Log) Dead(serial uint64) bool { return l.dead.has(serial) }
+
+// Prepare writes records of ascending serials, all beyond the last. Nobody sees
+// them before Commit; without one the next Prepare takes their place.
+func (l *Log) Prepare(list []Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.prepared = prepared{}
+	if len(list) == 0 {
+		return nil
+	}
+	if list[0].Serial < l.Next() {
+		return fmt.Errorf("records: %d is there already", list[0].Serial)
+	}
+	l.buf = l.buf[:0]
+	for _, r := range list {
+		l.buf = appendRecord(l.buf, r.Serial, r.Bytes)
+	}
+	s, err := l.roomLocked(list[0].Serial, list[len(list)-1].Serial)
+	if err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	if _, err := s.file.WriteAt(l.buf, s.end.Load()); err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	l.prepared = prepared{s, uint32(list[len(list)-1].Serial-s.base) + 1, s.kept + uint32(len(list)), s.end.Load() + int64(len(l.buf))}
+	if err := l.writeOffsetsLocked(s, list); err != nil {
+		l.prepared = prepared{}
+		return fmt.Errorf("records: %w", err)
+	}
+	return nil
+}
+
+// roomLocked returns the segment that takes what is in buf, of these serials.
+func (l *Log) roomLocked(first, last uint64) (*segment, error) {
+	list := *l.segments.Load()
+	if n := len(list); n > 0 {
+		s := list[n-1]
+		if last-s.base < mostSerials && s.end.Load()+int64(len(l.buf)) <= int64(len(s.bytes)) {
+			return s, nil
+		}
+		if s.count.Load() == 0 { // made for others
+			if err := errors.Join(s.close(), os.Remove(nameOf(l.dir, s.base))); err != nil {
+				return nil, err
+			}
+			list = list[:n-1]
+		}
+	}
+	if last-first >= mostSerials {
+		return nil, fmt.Errorf("%d serials at once", last-first)
+	}
+	s, err := makeSegment(nameOf(l.dir, first), first, max(segmentBytes, int64(len(l.buf))))
+	if err != nil {
+		return nil, err
+	}
+	list = append(slices.Clone(list), s)
+	l.segments.Store(&list)
+	return s, nil
+}
+
+// writeOffsetsLocked writes where the records of buf lie, from the serial after
+// the segment's last on.
+func (l *Log) writeOffsetsLocked(s *segment, list []Record) error {
+	from := s.count.Load()
+	offsets := make([]byte, 0, 64)
+	at, lies := from, s.end.Load()
+	for _, r := range list {
+		for ; s.base+uint64(at) < r.Serial; at++ { // a serial that has no record
+			offsets = append(offsets, 0, 0, 0, 0)
+		}
+		offsets = append(offsets, byte(lies), byte(lies>>8), byte(lies>>16), byte(lies>>24))
+		lies += recordHead + int64(len(r.Bytes))
+		at++
+	}
+	_, err := s.file.WriteAt(offsets, offsetsAt+4*int64(from))
+	return err
+}
+
+// Commit shows what was prepared.
+func (l *Log) Commit() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.prepared
+	l.prepared = prepared{}
+	if p.segment == nil {
+		return
+	}
+	s := p.segment
+	if from := s.count.Load(); p.count-from != p.kept-s.kept { // serials that have no record
+		for at := from; at < p.count; at++ {
+			if s.offset(at) == 0 {
+				l.dead.add(s.base + uint64(at))
+			}
+		}
+	}
+	s.kept, s.clean = p.kept, false
+	s.end.Store(p.end)
+	s.count.Store(p.count)
+	if cap(l.buf) > keptBuffer {
+		l.buf = nil
+	}
+}
+
+// keptBuffer is how much memory waits for the next Prepare.
+const keptBuffer = 4 << 20
+
+// Drop says that a record is not needed any more. It is there until its segment
+// is collected.
+func (l *Log) Drop(serial uint64) { l.dead.add(serial) }
+
+// Sync makes durable what was committed and dropped before the call.
+func (l *Log) Sync() error {
+	if err := l.dead.write(l.sync); err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	for _, s := range l.dirty() {
+		if err := l.syncSegment(s); err != nil {
+			return fmt.Errorf("records: %w", err)
+		}
+	}
+	return l.syncFile(l.dir)
+}
+
+// dirty returns the segments whose head does not say all, in order: the head of
+// one may count only if those before it are whole.
+func (l *Log) dirty() (list []*segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range *l.segments.Load() {
+		if !s.clean {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (l *Log) syncSegment(s *segment) error {
+	// What the head will say must be on the disk before it is said.
+	l.mu.Lock()
+	said := &segment{base: s.base, file: s.file, kept: s.kept}
+	said.end.Store(s.end.Load())
+	said.count.Store(s.count.Load())
+	l.mu.Unlock()
+	if l.sync {
+		if err := s.file.Sync(); err != nil {
+			return err
+		}
+	}
+	if err := said.writeHead(); err != nil {
+		return err
+	}
+	if l.sync {
+		if err := s.file.Sync(); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.clean = s.count.Load() == said.count.Load()
+	return nil
+}
+
+// syncFile syncs what has that name.
+func (l *Log) syncFile(name string) error {
+	if !l.sync {
+		return nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Truncate forgets all records after last.
+func (l *Log) Truncate(last uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := slices.Clone(*l.segments.Load())
+	for n := len(list); n > 0 && list[n-1].next() > last+1; n-- {
+		s := list[n-1]
+		if s.base > last {
+			list = list[:n-1]
+			l.segments.Store(&list)
+			if err := errors.Join(s.close(), os.Remove(nameOf(l.dir, s.base))); err != nil {
+				return fmt.Errorf("records: %w", err)
+			}
+			continue
+		}
+		// What is cut off stays, and counts as kept: Collect comes a little early.
+		s.count.Store(uint32(last - s.base + 1))
+		s.clean = false
+		break
+	}
+	l.dead.forget(last + 1)
+	return nil
+}
+
+// Close closes the files. It does not sync them.
+func (l *Log) Close() error { return l.closeFiles() }
+
+func (l *Log) closeFiles() (err error) {
+	for _, s := range *l.segments.Load() {
+		err = errors.Join(err, s.close())
+	}
+	l.segments.Store(new([]*segment))
+	if l.dead != nil {
+		err = errors.Join(err, l.dead.file.Close())
+	}
+	return err
+}

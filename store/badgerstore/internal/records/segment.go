@@ -1,0 +1,194 @@
+package records
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// A segment is a file of records, those of a range of serials:
+//
+//	head, alone in its first page:
+//	0       4        8      16     20     24     32
+//	| magic | version | base | count | kept | end | crc of the head
+//	offsets: of each serial from base on, where its record lies; 0: nowhere
+//	records, one after the other: | serial 8 | length 4 | crc 4 | bytes
+//
+// all little-endian. The head is written last of all, when the rest is synced:
+// what lies behind end was never promised.
+type segment struct {
+	base  uint64
+	file  *os.File
+	bytes []byte        // the file, mapped
+	count atomic.Uint32 // of serials
+	end   atomic.Int64  // where the next record goes
+	kept  uint32        // records in the file, dead ones too; guarded by Log.mu
+	clean bool          // the head says it all; guarded by Log.mu
+}
+
+const (
+	segmentMagic   = "moaR"
+	segmentVersion = 1
+	segmentHead    = 36
+	offsetsAt      = 4096
+	mostSerials    = 1 << 18
+	recordsAt      = offsetsAt + 4*mostSerials
+	recordHead     = 8 + 4 + 4
+)
+
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	errDamaged = errors.New("damaged")
+)
+
+const namePrefix = "records."
+
+func nameOf(dir string, base uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%s%016x", namePrefix, base))
+}
+
+// baseOf is the base that a file's name tells.
+func baseOf(name string) (base uint64, ok bool) {
+	name = filepath.Base(name)
+	if len(name) != len(namePrefix)+16 {
+		return 0, false
+	}
+	base, err := strconv.ParseUint(name[len(namePrefix):], 16, 64)
+	return base, err == nil
+}
+
+// makeSegment makes an empty file that has room for so many bytes of records.
+func makeSegment(name string, base uint64, room int64) (*segment, error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{base: base, file: f}
+	s.end.Store(recordsAt)
+	if err = s.writeHead(); err == nil {
+		err = s.mapped(recordsAt + room)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return s, nil
+}
+
+// openSegment opens a file. room is how long it may become.
+func openSegment(name string, room int64) (*segment, error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	s := &segment{file: f, clean: true}
+	if err = s.readHead(name); err == nil {
+		err = s.mapped(max(recordsAt+room, s.end.Load()))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
+	}
+	return s, nil
+}
+
+func (s *segment) mapped(length int64) (err error) {
+	s.bytes, err = unix.Mmap(int(s.file.Fd()), 0, int(length), unix.PROT_READ, unix.MAP_SHARED)
+	return err
+}
+
+func (s *segment) close() error { return errors.Join(unix.Munmap(s.bytes), s.file.Close()) }
+
+func (s *segment) writeHead() error {
+	b := append(make([]byte, 0, segmentHead), segmentMagic...)
+	b = binary.LittleEndian.AppendUint32(b, segmentVersion)
+	b = binary.LittleEndian.AppendUint64(b, s.base)
+	b = binary.LittleEndian.AppendUint32(b, s.count.Load())
+	b = binary.LittleEndian.AppendUint32(b, s.kept)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.end.Load()))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	_, err := s.file.WriteAt(b, 0)
+	return err
+}
+
+// readHead reads the head. One that a crash has left unwritten is of an empty
+// segment.
+func (s *segment) readHead(name string) error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	s.base, _ = baseOf(name)
+	s.end.Store(recordsAt)
+	var b [segmentHead]byte
+	if info.Size() < segmentHead {
+		return nil
+	}
+	if _, err := s.file.ReadAt(b[:], 0); err != nil {
+		return err
+	}
+	if b == [segmentHead]byte{} {
+		return nil
+	}
+	count, end := binary.LittleEndian.Uint32(b[16:]), int64(binary.LittleEndian.Uint64(b[24:]))
+	switch {
+	case string(b[:4]) != segmentMagic, binary.LittleEndian.Uint32(b[32:]) != crc32.Checksum(b[:32], castagnoli):
+		return errDamaged
+	case binary.LittleEndian.Uint32(b[4:]) != segmentVersion:
+		return errors.New("of another version")
+	case binary.LittleEndian.Uint64(b[8:]) != s.base, count > mostSerials, end < recordsAt:
+		return errDamaged
+	case count > 0 && end > info.Size():
+		return fmt.Errorf("%w: it is shorter than it was", errDamaged)
+	}
+	s.count.Store(count)
+	s.kept = binary.LittleEndian.Uint32(b[20:])
+	s.end.Store(end)
+	return nil
+}
+
+// next is the serial after the last.
+func (s *segment) next() uint64 { return s.base + uint64(s.count.Load()) }
+
+// offset is where the record of base+at lies, or 0.
+func (s *segment) offset(at uint32) uint32 {
+	return binary.LittleEndian.Uint32(s.bytes[offsetsAt+4*int(at):])
+}
+
+// get returns the record of base+at, or nil if there is none.
+func (s *segment) get(at uint32) []byte {
+	from, most := int64(s.offset(at)), s.end.Load()
+	if from < recordsAt || from+recordHead > most {
+		return nil
+	}
+	end := from + recordHead + int64(binary.LittleEndian.Uint32(s.bytes[from+8:]))
+	if end > most {
+		return nil
+	}
+	return s.bytes[from+recordHead : end : end]
+}
+
+// whole reports whether the record of base+at is what was written.
+func (s *segment) whole(at uint32) bool {
+	b := s.get(at)
+	if b == nil {
+		return false
+	}
+	head := s.bytes[s.offset(at):]
+	return binary.LittleEndian.Uint64(head) == s.base+uint64(at) &&
+		binary.LittleEndian.Uint32(head[12:]) == crc32.Update(crc32.Checksum(head[:12], castagnoli), castagnoli, b)
+}
+
+func appendRecord(dst []byte, serial uint64, b []byte) []byte {
+	start := len(dst)
+	dst = binary.LittleEndian.AppendUint64(dst, serial)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(b)))
+	sum := crc32.Update(crc32.Checksum(dst[start:], castagnoli), castagnoli, b)
+	dst = binary.LittleEndian.AppendUint32(dst, sum)
+	return append(dst, b...)
+}
