@@ -49,7 +49,7 @@ func (a *asker) close() {
 }
 
 // ask sends a REQ and returns after its EOSE or CLOSED.
-func (a *asker) ask(f *event.Filter, timeout time.Duration, take func(e *event.Event)) error {
+func (a *asker) ask(ctx context.Context, f *event.Filter, timeout time.Duration, take func(e *event.Event)) error {
 	a.next++
 	sub := "a" + strconv.Itoa(a.next)
 	a.mu.Lock()
@@ -62,6 +62,8 @@ func (a *asker) ask(f *event.Filter, timeout time.Duration, take func(e *event.E
 	late := time.NewTimer(timeout)
 	defer late.Stop()
 	select {
+	case <-ctx.Done():
+		return ctx.Err()
 	case closed := <-a.done:
 		if closed != "" {
 			a.m.refuse(closed)

@@ -38,7 +38,7 @@ var errNoChallenge = errors.New("the relay sent no AUTH challenge, neither at co
 func (c Auth) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Conns = cmp.Or(c.Conns, 20)
 	c.Duration = cmp.Or(c.Duration, 5*time.Second)
-	if err := s.fillIfEmpty(ctx); err != nil {
+	if err := s.stock(ctx); err != nil {
 		return nil, err
 	}
 	people := corpus.Generate(corpus.Config{Seed: s.Corpus.Config.Seed, Events: 1, Authors: max(50, s.Corpus.Config.Authors)})

@@ -53,20 +53,21 @@ func TestGentleLoadsOnlyForRelaysElsewhere(t *testing.T) {
 	t.Parallel()
 	small := Publish{Conns: 1, Rate: 1, Events: 10, Warmup: time.Second, Duration: 10 * time.Second}
 	for _, c := range []struct {
-		url     string
-		w       Workload
-		refused bool
+		url       string
+		w         Workload
+		prefilled bool
+		refused   bool
 	}{
-		{"ws://127.0.0.1:7447", Publish{}, false},
-		{"ws://[::1]:7447", Idle{Conns: 50000}, false},
-		{"wss://relay.example.com", Publish{}, true},
-		{"wss://relay.example.com", small, false},
-		{"wss://relay.example.com", Publish{Conns: 1, Rate: 1, Duration: time.Second}, true},
-		{"wss://relay.example.com", Query{Conns: 1, Rate: 1, Duration: time.Second}, true},
-		{"wss://relay.example.com", Query{Conns: 1, Rate: 1, Duration: time.Second, Prefilled: true}, false},
-		{"wss://relay.example.com", Live{}, true},
+		{"ws://127.0.0.1:7447", Publish{}, false, false},
+		{"ws://[::1]:7447", Idle{Conns: 50000}, false, false},
+		{"wss://relay.example.com", Publish{}, false, true},
+		{"wss://relay.example.com", small, false, false},
+		{"wss://relay.example.com", Publish{Conns: 1, Rate: 1, Duration: time.Second}, false, true},
+		{"wss://relay.example.com", Query{Conns: 1, Rate: 1, Duration: time.Second}, false, true},
+		{"wss://relay.example.com", Query{Conns: 1, Rate: 1, Duration: time.Second}, true, false},
+		{"wss://relay.example.com", Live{}, false, true},
 	} {
-		if err := CheckManners(c.url, c.w); (err != nil) != c.refused {
+		if err := CheckManners(c.url, c.w, c.prefilled); (err != nil) != c.refused {
 			t.Errorf("%s %+v: %v", c.url, c.w, err)
 		}
 	}

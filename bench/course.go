@@ -11,8 +11,8 @@ import (
 // sample notes a point of the series every second, more often in short runs.
 func (m *measure) sample(ctx context.Context) {
 	interval := time.Second
-	if m.planned > 0 {
-		interval = min(time.Second, max(200*time.Millisecond, m.planned/40))
+	if planned := time.Duration(m.planned.Load()); planned > 0 {
+		interval = min(time.Second, max(200*time.Millisecond, planned/40))
 	}
 	every := time.NewTicker(interval)
 	defer every.Stop()
@@ -39,11 +39,17 @@ func (m *measure) sample(ctx context.Context) {
 	}
 }
 
+// share is how much is done, by time or by number, whichever is further; NaN if
+// neither is known.
 func (m *measure) share() float64 {
-	if m.planned <= 0 {
-		return math.NaN()
+	total, share := m.total.Load(), math.NaN()
+	if planned := m.planned.Load(); planned > 0 {
+		share = float64(time.Since(m.started)) / float64(planned)
 	}
-	return min(1, float64(time.Since(m.started))/float64(m.planned))
+	if byNumber := float64(m.allOps.Load()) / float64(total); total > 0 && !(share > byNumber) {
+		share = byNumber
+	}
+	return min(1, share)
 }
 
 func (m *measure) point(last, now snapshot, ops int64) (Point, int64) {

@@ -75,7 +75,7 @@ func (c Crash) round(ctx context.Context, s *Session, m *measure, numbers []int3
 	p.crashing.Store(true)
 	m.setPhase("crash")
 	killed := time.Now()
-	err = s.restart(ctx)
+	err = s.restart(ctx, true, func() {})
 	if err == nil {
 		m.done(classRestart, killed)
 	}

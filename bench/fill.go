@@ -3,20 +3,32 @@ package bench
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
+
+	"moa/bench/client"
 )
 
 // fillMost is how long filling a relay may take.
 const fillMost = 30 * time.Minute
 
-// fillIfEmpty publishes the whole corpus, unmeasured, if nothing has been
-// accepted in this session yet.
-func (s *Session) fillIfEmpty(ctx context.Context) error {
-	if slices.Contains(s.truth.fates, accepted) {
+// stock sees to it that the relay has what a workload asks for: it publishes
+// the corpus, unmeasured, or finds out which of it is there already. It does
+// nothing if events have been accepted in this session.
+func (s *Session) stock(ctx context.Context) error {
+	if s.stocked || slices.Contains(s.truth.fates, accepted) {
 		return nil
 	}
-	return s.fill(ctx)
+	fill := s.fill
+	if s.Prefilled {
+		fill = s.takeStock
+	}
+	if err := fill(ctx); err != nil {
+		return err
+	}
+	s.stocked = true
+	return nil
 }
 
 // fill publishes what has not been published yet, unmeasured.
@@ -26,6 +38,7 @@ func (s *Session) fill(ctx context.Context) error {
 		return nil
 	}
 	m := s.measure("fill", 0, classPublish)
+	m.total.Store(int64(len(numbers)))
 	p := Publish{Window: 32, Duration: fillMost, Probe: -1}.publishing(s, m, numbers)
 	err := p.run(ctx, 8)
 	run := m.finish()
@@ -37,13 +50,70 @@ func (s *Session) fill(ctx context.Context) error {
 	case p.accepted.Load() == 0:
 		return fmt.Errorf("publish the corpus: the relay accepted none of %d events: %v", len(numbers), run.Refused)
 	}
+	for _, prefix := range slices.Sorted(maps.Keys(run.Refused)) {
+		run.Notes = append(run.Notes, fmt.Sprintf("when the corpus was published, %d answers were %s", run.Refused[prefix], prefix))
+	}
+	s.carry(run)
 	return nil
 }
 
-// assume takes the corpus for published: the relay was filled before.
-func (s *Session) assume() {
-	for i := range s.truth.fates {
-		s.truth.depart(int32(i))
-		s.truth.settle(int32(i), accepted)
-	}
+// carry hands what was seen in a run that nobody gets to the next one.
+func (s *Session) carry(run *Run) {
+	s.carried = &Run{Faults: run.Faults, Notes: run.Notes, Warnings: run.Warnings}
 }
+
+// strangerLook is how many events are asked for by id on a relay that is not on
+// this machine.
+const strangerLook = 500
+
+// takeStock asks the relay for the corpus by id. What it shows must then be in
+// every answer that it matches; of the rest nothing is known: the relay may
+// never have had it, or hold a newer version or a deletion by others. So a
+// corpus may be a small part of what the relay holds. In which order events and
+// their deletions came to it is not known either, so it may show what the
+// corpus deletes.
+func (s *Session) takeStock(ctx context.Context) error {
+	numbers := s.unsent(0)
+	if !client.Loopback(s.Target.URL) {
+		numbers = thin(numbers, strangerLook)
+	}
+	m := s.measure("look", 0, classLook)
+	m.total.Store(int64(len(numbers)))
+	a, err := s.asker(ctx, m)
+	if err != nil {
+		m.finish()
+		return err
+	}
+	found := 0
+	for part := range slices.Chunk(numbers, s.idsAtOnce()) {
+		var absent []int32
+		start := time.Now()
+		if absent, err = a.look(ctx, s.truth, part, s.Timeout); err != nil {
+			break
+		}
+		for _, n := range part {
+			m.done(classLook, start)
+			if !slices.Contains(absent, n) {
+				found++
+				s.truth.settle(n, accepted)
+			}
+		}
+	}
+	a.close()
+	run := m.finish()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return fmt.Errorf("ask for the corpus: %w", err)
+	case found == 0:
+		run.Warnings = []string{fmt.Sprintf("the relay shows none of %d events of the corpus by id: answers are checked for themselves, not for what is missing", len(numbers))}
+	default:
+		run.Notes = []string{fmt.Sprintf("the relay shows %d of %d events of the corpus by id: of these answers must be complete", found, len(numbers))}
+	}
+	s.carry(run)
+	return nil
+}
+
+// classLook is the class of events asked for by id before a workload.
+const classLook = "look"

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"moa/nips/event"
 )
@@ -47,6 +48,9 @@ type query struct {
 	filter *event.Filter
 	tail   []byte  // the REQ after its subscription id
 	want   []int32 // numbers of the events that must come, in order
+	// likely is what an answer will be: want, or the last answer in which there
+	// was no fault.
+	likely atomic.Pointer[[]piece]
 }
 
 // asks composes queries about the people and events of a view.
@@ -81,6 +85,7 @@ func (a *asks) pool(classes []string, n int) []*query {
 				f.Limit = min(f.Limit, most)
 			}
 			q := &query{class: class, filter: f, want: a.expect(f)}
+			q.likely.Store(new(a.pieces(q.want)))
 			q.tail = append(append(append(q.tail, `",`...), f.Append(nil)...), ']')
 			out = append(out, q)
 		}
@@ -123,10 +128,7 @@ func (a *asks) someone() *event.Event {
 func (a *asks) filter(class string) *event.Filter {
 	switch class {
 	case Home:
-		follows := a.s.Corpus.Follows(a.popular())
-		if len(follows) < 20 {
-			follows = a.pubKeys(150)
-		}
+		follows := a.follows()
 		follows = sorted(slices.Clone(follows[:min(len(follows), 500)]), event.ComparePubKeys)
 		return limited(&event.Filter{Authors: follows, Kinds: []uint16{event.KindNote, event.KindRepost}}, 100+50*a.IntN(9))
 	case Profile:
@@ -157,6 +159,17 @@ func (a *asks) filter(class string) *event.Filter {
 		return f
 	}
 	panic("bench: no query class " + class)
+}
+
+// follows is whom a popular person follows; of a file, not everybody's list is
+// known.
+func (a *asks) follows() []event.PubKey {
+	for range min(50, len(a.s.Corpus.People)) {
+		if list := a.s.Corpus.Follows(a.popular()); len(list) >= 20 {
+			return list
+		}
+	}
+	return a.pubKeys(150)
 }
 
 func (a *asks) newest() int64 {

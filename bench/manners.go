@@ -19,15 +19,15 @@ var Gentle = struct {
 }{Conns: 5, Subs: 5, Events: 100, Rate: 2, Duration: 30 * time.Second}
 
 // CheckManners returns ErrManners if the workload is more than gentle and the
-// target is not on this machine.
-func CheckManners(url string, w Workload) error {
-	if client.Loopback(url) || gentle(w) {
+// target is not on this machine. A relay that is not prefilled is filled first.
+func CheckManners(url string, w Workload, prefilled bool) error {
+	if client.Loopback(url) || gentle(w, prefilled) {
 		return nil
 	}
 	return ErrManners
 }
 
-func gentle(w Workload) bool {
+func gentle(w Workload, prefilled bool) bool {
 	g := Gentle
 	small := func(conns int, rate float64, d time.Duration) bool {
 		return conns > 0 && conns <= g.Conns && rate > 0 && rate <= g.Rate && d > 0 && d <= g.Duration
@@ -36,7 +36,7 @@ func gentle(w Workload) bool {
 	case Publish:
 		return small(w.Conns, w.Rate, w.Warmup+w.Duration) && w.Events > 0 && w.Events <= g.Events
 	case Query:
-		return small(w.Conns, w.Rate, w.Warmup+w.Duration) && w.Prefilled
+		return small(w.Conns, w.Rate, w.Warmup+w.Duration) && prefilled
 	case Live:
 		return small(w.Conns, w.Rate, w.Warmup+w.Duration) && w.Publishers == 1 && w.Subs > 0 && w.Subs <= g.Subs
 	case Idle:

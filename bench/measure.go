@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,8 +31,10 @@ type measure struct {
 	failed  atomic.Int64 // refusals
 	unable  atomic.Int64 // connections for which this machine was too small
 	phase   atomic.Pointer[string]
-	planned time.Duration // how long the run should take; 0: unknown
-	// together adds a class "all" that sums up the others. Fixed before the load.
+	planned atomic.Int64 // how long the run should take, ns; 0: unknown
+	total   atomic.Int64 // how many operations it should have; 0: unknown
+	// together adds a class All that sums up the others, and one that sums up
+	// the cold ones. Fixed before the load.
 	together bool
 	// counts is the class whose operations the rate counts; "": all of them.
 	// Fixed before the load.
@@ -54,6 +57,10 @@ type measure struct {
 // All is the class that sums up the others.
 const All = "all"
 
+// Cold ends the name of a class whose operations came before everything else,
+// when the relay had just started. They count although they are in the warm-up.
+const Cold = ", cold"
+
 // snapshot is the use of the machine at one moment.
 type snapshot struct {
 	at     time.Time
@@ -69,10 +76,18 @@ func (s *Session) snapshot() snapshot {
 
 // measure starts a run; planned is how long it should take, 0 if unknown.
 func (s *Session) measure(name string, planned time.Duration, classes ...string) *measure {
-	m := &measure{s: s, name: name, started: time.Now(), planned: planned,
+	m := &measure{s: s, name: name, started: time.Now(),
 		classes: map[string]*recorder{}, lag: newRecorder(), refused: map[string]int64{}}
+	m.planned.Store(int64(planned))
 	for _, c := range classes {
 		m.classes[c] = newRecorder()
+	}
+	if c := s.carried; c != nil {
+		s.carried = nil
+		m.notes, m.warnings = c.Notes, c.Warnings
+		for _, f := range c.Faults {
+			m.faults.addN(f.Name, f.Count, func() string { return f.Example })
+		}
 	}
 	m.setPhase("warm-up")
 	ctx, stop := context.WithCancel(context.Background())
@@ -120,7 +135,7 @@ func (m *measure) done(class string, intended time.Time) {
 // record notes a latency without counting an operation.
 func (m *measure) record(class string, intended time.Time) (warm bool) {
 	warm = m.warm(intended)
-	m.classes[class].record(time.Since(intended), warm)
+	m.classes[class].record(time.Since(intended), warm && !strings.HasSuffix(class, Cold))
 	return warm
 }
 
@@ -205,15 +220,21 @@ func (m *measure) finish() *Run {
 	defer m.mu.Unlock()
 	run := &Run{Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},
 		Series: m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings}
-	all := newRecorder()
+	sums := map[string]*recorder{All: newRecorder(), All + Cold: newRecorder()}
 	for name, r := range m.classes {
 		if l := r.latency(); l.Count > 0 {
 			run.Latencies[name] = l
-			all.all.Merge(r.all)
+			sum := All
+			if strings.HasSuffix(name, Cold) {
+				sum += Cold
+			}
+			sums[sum].all.Merge(r.all)
 		}
 	}
-	if m.together && all.all.TotalCount() > 0 {
-		run.Latencies[All] = all.latency()
+	for name, r := range sums {
+		if l := r.latency(); m.together && l.Count > 0 {
+			run.Latencies[name] = l
+		}
 	}
 	return run
 }

@@ -37,7 +37,7 @@ func (c Mixed) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Publish = cmp.Or(c.Publish, 50)
 	c.Query = cmp.Or(c.Query, 50)
 	c.Duration = cmp.Or(c.Duration, 20*time.Second)
-	if err := s.fillIfEmpty(ctx); err != nil {
+	if err := s.stock(ctx); err != nil {
 		return nil, err
 	}
 	// Worked out before the new events are added: they may be in answers, and

@@ -88,8 +88,9 @@ func TestSyncNamesTheFault(t *testing.T) {
 func restartable(t *testing.T, keeps bool) *Session {
 	first := startTiny(t, flaws{})
 	s := openSession(t, first, 2000)
-	s.Target.Restart = func(context.Context) (int, error) {
+	s.Target.Restart = func(_ context.Context, _ bool, down func()) (int, error) {
 		first.kill()
+		down()
 		second := startTinyOn(t, strings.TrimPrefix(first.url, "ws://"), flaws{})
 		if keeps {
 			second.mu.Lock()

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"cmp"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"runtime"
@@ -24,7 +26,38 @@ func thisMachine() Machine {
 type usage struct {
 	cpu time.Duration // since they started
 	rss int64         // bytes
-	ok  bool          // it could be read
+	// read is what the system has read from disk for it, in bytes; 0 if the
+	// system does not say.
+	read int64
+	ok   bool // it could be read
+}
+
+// dropPages has the system forget what it keeps in memory of the files in a
+// folder, and returns how that went, for a note. No process may use the files.
+func dropPages(dir string) string {
+	if dir == "" {
+		return "what the system keeps of its files was left as it was"
+	}
+	var dropped int64
+	var failed error
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		if err := dropFile(name); err != nil {
+			failed = err
+			return nil
+		}
+		info, err := d.Info()
+		if err == nil {
+			dropped += blocks(info)
+		}
+		return err
+	})
+	if err = cmp.Or(failed, err); err != nil {
+		return "the system could not be made to forget its files: " + err.Error()
+	}
+	return fmt.Sprintf("the system forgot what it kept in memory of its files, %.0f MB on disk", float64(dropped)/1e6)
 }
 
 // diskUsage returns the bytes that the files of a folder take on disk. Files

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tick is the unit of CPU times in /proc, which Linux fixes for programs.
@@ -32,6 +34,7 @@ func processUsage(pid int) (u usage) {
 			if a == pid {
 				u.cpu += p.cpu
 				u.rss += p.rss
+				u.read += diskReads(id)
 				break
 			}
 		}
@@ -75,6 +78,32 @@ func processes() map[int]process {
 		}
 	}
 	return all
+}
+
+// diskReads returns what was read from disk for a process, in bytes, 0 if it may
+// not be known.
+func diskReads(pid int) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/io")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "\nread_bytes: ")
+	line, _, _ := strings.Cut(rest, "\n")
+	n, _ := strconv.ParseInt(line, 10, 64)
+	return n
+}
+
+// dropFile writes the file's pages to disk and drops them from memory.
+func dropFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 }
 
 // ownCPU returns the CPU time of this process.

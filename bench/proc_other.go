@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"errors"
 	"io/fs"
 	"time"
 )
@@ -14,6 +15,8 @@ func processUsage(int) usage { return usage{} }
 func ownCPU() time.Duration { return 0 }
 
 func idleCPU() (time.Duration, bool) { return 0, false }
+
+func dropFile(string) error { return errors.ErrUnsupported }
 
 func cpuModel() string { return "" }
 

@@ -46,6 +46,7 @@ func (c Publish) Run(ctx context.Context, s *Session) (*Run, error) {
 	}
 	disk := diskUsage(s.Target.DataDir)
 	m := s.measure(c.Name(), c.Warmup+c.Duration, classPublish)
+	m.total.Store(int64(len(numbers)))
 	p := c.publishing(s, m, numbers)
 	var atBegin int64
 	stop := m.warmUp(ctx, c.Warmup, func() bool { return p.feed.next.Load() > int64(len(numbers)/10) }, func() { atBegin = p.accepted.Load() })

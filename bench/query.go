@@ -3,7 +3,10 @@ package bench
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,9 +25,9 @@ type Query struct {
 	Classes  []string      `json:"classes"`     // none: all, in the shares of real clients
 	Pool     int           `json:"pool"`        // different queries of each class; 0: 100
 	Seed     uint64        `json:"seed"`
-	// Prefilled takes the corpus for published and does not publish it.
-	Prefilled bool `json:"prefilled,omitempty"`
-	// Cold restarts the relay before every run, if the target can.
+	// Cold restarts the relay before every run, has the system forget what it
+	// has read of the relay's files, and then asks each query of the pool once,
+	// in classes of their own, before everything else.
 	Cold bool `json:"cold,omitempty"`
 }
 
@@ -41,35 +44,81 @@ func (c Query) Run(ctx context.Context, s *Session) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Prefilled {
-		s.assume()
-	} else if err := s.fillIfEmpty(ctx); err != nil {
-		return nil, err
+	if c.Cold && s.Target.Restart == nil {
+		return nil, errNoRestart
 	}
-	if c.Cold {
-		if err := s.restart(ctx); err != nil {
-			return nil, err
-		}
-		c.Warmup = time.Nanosecond
+	if err := s.stock(ctx); err != nil {
+		return nil, err
 	}
 	v := s.truth.view()
 	pool := s.asks(v, c.Seed).pool(classes, cmp.Or(c.Pool, 100))
-	m := s.measure(c.Name(), c.Warmup+c.Duration, classes...)
+	dropped := ""
+	if c.Cold {
+		if err := s.restart(ctx, false, func() { dropped = dropPages(s.Target.DataDir) }); err != nil {
+			return nil, err
+		}
+	}
+	names := slices.Clone(classes)
+	for _, class := range classes {
+		names = append(names, class+Cold)
+	}
+	m := s.measure(c.Name(), c.Warmup+c.Duration, names...)
 	m.together = len(classes) > 1
-	q := &querying{Query: c, s: s, m: m, view: v, deck: shuffled(pool, classes, c.Seed)}
-	q.pace = pace{start: time.Now(), rate: c.Rate}
-	q.until = q.pace.start.Add(c.Warmup + c.Duration)
-	var atBegin int64
-	stop := m.warmUp(ctx, c.Warmup, func() bool { return false }, func() { atBegin = q.events.Load() })
-	err = q.run(ctx)
-	stop()
+	q := &querying{Query: c, s: s, m: m, view: v}
+	var read float64 // from disk, for all cold queries; NaN: unknown
+	if c.Cold {
+		read, err = q.cold(ctx, pool)
+		m.note(fmt.Sprintf("cold: the relay had just been restarted and %s; each query was asked once", dropped))
+	}
+	if err == nil {
+		err = q.warm(ctx, shuffled(pool, classes, c.Seed))
+	}
 	m.end()
 	if err != nil {
 		m.finish()
 		return nil, err
 	}
-	q.report(float64(q.events.Load() - atBegin))
+	if c.Cold {
+		m.metric("read from disk per cold REQ", "KB", read/1e3/float64(len(pool)), Lower)
+	}
 	return m.finish(), nil
+}
+
+// coldMost bounds the cold part of a run.
+const coldMost = 5 * time.Minute
+
+// cold asks each query once and returns what the relay read from disk for it, in
+// bytes, NaN if that is unknown.
+func (q *querying) cold(ctx context.Context, pool []*query) (read float64, err error) {
+	q.m.setPhase("cold")
+	once := &querying{Query: q.Query, s: q.s, m: q.m, view: q.view, deck: slices.Clone(pool), suffix: Cold, until: time.Now().Add(coldMost)}
+	once.Requests = len(pool)
+	rand.New(rand.NewPCG(q.Seed, 83)).Shuffle(len(pool), func(i, j int) { once.deck[i], once.deck[j] = once.deck[j], once.deck[i] })
+	before := q.s.snapshot()
+	err = once.run(ctx)
+	after := q.s.snapshot()
+	q.m.planned.Add(int64(time.Since(q.m.started)))
+	if !before.server.ok || !after.server.ok {
+		return math.NaN(), err
+	}
+	return float64(after.server.read - before.server.read), err
+}
+
+// warm asks until the duration is over.
+func (q *querying) warm(ctx context.Context, deck []*query) error {
+	q.deck = deck
+	start := time.Now()
+	q.pace, q.until = pace{start: start, rate: q.Rate}, start.Add(q.Warmup+q.Duration)
+	q.m.setPhase("warm-up")
+	var atBegin int64
+	stop := q.m.warmUp(ctx, q.Warmup, func() bool { return false }, func() { atBegin = q.events.Load() })
+	err := q.run(ctx)
+	stop()
+	q.m.end()
+	if err == nil {
+		q.report(float64(q.events.Load() - atBegin))
+	}
+	return err
 }
 
 // shuffled returns the queries in a fixed random order in which each class has
@@ -108,6 +157,7 @@ type querying struct {
 	until  time.Time
 	next   atomic.Int64
 	events atomic.Int64 // that came
+	suffix string       // of the names of the answers' classes
 	// phase names a second class for an answer by its time; nil: none.
 	phase func(time.Time) string
 }

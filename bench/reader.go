@@ -82,7 +82,7 @@ func (r *reader) lagOf() *recorder {
 // send asks one query, closing the one before in the same write, and waits for
 // the answer. It returns "" when the connection is of no more use.
 func (r *reader) send(q *query, intended time.Time, closing string) (sub string) {
-	a := &asked{answer: answer{q: q, got: make([]arrived, 0, len(q.want))}, intended: intended, done: make(chan string, 1)}
+	a := &asked{answer: newAnswer(q), intended: intended, done: make(chan string, 1)}
 	r.mu.Lock()
 	r.last++
 	sub = "q" + strconv.Itoa(r.last)
@@ -165,7 +165,7 @@ func (r *reader) Reply(w *wire.Reply) {
 	case w.Verb == wire.Closed:
 		a.done <- w.Text
 	default:
-		r.m.done(a.q.class, a.intended)
+		r.m.done(a.q.class+r.suffix, a.intended)
 		if r.phase != nil {
 			r.m.record(r.phase(a.intended), a.intended)
 		}

@@ -18,15 +18,19 @@ type Target struct {
 	URL     string // ws:// or wss://
 	PID     int    // of its process on this machine; 0: unknown
 	DataDir string // its data folder on this machine; "": unknown
-	// Restart kills the relay with SIGKILL, starts it again on the same data
-	// and returns the new process; nil if that cannot be done.
-	Restart func(ctx context.Context) (pid int, err error)
+	// Restart ends the relay, with SIGKILL if crash is set, calls down while no
+	// process runs, starts it again on the same data and returns the new
+	// process; nil if that cannot be done.
+	Restart func(ctx context.Context, crash bool, down func()) (pid int, err error)
 }
 
 // Options are what all workloads of a session have in common.
 type Options struct {
 	Target Target
 	Corpus *corpus.Corpus
+	// Prefilled says that the relay holds events of the corpus already, and
+	// perhaps many others: nothing is published before workloads that ask.
+	Prefilled bool
 	// Compress offers permessage-deflate on every connection.
 	Compress bool
 	// IgnoreLimits goes on when a relay says rate-limited, and asks for more
@@ -55,6 +59,10 @@ type Session struct {
 	Info  client.Info // what the relay says about itself; zero if nothing
 	truth *truth
 	pid   atomic.Int64 // Target.PID, or the process since the last restart
+	// stocked says that the relay has what workloads ask for; carried is what
+	// it did wrong meanwhile, for the next run's list.
+	stocked bool
+	carried *Run
 }
 
 // Workload is one way to load a relay. Its fields are its configuration; zero
@@ -148,12 +156,12 @@ func (s *Session) dialWith(ctx context.Context, n int, o client.Options) (*clien
 
 var errNoRestart = errors.New("a cold run needs a relay that moa bench has started itself")
 
-// restart kills the relay and starts it again on the same data.
-func (s *Session) restart(ctx context.Context) error {
+// restart ends the relay, calls down, and starts it again on the same data.
+func (s *Session) restart(ctx context.Context, crash bool, down func()) error {
 	if s.Target.Restart == nil {
 		return errNoRestart
 	}
-	pid, err := s.Target.Restart(ctx)
+	pid, err := s.Target.Restart(ctx, crash, down)
 	if err != nil {
 		return fmt.Errorf("restart the relay: %w", err)
 	}

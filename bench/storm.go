@@ -31,7 +31,7 @@ func (c Storm) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Subs = cmp.Or(c.Subs, 3)
 	c.Storms = cmp.Or(c.Storms, 3)
 	c.Calm = cmp.Or(c.Calm, time.Second)
-	if err := s.fillIfEmpty(ctx); err != nil {
+	if err := s.stock(ctx); err != nil {
 		return nil, err
 	}
 	m := s.measure(c.Name(), 0, classConnect, classSubscribe)

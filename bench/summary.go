@@ -3,6 +3,7 @@ package bench
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Row is one figure of a result over all its runs.
@@ -53,7 +54,8 @@ func (r *Result) Rows() []Row {
 	return rows
 }
 
-// Classes returns the names of the latency classes, "all" first.
+// Classes returns the names of the latency classes, All first, and each cold one
+// behind its other.
 func (r *Result) Classes() []string {
 	names := map[string]bool{}
 	for _, run := range r.Runs {
@@ -62,15 +64,16 @@ func (r *Result) Classes() []string {
 		}
 	}
 	return slices.SortedFunc(maps.Keys(names), func(a, b string) int {
+		x, y := strings.TrimSuffix(a, Cold), strings.TrimSuffix(b, Cold)
 		switch {
-		case a == All:
+		case x == y:
+			return len(a) - len(b)
+		case x == All:
 			return -1
-		case b == All:
+		case y == All:
 			return 1
-		case a < b:
-			return -1
 		}
-		return 1
+		return strings.Compare(x, y)
 	})
 }
 

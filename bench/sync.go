@@ -45,7 +45,7 @@ func (c Sync) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Duration = cmp.Or(c.Duration, 5*time.Second)
 	c.Lacking = cmp.Or(c.Lacking, 0.02)
 	c.Frame = cmp.Or(c.Frame, 60_000)
-	if err := s.fillIfEmpty(ctx); err != nil {
+	if err := s.stock(ctx); err != nil {
 		return nil, err
 	}
 	m := s.measure(c.Name(), c.Duration, classSync)

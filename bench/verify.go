@@ -12,6 +12,14 @@ import (
 // verifyBatch is how many ids one REQ asks for.
 const verifyBatch = 100
 
+// idsAtOnce is verifyBatch, or fewer if the relay's NIP-11 allows no more.
+func (s *Session) idsAtOnce() int {
+	if l := s.Info.Limits.Limit; l > 0 && !s.IgnoreLimits {
+		return min(verifyBatch, l)
+	}
+	return verifyBatch
+}
+
 // verify asks for accepted events among the given by id, at most most of them,
 // evenly spread, and notes what is missing, under that name, or came back
 // altered.
@@ -30,15 +38,12 @@ func (s *Session) verify(ctx context.Context, m *measure, numbers []int32, most 
 		return
 	}
 	defer a.close()
-	batch := verifyBatch
-	if l := s.Info.Limits.Limit; l > 0 {
-		batch = min(batch, l)
-	}
+	batch := s.idsAtOnce()
 	checked := 0
 	var missing []int32
 	for from := 0; from < len(want) && ctx.Err() == nil; from += batch {
 		part := want[from:min(from+batch, len(want))]
-		absent, err := a.look(v, part, s.Timeout)
+		absent, err := a.look(ctx, s.truth, part, s.Timeout)
 		if err != nil {
 			m.warn("the check of accepted events ended early: " + err.Error())
 			break
@@ -60,7 +65,7 @@ func (s *Session) again(ctx context.Context, a *asker, v *view, missing []int32,
 		return
 	}
 	for part := range slices.Chunk(missing, batch) {
-		absent, err := a.look(v, part, s.Timeout)
+		absent, err := a.look(ctx, s.truth, part, s.Timeout)
 		if err != nil {
 			absent = part
 		}
@@ -72,14 +77,14 @@ func (s *Session) again(ctx context.Context, a *asker, v *view, missing []int32,
 }
 
 // look asks for some events by id and returns those that are not there.
-func (a *asker) look(v *view, numbers []int32, timeout time.Duration) ([]int32, error) {
+func (a *asker) look(ctx context.Context, t *truth, numbers []int32, timeout time.Duration) ([]int32, error) {
 	found := make(map[event.ID]bool, len(numbers))
 	f := event.Filter{IDs: make([]event.ID, 0, len(numbers)), Limit: len(numbers), HasLimit: true}
 	for _, n := range numbers {
-		f.IDs = append(f.IDs, v.events[n].ID)
+		f.IDs = append(f.IDs, t.events[n].ID)
 	}
-	err := a.ask(&f, timeout, func(e *event.Event) {
-		if n, known := v.byID[e.ID]; known && e.Sig != v.events[n].Sig {
+	err := a.ask(ctx, &f, timeout, func(e *event.Event) {
+		if n, known := t.byID[e.ID]; known && e.Sig != t.events[n].Sig {
 			a.m.faults.add(Altered, func() string { return "another signature: " + e.ID.String() })
 		}
 		found[e.ID] = true
@@ -87,7 +92,7 @@ func (a *asker) look(v *view, numbers []int32, timeout time.Duration) ([]int32, 
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return found[v.events[n].ID] }), nil
+	return slices.DeleteFunc(slices.Clone(numbers), func(n int32) bool { return found[t.events[n].ID] }), nil
 }
 
 // thin returns at most most elements, evenly spread.

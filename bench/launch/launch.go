@@ -171,11 +171,16 @@ func (r *Relay) PID() int {
 	return r.cmd.Process.Pid
 }
 
-// Crash kills the relay, without a chance to tidy up, and starts it again on
-// the same data and port.
-func (r *Relay) Crash(ctx context.Context) (pid int, err error) {
-	signalGroup(r.cmd, syscall.SIGKILL)
-	<-r.done
+// Restart ends the relay, without a chance to tidy up if crash is set, calls
+// down, and starts it again on the same data and port.
+func (r *Relay) Restart(ctx context.Context, crash bool, down func()) (pid int, err error) {
+	if crash {
+		signalGroup(r.cmd, syscall.SIGKILL)
+		<-r.done
+	} else {
+		r.stop()
+	}
+	down()
 	if err := r.start(ctx); err != nil {
 		return 0, err
 	}
@@ -188,19 +193,24 @@ const grace = 15 * time.Second
 // Close ends the relay and removes its data folder if that was a temporary one.
 func (r *Relay) Close() error {
 	if r.cmd != nil {
-		signalGroup(r.cmd, syscall.SIGTERM)
-		select {
-		case <-r.done:
-		case <-time.After(grace):
-			signalGroup(r.cmd, syscall.SIGKILL)
-			<-r.done
-		}
+		r.stop()
 		r.cmd = nil
 	}
 	if r.remove {
 		return os.RemoveAll(r.Data)
 	}
 	return nil
+}
+
+// stop ends the process, in order if it does not take too long.
+func (r *Relay) stop() {
+	signalGroup(r.cmd, syscall.SIGTERM)
+	select {
+	case <-r.done:
+	case <-time.After(grace):
+		signalGroup(r.cmd, syscall.SIGKILL)
+		<-r.done
+	}
 }
 
 // tail keeps the end of what is written to it.

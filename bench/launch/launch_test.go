@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,15 +50,23 @@ func TestRelayStartsCrashesAndEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := r.PID()
-	second, err := r.Crash(t.Context())
-	if err != nil {
-		t.Fatal(err)
+	second := first
+	for _, crash := range []bool{true, false} {
+		before := second
+		second, err = r.Restart(t.Context(), crash, func() {
+			if exec.Command("kill", "-0", strconv.Itoa(before)).Run() == nil {
+				t.Errorf("crash %v: process %d still runs between its end and the next start", crash, before)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before == 0 || second == before {
+			t.Errorf("processes %d and %d: want two", before, second)
+		}
 	}
-	if first == 0 || first == second {
-		t.Errorf("processes %d and %d: want two", first, second)
-	}
-	if starts, _ := os.ReadFile(filepath.Join(r.Data, "starts")); string(starts) != "xx" {
-		t.Errorf("it noted %q in its folder, want two starts on the same data", starts)
+	if starts, _ := os.ReadFile(filepath.Join(r.Data, "starts")); string(starts) != "xxx" {
+		t.Errorf("it noted %q in its folder, want three starts on the same data", starts)
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

@@ -3,10 +3,8 @@ package report
 import (
 	"cmp"
 	"embed"
-	"fmt"
 	"html/template"
 	"io"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -27,8 +25,7 @@ var page = template.Must(template.ParseFS(assets, "assets/page.html"))
 func HTML(w io.Writer, r *bench.Report) error {
 	c := &charter{}
 	d := pageData{Title: "Load test: " + strings.Join(targets(r), " · "), When: r.Started.UTC().Format("2006-01-02 15:04 UTC"),
-		Corpus:   fmt.Sprintf("%s, %d events of %.0f bytes by %d authors", corpusName(r), r.Corpus.Events, r.Corpus.MeanSize, r.Corpus.Authors),
-		Machine:  fmt.Sprintf("%s, %d cores, %s/%s, %s", cmp.Or(r.Machine.CPU, "unknown CPU"), r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go),
+		Corpus: corpusFacts(r), Machine: machineFacts(r),
 		Partial:  r.Partial,
 		Warnings: r.Warnings,
 		UPlotCSS: template.CSS(asset("uPlot.min.css")), CSS: template.CSS(asset("page.css")),
@@ -38,11 +35,13 @@ func HTML(w io.Writer, r *bench.Report) error {
 		d.Bad = strings.Join(bad, ", ") + " made faults"
 	}
 	for i, group := range groups(r) {
-		t := groupTable(group)
-		d.Sections = append(d.Sections, section{
-			Name: group[0].Workload, Anchor: group[0].Workload + strconv.Itoa(i), Open: len(group) > 1,
-			Table: tableData{strings.ToUpper(t.title[:1]) + t.title[1:], t.head, t.rows, t.remarks}, Cards: cards(group), Charts: c.charts(group),
-		})
+		s := section{Anchor: group[0].Workload + strconv.Itoa(i), Open: len(group) > 1, Cards: cards(group), Charts: c.charts(group)}
+		for _, t := range groupTables(group) {
+			s.Title = cmp.Or(s.Title, t.title)
+			s.Tables = append(s.Tables, tableData{t.head, t.rows})
+			s.Remarks = append(s.Remarks, t.remarks...)
+		}
+		d.Sections = append(d.Sections, s)
 	}
 	d.Charts = c.all
 	return page.Execute(w, d)
@@ -68,18 +67,17 @@ type pageData struct {
 }
 
 type section struct {
-	Name, Anchor string
-	Open         bool
-	Table        tableData
-	Cards        []card
-	Charts       []chart
+	Title, Anchor string
+	Open          bool
+	Tables        []tableData
+	Remarks       []string
+	Cards         []card
+	Charts        []chart
 }
 
 type tableData struct {
-	Title   string
-	Head    []string
-	Rows    [][]string
-	Remarks []string
+	Head []string
+	Rows [][]string
 }
 
 // card is one figure to see first.
@@ -114,6 +112,9 @@ func cards(group []*bench.Result) (out []card) {
 func mainClass(r *bench.Result) string {
 	best, most := "", -1.0
 	for _, class := range r.Classes() {
+		if isCold(class) {
+			continue
+		}
 		if n := count(r, class); class == bench.All || n > most {
 			if best, most = class, n; class == bench.All {
 				break
@@ -160,7 +161,8 @@ func (c *charter) charts(group []*bench.Result) (out []chart) {
 		out = append(out, c.add(title, unit, "time", false, courses(group, of))...)
 	}
 	overTime("Rate over time, operations a second", "/s", value{"", func(p bench.Point) float64 { return p.Rate }})
-	out = append(out, c.add("Latency by percentile, ms", "ms", "percentile", true, curves(group))...)
+	out = append(out, c.add("Latency by percentile, ms", "ms", "percentile", true, curves(group, false))...)
+	out = append(out, c.add("Latency by percentile, cold, ms", "ms", "percentile", true, curves(group, true))...)
 	overTime("Latency over time, ms", "ms", value{"p50", func(p bench.Point) float64 { return p.P50 }}, value{"p99", func(p bench.Point) float64 { return p.P99 }})
 	overTime("CPU, cores", "cores", value{"", func(p bench.Point) float64 { return p.ServerCPU }}, value{"load", func(p bench.Point) float64 { return p.BenchCPU }})
 	overTime("Memory of the relay, MB", "MB", value{"", func(p bench.Point) float64 { return p.ServerRSS }})
@@ -193,9 +195,9 @@ func courses(group []*bench.Result, of []value) (lines []line) {
 	return lines
 }
 
-// curves draws the latencies of the last runs: of every class for one relay, of
-// the main class for several.
-func curves(group []*bench.Result) (lines []line) {
+// curves draws the latencies of the last runs, cold ones or the others: of every
+// class for one relay, of the main class for several.
+func curves(group []*bench.Result, cold bool) (lines []line) {
 	for color, r := range group {
 		if len(r.Runs) == 0 {
 			continue
@@ -203,11 +205,16 @@ func curves(group []*bench.Result) (lines []line) {
 		last := r.Runs[len(r.Runs)-1].Latencies
 		if len(group) > 1 {
 			class := mainClass(r)
+			if cold {
+				class += bench.Cold
+			}
 			lines = append(lines, curve(r.Target.Name, color, last[class]))
 			continue
 		}
-		for i, class := range slices.Sorted(maps.Keys(last)) {
-			lines = append(lines, curve(class, i, last[class]))
+		for _, class := range r.Classes() {
+			if isCold(class) == cold {
+				lines = append(lines, curve(strings.TrimSuffix(class, bench.Cold), len(lines), last[class]))
+			}
 		}
 	}
 	return lines

@@ -67,6 +67,22 @@ func TestTextShowsFiguresAndFaults(t *testing.T) {
 		"refused blocked 4", "! beware", "FAILED: moa made faults; figures of a relay that answers wrongly are worth nothing.")
 }
 
+// TestColdStandsBesideWarm is the table of one store's size.
+func TestColdStandsBesideWarm(t *testing.T) {
+	r := sample(map[string]float64{"moa": 1}, "moa")
+	for i := range r.Results[0].Runs {
+		l := r.Results[0].Runs[i].Latencies
+		l["home"], l["home"+bench.Cold] = bench.Latency{Count: 10, P50: 1, P90: 2, P99: 3, P999: 4, Max: 5}, bench.Latency{Count: 2, P50: 60, P99: 70, Max: 80}
+	}
+	wantLines(t, render(t, func(b *bytes.Buffer) error { return Text(b, r) }),
+		"latency, ms count p50 p90 p99 p99.9 max cold count cold p50 cold p99 cold max", "home 50 1.00 2.00 3.00 4.00 5.00 10 60.0 70.0 80.0")
+	wantLines(t, render(t, func(b *bytes.Buffer) error { return Markdown(b, r) }),
+		"| home | 50 | 1.00 | 2.00 | 3.00 | 4.00 | 5.00 | 10 | 60.0 | 70.0 | 80.0 |", "| accepted, events/s | 1,020 ± 2 % |")
+	if page := render(t, func(b *bytes.Buffer) error { return HTML(b, r) }); !strings.Contains(page, "<td>60.0</td><td>70.0</td>") {
+		t.Error("the page lacks the cold figures")
+	}
+}
+
 func TestComparisonShowsRatios(t *testing.T) {
 	r := sample(map[string]float64{"moa": 4, "other": 1}, "moa", "other")
 	wantLines(t, render(t, func(b *bytes.Buffer) error { return Versus(b, r) }),

@@ -19,11 +19,11 @@ type table struct {
 	remarks []string // faults, warnings, notes
 }
 
-// tables makes one table for each workload. The relays' order is that of their
+// tables makes the tables of every workload. The relays' order is that of their
 // first results; ratios are to the first relay.
 func tables(r *bench.Report) (out []table) {
 	for _, group := range groups(r) {
-		out = append(out, groupTable(group))
+		out = append(out, groupTables(group)...)
 	}
 	return out
 }
@@ -44,7 +44,9 @@ func has(group []*bench.Result, target string) bool {
 	return slices.ContainsFunc(group, func(r *bench.Result) bool { return r.Target.Name == target })
 }
 
-func groupTable(group []*bench.Result) table {
+// groupTables is one table for several relays; for a single one the latencies
+// stand in a table of their own.
+func groupTables(group []*bench.Result) []table {
 	t := table{title: group[0].Workload, head: []string{""}}
 	if runs := len(group[0].Runs); runs > 1 {
 		t.title += fmt.Sprintf(", median of %d runs ± half their range", runs)
@@ -58,6 +60,17 @@ func groupTable(group []*bench.Result) table {
 	for _, row := range group[0].Rows() {
 		t.rows = append(t.rows, cells(group, row, func(r *bench.Result) bench.Row { return rowNamed(r, row.Name) }))
 	}
+	for _, r := range group {
+		t.remarks = append(t.remarks, remarks(r, len(group) > 1)...)
+	}
+	if len(group) == 1 {
+		l := latencies(group[0])
+		if len(l.rows) == 0 {
+			return []table{t}
+		}
+		l.remarks, t.remarks = t.remarks, nil
+		return []table{t, l}
+	}
 	for _, class := range group[0].Classes() {
 		for _, p := range bench.Percentiles {
 			if p.Name == "p90" || p.Name == "max" {
@@ -67,11 +80,58 @@ func groupTable(group []*bench.Result) table {
 			t.rows = append(t.rows, cells(group, first, func(r *bench.Result) bench.Row { return r.LatencyRow(class, p) }))
 		}
 	}
-	for _, r := range group {
-		t.remarks = append(t.remarks, remarks(r, len(group) > 1)...)
+	return []table{t}
+}
+
+// latencies is a row for each class, and beside it what was measured cold.
+func latencies(r *bench.Result) table {
+	classes := r.Classes()
+	cold := slices.ContainsFunc(classes, isCold)
+	t := table{head: []string{"latency, ms"}}
+	t.head = append(t.head, latencyHead("", bench.Percentiles)...)
+	if cold {
+		t.head = append(t.head, latencyHead("cold ", coldPercentiles)...)
+	}
+	for _, class := range classes {
+		if isCold(class) {
+			continue
+		}
+		row := append([]string{class}, latencyCells(r, class, bench.Percentiles)...)
+		if cold {
+			row = append(row, latencyCells(r, class+bench.Cold, coldPercentiles)...)
+		}
+		t.rows = append(t.rows, row)
 	}
 	return t
 }
+
+// coldPercentiles are fewer: there are not many cold operations.
+var coldPercentiles = slices.DeleteFunc(slices.Clone(bench.Percentiles), func(p bench.Percentile) bool {
+	return p.Name == "p90" || p.Name == "p99.9"
+})
+
+func latencyHead(prefix string, percentiles []bench.Percentile) []string {
+	out := []string{prefix + "count"}
+	for _, p := range percentiles {
+		out = append(out, prefix+p.Name)
+	}
+	return out
+}
+
+func latencyCells(r *bench.Result, class string, percentiles []bench.Percentile) []string {
+	n := count(r, class)
+	out := []string{number(n)}
+	for _, p := range percentiles {
+		if n == 0 {
+			out = append(out, "–")
+		} else {
+			out = append(out, number(r.LatencyRow(class, p).Median()))
+		}
+	}
+	return out
+}
+
+func isCold(class string) bool { return strings.HasSuffix(class, bench.Cold) }
 
 func rowNamed(r *bench.Result, name string) bench.Row {
 	for _, row := range r.Rows() {
@@ -86,7 +146,7 @@ func rowNamed(r *bench.Result, name string) bench.Row {
 // first.
 func cells(group []*bench.Result, first bench.Row, of func(*bench.Result) bench.Row) []string {
 	name := first.Name
-	if first.Unit != "" {
+	if first.Unit != "" && !strings.HasPrefix(name, first.Unit+" per ") {
 		name += ", " + first.Unit
 	}
 	out := []string{name}
@@ -140,7 +200,9 @@ func remarks(r *bench.Result, named bool) (out []string) {
 
 // text writes the table with aligned columns.
 func (t table) text(p *printer) {
-	p.printf("\n%s\n", strings.ToUpper(t.title))
+	if t.title != "" {
+		p.printf("\n%s\n", strings.ToUpper(t.title))
+	}
 	widths := make([]int, len(t.head))
 	all := append([][]string{t.head}, t.rows...)
 	for _, row := range all {
@@ -168,7 +230,7 @@ func (t table) text(p *printer) {
 // Versus writes a comparison of several relays for a terminal.
 func Versus(w io.Writer, r *bench.Report) error {
 	p := &printer{w: w}
-	p.facts(r)
+	p.facts(r, "")
 	for _, t := range tables(r) {
 		t.text(p)
 	}
@@ -179,9 +241,12 @@ func Versus(w io.Writer, r *bench.Report) error {
 // Markdown writes the report as tables for a README.
 func Markdown(w io.Writer, r *bench.Report) error {
 	p := &printer{w: w}
-	p.facts(r)
+	p.facts(r, "- ")
 	for _, t := range tables(r) {
-		p.printf("\n### %s\n\n| %s |\n|%s\n", t.title, strings.Join(t.head, " | "), strings.Repeat(" --- |", len(t.head)))
+		if t.title != "" {
+			p.printf("\n### %s\n", t.title)
+		}
+		p.printf("\n| %s |\n|%s\n", strings.Join(t.head, " | "), strings.Repeat(" --- |", len(t.head)))
 		for _, row := range t.rows {
 			p.printf("| %s |\n", strings.Join(row, " | "))
 		}

@@ -18,7 +18,7 @@ import (
 // Text writes the report for a terminal.
 func Text(w io.Writer, r *bench.Report) error {
 	p := &printer{w: w}
-	p.facts(r)
+	p.facts(r, "")
 	for i := range r.Results {
 		p.result(&r.Results[i])
 	}
@@ -29,16 +29,22 @@ func Text(w io.Writer, r *bench.Report) error {
 	return p.err
 }
 
-func (p *printer) facts(r *bench.Report) {
-	p.printf("\n%s, %d events of %.0f bytes by %d authors\n", corpusName(r), r.Corpus.Events, r.Corpus.MeanSize, r.Corpus.Authors)
-	p.printf("%s, %d cores, %s/%s, %s\n", cmp.Or(r.Machine.CPU, "unknown CPU"), r.Machine.Cores, r.Machine.OS, r.Machine.Arch, r.Machine.Go)
+// facts writes what was used for the test, each line after a mark.
+func (p *printer) facts(r *bench.Report, mark string) {
+	p.printf("\n%s%s\n%s%s\n", mark, corpusFacts(r), mark, machineFacts(r))
 }
 
-func corpusName(r *bench.Report) string {
-	if r.Corpus.Source == bench.Generated {
-		return fmt.Sprintf("corpus of seed %d", r.Corpus.Seed)
+func corpusFacts(r *bench.Report) string {
+	c, name := r.Corpus, "corpus "+r.Corpus.Source
+	if c.Source == bench.Generated {
+		name = fmt.Sprintf("corpus of seed %d", c.Seed)
 	}
-	return "corpus " + r.Corpus.Source
+	return fmt.Sprintf("%s, %s events of %.0f bytes by %s authors", name, number(float64(c.Events)), c.MeanSize, number(float64(c.Authors)))
+}
+
+func machineFacts(r *bench.Report) string {
+	m := r.Machine
+	return fmt.Sprintf("%s, %d cores, %s/%s, %s", cmp.Or(m.CPU, "unknown CPU"), m.Cores, m.OS, m.Arch, m.Go)
 }
 
 // printer writes until the first error.
@@ -66,19 +72,8 @@ func (p *printer) result(r *bench.Result) {
 	for _, row := range r.Rows() {
 		p.printf("  %-30s %12s %-14s %s\n", row.Name, number(row.Median()), row.Unit, spread(row))
 	}
-	if classes := r.Classes(); len(classes) > 0 {
-		p.printf("  %-16s %8s", "latency, ms", "count")
-		for _, c := range bench.Percentiles {
-			p.printf(" %9s", c.Name)
-		}
-		p.printf("\n")
-		for _, class := range classes {
-			p.printf("  %-16s %8s", class, number(count(r, class)))
-			for _, c := range bench.Percentiles {
-				p.printf(" %9s", number(r.LatencyRow(class, c).Median()))
-			}
-			p.printf("\n")
-		}
+	if l := latencies(r); len(l.rows) > 0 {
+		l.text(p)
 	}
 	refused := r.Refused()
 	for _, prefix := range slices.Sorted(maps.Keys(refused)) {

@@ -62,7 +62,7 @@ func benchFlags() []cli.Flag {
 		&cli.StringFlag{Name: "start", Category: target, Usage: "start the relay with this `COMMAND`; {port} and {data} are filled in"},
 		&cli.IntFlag{Name: "pid", Category: target, Usage: "process of the relay, to read its CPU and memory"},
 		&cli.StringFlag{Name: "data-dir", Category: target, Usage: "data `FOLDER` of the relay, to measure its growth; with --start, where to put it"},
-		&cli.BoolFlag{Name: "prefilled", Category: target, Usage: "the relay has this corpus already: do not publish it before queries"},
+		&cli.BoolFlag{Name: "prefilled", Category: target, Usage: "the relay has the corpus already, and perhaps more: do not publish it before asking"},
 		&cli.BoolFlag{Name: "compress", Category: target, Usage: "offer permessage-deflate, as browsers do"},
 		&cli.BoolFlag{Name: "ignore-limits", Category: target, Usage: "go on when the relay says rate-limited, and ask for more than its NIP-11 allows"},
 		&cli.DurationFlag{Name: "timeout", Category: target, Value: 10 * time.Second, Usage: "an answer that takes longer is missing"},
@@ -71,7 +71,8 @@ func benchFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "seed", Category: load, Value: 1, Usage: "equal seeds give equal events (relative to the day's start)"},
 		&cli.IntFlag{Name: "events", Category: load, Value: 50_000, Usage: "size of the corpus"},
 		&cli.IntFlag{Name: "authors", Category: load, Usage: "how many wrote it (default: one per 20 events)"},
-		&cli.StringFlag{Name: "corpus", Category: load, Usage: "take the events from this JSONL `FILE` instead"},
+		&cli.StringFlag{Name: "corpus", Category: load, Usage: "take the events from this JSONL `FILE` instead, all or the first --events"},
+		&cli.IntFlag{Name: "sample", Category: load, Usage: "take only so many, spread evenly over the --corpus, which may be larger than memory"},
 		&cli.StringFlag{Name: "cache", Category: load, Usage: "`FOLDER` to keep generated corpora in (default: moa-bench in the user's cache; - keeps none)"},
 
 		&cli.IntFlag{Name: "repeat", Category: output, Value: 1, Usage: "runs of each workload, for median and spread"},
@@ -134,7 +135,7 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 }
 
 func benchOptions(cmd *cli.Command, s *status) bench.Options {
-	return bench.Options{Compress: cmd.Bool("compress"), IgnoreLimits: cmd.Bool("ignore-limits"), Timeout: cmd.Duration("timeout"), Watch: s.show}
+	return bench.Options{Prefilled: cmd.Bool("prefilled"), Compress: cmd.Bool("compress"), IgnoreLimits: cmd.Bool("ignore-limits"), Timeout: cmd.Duration("timeout"), Watch: s.show}
 }
 
 // interruptible ends the context at the first Ctrl-C; the second one ends the
@@ -151,7 +152,7 @@ func manners(cmd *cli.Command, url string, workloads []bench.Workload) error {
 		return nil
 	}
 	for _, w := range workloads {
-		if err := bench.CheckManners(url, w); err != nil {
+		if err := bench.CheckManners(url, w, cmd.Bool("prefilled")); err != nil {
 			g := bench.Gentle
 			return usagef("%w: up to %d connections, %d events in all, --rate up to %g a second, --duration up to %s, and for queries --prefilled",
 				err, g.Conns, g.Events, g.Rate, g.Duration)
@@ -163,15 +164,24 @@ func manners(cmd *cli.Command, url string, workloads []bench.Workload) error {
 // benchCorpus generates the events, or reads them.
 func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err error) {
 	if file := cmd.String("corpus"); file != "" {
-		most := 0
-		if cmd.IsSet("events") {
-			most = cmd.Int("events")
+		switch {
+		case cmd.IsSet("events") && cmd.IsSet("sample"):
+			return nil, "", usagef("give --events or --sample, not both")
+		case cmd.IsSet("sample"):
+			made, err = corpus.SampleFile(file, cmd.Int("sample"))
+		case cmd.IsSet("events"):
+			made, err = corpus.ReadFile(file, cmd.Int("events"))
+		default:
+			made, err = corpus.ReadFile(file, 0)
 		}
-		made, err = corpus.ReadFile(file, most)
 		if err == nil && len(made.Events) == 0 {
 			err = usagef("%s holds no events", file)
 		}
-		return made, filepath.Base(file), err
+		source = filepath.Base(file)
+		if cmd.IsSet("sample") {
+			source = "sampled from " + source
+		}
+		return made, source, err
 	}
 	config, err := generated(cmd)
 	if err != nil {

@@ -48,5 +48,5 @@ func startTarget(ctx context.Context, name string, c launch.Command) (bench.Targ
 	if err != nil {
 		return bench.Target{}, nil, err
 	}
-	return bench.Target{Name: name, URL: relay.URL, PID: relay.PID(), DataDir: relay.Data, Restart: relay.Crash}, relay.Close, nil
+	return bench.Target{Name: name, URL: relay.URL, PID: relay.PID(), DataDir: relay.Data, Restart: relay.Restart}, relay.Close, nil
 }

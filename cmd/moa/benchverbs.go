@@ -69,11 +69,11 @@ var benchVerbs = []benchVerb{
 			&cli.StringSliceFlag{Name: "class", Usage: "only these: home, profile, thread, notifications, ids, metadata, addressable, hashtag, global"},
 			&cli.IntFlag{Name: "pool", Value: 100, Usage: "different queries of each class"},
 			&cli.IntFlag{Name: "count", Usage: "so many REQs at most"},
-			&cli.BoolFlag{Name: "cold", Usage: "kill and restart the relay before each run (not with a URL)"}},
+			&cli.BoolFlag{Name: "cold", Usage: "first restart the relay, with nothing of its files in memory, and ask each query once (not with a URL)"}},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Query{Conns: cmd.Int("connections"), Window: cmd.Int("window"), Rate: cmd.Float("rate"), Warmup: cmd.Duration("warmup"),
 				Duration: cmd.Duration("duration"), Requests: cmd.Int("count"), Classes: cmd.StringSlice("class"), Pool: cmd.Int("pool"),
-				Seed: cmd.Uint64("seed"), Prefilled: cmd.Bool("prefilled"), Cold: cmd.Bool("cold")}
+				Seed: cmd.Uint64("seed"), Cold: cmd.Bool("cold")}
 		},
 	},
 	{
@@ -183,7 +183,7 @@ func tour(cmd *cli.Command) []bench.Workload {
 	return []bench.Workload{
 		bench.Idle{Conns: 3000, Rate: 1500, Seed: seed}, // first, while no memory is free from other work
 		bench.Publish{Repeats: cmd.Int("repeat")},
-		bench.Query{Seed: seed, Prefilled: cmd.Bool("prefilled")},
+		bench.Query{Seed: seed},
 		bench.Live{Seed: seed},
 	}
 }
