@@ -93,7 +93,7 @@ func cards(group []*bench.Result) (out []card) {
 		rows := r.Rows()
 		for i, row := range rows {
 			if i == 0 || strings.HasPrefix(row.Name, "relay CPU per") || strings.HasPrefix(row.Name, "relay RSS per") {
-				out = append(out, card{prefix + row.Name, number(row.Median()), row.Unit})
+				out = append(out, card{prefix + row.Name, figure(row), row.Unit})
 			}
 		}
 		if class := mainClass(r); class != "" {

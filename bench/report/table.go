@@ -120,7 +120,7 @@ func latencyHead(prefix string, percentiles []bench.Percentile) []string {
 
 func latencyCells(r *bench.Result, class string, percentiles []bench.Percentile) []string {
 	n := count(r, class)
-	out := []string{number(n)}
+	out := []string{whole(n)}
 	for _, p := range percentiles {
 		if n == 0 {
 			out = append(out, "–")
@@ -155,7 +155,7 @@ func cells(group []*bench.Result, first bench.Row, of func(*bench.Result) bench.
 		if len(row.Values) == 0 {
 			out = append(out, "–")
 		} else {
-			out = append(out, strings.TrimSpace(number(row.Median())+" "+spread(row)))
+			out = append(out, strings.TrimSpace(figure(row)+" "+spread(row)))
 		}
 		if i > 0 {
 			out = append(out, ratio(row, first))

@@ -39,7 +39,7 @@ func corpusFacts(r *bench.Report) string {
 	if c.Source == bench.Generated {
 		name = fmt.Sprintf("corpus of seed %d", c.Seed)
 	}
-	return fmt.Sprintf("%s, %s events of %.0f bytes by %s authors", name, number(float64(c.Events)), c.MeanSize, number(float64(c.Authors)))
+	return fmt.Sprintf("%s, %s events of %.0f bytes by %s authors", name, whole(float64(c.Events)), c.MeanSize, whole(float64(c.Authors)))
 }
 
 func machineFacts(r *bench.Report) string {
@@ -70,7 +70,7 @@ func (p *printer) result(r *bench.Result) {
 	}
 	p.printf("\n%s · %s%s%s\n", strings.ToUpper(r.Workload), r.Target.Name, runs, partial)
 	for _, row := range r.Rows() {
-		p.printf("  %-30s %12s %-14s %s\n", row.Name, number(row.Median()), row.Unit, spread(row))
+		p.printf("  %-30s %12s %-14s %s\n", row.Name, figure(row), row.Unit, spread(row))
 	}
 	if l := latencies(r); len(l.rows) > 0 {
 		l.text(p)
@@ -119,6 +119,19 @@ func count(r *bench.Result, class string) (n float64) {
 	}
 	return n
 }
+
+// figure writes a row's median, whole if all its values are: three connections
+// are not 3.00.
+func figure(r bench.Row) string {
+	m := r.Median()
+	if slices.ContainsFunc(append([]float64{m}, r.Values...), func(v float64) bool { return v != math.Trunc(v) }) {
+		return number(m)
+	}
+	return whole(m)
+}
+
+// whole writes a count.
+func whole(v float64) string { return grouped(strconv.FormatFloat(v, 'f', 0, 64)) }
 
 // number writes a value with three digits that count, and large ones whole.
 func number(v float64) string {
