@@ -243,6 +243,15 @@ func checked(t *tail, b []byte) (value, error) {
 // record returns the record of t. There must be one, or have been one.
 func (s *Store) record(t *tail) (value, error) { return checked(t, s.records.Get(uint64(t.serial()))) }
 
+// readRecord is like record, for who goes through many: the value is in buf.
+func (s *Store) readRecord(t *tail, buf *[]byte) (value, error) {
+	b, err := s.records.Read(uint64(t.serial()), buf)
+	if err != nil {
+		return nil, err
+	}
+	return checked(t, b)
+}
+
 // Has does what store.Store says, of the events committed last.
 func (s *Store) Has(id event.ID) bool { return s.recent.has(id) }
 

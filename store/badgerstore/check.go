@@ -116,10 +116,10 @@ func (c *checker) memory(n *stored) {
 		return
 	}
 	c.inMemory++
-	for _, hash := range h.hashes(n) {
-		list := h.posts[hash]
+	for _, hash := range h.hashes(n, nil) {
+		list := h.posts.list(hash, new([]uint32))
 		i := h.olderLocked(list, &n.tail)
-		if i == len(list) || h.slots[list[i]].tail != n.tail {
+		if i == len(list) || h.slots[list[i]] != n.tail {
 			c.report.problem("memory does not hold %s as it should", *n.id())
 			return
 		}

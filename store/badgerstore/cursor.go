@@ -19,6 +19,8 @@ type reader struct {
 	key  []byte
 	seen []byte // the key that the iterator has shown last, of its versions the newest
 	work int    // index entries looked at; a record counts recordWork, a look-up lookUpWork
+	bulk bool   // it goes through many records once
+	buf  []byte // memory for those
 	kept *kept  // nil for a bulk reader
 	gen  uint64 // of kept, before the transaction began
 }
@@ -31,7 +33,7 @@ const (
 
 // newReader begins a transaction. A bulk reader does not use what is kept.
 func (s *Store) newReader(bulk bool) *reader {
-	r := &reader{s: s}
+	r := &reader{s: s, bulk: bulk}
 	if !bulk && s.kept.max > 0 {
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
@@ -66,8 +68,8 @@ func (r *reader) shows(item *badger.Item) bool {
 	return !item.IsDeletedOrExpired()
 }
 
-// record returns the record of t, or nil if it is gone. It is valid while the
-// store is kept open.
+// record returns the record of t, or nil if it is gone. It is valid until the
+// next call, or while the store is kept open.
 func (r *reader) record(t *tail) (value, error) {
 	r.work += recordWork
 	if r.s.records.Dead(uint64(t.serial())) {
@@ -78,6 +80,9 @@ func (r *reader) record(t *tail) (value, error) {
 		case err != nil:
 			return nil, err
 		}
+	}
+	if r.bulk {
+		return r.s.readRecord(t, &r.buf)
 	}
 	return r.s.record(t)
 }

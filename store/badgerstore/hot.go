@@ -19,25 +19,30 @@ import (
 type hot struct {
 	max     int64 // bytes
 	seed    maphash.Seed
+	all     uint64 // hash of the list of all events
 	records *records.Log
 
 	mu    sync.RWMutex // guards the following
 	floor tail
-	used  int64
-	slots []slot
+	slots []tail
 	free  []uint32
-	// posts are slots by the hash of a key's prefix, oldest first. Two prefixes
-	// may share a hash: what is found is checked against the filter anyway.
-	posts map[uint64][]uint32
+	posts posts
+	count int      // of entries in posts
+	buf   []uint64 // memory for a removal
+	one   []uint32 // memory for allLocked
+	rec   []byte   // memory for what is dropped
 }
 
+// slot is an event with the posting lists that it is in.
 type slot struct {
 	tail  tail
-	lists []uint64 // the posts it is in
+	lists []uint64
 }
 
 func newHot(megabytes int) *hot {
-	return &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), posts: map[uint64][]uint32{}}
+	h := &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), posts: newPosts()}
+	h.all = h.hash(allEvents)
+	return h
 }
 
 func (h *hot) hash(prefix []byte) uint64 { return maphash.Bytes(h.seed, prefix) }
@@ -45,9 +50,9 @@ func (h *hot) hash(prefix []byte) uint64 { return maphash.Bytes(h.seed, prefix) 
 // allEvents is the prefix that all records share.
 var allEvents = []byte{keyRecord}
 
-// hashes returns the posting lists that n is in.
-func (h *hot) hashes(n *stored) []uint64 {
-	list := []uint64{h.hash(allEvents)}
+// hashes appends the posting lists that n is in to list[:0].
+func (h *hot) hashes(n *stored, list []uint64) []uint64 {
+	list = append(list[:0], h.all)
 	n.keys(&n.tail, func(key []byte) {
 		switch key[0] {
 		case keyExpiry:
@@ -64,8 +69,16 @@ func (h *hot) hashes(n *stored) []uint64 {
 	return slices.Compact(list)
 }
 
-// cost is what an event in its posting lists takes, about.
-func cost(n *slot) int64 { return 88 + 44*int64(len(n.lists)) }
+// What an event, a posting list and an entry in one take, about, in bytes.
+const (
+	slotCost  = 40
+	listCost  = 36
+	entryCost = 9
+)
+
+func (h *hot) usedLocked() int64 {
+	return slotCost*int64(len(h.slots)-len(h.free)) + listCost*int64(h.posts.len()) + entryCost*int64(h.count)
+}
 
 // apply follows a commit: added is what prepare has made of its events.
 func (h *hot) apply(added []slot, removed []stored) {
@@ -80,12 +93,12 @@ func (h *hot) apply(added []slot, removed []stored) {
 		}
 	}
 	for i := range removed {
-		h.removeLocked(&removed[i].tail)
+		h.removeLocked(&removed[i])
 	}
-	all := h.hash(allEvents)
-	for h.used > h.max {
-		h.floor = h.slots[h.posts[all][0]].tail
-		h.removeLocked(&h.floor)
+	for h.usedLocked() > h.max {
+		h.floor = h.slots[h.allLocked()[0]]
+		v, _ := h.records.Read(uint64(h.floor.serial()), &h.rec) // removeLocked sees if it is none
+		h.removeLocked(&stored{h.floor, v})
 	}
 }
 
@@ -97,7 +110,7 @@ func (h *hot) prepare(events []stored) []slot {
 	slots := make([]slot, len(events))
 	for i := range events {
 		n := &events[i]
-		slots[i] = slot{n.tail, h.hashes(n)}
+		slots[i] = slot{n.tail, h.hashes(n, make([]uint64, 0, 16))}
 	}
 	return slots
 }
@@ -109,7 +122,7 @@ func (h *hot) extend(events []stored, to tail) (more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range slots {
-		if h.used > h.max {
+		if h.usedLocked() > h.max {
 			h.floor = slots[i].tail
 			return false
 		}
@@ -123,8 +136,11 @@ func (h *hot) extend(events []stored, to tail) (more bool) {
 func (h *hot) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.floor, h.used, h.slots, h.free = tail{}, 0, nil, nil
-	clear(h.posts)
+	h.resetLocked()
+}
+
+func (h *hot) resetLocked() {
+	h.floor, h.slots, h.free, h.count, h.posts = tail{}, nil, nil, 0, newPosts()
 }
 
 func (h *hot) addLocked(n *slot) {
@@ -132,57 +148,58 @@ func (h *hot) addLocked(n *slot) {
 	if k := len(h.free); k > 0 {
 		at = h.free[k-1]
 		h.free = h.free[:k-1]
-		h.slots[at] = *n
+		h.slots[at] = n.tail
 	} else {
-		h.slots = append(h.slots, *n)
+		h.slots = append(h.slots, n.tail)
 	}
 	for _, hash := range n.lists {
-		list := h.posts[hash]
-		if len(list) == 0 || h.slots[list[len(list)-1]].tail.compare(&n.tail) > 0 {
-			h.posts[hash] = append(list, at)
-		} else {
-			h.posts[hash] = slices.Insert(list, h.olderLocked(list, &n.tail), at)
-		}
+		h.posts.insert(hash, at, func(list []uint32) int {
+			if h.slots[list[len(list)-1]].compare(&n.tail) > 0 {
+				return len(list)
+			}
+			return h.olderLocked(list, &n.tail)
+		})
 	}
-	h.used += cost(n)
+	h.count += len(n.lists)
 }
 
-// removeLocked removes the event at t, if it is here.
-func (h *hot) removeLocked(t *tail) {
-	all := h.posts[h.hash(allEvents)]
-	i := h.olderLocked(all, t)
-	if i == len(all) || h.slots[all[i]].tail.compare(t) != 0 {
+// removeLocked removes n, if it is here.
+func (h *hot) removeLocked(n *stored) {
+	all := h.allLocked()
+	i := h.olderLocked(all, &n.tail)
+	if i == len(all) || h.slots[all[i]].compare(&n.tail) != 0 {
+		return
+	}
+	if n.check() != nil { // the disk has lost it, and nothing else tells its lists
+		h.resetLocked()
 		return
 	}
 	at := all[i]
-	n := h.slots[at]
-	for _, hash := range n.lists {
-		list := h.posts[hash]
-		switch i := h.olderLocked(list, &n.tail); {
-		case len(list) == 1:
-			delete(h.posts, hash)
-		case i == 0:
-			h.posts[hash] = list[1:]
-		default:
-			h.posts[hash] = slices.Delete(list, i, i+1)
-		}
+	h.buf = h.hashes(n, h.buf)
+	for _, hash := range h.buf {
+		h.posts.remove(hash, func(list []uint32) int { return h.olderLocked(list, &n.tail) })
 	}
-	h.slots[at] = slot{}
 	h.free = append(h.free, at)
-	h.used -= cost(&n)
+	h.count -= len(h.buf)
+}
+
+// allLocked is the list of all events.
+func (h *hot) allLocked() []uint32 {
+	h.one = h.one[:0]
+	return h.posts.list(h.all, &h.one)
 }
 
 // olderLocked returns how many of list come after t in a Scan: they are at the
 // front, and t itself, if it is there, is next.
 func (h *hot) olderLocked(list []uint32, t *tail) int {
-	return sort.Search(len(list), func(i int) bool { return h.slots[list[i]].tail.compare(t) <= 0 })
+	return sort.Search(len(list), func(i int) bool { return h.slots[list[i]].compare(t) <= 0 })
 }
 
 // size returns the number of events and bytes held.
 func (h *hot) size() (events int, bytes int64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return len(h.slots) - len(h.free), h.used
+	return len(h.slots) - len(h.free), h.usedLocked()
 }
 
 // run is a posting list being read, newest first.
@@ -198,7 +215,7 @@ type run struct {
 func (h *hot) nextLocked(r *run, q *scan) bool {
 	for n := len(r.list); n > 0; n-- {
 		at := r.list[n-1]
-		t := &h.slots[at].tail
+		t := &h.slots[at]
 		q.looked++
 		if t.created() < r.part.Since {
 			return false
@@ -215,7 +232,7 @@ func (h *hot) beforeLocked(a, b *run) bool {
 	if a.time != b.time {
 		return a.time < b.time
 	}
-	return a.slot != b.slot && h.slots[a.slot].tail.compare(&h.slots[b.slot].tail) < 0
+	return a.slot != b.slot && h.slots[a.slot].compare(&h.slots[b.slot]) < 0
 }
 
 // read appends to sc.batch up to most events that match and that memory
@@ -233,7 +250,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	runs := sc.runs
 	for len(runs) > 0 {
 		at := runs[0].slot
-		t := &h.slots[at].tail
+		t := &h.slots[at]
 		v := value(h.records.Get(uint64(t.serial())))
 		whole := v.check() == nil
 		matched := false
@@ -260,7 +277,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 
 // beginLocked makes the heap of the runs that the scan's parts read.
 func (h *hot) beginLocked(sc *scan) {
-	sc.runs = sc.runs[:0]
+	sc.runs, sc.single = sc.runs[:0], sc.single[:0]
 	for _, p := range sc.parts {
 		if p.done {
 			continue
@@ -269,8 +286,8 @@ func (h *hot) beginLocked(sc *scan) {
 		hashes := p.hashes(h)
 		sc.runs = slices.Grow(sc.runs, len(hashes))
 		for _, hash := range hashes {
-			list := h.posts[hash]
-			if n := len(list); n > 0 && h.slots[list[n-1]].tail.compare(&from) < 0 {
+			list := h.posts.list(hash, &sc.single)
+			if n := len(list); n > 0 && h.slots[list[n-1]].compare(&from) < 0 {
 				before := from.prev()
 				list = list[:h.olderLocked(list, &before)]
 			}
@@ -307,9 +324,11 @@ func (h *hot) siftLocked(runs []run, i int) {
 func (h *hot) unseen(keys [][]byte, from *tail) (rest [][]byte) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	var memory []uint32
 	for _, key := range keys {
-		list := h.posts[h.hash(key)]
-		if len(list) == 0 || h.slots[list[0]].tail.compare(from) >= 0 {
+		list := h.posts.list(h.hash(key), &memory)
+		memory = memory[:0]
+		if len(list) == 0 || h.slots[list[0]].compare(from) >= 0 {
 			rest = append(rest, key)
 		}
 	}

@@ -30,6 +30,7 @@ type scan struct {
 	rec    store.Record // lent to Visible and found
 	batch  []stored     // read from the hot index, not yet offered
 	runs   []run        // the hot index's, during read
+	single []uint32     // memory for its short lists
 	looked int          // posting entries, by the last read
 	cold   bool         // the hot index has nothing more
 

@@ -45,15 +45,14 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 	return s.hot.extend(events, to), nil
 }
 
-// readRecords reads up to most records, from from on. They are valid while the
-// store is kept open.
+// readRecords reads up to most records, from from on.
 func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {
 			t := tailOf(it.Item().Key())
-			v, err := s.record(&t)
+			v, err := s.readRecord(&t, new([]byte))
 			if err != nil {
 				return err
 			}

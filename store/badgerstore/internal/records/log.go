@@ -12,6 +12,8 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 )
 
 // Record is one to be written.
@@ -121,6 +123,31 @@ func (l *Log) Get(serial uint64) []byte {
 		return nil
 	}
 	return s.get(uint32(serial - s.base))
+}
+
+// Read is like Get, but reads the record into buf, which grows as need be, and
+// leaves the pages that it is in unmapped: for who goes through many once.
+func (l *Log) Read(serial uint64, buf *[]byte) ([]byte, error) {
+	s := l.find(serial)
+	if s == nil {
+		return nil, nil
+	}
+	b, err := s.read(uint32(serial-s.base), buf)
+	if err != nil {
+		return nil, fmt.Errorf("records: %w", err)
+	}
+	return b, nil
+}
+
+// Unmap gives back the memory that Get has mapped. What it has returned stays
+// valid.
+func (l *Log) Unmap() error {
+	for _, s := range *l.segments.Load() {
+		if err := unix.Madvise(s.bytes, unix.MADV_DONTNEED); err != nil {
+			return fmt.Errorf("records: %w", err)
+		}
+	}
+	return nil
 }
 
 // Whole reports whether the record is there, as it was written.

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -171,6 +172,34 @@ func (s *segment) get(at uint32) []byte {
 		return nil
 	}
 	return s.bytes[from+recordHead : end : end]
+}
+
+// usualRecord is as much as is read at first.
+const usualRecord = 2048
+
+// read reads the record of base+at from the file into buf.
+func (s *segment) read(at uint32, buf *[]byte) ([]byte, error) {
+	from, most := int64(s.offset(at)), s.end.Load()
+	if from < recordsAt || from+recordHead > most {
+		return nil, nil
+	}
+	b := slices.Grow((*buf)[:0], usualRecord)[:min(usualRecord, most-from)]
+	*buf = b
+	if _, err := s.file.ReadAt(b, from); err != nil {
+		return nil, err
+	}
+	end := recordHead + int64(binary.LittleEndian.Uint32(b[8:]))
+	if from+end > most {
+		return nil, nil
+	}
+	if have := len(b); have < int(end) {
+		b = slices.Grow(b, int(end)-have)[:end]
+		*buf = b
+		if _, err := s.file.ReadAt(b[have:], from+int64(have)); err != nil {
+			return nil, err
+		}
+	}
+	return b[recordHead:end], nil
 }
 
 // whole reports whether the record of base+at is what was written.
