@@ -42,7 +42,7 @@ func (c Auth) Run(ctx context.Context, s *Session) (*Run, error) {
 		return nil, err
 	}
 	people := corpus.Generate(corpus.Config{Seed: s.Corpus.Config.Seed, Events: 1, Authors: max(50, s.Corpus.Config.Authors)})
-	m := s.measure(c.Name(), c.Duration, classConnect, classAuth, classWraps)
+	m := s.measure(c, c.Duration, classConnect, classAuth, classWraps)
 	m.counts = classAuth
 	m.begin()
 	until := time.Now().Add(c.Duration)

@@ -15,8 +15,8 @@ import (
 type Crash struct {
 	Crashes int           `json:"crashes"` // 0: 3
 	After   time.Duration `json:"after"`   // load before each; 0: 1 s
-	Conns   int           `json:"connections"`
-	Window  int           `json:"window"`
+	Conns   int           `json:"connections"` // 0: 8
+	Window  int           `json:"window"`      // 0: 16
 }
 
 // Name is "crash".
@@ -30,6 +30,8 @@ const classRestart = "restart"
 func (c Crash) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Crashes = cmp.Or(c.Crashes, 3)
 	c.After = cmp.Or(c.After, time.Second)
+	c.Conns = cmp.Or(c.Conns, 8)
+	c.Window = cmp.Or(c.Window, 16)
 	if s.Target.Restart == nil {
 		return nil, errNoRestart
 	}
@@ -37,7 +39,7 @@ func (c Crash) Run(ctx context.Context, s *Session) (*Run, error) {
 	if len(numbers) == 0 {
 		return nil, errNoEvents
 	}
-	m := s.measure(c.Name(), time.Duration(c.Crashes)*2*c.After, classPublish, classRestart)
+	m := s.measure(c, time.Duration(c.Crashes)*2*c.After, classPublish, classRestart)
 	m.counts = classPublish
 	m.begin()
 	taken := int64(0)
@@ -62,10 +64,10 @@ func (c Crash) Run(ctx context.Context, s *Session) (*Run, error) {
 
 // round publishes until the relay is killed, and returns once it is back.
 func (c Crash) round(ctx context.Context, s *Session, m *measure, numbers []int32) (accepted int64, err error) {
-	p := Publish{Window: cmp.Or(c.Window, 16), Duration: fillMost, Probe: -1}.publishing(s, m, numbers)
+	p := Publish{Window: c.Window, Duration: fillMost, Probe: -1}.publishing(s, m, numbers)
 	m.setPhase("publish")
 	done := make(chan error, 1)
-	go func() { done <- p.run(ctx, cmp.Or(c.Conns, 8)) }()
+	go func() { done <- p.run(ctx, c.Conns) }()
 	// In the middle of the load, even if a fast relay has half of it early.
 	for end := time.Now().Add(c.After); time.Now().Before(end) && p.accepted.Load() < int64(len(numbers)/2); {
 		if !wait(ctx, time.Now().Add(time.Millisecond), nil) {

@@ -37,7 +37,7 @@ func (s *Session) fill(ctx context.Context) error {
 	if len(numbers) == 0 {
 		return nil
 	}
-	m := s.measure("fill", 0, classPublish)
+	m := s.measureAs("fill", 0, classPublish)
 	m.total.Store(int64(len(numbers)))
 	p := Publish{Window: 32, Duration: fillMost, Probe: -1}.publishing(s, m, numbers)
 	err := p.run(ctx, 8)
@@ -77,7 +77,7 @@ func (s *Session) takeStock(ctx context.Context) error {
 	if !client.Loopback(s.Target.URL) {
 		numbers = thin(numbers, strangerLook)
 	}
-	m := s.measure("look", 0, classLook)
+	m := s.measureAs("look", 0, classLook)
 	m.total.Store(int64(len(numbers)))
 	a, err := s.asker(ctx, m)
 	if err != nil {

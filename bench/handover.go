@@ -43,7 +43,7 @@ func (c Handover) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Conns = cmp.Or(c.Conns, 100)
 	c.Rate = cmp.Or(c.Rate, 200)
 	c.Duration = cmp.Or(c.Duration, 5*time.Second)
-	m := s.measure(c.Name(), c.Duration, classPublish, classSubscribe)
+	m := s.measure(c, c.Duration, classPublish, classSubscribe)
 	m.counts = classSubscribe
 	news := s.news(int(c.Rate*c.Duration.Seconds()), c.Duration, c.Seed)
 	a := newAudience(m, s.truth, s.truth.add(news.Events))

@@ -57,7 +57,8 @@ func (c Idle) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Subs = max(0, cmp.Or(c.Subs, 2))
 	c.Rate = cmp.Or(c.Rate, 1000)
 	c.Hold = cmp.Or(c.Hold, 5*time.Second)
-	m := s.measure(c.Name(), calm+time.Duration(float64(c.Conns)/c.Rate*float64(time.Second))+c.Hold+calm, classConnect, classSubscribe)
+	m := s.measure(c, calm+time.Duration(float64(c.Conns)/c.Rate*float64(time.Second))+c.Hold+calm, classConnect, classSubscribe)
+	c.Conns = s.connsAllowed(m, c.Conns)
 	news := s.news(100, time.Second, c.Seed)
 	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 80)), news: news, since: time.Now().Unix()}
 	before := s.settled(ctx)

@@ -45,8 +45,9 @@ func (c Live) Run(ctx context.Context, s *Session) (*Run, error) {
 	if c.Audience != Network && c.Audience != Everyone {
 		return nil, fmt.Errorf("there is no audience %q: have %s, %s", c.Audience, Network, Everyone)
 	}
-	m := s.measure(c.Name(), c.Warmup+c.Duration, classPublish, classDelivery, classConnect, classSubscribe)
+	m := s.measure(c, c.Warmup+c.Duration, classPublish, classDelivery, classConnect, classSubscribe)
 	m.counts = classDelivery
+	c.Conns = s.connsAllowed(m, c.Conns)
 	news := s.news(int(c.Rate*(c.Warmup+c.Duration).Seconds()), c.Warmup+c.Duration, c.Seed)
 	a := newAudience(m, s.truth, s.truth.add(news.Events))
 	subs := c.subscriptions(s, a, news)
@@ -158,7 +159,7 @@ func (c Live) report(m *measure, a *audience, p *publishing, expected, missing i
 	m.metric("missing", "events", float64(missing), Lower)
 	m.metric("published, all", "events", float64(p.accepted.Load()), Neither)
 	m.metric("published", "events/s", float64(p.accepted.Load())/max(time.Since(m.started).Seconds(), 1e-3), Neither)
-	m.metric("deliveries per event", "events", float64(a.delivered.Load())/max(1, float64(p.accepted.Load())), Neither)
+	m.metric("deliveries per event", "", float64(a.delivered.Load())/max(1, float64(p.accepted.Load())), Neither)
 	m.perOp("delivery", measured)
 	if lost > 0 {
 		m.note(fmt.Sprintf("%d of %d connections were lost", lost, c.Conns))

@@ -40,6 +40,8 @@ type measure struct {
 	// Fixed before the load.
 	counts string
 
+	settings []string // fixed before the load
+
 	mu       sync.Mutex // guards the following
 	refused  map[string]int64
 	metrics  []Metric
@@ -74,8 +76,16 @@ func (s *Session) snapshot() snapshot {
 	return snapshot{at: time.Now(), own: ownCPU(), server: processUsage(int(s.pid.Load())), idle: idle}
 }
 
-// measure starts a run; planned is how long it should take, 0 if unknown.
-func (s *Session) measure(name string, planned time.Duration, classes ...string) *measure {
+// measure starts a run of a workload, whose defaults must be filled in; planned
+// is how long it should take, 0 if unknown.
+func (s *Session) measure(w Workload, planned time.Duration, classes ...string) *measure {
+	m := s.measureAs(w.Name(), planned, classes...)
+	m.settings = settings(w)
+	return m
+}
+
+// measureAs starts a run of something that is no workload.
+func (s *Session) measureAs(name string, planned time.Duration, classes ...string) *measure {
 	m := &measure{s: s, name: name, started: time.Now(),
 		classes: map[string]*recorder{}, lag: newRecorder(), refused: map[string]int64{}}
 	m.planned.Store(int64(planned))
@@ -183,7 +193,7 @@ func (m *measure) warn(text string) {
 func (m *measure) noConnect(err error) {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 		if m.unable.Add(1) == 1 {
-			m.warn("this machine could not open every connection (see ulimit -n): " + err.Error())
+			m.warn("this machine could not open every connection (more as root, or with a higher ulimit -Hn): " + err.Error())
 		}
 		return
 	}
@@ -219,7 +229,8 @@ func (m *measure) finish() *Run {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	run := &Run{Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},
-		Series: m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings}
+		settings: m.settings,
+		Series:   m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings}
 	sums := map[string]*recorder{All: newRecorder(), All + Cold: newRecorder()}
 	for name, r := range m.classes {
 		if l := r.latency(); l.Count > 0 {

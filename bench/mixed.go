@@ -51,7 +51,8 @@ func (c Mixed) Run(ctx context.Context, s *Session) (*Run, error) {
 	for _, p := range phases {
 		names = append(names, "deliver, "+p.Name, "query, "+p.Name)
 	}
-	m := s.measure(c.Name(), c.Duration, append(names, Classes()...)...)
+	m := s.measure(c, c.Duration, append(names, Classes()...)...)
+	c.Conns = s.connsAllowed(m, c.Conns)
 	a := newAudience(m, s.truth, s.truth.add(news.Events))
 	live := Live{Conns: c.Conns, Subs: 3, Publishers: 4, Audience: Network, Seed: c.Seed}
 	subs := live.subscriptions(s, a, news)

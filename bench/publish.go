@@ -37,6 +37,8 @@ func (c Publish) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Window = cmp.Or(c.Window, 16)
 	c.Warmup = cmp.Or(c.Warmup, time.Second)
 	c.Duration = cmp.Or(c.Duration, 10*time.Second)
+	c.Verify = cmp.Or(c.Verify, 50_000)
+	c.Probe = cmp.Or(c.Probe, 100)
 	numbers := s.unsent(c.Events)
 	if c.Events == 0 && c.Repeats > 1 {
 		numbers = numbers[:min(len(numbers), len(s.Corpus.Events)/c.Repeats)]
@@ -45,7 +47,7 @@ func (c Publish) Run(ctx context.Context, s *Session) (*Run, error) {
 		return nil, errNoEvents
 	}
 	disk := diskUsage(s.Target.DataDir)
-	m := s.measure(c.Name(), c.Warmup+c.Duration, classPublish)
+	m := s.measure(c, c.Warmup+c.Duration, classPublish)
 	m.total.Store(int64(len(numbers)))
 	p := c.publishing(s, m, numbers)
 	var atBegin int64
@@ -64,13 +66,13 @@ func (c Publish) Run(ctx context.Context, s *Session) (*Run, error) {
 		m.metric("disk, all", "MB", float64(diskUsage(s.Target.DataDir))/1e6, Lower)
 	}
 	if c.Verify >= 0 && ctx.Err() == nil {
-		s.verify(ctx, m, numbers, cmp.Or(c.Verify, 50_000), LostAfterOK)
+		s.verify(ctx, m, numbers, c.Verify, LostAfterOK)
 	}
 	return m.finish(), nil
 }
 
 func (c Publish) publishing(s *Session, m *measure, numbers []int32) *publishing {
-	p := &publishing{s: s, m: m, window: c.Window, probe: max(0, cmp.Or(c.Probe, 100)), feed: &feed{numbers: numbers}}
+	p := &publishing{s: s, m: m, window: c.Window, probe: max(0, c.Probe), feed: &feed{numbers: numbers}}
 	start := time.Now()
 	p.feed.until = start.Add(c.Warmup + c.Duration)
 	p.feed.pace = pace{start: start, rate: c.Rate}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,28 @@ func TestRefusalsAreCountedByReason(t *testing.T) {
 	wantFaults(t, run)
 	if n := run.Refused["blocked"]; n != 50 {
 		t.Errorf("%d refusals, want 50: %v", n, run.Refused)
+	}
+}
+
+// TestResultSaysWhatWasDone has the defaults among the settings, not their zeros.
+func TestResultSaysWhatWasDone(t *testing.T) {
+	t.Parallel()
+	s := openSession(t, startTiny(t, flaws{}), 200)
+	for _, c := range []struct {
+		w    Workload
+		want string
+	}{
+		{Query{Requests: 20, Pool: 5}, "connections 8, window 1, warmup 1s, duration 10s, requests 20, pool 5"},
+		{Slow{Live: Live{Conns: 2, Rate: 50, Warmup: time.Millisecond, Duration: 50 * time.Millisecond}, Stalled: 1},
+			"connections 2, subscriptions 3, publishers 4, rate 50, warmup 1ms, duration 50ms, audience network, stalled 1"},
+	} {
+		result, err := s.Do(t.Context(), c.w, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(result.Settings, ", "); got != c.want {
+			t.Errorf("settings are %q, want %q", got, c.want)
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ func (c Query) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Window = cmp.Or(c.Window, 1)
 	c.Warmup = cmp.Or(c.Warmup, time.Second)
 	c.Duration = cmp.Or(c.Duration, 10*time.Second)
+	c.Pool = cmp.Or(c.Pool, 100)
 	classes, err := parseClasses(c.Classes)
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func (c Query) Run(ctx context.Context, s *Session) (*Run, error) {
 		return nil, err
 	}
 	v := s.truth.view()
-	pool := s.asks(v, c.Seed).pool(classes, cmp.Or(c.Pool, 100))
+	pool := s.asks(v, c.Seed).pool(classes, c.Pool)
 	dropped := ""
 	if c.Cold {
 		if err := s.restart(ctx, false, func() { dropped = dropPages(s.Target.DataDir) }); err != nil {
@@ -62,7 +63,7 @@ func (c Query) Run(ctx context.Context, s *Session) (*Run, error) {
 	for _, class := range classes {
 		names = append(names, class+Cold)
 	}
-	m := s.measure(c.Name(), c.Warmup+c.Duration, names...)
+	m := s.measure(c, c.Warmup+c.Duration, names...)
 	m.together = len(classes) > 1
 	q := &querying{Query: c, s: s, m: m, view: v}
 	var read float64 // from disk, for all cold queries; NaN: unknown

@@ -184,7 +184,7 @@ func TestAnswersAreLearnedOnce(t *testing.T) {
 	e := made.Events[0]
 	own := slices.Concat([]byte(`{ "sig":"`), []byte(hex.EncodeToString(e.Sig[:])), []byte(`",`), e.Raw[1:bytes.LastIndex(e.Raw, []byte(`,"sig"`))], []byte(`}`))
 	s := openSession(t, startTiny(t, flaws{}), 1)
-	m, v := s.measure("test", 0), newTruth(true).view()
+	m, v := s.measureAs("test", 0), newTruth(true).view()
 	defer m.finish()
 	q := &query{class: IDs, filter: &event.Filter{IDs: []event.ID{e.ID}}}
 	q.likely.Store(new([]piece(nil)))

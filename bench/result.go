@@ -1,7 +1,9 @@
 package bench
 
 import (
-	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
 	"time"
 
 	"moa/bench/corpus"
@@ -49,10 +51,22 @@ type CorpusFacts struct {
 
 // Result is one workload against one relay, run once or several times.
 type Result struct {
-	Workload string          `json:"workload"`
-	Target   TargetFacts     `json:"target"`
-	Config   json.RawMessage `json:"config"`
-	Runs     []Run           `json:"runs"`
+	Workload string      `json:"workload"`
+	Target   TargetFacts `json:"target"`
+	Settings []string    `json:"settings"` // "connections 8", those that are not zero
+	Runs     []Run       `json:"runs"`
+}
+
+// settings names what a workload's fields say, as its JSON names them.
+func settings(w Workload) (out []string) {
+	v := reflect.ValueOf(w)
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if value := v.FieldByIndex(f.Index); name != "" && name != "-" && !value.IsZero() {
+			out = append(out, fmt.Sprint(name, " ", value.Interface()))
+		}
+	}
+	return out
 }
 
 // TargetFacts say which relay it was.
@@ -75,6 +89,7 @@ type Run struct {
 	Notes     []string           `json:"notes,omitempty"`    // what a reader should know
 	Warnings  []string           `json:"warnings,omitempty"` // what makes the figures doubtful
 	Partial   bool               `json:"partial,omitempty"`
+	settings  []string
 }
 
 // Better says which way a metric improves.

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -114,17 +113,14 @@ func (s *Session) Facts() TargetFacts {
 // Do runs a workload repeat times and returns all that was measured. It stops
 // early when ctx ends.
 func (s *Session) Do(ctx context.Context, w Workload, repeat int) (Result, error) {
-	config, err := json.Marshal(w)
-	if err != nil {
-		return Result{}, err
-	}
-	result := Result{Workload: w.Name(), Target: s.Facts(), Config: config}
+	result := Result{Workload: w.Name(), Target: s.Facts()}
 	for range max(1, repeat) {
 		run, err := w.Run(ctx, s)
 		if err != nil {
 			return result, fmt.Errorf("%s: %w", w.Name(), err)
 		}
 		run.Partial = run.Partial || ctx.Err() != nil
+		result.Settings = run.settings
 		result.Runs = append(result.Runs, *run)
 		if ctx.Err() != nil {
 			break
@@ -140,6 +136,19 @@ func (s *Session) subsAllowed(want int) int {
 		return min(want, most)
 	}
 	return want
+}
+
+// spareFiles are those that a load test needs beside its connections.
+const spareFiles = 100
+
+// connsAllowed returns how many of the wanted connections this machine can hold.
+func (s *Session) connsAllowed(m *measure, want int) int {
+	most := max(1, openFiles()-spareFiles)
+	if want <= most {
+		return want
+	}
+	m.warn(fmt.Sprintf("this machine lets a process open %d files: %d connections instead of %d (more as root, or with a higher ulimit -Hn)", openFiles(), most, want))
+	return most
 }
 
 // dial opens connection number n of a workload.

@@ -42,6 +42,7 @@ func (c Slow) Run(ctx context.Context, s *Session) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	run.settings = settings(c)
 	ended := wakeUp(stalled)
 	published, _ := run.Metric("published, all")
 	add := func(name, unit string, v float64, b Better) {

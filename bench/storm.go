@@ -34,8 +34,9 @@ func (c Storm) Run(ctx context.Context, s *Session) (*Run, error) {
 	if err := s.stock(ctx); err != nil {
 		return nil, err
 	}
-	m := s.measure(c.Name(), 0, classConnect, classSubscribe)
+	m := s.measure(c, 0, classConnect, classSubscribe)
 	m.counts = classSubscribe
+	c.Conns = s.connsAllowed(m, c.Conns)
 	w := &watchers{Rand: rand.New(rand.NewPCG(c.Seed, 81)), news: s.Corpus}
 	filters := make([][]*event.Filter, c.Conns)
 	for n := range filters {

@@ -48,7 +48,7 @@ func (c Sync) Run(ctx context.Context, s *Session) (*Run, error) {
 	if err := s.stock(ctx); err != nil {
 		return nil, err
 	}
-	m := s.measure(c.Name(), c.Duration, classSync)
+	m := s.measure(c, c.Duration, classSync)
 	m.begin()
 	run := &syncing{Sync: c, s: s, m: m, view: s.truth.view()}
 	run.prepare()

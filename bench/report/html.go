@@ -37,7 +37,7 @@ func HTML(w io.Writer, r *bench.Report) error {
 	for i, group := range groups(r) {
 		s := section{Anchor: group[0].Workload + strconv.Itoa(i), Open: len(group) > 1, Cards: cards(group), Charts: c.charts(group)}
 		for _, t := range groupTables(group) {
-			s.Title = cmp.Or(s.Title, t.title)
+			s.Title, s.With = cmp.Or(s.Title, t.title), cmp.Or(s.With, t.with)
 			s.Tables = append(s.Tables, tableData{t.head, t.rows})
 			s.Remarks = append(s.Remarks, t.remarks...)
 		}
@@ -67,12 +67,12 @@ type pageData struct {
 }
 
 type section struct {
-	Title, Anchor string
-	Open          bool
-	Tables        []tableData
-	Remarks       []string
-	Cards         []card
-	Charts        []chart
+	Title, With, Anchor string
+	Open                bool
+	Tables              []tableData
+	Remarks             []string
+	Cards               []card
+	Charts              []chart
 }
 
 type tableData struct {

@@ -14,6 +14,7 @@ import (
 // other.
 type table struct {
 	title   string
+	with    string // what the workload was told
 	head    []string
 	rows    [][]string
 	remarks []string // faults, warnings, notes
@@ -47,7 +48,7 @@ func has(group []*bench.Result, target string) bool {
 // groupTables is one table for several relays; for a single one the latencies
 // stand in a table of their own.
 func groupTables(group []*bench.Result) []table {
-	t := table{title: group[0].Workload, head: []string{""}}
+	t := table{title: group[0].Workload, with: strings.Join(group[0].Settings, " · "), head: []string{""}}
 	if runs := len(group[0].Runs); runs > 1 {
 		t.title += fmt.Sprintf(", median of %d runs ± half their range", runs)
 	}
@@ -203,6 +204,9 @@ func (t table) text(p *printer) {
 	if t.title != "" {
 		p.printf("\n%s\n", strings.ToUpper(t.title))
 	}
+	if t.with != "" {
+		p.printf("  with %s\n", t.with)
+	}
 	widths := make([]int, len(t.head))
 	all := append([][]string{t.head}, t.rows...)
 	for _, row := range all {
@@ -245,6 +249,9 @@ func Markdown(w io.Writer, r *bench.Report) error {
 	for _, t := range tables(r) {
 		if t.title != "" {
 			p.printf("\n### %s\n", t.title)
+		}
+		if t.with != "" {
+			p.printf("\n%s\n", t.with)
 		}
 		p.printf("\n| %s |\n|%s\n", strings.Join(t.head, " | "), strings.Repeat(" --- |", len(t.head)))
 		for _, row := range t.rows {

@@ -69,6 +69,9 @@ func (p *printer) result(r *bench.Result) {
 		partial = " (cut short)"
 	}
 	p.printf("\n%s · %s%s%s\n", strings.ToUpper(r.Workload), r.Target.Name, runs, partial)
+	if len(r.Settings) > 0 {
+		p.printf("  with %s\n", strings.Join(r.Settings, " · "))
+	}
 	for _, row := range r.Rows() {
 		p.printf("  %-30s %12s %-14s %s\n", row.Name, figure(row), row.Unit, spread(row))
 	}

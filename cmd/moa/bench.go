@@ -87,6 +87,7 @@ func benchFlags() []cli.Flag {
 func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []bench.Workload) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
+	openManyFiles()
 	if len(args) > 1 {
 		return usagef("one URL at most, have %q", args)
 	}

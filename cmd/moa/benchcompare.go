@@ -38,6 +38,7 @@ a URL keeps what it has: compare such relays once.
 func benchCompare(ctx context.Context, cmd *cli.Command) error {
 	ctx, stop := interruptible(ctx)
 	defer stop()
+	openManyFiles()
 	if cmd.NArg() < 2 {
 		return usagef("compare needs two relays or more")
 	}

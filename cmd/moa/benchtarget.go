@@ -10,6 +10,18 @@ import (
 	"moa/bench/launch"
 )
 
+// manyFiles is more files than any load test here opens, and what Linux lets root
+// ask for.
+const manyFiles = 1 << 20
+
+// openManyFiles lets this program, and the relays that it starts, hold as many
+// connections as the system allows. A test that needs more says so.
+func openManyFiles() {
+	if _, err := raiseOpenFiles(manyFiles); err != nil {
+		_, _ = raiseOpenFiles(0)
+	}
+}
+
 // benchTarget finds the relay to load: the one at the URL, one that --start
 // starts, or a moa of our own in a temporary folder.
 func benchTarget(ctx context.Context, cmd *cli.Command, url string) (t bench.Target, closeTarget func() error, err error) {
