@@ -159,6 +159,7 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 			}
 		}
 	})
+	handlers.Go(func() { giveBack(ctx, in.log) })
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
 }

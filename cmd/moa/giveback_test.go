@@ -1,0 +1,91 @@
+package main
+
+import (
+	"log/slog"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A relay that is quiet after a busy time gives back what that has taken, once;
+// one that works keeps it.
+func TestGiveBack(t *testing.T) {
+	const mib = 1 << 20
+	start := time.Now()
+	type look struct {
+		after time.Duration
+		heap  heap
+		due   bool
+	}
+	for name, test := range map[string]struct {
+		between uint64 // what lives: not to be given back
+		looks   []look
+	}{
+		"a crowd has come": {0, []look{
+			{2 * time.Second, heap{150 * mib, 100 * mib, 60 * mib}, false}, // and still comes
+			{4 * time.Second, heap{150 * mib, 100 * mib, 60 * mib}, true},
+		}},
+		"it has just started": {0, []look{
+			{2 * time.Second, heap{40 * mib, 50 * mib, 0}, false},
+			{4 * time.Second, heap{40 * mib, 50 * mib, 0}, false},
+		}},
+		"a collection would bring little": {0, []look{
+			{2 * time.Second, heap{0, 105 * mib, 100 * mib}, false},
+			{4 * time.Second, heap{0, 111 * mib, 100 * mib}, false},
+			{6 * time.Second, heap{0, 113 * mib, 100 * mib}, true},
+		}},
+		"it works without a pause": {0, []look{
+			{2 * time.Second, heap{10 * mib, 100 * mib, 50 * mib}, false},
+			{4 * time.Second, heap{20 * mib, 100 * mib, 50 * mib}, false},
+			{6 * time.Second, heap{30 * mib, 100 * mib, 50 * mib}, false},
+		}},
+		"the next is a while away": {0, []look{
+			{2 * time.Second, heap{0, 100 * mib, 50 * mib}, true},
+			{4 * time.Second, heap{0, 130 * mib, 50 * mib}, false},
+			{21 * time.Second, heap{0, 130 * mib, 50 * mib}, false},
+			{23 * time.Second, heap{0, 130 * mib, 50 * mib}, true},
+		}},
+		"the crowd has gone": {20 * mib, []look{ // the collector has noticed
+			{2 * time.Second, heap{0, 100 * mib, 60 * mib}, true},
+			{30 * time.Second, heap{0, 80 * mib, 60 * mib}, false},
+			{90 * time.Second, heap{0, 80 * mib, 30 * mib}, true},
+			{150 * time.Second, heap{0, 50 * mib, 30 * mib}, false},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var g giving
+			for _, l := range test.looks {
+				due := g.due(l.heap, start.Add(l.after))
+				if due != l.due {
+					t.Errorf("after %v: %v", l.after, due)
+				}
+				if due {
+					g.given(heap{l.heap.allocated, l.heap.live + test.between, l.heap.live})
+				}
+			}
+		})
+	}
+}
+
+// Garbage that has not been collected, for nobody allocates any more, is the
+// system's again.
+func TestGiveBackReally(t *testing.T) {
+	fill := func(list [][]byte) {
+		for i := range list {
+			list[i] = make([]byte, 64<<10)
+		}
+	}
+	crowd, rest := make([][]byte, 1024), make([][]byte, 512)
+	fill(crowd)
+	runtime.GC() // what lives lets as much garbage be
+	fill(rest)
+	clear(rest)
+	before := readHeap()
+	go giveBack(t.Context(), slog.New(slog.DiscardHandler))
+	for end := time.Now().Add(30 * time.Second); readHeap().held > before.held-24<<20; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes were held, and are: %d", before.held, readHeap().held)
+		}
+	}
+	runtime.KeepAlive(crowd)
+}
