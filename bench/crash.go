@@ -13,8 +13,8 @@ import (
 // A killed process loses nothing that it has handed to the system: this finds
 // an OK before the write, not one before the sync.
 type Crash struct {
-	Crashes int           `json:"crashes"` // 0: 3
-	After   time.Duration `json:"after"`   // load before each; 0: 1 s
+	Crashes int           `json:"crashes"`     // 0: 3
+	After   time.Duration `json:"after"`       // load before each; 0: 1 s
 	Conns   int           `json:"connections"` // 0: 8
 	Window  int           `json:"window"`      // 0: 16
 }

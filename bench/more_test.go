@@ -83,19 +83,24 @@ func TestSyncNamesTheFault(t *testing.T) {
 	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{forget: 10}), 600), w), WrongSync)
 }
 
-// restartable makes the session's relay one that is killed and comes back,
-// with what it has kept unless it keeps nothing on disk.
-func restartable(t *testing.T, keeps bool) *Session {
-	first := startTiny(t, flaws{})
+// restartable makes the session's relay one that is killed and comes back with
+// what it had on disk.
+func restartable(t *testing.T, f flaws) *Session {
+	first := startTiny(t, f)
 	s := openSession(t, first, 2000)
 	s.Target.Restart = func(_ context.Context, _ bool, down func()) (int, error) {
 		first.kill()
 		down()
-		second := startTinyOn(t, strings.TrimPrefix(first.url, "ws://"), flaws{})
-		if keeps {
-			second.mu.Lock()
-			second.events, second.seen = first.events, first.seen
-			second.mu.Unlock()
+		second := startTinyOn(t, strings.TrimPrefix(first.url, "ws://"), f)
+		first.mu.Lock()
+		defer first.mu.Unlock()
+		second.mu.Lock()
+		defer second.mu.Unlock()
+		for _, e := range first.events {
+			if first.disk[e.ID] {
+				second.events = append(second.events, e)
+				second.seen[e.ID], second.disk[e.ID] = true, true
+			}
 		}
 		first = second
 		return 1, nil
@@ -103,11 +108,11 @@ func restartable(t *testing.T, keeps bool) *Session {
 	return s
 }
 
-func TestCrashFindsWhatWasNotKept(t *testing.T) {
+func TestCrashFindsAnOKBeforeTheWrite(t *testing.T) {
 	t.Parallel()
 	w := Crash{Crashes: 2, After: 30 * time.Millisecond, Conns: 2, Window: 4}
-	wantFaults(t, mustRun(t, restartable(t, true), w))
-	wantFaults(t, mustRun(t, restartable(t, false), w), LostAtCrash)
+	wantFaults(t, mustRun(t, restartable(t, flaws{}), w))
+	wantFaults(t, mustRun(t, restartable(t, flaws{writeLate: 20 * time.Millisecond}), w), LostAtCrash)
 	if _, err := w.Run(t.Context(), openSession(t, startTiny(t, flaws{}), 100)); !errors.Is(err, errNoRestart) {
 		t.Errorf("a relay that cannot be restarted: %v", err)
 	}

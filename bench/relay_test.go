@@ -22,6 +22,7 @@ import (
 type flaws struct {
 	forget        int // every nth note gets its OK and is not kept
 	keepLate      time.Duration
+	writeLate     time.Duration // an event gets its OK before it is on disk
 	noOK          int // every nth event gets no OK
 	okTwice       int
 	ignoreLimit   bool
@@ -64,6 +65,7 @@ type tinyRelay struct {
 	mu     sync.Mutex // guards the following
 	events []*event.Event
 	seen   map[event.ID]bool
+	disk   map[event.ID]bool // what a crash leaves
 	conns  map[*tinyConn]bool
 	dead   bool
 	held   []func() // deliveries of an event that waits for the next
@@ -90,7 +92,7 @@ func startTinyOn(t testing.TB, address string, f flaws) *tinyRelay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &tinyRelay{flaws: f, url: "ws://" + l.Addr().String(), seen: map[event.ID]bool{}, conns: map[*tinyConn]bool{}}
+	r := &tinyRelay{flaws: f, url: "ws://" + l.Addr().String(), seen: map[event.ID]bool{}, disk: map[event.ID]bool{}, conns: map[*tinyConn]bool{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -205,6 +207,11 @@ func (r *tinyRelay) put(c *tinyConn, raw []byte) {
 		r.events = slices.DeleteFunc(r.events, func(old *event.Event) bool {
 			return old.PubKey == e.PubKey && slices.ContainsFunc(e.Tags, func(t event.Tag) bool { return t[0] == "e" && t.Value() == old.ID.String() })
 		})
+	}
+	if r.writeLate == 0 {
+		r.disk[e.ID] = true
+	} else {
+		time.AfterFunc(r.writeLate, func() { r.mu.Lock(); r.disk[e.ID] = !r.dead; r.mu.Unlock() })
 	}
 	ok(true, "", "")
 	r.publish(e)

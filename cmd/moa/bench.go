@@ -98,24 +98,28 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 	if err := manners(cmd, url, workloads); err != nil {
 		return err
 	}
+	status := newStatus(cmd)
+	defer status.clear()
+	status.say("making or reading the corpus …")
 	made, source, err := benchCorpus(cmd)
 	if err != nil {
 		return err
 	}
+	status.say("starting …")
 	target, closeTarget, err := benchTarget(ctx, cmd, url)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = closeTarget() }() // of a relay whose figures are taken
 	r := bench.NewReport(made, source)
-	status := newStatus(cmd)
 	options := benchOptions(cmd, status)
 	options.Target, options.Corpus = target, made
 	session, err := bench.Open(ctx, options)
 	if err != nil {
 		return err
 	}
-	for _, w := range workloads {
+	for i, w := range workloads {
+		status.step(i, len(workloads))
 		result, err := session.Do(ctx, w, cmd.Int("repeat"))
 		if len(result.Runs) > 0 {
 			r.Add(result)

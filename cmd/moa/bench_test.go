@@ -24,6 +24,9 @@ func TestBenchLoadsARelayOfItsOwn(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "No fault was found.") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	if strings.ContainsAny(string(out), "\r\x1b") {
+		t.Errorf("progress is drawn where there is no terminal: %q", out)
+	}
 	text, err := os.ReadFile(result)
 	if err != nil {
 		t.Fatal(err)

@@ -54,12 +54,14 @@ func benchCompare(ctx context.Context, cmd *cli.Command) error {
 		}
 		c.Contestants = append(c.Contestants, one)
 	}
+	status := newStatus(cmd)
+	defer status.clear()
+	status.say("making or reading the corpus …")
 	made, source, err := benchCorpus(cmd)
 	if err != nil {
 		return err
 	}
 	c.Corpus = func(int) (*corpus.Corpus, error) { return made, nil }
-	status := newStatus(cmd)
 	c.Options = benchOptions(cmd, status)
 	r := bench.NewReport(made, source)
 	err = c.Run(ctx, r)

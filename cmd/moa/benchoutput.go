@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
 
 	"moa/bench"
 	benchreport "moa/bench/report"
@@ -58,34 +59,53 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 	return write(f)
 }
 
-// status is the line on a terminal that says how far a test is.
-type status struct{ w io.Writer } // nil: nobody looks
+// status is the line on a terminal that says how far a test is. The zero status
+// shows nothing.
+type status struct {
+	w    *os.File
+	part string // "2/4 ", of several workloads
+}
 
 func newStatus(cmd *cli.Command) *status {
 	s := new(status)
 	if w := cmd.Root().ErrWriter; isTerminal(w) && !cmd.Bool("quiet") {
-		s.w = w
+		s.w = w.(*os.File)
 	}
 	return s
 }
 
-// show draws the line anew.
-func (s *status) show(p bench.Progress) {
-	if s.w == nil {
-		return
+// step says that workload n of all begins, the first being 0.
+func (s *status) step(n, all int) {
+	if all > 1 {
+		s.part = fmt.Sprintf("%d/%d ", n+1, all)
 	}
-	fmt.Fprintf(s.w, "\r\033[K%s%s %s: %.0f/s, p50 %.1f ms, p99 %.1f ms, %d connections, %d refused, %d faults%s",
-		p.Workload, bar(p.Done), p.Phase, p.Point.Rate, p.Point.P50, p.Point.P99, p.Point.Conns, p.Refused, p.Faults,
-		left(p.Done, time.Duration(p.Point.At*float64(time.Second))))
 }
 
-// count draws the line of work that is counted in events.
+// show draws how far a workload is.
+func (s *status) show(p bench.Progress) {
+	refused := ""
+	if p.Refused > 0 {
+		refused = fmt.Sprintf(", %d refused", p.Refused)
+	}
+	s.say(s.part + p.Workload + bar(p.Done) + left(p.Done, time.Duration(p.Point.At*float64(time.Second))) +
+		fmt.Sprintf(" %s: %.0f/s, p50 %.1f ms, p99 %.1f ms, %d faults%s, %d connections", p.Phase, p.Point.Rate, p.Point.P50, p.Point.P99, p.Faults, refused, p.Point.Conns))
+}
+
+// count draws how far work is that is counted in events.
 func (s *status) count(what string, done, all int, spent time.Duration) {
+	share := float64(done) / float64(all)
+	s.say(what + bar(share) + left(share, spent) + fmt.Sprintf(" %d of %d events, %.0f/s", done, all, float64(done)/spent.Seconds()))
+}
+
+// say draws the line anew, and no more of it than fits: a second line would stay.
+func (s *status) say(text string) {
 	if s.w == nil {
 		return
 	}
-	share := float64(done) / float64(all)
-	fmt.Fprintf(s.w, "\r\033[K%s%s %d of %d events, %.0f/s%s", what, bar(share), done, all, float64(done)/spent.Seconds(), left(share, spent))
+	if width, _, err := term.GetSize(int(s.w.Fd())); err == nil && width > 1 {
+		text = text[:min(len(text), width-1)]
+	}
+	fmt.Fprint(s.w, "\r\033[K"+text)
 }
 
 // bar draws a share of 0 to 1, nothing for NaN.
@@ -93,7 +113,7 @@ func bar(share float64) string {
 	if math.IsNaN(share) {
 		return ""
 	}
-	const width = 20
+	const width = 12
 	full := int(share * width)
 	return " [" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
 }
@@ -103,12 +123,8 @@ func left(share float64, spent time.Duration) string {
 	if !(share > 0 && share < 1) {
 		return ""
 	}
-	return ", " + time.Duration(float64(spent)*(1-share)/share).Round(time.Second).String() + " left"
+	return " " + time.Duration(float64(spent)*(1-share)/share+float64(time.Second)/2).Round(time.Second).String() + " left"
 }
 
 // clear removes the line.
-func (s *status) clear() {
-	if s.w != nil {
-		fmt.Fprint(s.w, "\r\033[K")
-	}
-}
+func (s *status) clear() { s.say("") }
