@@ -44,6 +44,7 @@ type Config struct {
 
 	PingEvery     time.Duration // between pings on a silent connection
 	WriteTimeout  time.Duration // for a client to take what is sent
+	IOUring       bool          // write to many clients in one system call (Linux)
 	ShutdownGrace time.Duration // for the whole ordered shutdown
 }
 
@@ -143,6 +144,7 @@ func DefaultConfig() Config {
 		EOSEHints:     true,
 		PingEvery:     50 * time.Second,
 		WriteTimeout:  20 * time.Second,
+		IOUring:       true,
 		ShutdownGrace: 10 * time.Second,
 	}
 }

@@ -120,21 +120,24 @@ func (o *outbox) room(then func()) bool {
 	return false
 }
 
-// write sends what is queued now, all of it in one go, and gets in line again
-// if more has come meanwhile. It does not wait: what the client does not take at
-// once is sent by another goroutine, while more may be queued.
-func (o *outbox) write() {
+// take hands out all that is queued now, to be sent in one go. nil: nothing is to
+// be sent any more.
+func (o *outbox) take() *queue {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	batch := o.queue
 	o.queue, o.quiet = nil, false
 	if o.closed {
 		o.stopLocked()
-		o.mu.Unlock()
-		return
+		return nil
 	}
-	o.mu.Unlock()
+	return batch
+}
 
-	rest, err := o.conn.TryWrite(batch.msgs)
+// sent takes note of what has become of what take handed out, and gets in line
+// again if more has come meanwhile. It does not wait: what the client did not
+// take at once is sent by another goroutine, while more may be queued.
+func (o *outbox) sent(batch *queue, rest *ws.Rest, err error) {
 	if rest == nil {
 		o.written(batch, err)
 		return

@@ -126,6 +126,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
+	s.writers.plain = !s.mayRing(cfg.IOUring)
 	s.queries.after = s.writers.serve
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)
@@ -139,6 +140,18 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.install(st)
 	return s, nil
+}
+
+// mayRing reports whether the writers may have io_uring.
+func (s *Server) mayRing(wanted bool) bool {
+	if !wanted {
+		return false
+	}
+	err := ws.TrySender()
+	if err != nil {
+		s.deps.Log.Debug("each client that an event goes to costs a system call", "err", err)
+	}
+	return err == nil
 }
 
 // install puts settings in force.
@@ -157,8 +170,8 @@ func (s *Server) install(st *settings) {
 // Reload puts another configuration and chain in force. Connections stay, and
 // are held to the new limits from their next message on, but for the size of
 // messages and the write timeout, which are those of the time they came.
-// Listen, MetricsListen, PingEvery, Self.Publish and the bounds of the queues need
-// a restart: a change in them has no effect.
+// Listen, MetricsListen, PingEvery, IOUring, Self.Publish and the bounds of the
+// queues need a restart: a change in them has no effect.
 //
 // A Runner that the old chain has too goes on. The chain is not in force until
 // the others have started and read their lists, or loadTime is over; what only

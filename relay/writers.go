@@ -1,6 +1,10 @@
 package relay
 
-import "sync"
+import (
+	"sync"
+
+	"moa/relay/ws"
+)
 
 // writers send what waits in outboxes. A few goroutines serve all connections,
 // since to start one for each event that goes to each client costs as much as
@@ -11,16 +15,20 @@ import "sync"
 // To wake another core costs as much as several writes. So who queues a few
 // messages need wake nobody, if he serves the line himself when he is done.
 type writers struct {
-	most int // goroutines
+	most  int  // goroutines
+	plain bool // one system call for each client
 
 	mu      sync.Mutex // guards the following
 	line    ring[*outbox]
 	running int
+	spare   []*round // that nobody uses
+	made    int      // rounds in all
+	closed  bool
 }
 
-// few is how many connections are served by who has something for them,
-// rather than by a goroutine that has to be woken.
-const few = 64
+// few is how many connections are served at once, and by who has something for
+// them rather than by a goroutine that has to be woken.
+const few = ws.MostSends
 
 // put gets o in line. The caller makes sure that it is not there twice, and
 // serves the line soon unless he lets somebody be woken.
@@ -36,14 +44,11 @@ func (w *writers) put(o *outbox, wake bool) {
 // serve writes to a few of the connections in line, and leaves the others to
 // the goroutines. It waits for nobody.
 func (w *writers) serve() {
-	for range few {
-		o := w.pop()
-		if o == nil {
-			return
-		}
-		o.write()
+	if r := w.take(false); r != nil {
+		r.write()
+		w.giveBack(r)
+		w.wake()
 	}
-	w.wake()
 }
 
 // wake has a goroutine serve the line, if anybody is in it.
@@ -63,31 +68,84 @@ func (w *writers) startLocked() {
 // run writes until nothing is left in line.
 func (w *writers) run() {
 	for {
-		o := w.next()
-		if o == nil {
+		r := w.take(true)
+		if r == nil {
 			return
 		}
-		o.write()
+		r.write()
+		w.giveBack(r)
 	}
 }
 
-// next returns who is first in line. nil: nobody, and the caller's place is gone.
-func (w *writers) next() *outbox {
+// take returns a round for a few of those who are first in line. nil: nobody is
+// in line, or as many rounds as there may be are under way, the first of which
+// to end has the line served. The place of a caller who runs is gone then.
+func (w *writers) take(runs bool) *round {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.line.len() == 0 {
-		w.running--
+	if len(w.spare) == 0 && w.made < 2*w.most+1 {
+		w.made++
+		w.spare = append(w.spare, &round{sender: ws.Sender{Plain: w.plain}})
+	}
+	last := len(w.spare) - 1
+	if w.line.len() == 0 || last < 0 {
+		if runs {
+			w.running--
+		}
 		return nil
 	}
-	return w.line.pop()
+	r := w.spare[last]
+	w.spare = w.spare[:last]
+	for range min(few, w.line.len()) {
+		r.outs = append(r.outs, w.line.pop())
+	}
+	return r
 }
 
-// pop is next for who has no place.
-func (w *writers) pop() *outbox {
+// giveBack takes back what take has given.
+func (w *writers) giveBack(r *round) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.line.len() == 0 {
-		return nil
+	if w.closed {
+		r.sender.Close()
 	}
-	return w.line.pop()
+	w.spare = append(w.spare, r)
+}
+
+// close gives back what the system holds for the writers. They go on.
+func (w *writers) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	for _, r := range w.spare {
+		r.sender.Close()
+	}
+}
+
+// round is what is written at once: what waits for a part of the line.
+type round struct {
+	sender ws.Sender
+	outs   []*outbox
+	queues []*queue
+	sends  []ws.Send
+}
+
+func (r *round) write() {
+	n := 0
+	for _, o := range r.outs {
+		if q := o.take(); q != nil {
+			r.outs[n] = o
+			r.queues = append(r.queues, q)
+			r.sends = append(r.sends, ws.Send{Conn: o.conn, Msgs: q.msgs})
+			n++
+		}
+	}
+	r.sender.TryWrite(r.sends)
+	for i := range r.sends {
+		r.outs[i].sent(r.queues[i], r.sends[i].Rest, r.sends[i].Err)
+	}
+	clear(r.outs)
+	clear(r.queues)
+	clear(r.sends)
+	r.outs, r.queues, r.sends = r.outs[:0], r.queues[:0], r.sends[:0]
 }

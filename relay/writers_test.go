@@ -56,7 +56,14 @@ func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
 // With a single writer, one client that does not read keeps nobody waiting, and
 // gets all of it once it does.
 func TestNoWriterWaitsForAClient(t *testing.T) {
-	w := &writers{most: 1}
+	for _, plain := range []bool{false, true} {
+		noWriterWaitsForAClient(t, &writers{most: 1, plain: plain})
+	}
+}
+
+func noWriterWaitsForAClient(t *testing.T, w *writers) {
+	t.Helper()
+	defer w.close()
 	outs, clients := outboxes(t, w, 2)
 	const size, many = 60_000, 400 // far more than sockets hold
 	for i := range many {
@@ -96,6 +103,7 @@ func TestNoWriterWaitsForAClient(t *testing.T) {
 // until there is something to be sent at once.
 func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
 	w := &writers{most: 1}
+	defer w.close()
 	outs, clients := outboxes(t, w, 2)
 	hear := func(c net.Conn, want string) {
 		t.Helper()
@@ -124,7 +132,9 @@ func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
 // One event to each of many clients: the sockets' part is nearly all of it.
 func BenchmarkDeliver(b *testing.B) {
 	const many = 200
-	outs, clients := outboxes(b, &writers{most: 2}, many)
+	w := &writers{most: 2}
+	defer w.close()
+	outs, clients := outboxes(b, w, many)
 	var readers sync.WaitGroup
 	for _, nc := range clients {
 		readers.Go(func() { io.Copy(io.Discard, nc) })
@@ -144,4 +154,37 @@ func BenchmarkDeliver(b *testing.B) {
 		nc.Close()
 	}
 	readers.Wait()
+}
+
+// Many clients that each get much, served by all who may at once: everything
+// arrives, once and in order.
+func TestWritersShareTheLine(t *testing.T) {
+	w := &writers{most: 2}
+	defer w.close()
+	const clients, messages = 150, 40
+	outs, conns := outboxes(t, w, clients)
+	var offering sync.WaitGroup
+	for part := range 3 {
+		offering.Go(func() {
+			for n := range messages {
+				for i := part; i < clients; i += 3 {
+					outs[i].offerQuietly(ws.Msg{Head: fmt.Appendf(nil, "%03d", n)})
+				}
+				w.serve()
+			}
+		})
+	}
+	for i, nc := range conns {
+		nc.SetReadDeadline(time.Now().Add(30 * time.Second))
+		got := make([]byte, 5*messages)
+		if _, err := io.ReadFull(nc, got); err != nil {
+			t.Fatalf("client %d: %v", i, err)
+		}
+		for n := range messages {
+			if want := fmt.Sprintf("\x81\x03%03d", n); string(got[5*n:5*n+5]) != want {
+				t.Fatalf("client %d: %q in place of %q", i, got[5*n:5*n+5], want)
+			}
+		}
+	}
+	offering.Wait()
 }

@@ -133,6 +133,7 @@ type processConfig struct {
 	Verifier      string   `toml:"verifier"`
 	MemoryMiB     int      `toml:"memory_mib"`
 	OpenFiles     int      `toml:"open_files"`
+	IOUring       bool     `toml:"io_uring" relay:"IOUring"`
 	ShutdownGrace duration `toml:"shutdown_grace" relay:"ShutdownGrace"`
 }
 

@@ -22,7 +22,10 @@ type Conn struct {
 	// Fixed once made.
 	raw     syscall.RawConn // nil: conn cannot be asked without waiting
 	opt     *Options
+	fd      int32 // of the socket, if raw is there: to be used while it is held
 	deflate bool
+
+	holds atomic.Int32 // who uses fd; heldOver is added when it is to be closed
 
 	controls atomic.Bool  // control holds something
 	written  atomic.Int64 // bytes, those of TLS aside
@@ -69,6 +72,37 @@ func (c *Conn) CloseNow() {
 	if c.opt.Keeper != nil {
 		c.opt.Keeper.remove(c)
 	}
+	if c.holds.Add(heldOver) == heldOver {
+		c.shut()
+	}
+}
+
+const heldOver = -1 << 30
+
+// hold keeps the socket from being closed, and its number from becoming
+// another's, for a call that does not wait. False: it is closed. Go's own way,
+// RawConn.Control, holds one socket at a time.
+func (c *Conn) hold() bool {
+	for {
+		n := c.holds.Load()
+		if n < 0 {
+			return false
+		}
+		if c.holds.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// letGo ends a hold, and then does what CloseNow had to leave.
+func (c *Conn) letGo() {
+	if c.holds.Add(-1) == heldOver {
+		c.shut()
+	}
+}
+
+// shut closes the socket. It is called once.
+func (c *Conn) shut() {
 	if c.isClosing() {
 		c.conn.Close()
 		return

@@ -53,11 +53,23 @@ func (c *Conn) tryRead(fd uintptr) (done bool) {
 	return true
 }
 
-// tryWrite writes once what it can of what is gathered.
-func (r *Rest) tryWrite(fd uintptr) {
-	n, err := retry(writeNow, fd, r.b[r.from:r.to])
+// fdOf is the socket's number, for who holds the connection.
+func fdOf(raw syscall.RawConn) (n int32) {
+	_ = raw.Control(func(fd uintptr) { n = int32(fd) })
+	return n
+}
+
+// writeOnce writes what the socket takes of what is gathered. The caller holds
+// the socket.
+func (r *Rest) writeOnce() {
+	r.sent(retry(writeNow, uintptr(r.c.fd), r.b[r.from:r.to]))
+}
+
+// sent takes note of what has become of what was gathered.
+func (r *Rest) sent(n int, err error) {
 	if err == nil {
 		r.from += n
+		r.c.written.Add(int64(n))
 	} else if err != syscall.EAGAIN {
 		r.c.writeErr = err
 	}

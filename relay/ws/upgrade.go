@@ -60,7 +60,7 @@ func newConn(nc net.Conn, o *Options, deflate bool, early []byte) *Conn {
 	c := &Conn{opt: o, conn: nc, deflate: deflate}
 	c.raw = rawConn(nc)
 	if c.raw != nil {
-		c.readFD = c.tryRead
+		c.readFD, c.fd = c.tryRead, fdOf(c.raw)
 	} else {
 		c.first = new([16]byte)
 	}

@@ -31,10 +31,18 @@ func (c *Conn) Write(msgs []Msg) error {
 // needed until then. Without a Rest it is done, or has failed.
 func (c *Conn) TryWrite(msgs []Msg) (*Rest, error) {
 	r := takeRest(c, msgs)
-	if !c.writing.TryLock() {
+	r.tryLock()
+	return r.try()
+}
+
+func (r *Rest) tryLock() { r.locked = r.c.writing.TryLock() }
+
+// try is TryWrite from the lock on.
+func (r *Rest) try() (*Rest, error) {
+	c := r.c
+	if !r.locked {
 		return r, nil
 	}
-	r.locked = true
 	for c.writeErr == nil && r.gather() {
 		if c.raw != nil {
 			r.tryOnce()
@@ -63,14 +71,9 @@ type Rest struct {
 	parts    [4][]byte // of the frame under way, not yet gathered
 	last     bool      // a close frame was gathered: nothing may follow
 	spare    [2*maxControlFrame + 2]byte
-	write    func(fd uintptr) // tryWrite
 }
 
-var rests = sync.Pool{New: func() any {
-	r := new(Rest)
-	r.write = r.tryWrite
-	return r
-}}
+var rests = sync.Pool{New: func() any { return new(Rest) }}
 
 func takeRest(c *Conn, msgs []Msg) *Rest {
 	r := rests.Get().(*Rest)
@@ -218,10 +221,11 @@ func (r *Rest) send(timeout time.Duration) {
 
 // tryOnce sends what the socket takes without waiting.
 func (r *Rest) tryOnce() {
-	before := r.from
-	err := r.c.raw.Control(r.write) // not Write, which would prepare to wait
-	r.c.written.Add(int64(r.from - before))
-	if err != nil {
-		r.c.writeErr = err
+	c := r.c
+	if !c.hold() {
+		c.writeErr = ErrClosed
+		return
 	}
+	r.writeOnce()
+	c.letGo()
 }

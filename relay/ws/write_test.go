@@ -256,6 +256,17 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("Write (deflate %v): %v allocations", deflate, n)
 		}
 	}
+	senders(t, func(t *testing.T, s *Sender) {
+		list := make([]Send, 8)
+		for i := range list {
+			c, nc := pair(t, nil, false)
+			discard(t, nc)
+			list[i] = Send{Conn: c, Msgs: []Msg{{Head: []byte(`["EVENT","a",`), Body: &Body{Raw: []byte(note(900))}}}}
+		}
+		if n := testing.AllocsPerRun(500, func() { s.TryWrite(list) }); n >= 1 {
+			t.Errorf("TryWrite: %v allocations", n)
+		}
+	})
 	c, nc := pair(t, nil, true)
 	plain, packed := frame(0x81, note(900)), frame(0xc1, squeeze(note(900), 6))
 	if n := testing.AllocsPerRun(500, func() {

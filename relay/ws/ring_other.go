@@ -1,0 +1,14 @@
+//go:build !linux
+
+package ws
+
+import "errors"
+
+// ring is for Linux only.
+type ring struct{}
+
+const ringSize = 64
+
+func newRing() (*ring, error)     { return nil, errors.ErrUnsupported }
+func (g *ring) send([]*Rest) bool { return false }
+func (g *ring) close()            {}
