@@ -1,5 +1,6 @@
-// Package badgerstore keeps events in Badger, with an index of the recent ones
-// in memory in front of it. ../FORMAT.md draws what is on disk.
+// Package badgerstore keeps events in files of records and their keys in Badger,
+// with an index of the recent ones in memory in front of it. ../FORMAT.md draws
+// what is on disk.
 //
 // It knows how events are kept and found, not who may write or read them.
 package badgerstore
@@ -24,12 +25,13 @@ import (
 // Options say where a Store lives and what it may use. Only Dir is needed.
 type Options struct {
 	Dir string
-	// CacheMB bounds what Badger keeps in memory: tables being written, blocks
-	// and table indexes. 0: 128. Less than 32 counts as 32.
+	// CacheMB bounds what Badger's tables being written take of the memory; about
+	// as much again may be mapped of the files of records. 0: 128. Less than 32
+	// counts as 32.
 	CacheMB int
-	// HotMB bounds the events held in memory: three quarters are for an index
-	// of the recent ones, the rest for older profiles and lists that are asked
-	// for. 0: 64; negative: none.
+	// HotMB bounds the index in memory: three quarters are for the recent
+	// events, some 200 bytes each, the rest for where older profiles and lists
+	// that are asked for lie. 0: 96; negative: none.
 	HotMB int
 	// ReserveMB is how much room must be left on the disk for a write to be
 	// taken: below it Commit answers store.ErrFull. Badger's files are mapped
@@ -44,7 +46,7 @@ type Options struct {
 	Registry prometheus.Registerer // nil: no metrics
 }
 
-// keptShare is which part of HotMB is for events that were looked up.
+// keptShare is which part of HotMB is for what was looked up.
 const keptShare = 4
 
 func (o *Options) setDefaults() {
@@ -53,7 +55,7 @@ func (o *Options) setDefaults() {
 	}
 	o.CacheMB = max(o.CacheMB, 32)
 	if o.HotMB == 0 {
-		o.HotMB = 64
+		o.HotMB = 96
 	}
 	if o.ReserveMB == 0 {
 		o.ReserveMB = 512
@@ -118,7 +120,12 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Store{opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20), marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(), collector: collector{due: make(chan struct{}, 1)}, cancel: cancel}
+	s := &Store{
+		opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, cancel: cancel,
+		hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20),
+		marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(),
+		collector: collector{due: make(chan struct{}, 1)},
+	}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
@@ -142,7 +149,7 @@ func (s *Store) start() (err error) {
 	if err != nil {
 		return err // and do nothing of its journal
 	}
-	if s.records, err = records.Open(s.opt.Dir, !s.opt.NoSync); err != nil {
+	if s.records, err = records.Open(s.opt.Dir); err != nil {
 		return err
 	}
 	defer func() {

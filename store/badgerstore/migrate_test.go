@@ -169,7 +169,7 @@ func TestRecordsOfAnOlderStoreAreMoved(t *testing.T) {
 		if half.journal, err = openJournal(dir, false, half.log, half.redoKeys); err != nil {
 			t.Fatal(err)
 		}
-		if half.records, err = records.Open(dir, false); err != nil {
+		if half.records, err = records.Open(dir); err != nil {
 			t.Fatal(err)
 		}
 		switch interrupted {

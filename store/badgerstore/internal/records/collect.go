@@ -13,10 +13,8 @@ import (
 // newSuffix is that of a file that Collect is writing.
 const newSuffix = ".new"
 
-const (
-	collectShare = 3       // a segment is collected once one in so many of its records is dead
-	collectBytes = 1 << 20 // the last one only if it has so many bytes of records
-)
+// collectShare: a segment is collected once one in so many of its records is dead.
+const collectShare = 3
 
 // Collect writes one segment of which much is dead anew, without that, and
 // returns how many records that were; 0: there is none such. alone runs a
@@ -29,7 +27,7 @@ func (l *Log) Collect(ctx context.Context, alone func(func() error) error) (drop
 	name := nameOf(l.dir, s.base)
 	fresh, err := l.rewrite(ctx, s, name+newSuffix)
 	if err != nil {
-		return 0, fmt.Errorf("records: collect %s: %w", name, errors.Join(err, os.Remove(name+newSuffix)))
+		return 0, fmt.Errorf("records: collect %s: %w", name, err)
 	}
 	err = alone(func() error { return l.replace(s, fresh) })
 	if err != nil {
@@ -39,7 +37,7 @@ func (l *Log) Collect(ctx context.Context, alone func(func() error) error) (drop
 	if fresh.kept == 0 {
 		err = errors.Join(err, fresh.close(), os.Remove(name+newSuffix))
 	}
-	return int(s.kept - fresh.kept), errors.Join(err, l.syncFile(l.dir))
+	return int(s.kept - fresh.kept), errors.Join(err, l.syncDir())
 }
 
 // wasteful returns the segment with the largest dead part, if that is large.
@@ -48,21 +46,17 @@ func (l *Log) wasteful() (worst *segment, err error) {
 	defer l.mu.Unlock()
 	list := *l.segments.Load()
 	most := 0.0
-	for _, s := range list {
-		if !s.clean {
-			continue // its head is about to be written
+	for i, s := range list {
+		if !s.clean || s.damaged || i == len(list)-1 && !l.closesLocked(s) {
+			continue
 		}
 		waste := s.kept - min(s.kept, s.living(l.dead))
 		if share := float64(waste) / float64(max(s.kept, 1)); waste*collectShare >= s.kept && share > most {
 			worst, most = s, share
 		}
 	}
-	if len(list) == 0 || worst != list[len(list)-1] {
+	if worst == nil || worst != list[len(list)-1] {
 		return worst, nil
-	}
-	// It is being written to. Another takes its place, if that is worth a file.
-	if worst.end.Load() < recordsAt+collectBytes || l.prepared.segment != nil {
-		return nil, nil
 	}
 	next, err := makeSegment(nameOf(l.dir, worst.next()), worst.next(), segmentBytes)
 	if err != nil {
@@ -72,6 +66,12 @@ func (l *Log) wasteful() (worst *segment, err error) {
 	list = append(slices.Clone(list), next)
 	l.segments.Store(&list)
 	return worst, nil
+}
+
+// closesLocked reports whether another may take the place of the last segment,
+// which is being written to, and whether that is worth a file.
+func (l *Log) closesLocked(s *segment) bool {
+	return s.end.Load() >= recordsAt+l.limits.collect && l.prepared.segment == nil
 }
 
 // living is how many of its serials are not dead.
@@ -87,7 +87,10 @@ func (l *Log) rewrite(ctx context.Context, s *segment, name string) (fresh *segm
 		return nil, err
 	}
 	if err := l.copyLiving(ctx, s, fresh); err != nil {
-		return nil, errors.Join(err, fresh.close())
+		l.mu.Lock()
+		s.damaged = errors.Is(err, errDamaged)
+		l.mu.Unlock()
+		return nil, errors.Join(err, fresh.close(), os.Remove(name))
 	}
 	return fresh, nil
 }
@@ -106,7 +109,7 @@ func (l *Log) copyLiving(ctx context.Context, s, fresh *segment) error {
 		}
 		b := s.get(at)
 		if b == nil {
-			continue
+			return fmt.Errorf("%w: record %d is not there", errDamaged, s.base+uint64(at))
 		}
 		if kept%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -123,11 +126,11 @@ func (l *Log) copyLiving(ctx context.Context, s, fresh *segment) error {
 	fresh.count.Store(count)
 	fresh.kept = kept
 	fresh.end.Store(end)
-	fresh.clean = true
+	fresh.clean, fresh.promised = true, count
 	_, err := fresh.file.WriteAt(offsets, offsetsAt)
 	err = errors.Join(err, w.Flush(), fresh.writeHead())
-	if err == nil && l.sync {
-		err = fresh.file.Sync()
+	if err == nil {
+		err = l.fsync(fresh.file)
 	}
 	return err
 }

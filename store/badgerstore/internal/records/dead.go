@@ -58,11 +58,9 @@ func openDead(name string) (*dead, error) {
 func (d *dead) pageLocked(n int) *deadPage {
 	list := *d.pages.Load()
 	if n >= len(list) {
-		longer := append(make([]*deadPage, 0, n+1), list...)
-		for len(longer) <= n {
-			longer = append(longer, new(deadPage))
+		for len(list) <= n {
+			list = append(list, new(deadPage)) // beyond what readers look at
 		}
-		list = longer
 		d.pages.Store(&list)
 	}
 	return list[n]
@@ -122,26 +120,45 @@ func (d *dead) forget(first uint64) {
 	}
 }
 
-// write writes the pages that have changed.
-func (d *dead) write(sync bool) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	wrote := false
+// write writes the pages that have changed. Those that may not have reached the
+// disk are written again by the next.
+func (d *dead) write(fsync func(*os.File) error) (err error) {
+	var wrote []*deadPage
+	defer func() {
+		if err != nil {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			for _, p := range wrote {
+				p.changed = true
+			}
+		}
+	}()
+	b := make([]byte, 0, pageBytes)
 	for n, p := range *d.pages.Load() {
-		if !p.changed {
+		if b = d.take(p, b[:0]); len(b) == 0 {
 			continue
 		}
-		b := make([]byte, 0, pageBytes)
-		for i := range p.words {
-			b = binary.LittleEndian.AppendUint64(b, p.words[i].Load())
-		}
+		wrote = append(wrote, p)
 		if _, err := d.file.WriteAt(b, int64(n)*pageBytes); err != nil {
 			return err
 		}
-		p.changed, wrote = false, true
 	}
-	if !wrote || !sync {
+	if wrote == nil {
 		return nil
 	}
-	return d.file.Sync()
+	return fsync(d.file)
+}
+
+// take appends a page that has changed, and takes it as written.
+func (d *dead) take(p *deadPage, b []byte) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !p.changed {
+		return b
+	}
+	p.changed = false
+	for i := range p.words {
+		b = binary.LittleEndian.AppendUint64(b, p.words[i].Load())
+	}
+	return b
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -22,12 +23,13 @@ type Record struct {
 	Bytes  []byte
 }
 
-// Log is the records of a store. Get and Dead may be called at any time;
-// Prepare, Commit, Drop, Sync and Truncate by one caller at a time, beside one of
-// Collect.
+// Log is the records of a store. Get, Whole and Dead may be called at any time;
+// Prepare, Commit and Drop by one caller at a time, beside one of Sync and one of
+// Collect; Truncate alone.
 type Log struct {
-	dir  string
-	sync bool
+	dir    string
+	fsync  func(*os.File) error
+	limits limits // guarded by mu
 
 	segments atomic.Pointer[[]*segment] // by base; the last is written to
 	dead     *dead
@@ -45,13 +47,33 @@ type prepared struct {
 	end     int64
 }
 
-// segmentBytes is from how many bytes of records on a segment is full.
-const segmentBytes = 128 << 20
+// limits say when a segment is full, and how much one must have to be collected
+// while it is written to.
+type limits struct {
+	bytes   int64  // of records; one Prepare may take more
+	serials uint64 // up to mostSerials
+	collect int64  // bytes of records
+}
+
+const (
+	segmentBytes = 128 << 20
+	collectBytes = 1 << 20
+)
+
+// Limit makes smaller segments from now on, for tests, and has the last one
+// collected whatever its size.
+func (l *Log) Limit(bytes int64, serials uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limits = limits{min(bytes, segmentBytes), min(serials, mostSerials), 0}
+}
 
 // Open opens the records in dir, as far as Sync has promised them: what came
-// later is to be written again. Without sync nothing waits for the disk.
-func Open(dir string, sync bool) (*Log, error) {
-	l := &Log{dir: dir, sync: sync}
+// later is to be written again.
+func Open(dir string) (*Log, error) { return open(dir, (*os.File).Sync) }
+
+func open(dir string, fsync func(*os.File) error) (*Log, error) {
+	l := &Log{dir: dir, fsync: fsync, limits: limits{segmentBytes, mostSerials, collectBytes}}
 	l.segments.Store(new([]*segment))
 	var err error
 	if l.dead, err = openDead(filepath.Join(dir, deadName)); err == nil {
@@ -64,43 +86,79 @@ func Open(dir string, sync bool) (*Log, error) {
 }
 
 func (l *Log) openSegments() error {
-	names, err := filepath.Glob(filepath.Join(l.dir, namePrefix+"*"))
+	names, err := l.names()
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
 	var list []*segment
+	var empty []string // never synced
 	for _, name := range names {
-		if filepath.Ext(name) == newSuffix { // being made when the process ended
-			if err := os.Remove(name); err != nil {
-				return err
-			}
-			continue
-		}
-		if _, ok := baseOf(name); !ok {
-			continue
-		}
 		s, err := openSegment(name, segmentBytes)
 		if err != nil {
 			return err
 		}
-		if s.count.Load() == 0 { // never synced
-			if err := errors.Join(s.close(), os.Remove(name)); err != nil {
+		if s.count.Load() == 0 {
+			if err := s.close(); err != nil {
 				return err
 			}
+			empty = append(empty, name)
 			continue
 		}
+		next := l.Next()
 		list = append(list, s)
 		l.segments.Store(&list)
+		if s.base < next {
+			return fmt.Errorf("%s: %w: the one before it has its records", name, errDamaged)
+		}
+		// The process before this one may have ended before it was synced.
+		if err := l.fsync(s.file); err != nil {
+			return err
+		}
+	}
+	for _, name := range empty {
+		if base, _ := baseOf(name); base < l.Next() && l.find(base) == nil {
+			return fmt.Errorf("%s: %w: it has no head, and those after it have", name, errDamaged)
+		}
+	}
+	for _, name := range empty {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
 	}
 	l.dead.forget(l.Next())
 	return nil
 }
 
+// names returns those of the segments, in order. It removes what Collect was
+// making when the process ended.
+func (l *Log) names() (names []string, err error) {
+	files, err := os.ReadDir(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		name := filepath.Join(l.dir, f.Name())
+		rest, isNew := strings.CutSuffix(name, newSuffix)
+		switch _, ok := baseOf(rest); {
+		case !ok:
+		case !isNew:
+			names = append(names, name)
+		default:
+			if err := os.Remove(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return names, nil
+}
+
 // Next is the serial after the last. 0: there is none.
 func (l *Log) Next() uint64 {
-	if list := *l.segments.Load(); len(list) > 0 {
-		return list[len(list)-1].next()
+	list := *l.segments.Load()
+	for n := len(list); n > 0; n-- {
+		if s := list[n-1]; s.count.Load() > 0 { // the last may have none yet
+			return s.next()
+		}
 	}
 	return 0
 }
@@ -195,18 +253,22 @@ func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	list := *l.segments.Load()
 	if n := len(list); n > 0 {
 		s := list[n-1]
-		if last-s.base < mostSerials && s.end.Load()+int64(len(l.buf)) <= int64(len(s.bytes)) {
+		if first >= s.base && last-s.base < l.limits.serials && s.end.Load()+int64(len(l.buf)) <= recordsAt+l.limits.bytes {
 			return s, nil
 		}
 		if s.count.Load() == 0 { // made for others
+			list = list[:n-1]
+			l.segments.Store(&list)
 			if err := errors.Join(s.close(), os.Remove(nameOf(l.dir, s.base))); err != nil {
 				return nil, err
 			}
-			list = list[:n-1]
 		}
 	}
 	if last-first >= mostSerials {
 		return nil, fmt.Errorf("%d serials at once", last-first)
+	}
+	if len(l.buf) > mostBytes {
+		return nil, fmt.Errorf("%d bytes at once", len(l.buf))
 	}
 	s, err := makeSegment(nameOf(l.dir, first), first, max(segmentBytes, int64(len(l.buf))))
 	if err != nil {
@@ -267,70 +329,6 @@ const keptBuffer = 4 << 20
 // is collected.
 func (l *Log) Drop(serial uint64) { l.dead.add(serial) }
 
-// Sync makes durable what was committed and dropped before the call.
-func (l *Log) Sync() error {
-	if err := l.dead.write(l.sync); err != nil {
-		return fmt.Errorf("records: %w", err)
-	}
-	for _, s := range l.dirty() {
-		if err := l.syncSegment(s); err != nil {
-			return fmt.Errorf("records: %w", err)
-		}
-	}
-	return l.syncFile(l.dir)
-}
-
-// dirty returns the segments whose head does not say all, in order: the head of
-// one may count only if those before it are whole.
-func (l *Log) dirty() (list []*segment) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range *l.segments.Load() {
-		if !s.clean {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-func (l *Log) syncSegment(s *segment) error {
-	// What the head will say must be on the disk before it is said.
-	l.mu.Lock()
-	said := &segment{base: s.base, file: s.file, kept: s.kept}
-	said.end.Store(s.end.Load())
-	said.count.Store(s.count.Load())
-	l.mu.Unlock()
-	if l.sync {
-		if err := s.file.Sync(); err != nil {
-			return err
-		}
-	}
-	if err := said.writeHead(); err != nil {
-		return err
-	}
-	if l.sync {
-		if err := s.file.Sync(); err != nil {
-			return err
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s.clean = s.count.Load() == said.count.Load()
-	return nil
-}
-
-// syncFile syncs what has that name.
-func (l *Log) syncFile(name string) error {
-	if !l.sync {
-		return nil
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
-
 // Truncate forgets all records after last.
 func (l *Log) Truncate(last uint64) error {
 	l.mu.Lock()
@@ -348,6 +346,7 @@ func (l *Log) Truncate(last uint64) error {
 		}
 		// What is cut off stays, and counts as kept: Collect comes a little early.
 		s.count.Store(uint32(last - s.base + 1))
+		s.promised = min(s.promised, s.count.Load())
 		s.clean = false
 		break
 	}

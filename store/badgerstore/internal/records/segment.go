@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,8 +31,15 @@ type segment struct {
 	bytes []byte        // the file, mapped
 	count atomic.Uint32 // of serials
 	end   atomic.Int64  // where the next record goes
-	kept  uint32        // records in the file, dead ones too; guarded by Log.mu
-	clean bool          // the head says it all; guarded by Log.mu
+
+	// Guarded by Log.mu.
+	kept    uint32 // records in the file, dead ones too
+	clean   bool   // the head says it all
+	damaged bool   // Collect cannot copy it
+
+	// Owned by Sync.
+	promised uint32 // serials that the last head that was synced says
+	unsynced bool   // a sync has failed
 }
 
 const (
@@ -42,6 +50,7 @@ const (
 	mostSerials    = 1 << 18
 	recordsAt      = offsetsAt + 4*mostSerials
 	recordHead     = 8 + 4 + 4
+	mostBytes      = math.MaxUint32 - recordsAt // of records: an offset has 4 bytes
 )
 
 var (
@@ -77,7 +86,7 @@ func makeSegment(name string, base uint64, room int64) (*segment, error) {
 		err = s.mapped(recordsAt + room)
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Close(), os.Remove(name))
 	}
 	return s, nil
 }
@@ -148,6 +157,7 @@ func (s *segment) readHead(name string) error {
 		return fmt.Errorf("%w: it is shorter than it was", errDamaged)
 	}
 	s.count.Store(count)
+	s.promised = count
 	s.kept = binary.LittleEndian.Uint32(b[20:])
 	s.end.Store(end)
 	return nil
@@ -164,7 +174,7 @@ func (s *segment) offset(at uint32) uint32 {
 // get returns the record of base+at, or nil if there is none.
 func (s *segment) get(at uint32) []byte {
 	from, most := int64(s.offset(at)), s.end.Load()
-	if from < recordsAt || from+recordHead > most {
+	if from < recordsAt || from+recordHead > most || binary.LittleEndian.Uint64(s.bytes[from:]) != s.base+uint64(at) {
 		return nil
 	}
 	end := from + recordHead + int64(binary.LittleEndian.Uint32(s.bytes[from+8:]))
@@ -209,8 +219,7 @@ func (s *segment) whole(at uint32) bool {
 		return false
 	}
 	head := s.bytes[s.offset(at):]
-	return binary.LittleEndian.Uint64(head) == s.base+uint64(at) &&
-		binary.LittleEndian.Uint32(head[12:]) == crc32.Update(crc32.Checksum(head[:12], castagnoli), castagnoli, b)
+	return binary.LittleEndian.Uint32(head[12:]) == crc32.Update(crc32.Checksum(head[:12], castagnoli), castagnoli, b)
 }
 
 func appendRecord(dst []byte, serial uint64, b []byte) []byte {

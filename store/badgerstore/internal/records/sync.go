@@ -1,0 +1,108 @@
+package records
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Sync makes durable what was committed and dropped before the call. After an
+// error nothing of it is promised, and the next call tries it all again.
+//
+//  1. What the heads will say is settled.
+//  2. The set of the dead is synced, which knows of all serials up to there that
+//     have no record, and nothing of those that took the place of dead ones.
+//  3. The folder is: a head counts only if the segments before it are there.
+//  4. Segment by segment, what its head will say is, and then the head.
+func (l *Log) Sync() error {
+	heads := l.heads()
+	err := l.dead.write(l.fsync)
+	if err == nil {
+		err = l.syncDir()
+	}
+	for i := 0; err == nil && i < len(heads); i++ {
+		err = l.syncSegment(&heads[i])
+	}
+	if err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	return nil
+}
+
+// head is what a segment's head is to say.
+type head struct {
+	segment *segment
+	said    *segment
+}
+
+// heads returns those to be written, in the order of the segments.
+func (l *Log) heads() (list []head) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range *l.segments.Load() {
+		if s.clean {
+			continue
+		}
+		said := &segment{base: s.base, file: s.file, kept: s.kept}
+		said.end.Store(s.end.Load())
+		said.count.Store(s.count.Load())
+		list = append(list, head{s, said})
+	}
+	return list
+}
+
+func (l *Log) syncSegment(h *head) error {
+	s := h.segment
+	if s.unsynced {
+		if err := h.rewrite(); err != nil {
+			return err
+		}
+	}
+	s.unsynced = true
+	if err := l.fsync(s.file); err != nil {
+		return err
+	}
+	if err := h.said.writeHead(); err != nil {
+		return err
+	}
+	if err := l.fsync(s.file); err != nil {
+		return err
+	}
+	s.unsynced, s.promised = false, h.said.count.Load()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.clean = s.count.Load() == s.promised
+	return nil
+}
+
+// rewrite writes again what was not synced: what the kernel could not write to
+// the disk it may have forgotten, and does not try again.
+func (h *head) rewrite() error {
+	s, offsets := h.segment, []byte(nil)
+	var b []byte
+	for at := s.promised; at < h.said.count.Load(); at++ {
+		from := s.offset(at)
+		offsets = binary.LittleEndian.AppendUint32(offsets, from)
+		if from == 0 {
+			continue // a serial that has no record
+		}
+		if !s.whole(at) {
+			return fmt.Errorf("%s: %w: the disk has lost record %d", s.file.Name(), errDamaged, s.base+uint64(at))
+		}
+		b = append(b[:0], s.bytes[from:int(from)+recordHead+len(s.get(at))]...)
+		if _, err := s.file.WriteAt(b, int64(from)); err != nil {
+			return err
+		}
+	}
+	_, err := s.file.WriteAt(offsets, offsetsAt+4*int64(s.promised))
+	return err
+}
+
+func (l *Log) syncDir() error {
+	f, err := os.Open(l.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.fsync(f), f.Close())
+}
