@@ -151,7 +151,7 @@ func Default() Config {
 	defaults := relay.DefaultConfig()
 	c := Config{
 		Data:    "./moa-data",
-		Store:   storeConfig{Sync: true, CacheMiB: 128, HotMiB: 64, ReserveMiB: 512},
+		Store:   storeConfig{Sync: true, CacheMiB: 128, HotMiB: 96, ReserveMiB: 512},
 		Log:     logConfig{Level: "info", Format: "auto"},
 		Process: processConfig{Verifier: sig.Auto},
 	}

@@ -35,6 +35,7 @@ func (s *Store) background(ctx context.Context) {
 			s.collect(ctx)
 		}
 	})
+	s.tasks.Go(func() { s.unmap(ctx) })
 	for wait(ctx, s.backlog.due) {
 		s.settle()
 	}

@@ -142,8 +142,7 @@ func (w *writer) tail(key []byte) (t tail, ok bool, err error) {
 	return t, ok && err == nil, err
 }
 
-// value returns the record of t, or nil if there is none. It is valid until the
-// commit ends.
+// value returns the record of t, or nil if there is none.
 func (w *writer) value(t *tail) (value, error) {
 	if op, ok := w.ahead.latest[string(recordKey(t))]; ok {
 		return op.value, nil
@@ -151,7 +150,7 @@ func (w *writer) value(t *tail) (value, error) {
 	if w.s.records.Dead(uint64(t.serial())) {
 		return nil, nil
 	}
-	return w.s.record(t)
+	return w.s.readRecord(t, new([]byte))
 }
 
 // room makes sure that so many more writes fit into the frame, and

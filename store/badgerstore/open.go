@@ -56,9 +56,10 @@ func flushLogs(options badger.Options) error {
 	return db.Close()
 }
 
-// badgerOptions spends o.CacheMB, about: a quarter on blocks, an eighth on
-// table indexes, the rest on two or three memtables, whose arenas are a third
-// larger than their nominal size.
+// badgerOptions spends o.CacheMB, about, on two or three memtables, whose
+// arenas are a third larger than their nominal size. Tables hold keys alone, with
+// what they share left out: to compress them would save little, and then blocks
+// would have to be cached. Few levels are few tables to look into.
 func badgerOptions(o *Options) badger.Options {
 	mb := int64(o.CacheMB) << 20
 	return badger.DefaultOptions(o.Dir).
@@ -68,10 +69,12 @@ func badgerOptions(o *Options) badger.Options {
 		WithMetricsEnabled(false).
 		WithMemTableSize(min(max(mb/5, 8<<20), 64<<20)).
 		WithNumMemtables(1).
-		WithNumLevelZeroTables(8).
-		WithBlockCacheSize(mb / 4).
-		WithIndexCacheSize(mb / 8).
-		WithCompression(options.Snappy).
+		WithNumLevelZeroTables(4).
+		WithBaseLevelSize(64 << 20).
+		WithBaseTableSize(8 << 20).
+		WithBlockCacheSize(0).
+		WithIndexCacheSize(0).
+		WithCompression(options.None).
 		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(64 << 20).
 		WithNumCompactors(2).

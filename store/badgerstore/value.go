@@ -11,7 +11,7 @@ import (
 	"moa/store"
 )
 
-// value is what a record key holds: a head with all that a filter asks about,
+// value is a record: a head with all that a filter asks about,
 // so that nothing is parsed when it is read, and the event's bytes.
 //
 //	version 1 | kind 2 | created_at 8 | expiration 8 | id 32 | pubkey 32 |

@@ -1,0 +1,31 @@
+package badgerstore
+
+import (
+	"context"
+	"time"
+)
+
+// unmapEvery is how often the memory that maps files is looked at.
+const unmapEvery = time.Second
+
+// unmap keeps what records take of the process's memory near CacheMB: pages
+// that were read stay mapped until the system wants them back, which is no harm,
+// but looks like a leak. Badger's tables are mapped too, and stay.
+func (s *Store) unmap(ctx context.Context) {
+	tick := time.NewTicker(unmapEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if mappedBytes() < int64(s.opt.CacheMB)<<20 {
+			continue
+		}
+		if err := s.records.Unmap(); err != nil {
+			s.log.Error("mapped records cannot be given back", "err", err)
+			return
+		}
+	}
+}
