@@ -200,6 +200,8 @@ func (l *Log) Read(serial uint64, buf *[]byte) ([]byte, error) {
 // Unmap gives back the memory that Get has mapped. What it has returned stays
 // valid.
 func (l *Log) Unmap() error {
+	l.mu.Lock() // what Collect unmaps may be somebody else's memory by then
+	defer l.mu.Unlock()
 	for _, s := range *l.segments.Load() {
 		if err := unix.Madvise(s.bytes, unix.MADV_DONTNEED); err != nil {
 			return fmt.Errorf("records: %w", err)
@@ -358,6 +360,8 @@ func (l *Log) Truncate(last uint64) error {
 func (l *Log) Close() error { return l.closeFiles() }
 
 func (l *Log) closeFiles() (err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, s := range *l.segments.Load() {
 		err = errors.Join(err, s.close())
 	}

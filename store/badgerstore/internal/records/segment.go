@@ -199,7 +199,7 @@ func (s *segment) read(at uint32, buf *[]byte) ([]byte, error) {
 		return nil, err
 	}
 	end := recordHead + int64(binary.LittleEndian.Uint32(b[8:]))
-	if from+end > most {
+	if from+end > most || binary.LittleEndian.Uint64(b) != s.base+uint64(at) {
 		return nil, nil
 	}
 	if have := len(b); have < int(end) {
