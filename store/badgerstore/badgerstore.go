@@ -247,10 +247,9 @@ func checked(t *tail, b []byte) (value, error) {
 	return v, nil
 }
 
-// record returns the record of t. There must be one, or have been one.
-func (s *Store) record(t *tail) (value, error) { return checked(t, s.records.Get(uint64(t.serial()))) }
-
-// readRecord is like record, for who goes through many: the value is in buf.
+// readRecord reads the record of t, which there is or was, into buf. Only the
+// recent events' are mapped (hot.go): others are too many to be worth it, and a
+// read that waits for the disk makes room for others, as touching a page does not.
 func (s *Store) readRecord(t *tail, buf *[]byte) (value, error) {
 	b, err := s.records.Read(uint64(t.serial()), buf)
 	if err != nil {

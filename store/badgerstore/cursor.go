@@ -19,8 +19,7 @@ type reader struct {
 	key  []byte
 	seen []byte // the key that the iterator has shown last, of its versions the newest
 	work int    // index entries looked at; a record counts recordWork, a look-up lookUpWork
-	bulk bool   // it goes through many records once
-	buf  []byte // memory for those
+	buf  []byte // memory for a record
 	kept *kept  // nil for a bulk reader
 	gen  uint64 // of kept, before the transaction began
 }
@@ -33,7 +32,7 @@ const (
 
 // newReader begins a transaction. A bulk reader does not use what is kept.
 func (s *Store) newReader(bulk bool) *reader {
-	r := &reader{s: s, bulk: bulk}
+	r := &reader{s: s}
 	if !bulk && s.kept.max > 0 {
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
@@ -69,7 +68,7 @@ func (r *reader) shows(item *badger.Item) bool {
 }
 
 // record returns the record of t, or nil if it is gone. It is valid until the
-// next call, or while the store is kept open.
+// next call.
 func (r *reader) record(t *tail) (value, error) {
 	r.work += recordWork
 	if r.s.records.Dead(uint64(t.serial())) {
@@ -81,10 +80,7 @@ func (r *reader) record(t *tail) (value, error) {
 			return nil, err
 		}
 	}
-	if r.bulk {
-		return r.s.readRecord(t, &r.buf)
-	}
-	return r.s.record(t)
+	return r.s.readRecord(t, &r.buf)
 }
 
 // lookUp returns the tail that key leads to, if there is an event.
