@@ -41,7 +41,7 @@ func (l *Log) heads() (list []head) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range *l.segments.Load() {
-		if s.clean {
+		if s.clean || s.count.Load() == 0 { // an empty one may be removed at any time
 			continue
 		}
 		said := &segment{base: s.base, file: s.file, kept: s.kept}
