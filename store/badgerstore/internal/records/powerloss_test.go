@@ -1,6 +1,7 @@
 package records
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -198,14 +199,25 @@ type lost struct {
 	journal []entry
 }
 
-func (m *machine) open(dir string) {
+// on switches it on, with a disk of which all is synced.
+func (m *machine) on(dir string) {
 	m.t.Helper()
 	m.disk = newDisk(m.t, dir, m.random)
+	m.open(dir)
+}
+
+// open opens the log, and does again what the journal has.
+func (m *machine) open(dir string) {
+	m.t.Helper()
+	m.disk.meddle = func() {}
 	var err error
 	if m.log, err = open(dir, m.disk.fsync); err != nil {
 		m.t.Fatal(err)
 	}
 	m.log.Limit(9000, 60)
+	for i := range m.journal {
+		m.journal[i].redo(m.t, m.log)
+	}
 	m.disk.meddle = m.meddle
 }
 
@@ -216,13 +228,13 @@ func (m *machine) meddle() {
 		m.disk.look()
 	case 1, 2:
 		m.commit()
-	case 3:
+	case 3, 4:
 		m.fail()
 	}
 }
 
 func (m *machine) fail() {
-	if m.lost == nil && m.random.IntN(3) == 0 {
+	if m.lost == nil {
 		m.lost = &lost{m.disk.afterPowerLoss(), m.oracle.clone(), slices.Clone(m.journal)}
 	}
 }
@@ -254,40 +266,60 @@ func (m *machine) sync() {
 }
 
 func (m *machine) step() {
-	switch m.random.IntN(8) {
-	case 0, 1, 2:
+	switch m.random.IntN(25) {
+	default:
 		m.commit()
-	case 3:
+	case 0, 1, 2:
 		must(m.t, m.log.Prepare(batch(m.random, m.oracle.next)))
-	case 4, 5:
+	case 3, 4, 5, 6, 7:
 		m.sync()
-	case 6:
+	case 8, 9, 10:
 		m.sync()
 		if _, err := m.log.Collect(m.t.Context(), atOnce); err != nil {
 			m.t.Fatal(err)
 		}
-	case 7:
+	case 11:
 		m.fail()
+	case 12, 13: // killed; the disk goes on
+		if m.lost == nil {
+			must(m.t, m.log.Close())
+			m.open(m.disk.dir)
+		}
+	case 14: // killed while it waits for the disk
+		kill := m.disk.fsync
+		left := m.random.IntN(6)
+		m.log.fsync = func(f *os.File) error {
+			if left--; left < 0 {
+				return errKilled
+			}
+			return kill(f)
+		}
+		if err := m.log.Sync(); !errors.Is(err, errKilled) {
+			must(m.t, err)
+		}
+		if m.lost == nil {
+			must(m.t, m.log.Close())
+			m.open(m.disk.dir)
+		}
+		m.log.fsync = kill
 	}
 }
 
-// recover opens what the power loss has left, and does again what the journal
-// has.
+var errKilled = errors.New("killed")
+
+// recover opens what the power loss has left.
 func (m *machine) recover() {
 	must(m.t, m.log.Close())
 	m.disk.close()
 	left := m.lost
 	m.oracle, m.journal, m.lost = left.oracle, left.journal, nil
-	m.open(left.dir)
-	for i := range m.journal {
-		m.journal[i].redo(m.t, m.log)
-	}
+	m.on(left.dir)
 }
 
-// Whatever a disk that lost its power has of what was not synced, with the
+// The process is killed, and the power fails. Whatever a disk that lost its power has of what was not synced, with the
 // journal all is there that was written, and what was dropped stays so.
 func TestPowerLossLosesNoRecord(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(20)
 	if os.Getenv("MOA_CRASH_KILLS") != "" {
 		seeds = 300
 	}
@@ -295,7 +327,7 @@ func TestPowerLossLosesNoRecord(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))
 			m := &machine{t: t, random: random, oracle: newOracle()}
-			m.open(t.TempDir())
+			m.on(t.TempDir())
 			for losses := 0; losses < 6; {
 				m.step()
 				if m.lost != nil {
