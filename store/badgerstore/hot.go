@@ -72,7 +72,7 @@ func (h *hot) hashes(n *stored, list []uint64) []uint64 {
 // What an event, a posting list and an entry in one take, about, in bytes.
 const (
 	slotCost  = 40
-	listCost  = 36
+	listCost  = 56 // there is room for more in a map that entries come to and go from
 	entryCost = 9
 )
 
@@ -177,7 +177,7 @@ func (h *hot) removeLocked(n *stored) {
 	at := all[i]
 	h.buf = h.hashes(n, h.buf)
 	for _, hash := range h.buf {
-		h.posts.remove(hash, func(list []uint32) int { return h.olderLocked(list, &n.tail) })
+		h.posts.remove(hash, at, func(list []uint32) int { return h.olderLocked(list, &n.tail) })
 	}
 	h.free = append(h.free, at)
 	h.count -= len(h.buf)

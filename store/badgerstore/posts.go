@@ -62,17 +62,18 @@ func (p *posts) makeMany(slot uint32) post {
 	return post(len(p.many)-1) | manyBit
 }
 
-// remove removes the entry at the place that place says. There is one.
-func (p *posts) remove(hash uint64, place func(list []uint32) int) {
+// remove removes slot, which stands where place says.
+func (p *posts) remove(hash uint64, slot uint32, place func(list []uint32) int) {
 	at := p.byHash[hash]
 	if at&manyBit == 0 {
 		delete(p.byHash, hash)
 		return
 	}
 	list := &p.many[at&^manyBit]
-	if i := place(*list); i == 0 {
+	if (*list)[0] == slot {
 		*list = (*list)[1:] // the oldest goes first as a rule
 	} else {
+		i := place(*list)
 		*list = slices.Delete(*list, i, i+1)
 	}
 	if len(*list) == 1 {

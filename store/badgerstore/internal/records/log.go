@@ -198,7 +198,7 @@ func (l *Log) Read(serial uint64, buf *[]byte) ([]byte, error) {
 }
 
 // Unmap gives back the memory that Get has mapped. What it has returned stays
-// valid. Its caller counts as a reader.
+// valid.
 func (l *Log) Unmap() error {
 	l.mu.Lock() // what Collect unmaps may be somebody else's memory by then
 	defer l.mu.Unlock()
