@@ -175,8 +175,12 @@ func (g *gathering) open(ctx context.Context, s *Session, m *measure, a *audienc
 			if start.IsZero() {
 				start = time.Now()
 			}
-			l, err := s.listen(ctx, m, a, n, subs(n), start, o)
-			if l == nil {
+			open := subs(n)
+			l, err := s.listen(ctx, m, a, n, open, start, o)
+			if l == nil { // what cannot be heard is not missing
+				for _, sub := range open {
+					sub.closed.Store(true)
+				}
 				return
 			}
 			if err != nil && !errors.Is(err, errNoAnswer) && ctx.Err() == nil {

@@ -29,6 +29,9 @@ type Live struct {
 	Seed     uint64 `json:"seed"` // of the events; 0: the corpus's
 }
 
+// verifyLive is how many of the events are asked for at the end of Live.
+const verifyLive = 1000
+
 // Audiences of Live.
 const (
 	Network  = "network"
@@ -71,6 +74,9 @@ func (c Live) Run(ctx context.Context, s *Session) (*Run, error) {
 	missing := int64(0)
 	if ctx.Err() == nil {
 		missing = a.missing()
+	}
+	if ctx.Err() == nil {
+		s.verify(ctx, m, p.feed.numbers, verifyLive, LostAfterOK)
 	}
 	c.report(m, a, p, expected, missing, lost)
 	return m.finish(), nil

@@ -35,6 +35,8 @@ func TestLiveNamesTheFault(t *testing.T) {
 		"doubles":                {flaws{doubleLive: 100}, []FaultName{DoubleLive}},
 		"wrong order":            {flaws{reorderLive: 20}, []FaultName{LiveOrder}},
 		"wrong subscription":     {flaws{wrongLive: 20}, []FaultName{WrongLive}},
+		"keeps the ephemeral":    {flaws{keepEphemeral: true}, []FaultName{EphemeralKept}},
+		"refuses connections":    {flaws{refuseConn: 5}, []FaultName{NoConnect}},
 		"EOSE twice":             {flaws{eoseTwice: 10}, []FaultName{EOSETwice}},
 		"EOSE missing":           {flaws{noEOSE: 10}, []FaultName{NoEOSE}},
 	} {

@@ -93,6 +93,8 @@ func TestPublishNamesTheFault(t *testing.T) {
 		"OK before readable": {flaws{keepLate: 30 * time.Millisecond}, []FaultName{LateAfterOK}},
 		"no OK":              {flaws{noOK: 100}, []FaultName{NoOK}},
 		"OK twice":           {flaws{okTwice: 100}, []FaultName{OKTwice}},
+		"OK for nobody":      {flaws{okUnknown: 100}, []FaultName{OKUnknown}},
+		"keeps the deleted":  {flaws{keepDeleted: true}, []FaultName{DeletedServed}},
 		"alters events":      {flaws{alter: 50}, []FaultName{Altered}},
 		"EOSE twice":         {flaws{eoseTwice: 3}, []FaultName{EOSETwice}},
 		"EOSE missing":       {flaws{noEOSE: 20}, []FaultName{NoEOSE}},
@@ -101,6 +103,27 @@ func TestPublishNamesTheFault(t *testing.T) {
 			t.Parallel()
 			wantFaults(t, mustRun(t, openSession(t, startTiny(t, c.flaws), 1000), quickPublish()), c.want...)
 		})
+	}
+}
+
+// TestMissingOKsDoNotHoldTheTest has a relay leave out more OKs than fit in the
+// window, and one that answers nothing at all.
+func TestMissingOKsDoNotHoldTheTest(t *testing.T) {
+	t.Parallel()
+	w := Publish{Conns: 1, Window: 2, Warmup: time.Millisecond, Probe: -1}
+	s := openSession(t, startTiny(t, flaws{noOK: 20}), 120)
+	s.Timeout = 300 * time.Millisecond
+	run := mustRun(t, s, w)
+	wantFaults(t, run, NoOK)
+	if n := run.Faults[0].Count; n != 6 {
+		t.Errorf("%d OKs are missing, want 6", n)
+	}
+	silent := openSession(t, startTiny(t, flaws{noOK: 1}), 120)
+	silent.Timeout = 300 * time.Millisecond
+	start := time.Now()
+	wantFaults(t, mustRun(t, silent, w), NoOK)
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("a relay that answers nothing was waited for %v", took)
 	}
 }
 

@@ -66,10 +66,12 @@ type publisher struct {
 	pause  atomic.Int64  // do not send before, Unix ns
 	mu     sync.Mutex    // guards the following
 	flight map[event.ID]flight
-	done   map[event.ID]bool // answered, the last few
-	probes map[int32]bool    // asked for, by event number: found
-	heard  time.Time         // last answer
-	backs  int               // rate-limited in a row
+	late   map[event.ID]flight // given up
+	done   map[event.ID]bool   // answered, the last few
+	probes map[int32]bool      // asked for, by event number: found
+	heard  time.Time           // last answer
+	gaveUp time.Time           // last time that giveUp was needed
+	backs  int                 // rate-limited in a row
 	closed bool
 	pulse  chan struct{} // something was answered
 }
@@ -87,7 +89,7 @@ func (p *publishing) run(ctx context.Context, conns int) error {
 	var first atomic.Pointer[error]
 	for n := range conns {
 		wg.Go(func() {
-			one := &publisher{publishing: p, number: n, flight: map[event.ID]flight{}, done: map[event.ID]bool{},
+			one := &publisher{publishing: p, number: n, flight: map[event.ID]flight{}, late: map[event.ID]flight{}, done: map[event.ID]bool{},
 				probes: map[int32]bool{}, pulse: make(chan struct{}, 1)}
 			if err := one.run(ctx); err != nil {
 				failed.Add(1)
@@ -113,7 +115,7 @@ func (p *publisher) run(ctx context.Context) error {
 	}
 	p.m.conns.Add(1)
 	defer p.m.conns.Add(-1)
-	p.conn = conn
+	p.conn, p.heard = conn, time.Now()
 	if p.window > 0 && p.feed.pace.rate == 0 {
 		p.slots = make(chan struct{}, p.window)
 		for range p.window {
@@ -189,11 +191,42 @@ func (p *publisher) ready(ctx context.Context) bool {
 		return !p.closed && ctx.Err() == nil
 	}
 	select {
-	case <-ctx.Done():
-		return false
 	case _, ok := <-p.slots:
 		return ok
+	default:
 	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case _, ok := <-p.slots:
+			return ok
+		case <-time.After(p.s.Timeout):
+			if !p.giveUp() {
+				return false
+			}
+		}
+	}
+}
+
+// giveUp frees the slots of events that have waited too long for their OK. It
+// returns false if nothing was answered since the last time.
+func (p *publisher) giveUp() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed || p.heard.Before(p.gaveUp) {
+		return false
+	}
+	p.gaveUp = time.Now()
+	for id, f := range p.flight {
+		if time.Since(f.intended) > p.s.Timeout {
+			p.m.faults.add(NoOK, id.String)
+			p.late[id] = f
+			delete(p.flight, id)
+			p.slots <- struct{}{} // there is room: it was taken for this event
+		}
+	}
+	return true
 }
 
 // more reports whether one more event may leave at once.
@@ -283,14 +316,21 @@ func (p *publisher) answer(r *wire.Reply) {
 	p.mu.Lock()
 	f, flying := p.flight[id]
 	twice := p.done[id]
+	given, late := p.late[id]
 	delete(p.flight, id)
+	delete(p.late, id)
 	if len(p.done) > 4096 {
 		clear(p.done)
 	}
-	p.done[id] = true
+	if flying || late {
+		p.done[id] = true
+	}
 	p.heard = time.Now()
 	p.mu.Unlock()
 	switch {
+	case late:
+		p.settle(given.number, r)
+		return
 	case err != nil || (!flying && !twice):
 		p.m.faults.add(OKUnknown, func() string { return fmt.Sprintf("OK for %q", r.ID) })
 		return

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"moa/bench/corpus"
 	"moa/nips/event"
 )
 
@@ -48,11 +49,27 @@ func TestQueryNamesTheFault(t *testing.T) {
 		"EOSE missing":         {flaws{noEOSE: 100}, []FaultName{NoEOSE}},
 		"keeps old versions":   {flaws{keepReplaced: true}, []FaultName{ReplacedServed}},
 		"keeps deleted notes":  {flaws{keepDeleted: true}, []FaultName{DeletedServed}},
+		"event for nobody":     {flaws{stray: 50}, []FaultName{EarlyEvent}},
+		"not a message":        {flaws{garbage: 50}, []FaultName{BadFrame}},
+		"hangs up":             {flaws{hangUp: 200}, []FaultName{Dropped}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wantFaults(t, mustRun(t, openSession(t, startTiny(t, c.flaws), 1000), quickQuery()), c.want...)
+			s := openSession(t, startTiny(t, c.flaws), 1000)
+			wantFaults(t, mustRun(t, s, quickQuery()), c.want...)
 		})
+	}
+}
+
+func TestTiesAreByLowestID(t *testing.T) {
+	t.Parallel()
+	made := corpus.Generate(corpus.Config{Seed: 7, Events: 600, Authors: 60, Base: time.Now().Unix() - 60, Span: time.Minute})
+	for reversed, want := range map[bool][]FaultName{false: nil, true: {TieOrder}} {
+		s, err := Open(t.Context(), Options{Target: Target{URL: startTiny(t, flaws{tiesReversed: reversed}).url}, Corpus: made})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantFaults(t, mustRun(t, s, quickQuery()), want...)
 	}
 }
 

@@ -1,8 +1,10 @@
 package bench
 
 import (
+	"cmp"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,11 +25,13 @@ type flaws struct {
 	forget        int // every nth note gets its OK and is not kept
 	keepLate      time.Duration
 	writeLate     time.Duration // an event gets its OK before it is on disk
-	noOK          int // every nth event gets no OK
+	noOK          int           // every nth event gets no OK
 	okTwice       int
+	okUnknown     int // every nth OK is followed by one for an event of nobody
 	ignoreLimit   bool
 	oldestFirst   bool
-	loseStored    int // every nth event of an answer is left out
+	tiesReversed  bool // of one second, the highest id comes first
+	loseStored    int  // every nth event of an answer is left out
 	doubleStored  int
 	wrongStored   bool // #e filters find #p
 	noEOSE        int  // every nth REQ gets no EOSE
@@ -41,6 +45,10 @@ type flaws struct {
 	keepEphemeral bool
 	alter         int  // every nth event of an answer comes back changed
 	refuse        int  // every nth event is refused
+	stray         int  // every nth EOSE is followed by an event for nobody
+	garbage       int  // every nth EOSE is followed by what is no message
+	hangUp        int  // the connection ends at every nth EOSE
+	refuseConn    int  // every nth connection is not taken
 	gap           bool // a subscription goes live a moment after its query
 	overlap       bool // a subscription is live a moment before its query
 	auth          bool
@@ -62,19 +70,22 @@ type tinyRelay struct {
 	url  string
 	kill func()
 
-	mu     sync.Mutex // guards the following
-	events []*event.Event
-	seen   map[event.ID]bool
-	disk   map[event.ID]bool // what a crash leaves
-	conns  map[*tinyConn]bool
-	dead   bool
-	held   []func() // deliveries of an event that waits for the next
+	mu      sync.Mutex // guards the following
+	events  []*event.Event
+	seen    map[event.ID]bool
+	disk    map[event.ID]bool // what a crash leaves
+	deleted map[event.ID]bool
+	conns   map[*tinyConn]bool
+	dead    bool
+	held    []func() // deliveries of an event that waits for the next
 
 	puts, oks, oks2, refuses    nth
 	answers, answers2, answers3 nth
 	eoses, eoses2               nth
 	lives, lives2               nth
 	orders, wrongs              nth
+	unknowns, calls             nth
+	strays, garbages, hangUps   nth
 }
 
 type tinyConn struct {
@@ -92,7 +103,7 @@ func startTinyOn(t testing.TB, address string, f flaws) *tinyRelay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &tinyRelay{flaws: f, url: "ws://" + l.Addr().String(), seen: map[event.ID]bool{}, disk: map[event.ID]bool{}, conns: map[*tinyConn]bool{}}
+	r := &tinyRelay{flaws: f, url: "ws://" + l.Addr().String(), seen: map[event.ID]bool{}, disk: map[event.ID]bool{}, deleted: map[event.ID]bool{}, conns: map[*tinyConn]bool{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -119,6 +130,12 @@ func startTinyOn(t testing.TB, address string, f flaws) *tinyRelay {
 
 func (r *tinyRelay) serve(conn net.Conn) {
 	defer conn.Close()
+	r.mu.Lock()
+	refuse := r.calls.hit(r.refuseConn)
+	r.mu.Unlock()
+	if refuse {
+		return
+	}
 	if _, err := ws.Upgrade(conn); err != nil {
 		return
 	}
@@ -179,6 +196,9 @@ func (r *tinyRelay) put(c *tinyConn, raw []byte) {
 			return
 		}
 		c.send(wire.AppendOK(nil, e.ID.String(), yes, why, text))
+		if r.unknowns.hit(r.okUnknown) {
+			c.send(wire.AppendOK(nil, strings.Repeat("0", 64), yes, why, text))
+		}
 		if r.oks2.hit(r.okTwice) {
 			c.send(wire.AppendOK(nil, e.ID.String(), yes, why, text))
 		}
@@ -199,11 +219,21 @@ func (r *tinyRelay) put(c *tinyConn, raw []byte) {
 	switch {
 	case event.Ephemeral(e.Kind) && !r.keepEphemeral, e.Kind == event.KindNote && r.puts.hit(r.forget):
 	case r.keepLate > 0:
-		time.AfterFunc(r.keepLate, func() { r.mu.Lock(); r.events = append(r.events, e); r.mu.Unlock() })
+		time.AfterFunc(r.keepLate, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			if !r.deleted[e.ID] {
+				r.events = append(r.events, e)
+			}
+		})
 	default:
 		r.events = append(r.events, e)
 	}
 	if e.Kind == event.KindDeletion && !r.keepDeleted {
+		ids, _ := e.Targets()
+		for _, id := range ids {
+			r.deleted[id] = true
+		}
 		r.events = slices.DeleteFunc(r.events, func(old *event.Event) bool {
 			return old.PubKey == e.PubKey && slices.ContainsFunc(e.Tags, func(t event.Tag) bool { return t[0] == "e" && t.Value() == old.ID.String() })
 		})
@@ -351,6 +381,11 @@ func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 	if r.oldestFirst {
 		slices.Reverse(answer)
 	}
+	if r.tiesReversed {
+		slices.SortFunc(answer, func(a, b *event.Event) int {
+			return cmp.Or(cmp.Compare(b.CreatedAt, a.CreatedAt), event.CompareIDs(b.ID, a.ID))
+		})
+	}
 	for _, e := range answer {
 		if r.answers.hit(r.loseStored) {
 			continue
@@ -377,6 +412,15 @@ func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 	c.send(wire.AppendEOSE(nil, sub, wire.HintNone))
 	if r.eoses2.hit(r.eoseTwice) {
 		c.send(wire.AppendEOSE(nil, sub, wire.HintNone))
+	}
+	if r.strays.hit(r.stray) && len(r.events) > 0 {
+		c.send(wire.AppendEvent(nil, "nobody", r.events[0].Raw))
+	}
+	if r.garbages.hit(r.garbage) {
+		c.send([]byte(`{"hello":"world"}`))
+	}
+	if r.hangUps.hit(r.hangUp) {
+		c.net.Close()
 	}
 }
 

@@ -53,6 +53,29 @@ func (s *Session) verify(ctx context.Context, m *measure, numbers []int32, most 
 	}
 	m.note(fmt.Sprintf("%d of %d accepted events were asked for by id again", checked, all))
 	s.again(ctx, a, v, missing, batch, lost)
+	s.gone(ctx, a, v, numbers, most)
+}
+
+// gone asks by id for accepted events among the given that must not be there any
+// more, at most most of them, and names those that come.
+func (s *Session) gone(ctx context.Context, a *asker, v *view, numbers []int32, most int) {
+	var ids []int32
+	for _, n := range numbers {
+		if v.shown[n] == mustNotDeleted || v.shown[n] == mustNotEphemeral {
+			ids = append(ids, n)
+		}
+	}
+	for part := range slices.Chunk(thin(ids, most), s.idsAtOnce()) {
+		absent, err := a.look(ctx, s.truth, part, s.Timeout)
+		if err != nil {
+			return // look has named what was wrong
+		}
+		for _, n := range part {
+			if !slices.Contains(absent, n) {
+				a.m.faults.add(v.shown[n].fault(), v.events[n].ID.String)
+			}
+		}
+	}
 }
 
 // lateAfter is how long an event may need to appear before it counts as lost.
