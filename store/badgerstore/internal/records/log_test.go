@@ -156,7 +156,7 @@ func step(t testing.TB, random *rand.Rand, l *Log, o *oracle) string {
 // and opened again since. Of what was not synced it may lack the end; then that
 // is written again as it was, and nobody sees a difference.
 func FuzzLog(f *testing.F) {
-	for seed := range uint64(30) {
+	for seed := range uint64(20) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {
@@ -384,7 +384,7 @@ func TestCollectBrokenOff(t *testing.T) {
 	must(t, l.Prepare(list))
 	l.Commit()
 	o.commit(list)
-	for n := range uint64(30) {
+	for n := range uint64(20) {
 		l.Drop(n)
 		o.drop(n)
 	}
