@@ -35,7 +35,7 @@ func HTML(w io.Writer, r *bench.Report) error {
 		d.Bad = strings.Join(bad, ", ") + " made faults"
 	}
 	for i, group := range groups(r) {
-		s := section{Anchor: group[0].Workload + strconv.Itoa(i), Open: len(group) > 1, Cards: cards(group), Charts: c.charts(group)}
+		s := section{Anchor: group[0].Workload + strconv.Itoa(i), Cards: cards(group), Charts: c.charts(group)}
 		for _, t := range groupTables(group) {
 			s.Title, s.With = cmp.Or(s.Title, t.title), cmp.Or(s.With, t.with)
 			s.Tables = append(s.Tables, tableData{t.head, t.rows})
@@ -68,9 +68,8 @@ type pageData struct {
 
 type section struct {
 	Title, With, Anchor string
-	Open                bool
 	Tables              []tableData
-	Remarks             []string
+	Remarks             []remark
 	Cards               []card
 	Charts              []chart
 }
@@ -80,32 +79,59 @@ type tableData struct {
 	Rows [][]string
 }
 
-// card is one figure to see first.
-type card struct{ Name, Value, Unit string }
+// card is one figure to see first, of every relay in a group.
+type card struct {
+	Name, Unit string
+	Values     []cardValue
+}
 
-// cards are each relay's main rate, median latency and CPU per operation.
+// cardValue is one relay's figure; Share is its size beside the largest, in
+// percent, 0 if there is nothing beside it.
+type cardValue struct {
+	Relay, Text string
+	Share       float64
+	Color       int
+}
+
+// cards are the main rate, the latencies of the main class and what an operation
+// costs.
 func cards(group []*bench.Result) (out []card) {
-	for _, r := range group {
-		prefix := ""
-		if len(group) > 1 {
-			prefix = r.Target.Name + ": "
+	for i, row := range group[0].Rows() {
+		if i == 0 || strings.HasPrefix(row.Name, "relay CPU per") || strings.HasPrefix(row.Name, "relay RSS per") {
+			out = append(out, cardOf(group, row, func(r *bench.Result) bench.Row { return rowNamed(r, row.Name) }))
 		}
-		rows := r.Rows()
-		for i, row := range rows {
-			if i == 0 || strings.HasPrefix(row.Name, "relay CPU per") || strings.HasPrefix(row.Name, "relay RSS per") {
-				out = append(out, card{prefix + row.Name, figure(row), row.Unit})
-			}
-		}
-		if class := mainClass(r); class != "" {
-			for _, p := range bench.Percentiles {
-				if p.Name == "p50" || p.Name == "p99" {
-					out = append(out, card{prefix + class + " " + p.Name, number(r.LatencyRow(class, p).Median()), "ms"})
-				}
-			}
+	}
+	class := mainClass(group[0])
+	for _, p := range bench.Percentiles {
+		if class != "" && (p.Name == "p50" || p.Name == "p99") {
+			out = append(out, cardOf(group, group[0].LatencyRow(class, p), func(r *bench.Result) bench.Row { return r.LatencyRow(class, p) }))
 		}
 	}
 	return out
 }
+
+func cardOf(group []*bench.Result, first bench.Row, of func(*bench.Result) bench.Row) card {
+	c := card{Name: first.Name, Unit: first.Unit}
+	most := 0.0
+	for _, r := range group {
+		most = max(most, of(r).Median())
+	}
+	for i, r := range group {
+		row := of(r)
+		v := cardValue{Relay: r.Target.Name, Text: "–", Color: i % colors}
+		if len(row.Values) > 0 {
+			v.Text = figure(row)
+		}
+		if len(group) > 1 && most > 0 {
+			v.Share = 100 * row.Median() / most
+		}
+		c.Values = append(c.Values, v)
+	}
+	return c
+}
+
+// colors is how many the page has.
+const colors = 10
 
 // mainClass is the class that stands for a workload: all together, or the one
 // that was measured most.
@@ -164,9 +190,11 @@ func (c *charter) charts(group []*bench.Result) (out []chart) {
 	out = append(out, c.add("Latency by percentile, ms", "ms", "percentile", true, curves(group, false))...)
 	out = append(out, c.add("Latency by percentile, cold, ms", "ms", "percentile", true, curves(group, true))...)
 	overTime("Latency over time, ms", "ms", value{"p50", func(p bench.Point) float64 { return p.P50 }}, value{"p99", func(p bench.Point) float64 { return p.P99 }})
-	overTime("CPU, cores", "cores", value{"", func(p bench.Point) float64 { return p.ServerCPU }}, value{"load", func(p bench.Point) float64 { return p.BenchCPU }})
+	overTime("CPU, cores", "cores", value{"", func(p bench.Point) float64 { return p.ServerCPU }}, value{"generator", func(p bench.Point) float64 { return p.BenchCPU }})
 	overTime("Memory of the relay, MB", "MB", value{"", func(p bench.Point) float64 { return p.ServerRSS }})
-	overTime("Open connections", "", value{"", func(p bench.Point) float64 { return float64(p.Conns) }})
+	if !slices.Contains([]string{"publish", "query"}, group[0].Workload) { // there they never change
+		overTime("Open connections", "", value{"", func(p bench.Point) float64 { return float64(p.Conns) }})
+	}
 	return out
 }
 
@@ -223,7 +251,8 @@ func curves(group []*bench.Result, cold bool) (lines []line) {
 func curve(label string, color int, l bench.Latency) line {
 	out := line{Label: label, Color: color}
 	for i, p := range bench.CurvePercentiles {
-		if i >= len(l.Curve) || p == 100 {
+		// Of 100 operations, none says anything of one in a thousand.
+		if i >= len(l.Curve) || p == 100 || float64(l.Count)*(1-p/100) < 0.999 {
 			break
 		}
 		out.X = append(out.X, -math.Log10(1-p/100))

@@ -17,8 +17,11 @@ type table struct {
 	with    string // what the workload was told
 	head    []string
 	rows    [][]string
-	remarks []string // faults, warnings, notes
+	remarks []remark
 }
+
+// remark is a line under a table; its kind is "fault", "warning" or "note".
+type remark struct{ Kind, Text string }
 
 // tables makes the tables of every workload. The relays' order is that of their
 // first results; ratios are to the first relay.
@@ -175,26 +178,26 @@ func ratio(row, first bench.Row) string {
 
 // remarks are a result's faults, warnings and notes, each named by its relay
 // if there are several.
-func remarks(r *bench.Result, named bool) (out []string) {
-	say := func(format string, args ...any) {
+func remarks(r *bench.Result, named bool) (out []remark) {
+	say := func(kind, format string, args ...any) {
 		text := fmt.Sprintf(format, args...)
 		if named {
 			text = r.Target.Name + ": " + text
 		}
-		out = append(out, text)
+		out = append(out, remark{kind, text})
 	}
 	for _, f := range r.Faults() {
-		say("FAULT %s, %d times", f.Name, f.Count)
+		say("fault", "FAULT %s, %d times, e.g. %.150s", f.Name, f.Count, f.Example)
 	}
 	refused := r.Refused()
 	for _, prefix := range slices.Sorted(maps.Keys(refused)) {
-		say("refused %d times: %s", refused[prefix], prefix)
+		say("note", "refused %d times: %s", refused[prefix], prefix)
 	}
 	for _, text := range r.Remarks(func(run bench.Run) []string { return run.Warnings }) {
-		say("warning: %s", text)
+		say("warning", "warning: %s", text)
 	}
 	for _, text := range r.Remarks(func(run bench.Run) []string { return run.Notes }) {
-		say("%s", text)
+		say("note", "%s", text)
 	}
 	return out
 }
@@ -226,8 +229,8 @@ func (t table) text(p *printer) {
 		}
 		p.printf("\n")
 	}
-	for _, text := range t.remarks {
-		p.printf("  - %s\n", text)
+	for _, r := range t.remarks {
+		p.printf("  - %s\n", r.Text)
 	}
 }
 
@@ -260,8 +263,8 @@ func Markdown(w io.Writer, r *bench.Report) error {
 		if len(t.remarks) > 0 {
 			p.printf("\n")
 		}
-		for _, text := range t.remarks {
-			p.printf("- %s\n", text)
+		for _, r := range t.remarks {
+			p.printf("- %s\n", r.Text)
 		}
 	}
 	p.verdict(r)
