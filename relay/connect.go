@@ -49,7 +49,8 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	c.out.open(conn)
 	// The session gets a goroutine of its own, so that net/http's, its stack and
 	// its buffers end here.
-	s.tasks.Go("session", c.serve)
+	s.tasks.begin(sessionTask)
+	c.Wake()
 }
 
 func (s *Server) newSession(st *settings, from origin) *session {

@@ -72,6 +72,7 @@ type Server struct {
 	syncing  *reconciler
 	writers  writers
 	keeper   *ws.Keeper
+	watcher  *ws.Watcher // nil: there is none on this system
 	index    hub.Index
 	recall   recall
 	vanishes vanishes
@@ -114,6 +115,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	watcher, err := ws.NewWatcher()
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
 		deps:    deps,
 		limits:  cfg.Limits,
@@ -123,6 +128,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		syncing: newReconciler(),
 		writers: writers{most: max(1, runtime.GOMAXPROCS(0)-1)}, // one core is for what brings more
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
+		watcher: watcher,
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
@@ -163,6 +169,7 @@ func (s *Server) install(st *settings) {
 		WriteTimeout: st.cfg.WriteTimeout,
 		Compression:  st.cfg.Compression,
 		Keeper:       s.keeper,
+		Watcher:      s.watcher,
 	}
 	s.upgrade.Store(upgrade.WithDefaults())
 }
@@ -255,6 +262,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.tasks.Go("idle syncs", func() { s.syncing.sweep(background, s.syncIdle) })
 	s.tasks.Go("pings", func() { s.keeper.Run(background) })
+	if s.watcher != nil {
+		s.tasks.Go("watch", func() { s.watcher.Run(background) })
+	}
 	s.tasks.Go("sweeper", func() { s.sweep(background) })
 	if s.self != nil {
 		s.tasks.Go("self", func() { s.self.run(background) })

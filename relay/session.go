@@ -18,7 +18,7 @@ import (
 const maxGarbage = 256
 
 // session is one connection. Its goroutine reads messages and handles them in
-// order; an idle session is that goroutine, waiting, and this struct.
+// order; an idle session has none, and is this struct.
 type session struct {
 	out outbox // first: it begins with what a delivery touches
 
@@ -80,32 +80,55 @@ func (s *session) Send(message []byte) bool { return s.out.offer(ws.Msg{Head: me
 // KiB each.
 const maxGrown = 256
 
-// serve handles messages until the connection ends, and cleans up. Before it
-// waits with a stack that has grown for a message, and would not shrink again,
-// it goes on in a new goroutine. Only who has just sent an EVENT, and is likely
-// to send more of them, waits as he is.
+// serve handles messages until there are none, and cleans up when the
+// connection has ended. While nothing comes the session sleeps, and goes on in a
+// new goroutine. Only who has just sent an EVENT, and is likely to send more of
+// them, waits as he is.
 func (s *session) serve() {
-	grown := false
+	worked, grown := false, false
 	for {
-		frame, err := s.conn.Read()
+		frame, err := s.read(grown)
+		if err == ws.ErrNothing {
+			if s.conn.Sleep(s) {
+				return
+			}
+			if worked { // his stack has grown, and would not shrink again
+				s.Wake()
+				return
+			}
+			frame, err = s.conn.Read()
+		}
 		if grown {
 			s.srv.grown.Add(-1)
 		}
 		if err != nil {
 			break
 		}
+		worked = true
 		publishes := s.take(frame)
-		if grown = publishes && s.srv.grown.Add(1) <= maxGrown; grown {
-			continue
-		}
-		if publishes {
+		if grown = publishes && s.srv.grown.Add(1) <= maxGrown; publishes && !grown {
 			s.srv.grown.Add(-1)
 		}
-		if !s.conn.Ready() {
-			s.srv.tasks.Go("session", s.serve)
-			return
-		}
 	}
+	s.end()
+}
+
+func (s *session) read(wait bool) ([]byte, error) {
+	if wait {
+		return s.conn.Read()
+	}
+	return s.conn.TryRead()
+}
+
+// Wake lets the session go on, in a new goroutine.
+func (s *session) Wake() { s.srv.tasks.leg(sessionTask, s.serve) }
+
+// sessionTask is the task that a session is until its connection has ended.
+const sessionTask = "session"
+
+// end cleans up after the connection.
+func (s *session) end() {
+	defer s.srv.tasks.end(sessionTask)
 	s.conn.CloseNow()
 	s.turn.Lock()
 	s.stopped = true

@@ -22,32 +22,51 @@ type tasks struct {
 
 // Go runs f under a name that profiles and the shutdown log show.
 func (t *tasks) Go(name string, f func()) {
-	labels := t.count(name)
-	t.wg.Go(func() {
-		defer t.uncount(name)
-		pprof.SetGoroutineLabels(labels)
+	t.begin(name)
+	t.leg(name, func() {
+		defer t.end(name)
 		f()
 	})
 }
 
-func (t *tasks) count(name string) context.Context {
+// begin counts a task that runs in several legs, each on a goroutine of its
+// own, with or without a pause between them; the last of them calls end.
+func (t *tasks) begin(name string) {
+	t.wg.Add(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running == nil {
 		t.running = map[string]int{}
-		t.labels = map[string]context.Context{}
 	}
 	t.running[name]++
+}
+
+// leg runs f for a task that has begun.
+func (t *tasks) leg(name string, f func()) {
+	labels := t.labelsOf(name)
+	go func() {
+		pprof.SetGoroutineLabels(labels)
+		f()
+	}()
+}
+
+func (t *tasks) end(name string) {
+	t.mu.Lock()
+	t.running[name]--
+	t.mu.Unlock()
+	t.wg.Done()
+}
+
+func (t *tasks) labelsOf(name string) context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.labels == nil {
+		t.labels = map[string]context.Context{}
+	}
 	if t.labels[name] == nil {
 		t.labels[name] = pprof.WithLabels(context.Background(), pprof.Labels("task", name))
 	}
 	return t.labels[name]
-}
-
-func (t *tasks) uncount(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.running[name]--
 }
 
 // Wait returns when every task has ended, or with an error that names those

@@ -39,23 +39,34 @@ const (
 	giveEvery = 20 * time.Second
 )
 
-// giveBack looks at the heap until ctx is done.
+// giveBack looks after the heap until ctx is done.
 func giveBack(ctx context.Context, log *slog.Logger) {
+	var g giving
+	g.give(log) // what the start has left, and so that it is known what lives
+	g.run(ctx, log)
+}
+
+func (g *giving) run(ctx context.Context, log *slog.Logger) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	for g := (giving{last: readHeap()}); ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			if h := readHeap(); g.due(h, now) {
-				debug.FreeOSMemory()
-				left := readHeap()
-				g.given(left)
-				log.Debug("memory given back to the system", "before", h.held, "after", left.held, "live", left.live)
+			if g.due(readHeap(), now) {
+				g.give(log)
 			}
 		}
 	}
+}
+
+func (g *giving) give(log *slog.Logger) {
+	before := readHeap().held
+	debug.FreeOSMemory()
+	left := readHeap()
+	g.given(left)
+	log.Debug("memory given back to the system", "before", before, "after", left.held, "live", left.live)
 }
 
 // due reports whether the time since the last look was quiet and there is
@@ -64,7 +75,6 @@ func (g *giving) due(h heap, now time.Time) bool {
 	fresh := h.allocated - g.last.allocated
 	g.last = h
 	switch {
-	case h.live == 0: // nothing was ever collected: what lives is not known
 	case fresh > max(leastQuiet, h.live/quietShare): // busy
 	case now.Sub(g.before) < giveEvery:
 	case h.slack() < g.slack+max(leastGain, h.live/gainShare):

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Conn is one connection. One goroutine calls Read and Ready; everything else
+// Conn is one connection. One goroutine calls Read, TryRead, Ready and
+// Sleep; everything else
 // is safe for concurrent use. Read until it fails, then call CloseNow.
 type Conn struct {
 	// What a Write touches stands together: where many connections are written
@@ -52,7 +53,8 @@ type Conn struct {
 	dead  atomic.Bool // the Keeper has given it up
 	cut   atomic.Bool // CloseNow was called
 
-	kept keeping
+	kept   keeping
+	asleep sleeping
 }
 
 // RemoteAddr is the peer's address, or its proxy's.
@@ -103,6 +105,7 @@ func (c *Conn) letGo() {
 
 // shut closes the socket. It is called once.
 func (c *Conn) shut() {
+	defer c.wakeToClose()
 	if c.isClosing() {
 		c.conn.Close()
 		return

@@ -99,6 +99,7 @@ func (c *Conn) Close(code Code, reason string) error {
 	c.conn.SetReadDeadline(time.Now().Add(c.opt.CloseTimeout))
 	c.mu.Unlock()
 	c.controls.Store(true)
+	c.wakeToClose() // to wait for the peer's answer
 	return c.sendControl()
 }
 

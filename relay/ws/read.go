@@ -15,7 +15,14 @@ import (
 // is valid UTF-8. Read answers control frames, and tells a peer that breaks
 // the protocol so. Its error is final: a *CloseError, ErrDead, ErrSlow, io.EOF
 // or what the network says.
-func (c *Conn) Read() ([]byte, error) {
+func (c *Conn) Read() ([]byte, error) { return c.read(true) }
+
+// TryRead is Read that does not wait for a message to begin: ErrNothing says
+// that nothing is there. It waits for the rest of a message that is partly
+// there.
+func (c *Conn) TryRead() ([]byte, error) { return c.read(false) }
+
+func (c *Conn) read(wait bool) ([]byte, error) {
 	if c.ended != nil {
 		return nil, c.ended
 	}
@@ -23,7 +30,10 @@ func (c *Conn) Read() ([]byte, error) {
 		c.in.takeBack()
 	}
 	for {
-		msg, err := c.next()
+		msg, err := c.next(wait)
+		if err == ErrNothing {
+			return nil, err
+		}
 		if err != nil {
 			return nil, c.endReading(err)
 		}
@@ -37,7 +47,7 @@ func (c *Conn) Read() ([]byte, error) {
 }
 
 // next reads up to the end of a message.
-func (c *Conn) next() ([]byte, error) {
+func (c *Conn) next(wait bool) ([]byte, error) {
 	for {
 		if in := c.in; in != nil {
 			done, more, err := c.advance(in)
@@ -53,7 +63,7 @@ func (c *Conn) next() ([]byte, error) {
 			in.makeRoom()
 		}
 		_ = c.sendControl() // what is wrong, the next read tells
-		if err := c.fill(); err != nil {
+		if err := c.fill(wait); err != nil {
 			return nil, err
 		}
 	}
@@ -128,20 +138,28 @@ func (c *Conn) finish(in *inbox) ([]byte, error) {
 }
 
 // fill waits for bytes and reads them. The inbox, if there is one, has room.
-func (c *Conn) fill() error {
+// Without wait it waits inside a message only.
+func (c *Conn) fill(wait bool) error {
+	inside := c.in != nil && c.in.inside()
 	if c.raw == nil {
+		if !inside && !wait {
+			return ErrNothing
+		}
 		return c.fillPlain()
 	}
 	// Most of a message comes at once: only who is about to wait inside one
 	// needs a deadline.
-	if inside := c.in != nil && c.in.inside(); inside {
+	if inside {
 		c.wait = c.deadline
 	} else {
-		c.wait = true
+		c.wait = wait
 		c.markIdle()
 	}
 	err := c.readRaw()
 	if err == nil && c.blocked {
+		if !inside {
+			return ErrNothing
+		}
 		c.in.shrink()
 		c.markInside()
 		c.wait = true

@@ -15,7 +15,8 @@
 //
 // A Conn waits for its socket to become readable before it takes a read buffer
 // from a pool, and gives it back as soon as it is empty. There is no writer
-// goroutine here and no timer: one Keeper pings everybody.
+// goroutine here and no timer: one Keeper pings everybody. Nor need there be a
+// reader: one Watcher waits for everybody who sleeps.
 //
 // # Compression
 //
@@ -48,6 +49,8 @@ type Options struct {
 	Compression bool
 	// Keeper pings the connection and closes it when it is dead. nil: nobody does.
 	Keeper *Keeper
+	// Watcher lets the connection Sleep. nil: it cannot.
+	Watcher *Watcher
 }
 
 // WithDefaults returns Options that leave nothing open: o itself if it is so.
@@ -119,4 +122,6 @@ var (
 	// ErrSlow ends the reading of a message that took longer than
 	// Options.MessageTimeout.
 	ErrSlow = errors.New("ws: message takes too long to arrive")
+	// ErrNothing is the answer to a TryRead that would have to wait.
+	ErrNothing = errors.New("ws: nothing has arrived")
 )
