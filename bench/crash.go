@@ -35,9 +35,9 @@ func (c Crash) Run(ctx context.Context, s *Session) (*Run, error) {
 	if s.Target.Restart == nil {
 		return nil, errNoRestart
 	}
-	numbers := s.unsent(0)
+	numbers := s.unsent(0, 0)
 	if len(numbers) == 0 {
-		return nil, errNoEvents
+		return nil, s.nothingToSend()
 	}
 	m := s.measure(c, time.Duration(c.Crashes)*2*c.After, classPublish, classRestart)
 	m.counts = classPublish

@@ -33,9 +33,9 @@ func (s *Session) stock(ctx context.Context) error {
 
 // fill publishes what has not been published yet, unmeasured.
 func (s *Session) fill(ctx context.Context) error {
-	numbers := s.unsent(0)
+	numbers := s.unsent(0, 0)
 	if len(numbers) == 0 {
-		return nil
+		return s.nothingToSend()
 	}
 	m := s.measureAs("fill", 0, classPublish)
 	m.total.Store(int64(len(numbers)))
@@ -50,16 +50,17 @@ func (s *Session) fill(ctx context.Context) error {
 	case p.accepted.Load() == 0:
 		return fmt.Errorf("publish the corpus: the relay accepted none of %d events: %v", len(numbers), run.Refused)
 	}
+	s.carry(Run{Faults: run.Faults})
 	for _, prefix := range slices.Sorted(maps.Keys(run.Refused)) {
-		run.Notes = append(run.Notes, fmt.Sprintf("when the corpus was published, %d answers were %s", run.Refused[prefix], prefix))
+		s.carry(Run{Notes: []string{fmt.Sprintf("when the corpus was published, %d answers were %s", run.Refused[prefix], prefix)}})
 	}
-	s.carry(run)
 	return nil
 }
 
-// carry hands what was seen in a run that nobody gets to the next one.
-func (s *Session) carry(run *Run) {
-	s.carried = &Run{Faults: run.Faults, Notes: run.Notes, Warnings: run.Warnings}
+// carry hands what was seen outside of a run to the next one.
+func (s *Session) carry(run Run) {
+	c := &s.carried
+	c.Faults, c.Notes, c.Warnings = append(c.Faults, run.Faults...), append(c.Notes, run.Notes...), append(c.Warnings, run.Warnings...)
 }
 
 // strangerLook is how many events are asked for by id on a relay that is not on
@@ -73,7 +74,7 @@ const strangerLook = 500
 // their deletions came to it is not known either, so it may show what the
 // corpus deletes.
 func (s *Session) takeStock(ctx context.Context) error {
-	numbers := s.unsent(0)
+	numbers := s.unsent(0, 0)
 	if !client.Loopback(s.Target.URL) {
 		numbers = thin(numbers, strangerLook)
 	}
@@ -107,11 +108,11 @@ func (s *Session) takeStock(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("ask for the corpus: %w", err)
 	case found == 0:
-		run.Warnings = []string{fmt.Sprintf("the relay shows none of %d events of the corpus by id: answers are checked for themselves, not for what is missing", len(numbers))}
+		s.carry(Run{Warnings: []string{fmt.Sprintf("the relay shows none of %d events of the corpus by id: answers are checked for themselves, not for what is missing", len(numbers))}})
 	default:
-		run.Notes = []string{fmt.Sprintf("the relay shows %d of %d events of the corpus by id: of these answers must be complete", found, len(numbers))}
+		s.carry(Run{Notes: []string{fmt.Sprintf("the relay shows %d of %d events of the corpus by id: of these answers must be complete", found, len(numbers))}})
 	}
-	s.carry(run)
+	s.carry(Run{Faults: run.Faults})
 	return nil
 }
 

@@ -46,11 +46,12 @@ func (c Handover) Run(ctx context.Context, s *Session) (*Run, error) {
 	m := s.measure(c, c.Duration, classPublish, classSubscribe)
 	m.counts = classSubscribe
 	news := s.news(int(c.Rate*c.Duration.Seconds()), c.Duration, c.Seed)
-	a := newAudience(m, s.truth, s.truth.add(news.Events))
+	a := newAudience(m, s.truth, s.know(news.Events))
 	start := time.Now()
-	numbers := make([]int32, len(a.events))
-	for i := range numbers {
-		numbers[i] = int32(a.first + i)
+	numbers := s.unsent(a.first, 0)
+	if len(numbers) == 0 {
+		m.finish()
+		return nil, s.nothingToSend()
 	}
 	p := &publishing{s: s, m: m, feed: &feed{numbers: numbers, pace: pace{start: start, rate: c.Rate}, until: start.Add(c.Duration)}}
 	kept := make([]atomic.Int64, len(a.events)) // when each got its OK, Unix ns

@@ -52,7 +52,7 @@ func (c Live) Run(ctx context.Context, s *Session) (*Run, error) {
 	m.counts = classDelivery
 	c.Conns = s.connsAllowed(m, c.Conns)
 	news := s.news(int(c.Rate*(c.Warmup+c.Duration).Seconds()), c.Warmup+c.Duration, c.Seed)
-	a := newAudience(m, s.truth, s.truth.add(news.Events))
+	a := newAudience(m, s.truth, s.know(news.Events))
 	subs := c.subscriptions(s, a, news)
 	var g gathering
 	defer g.close()
@@ -121,9 +121,9 @@ func (c Live) subscriptions(s *Session, a *audience, news *corpus.Corpus) [][]*s
 }
 
 func (c Live) publish(ctx context.Context, s *Session, m *measure, a *audience) (*publishing, error) {
-	numbers := make([]int32, len(a.events))
-	for i := range numbers {
-		numbers[i] = int32(a.first + i)
+	numbers := s.unsent(a.first, 0)
+	if len(numbers) == 0 {
+		return nil, s.nothingToSend()
 	}
 	start := time.Now()
 	p := &publishing{s: s, m: m, sent: a.departs, feed: &feed{numbers: numbers, pace: pace{start: start, rate: c.Rate}, until: start.Add(c.Warmup + c.Duration)}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -91,13 +92,6 @@ func (s *Session) measureAs(name string, planned time.Duration, classes ...strin
 	m.planned.Store(int64(planned))
 	for _, c := range classes {
 		m.classes[c] = newRecorder()
-	}
-	if c := s.carried; c != nil {
-		s.carried = nil
-		m.notes, m.warnings = c.Notes, c.Warnings
-		for _, f := range c.Faults {
-			m.faults.addN(f.Name, f.Count, func() string { return f.Example })
-		}
 	}
 	m.setPhase("warm-up")
 	ctx, stop := context.WithCancel(context.Background())
@@ -226,6 +220,13 @@ func (m *measure) finish() *Run {
 	m.stop()
 	m.sampled.Wait()
 	m.machine()
+	if c := &m.s.carried; m.settings != nil {
+		m.notes, m.warnings = slices.Concat(c.Notes, m.notes), slices.Concat(c.Warnings, m.warnings)
+		for _, f := range c.Faults {
+			m.faults.addN(f.Name, f.Count, func() string { return f.Example })
+		}
+		*c = Run{}
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	run := &Run{Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},

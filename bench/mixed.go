@@ -53,7 +53,7 @@ func (c Mixed) Run(ctx context.Context, s *Session) (*Run, error) {
 	}
 	m := s.measure(c, c.Duration, append(names, Classes()...)...)
 	c.Conns = s.connsAllowed(m, c.Conns)
-	a := newAudience(m, s.truth, s.truth.add(news.Events))
+	a := newAudience(m, s.truth, s.know(news.Events))
 	live := Live{Conns: c.Conns, Subs: 3, Publishers: 4, Audience: Network, Seed: c.Seed}
 	subs := live.subscriptions(s, a, news)
 	start := time.Now()
@@ -65,9 +65,10 @@ func (c Mixed) Run(ctx context.Context, s *Session) (*Run, error) {
 	defer g.close()
 	q := &querying{Query: Query{Conns: 8, Window: 4, Rate: c.Query}, s: s, m: m, view: v, deck: shuffled(pool, Classes(), c.Seed),
 		pace: pace{start, c.Query, phases}, until: start.Add(c.Duration), phase: phaseNames("query, ", start, phases)}
-	numbers := make([]int32, len(a.events))
-	for i := range numbers {
-		numbers[i] = int32(a.first + i)
+	numbers := s.unsent(a.first, 0)
+	if len(numbers) == 0 {
+		m.finish()
+		return nil, s.nothingToSend()
 	}
 	p := &publishing{s: s, m: m, sent: a.departs, feed: &feed{numbers: numbers, pace: pace{start, c.Publish, phases}, until: q.until}}
 	var wg sync.WaitGroup

@@ -39,12 +39,12 @@ func (c Publish) Run(ctx context.Context, s *Session) (*Run, error) {
 	c.Duration = cmp.Or(c.Duration, 10*time.Second)
 	c.Verify = cmp.Or(c.Verify, 50_000)
 	c.Probe = cmp.Or(c.Probe, 100)
-	numbers := s.unsent(c.Events)
+	numbers := s.unsent(0, c.Events)
 	if c.Events == 0 && c.Repeats > 1 {
 		numbers = numbers[:min(len(numbers), len(s.Corpus.Events)/c.Repeats)]
 	}
 	if len(numbers) == 0 {
-		return nil, errNoEvents
+		return nil, s.nothingToSend()
 	}
 	disk := diskUsage(s.Target.DataDir)
 	m := s.measure(c, c.Warmup+c.Duration, classPublish)
@@ -100,13 +100,13 @@ func (c Publish) report(m *measure, p *publishing, taken float64) {
 	}
 }
 
-// unsent returns the numbers of events that were not published, at most most
-// (0: all).
-func (s *Session) unsent(most int) []int32 {
+// unsent returns the numbers of events that were not published, from the first
+// on, at most most (0: all).
+func (s *Session) unsent(first, most int) []int32 {
 	var out []int32
-	for i, f := range s.truth.fates {
+	for i, f := range s.truth.fates[first:] {
 		if f == unsent && (most == 0 || len(out) < most) {
-			out = append(out, int32(i))
+			out = append(out, int32(first+i))
 		}
 	}
 	return out

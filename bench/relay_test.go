@@ -2,7 +2,10 @@ package bench
 
 import (
 	"cmp"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -139,6 +142,29 @@ func (r *tinyRelay) serve(conn net.Conn) {
 	if _, err := ws.Upgrade(conn); err != nil {
 		return
 	}
+	r.talk(conn)
+}
+
+// startTinyWithInfo starts a relay that has a NIP-11 document.
+func startTinyWithInfo(t testing.TB, f flaws, info string) *tinyRelay {
+	r := startTiny(t, f)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Upgrade") == "" {
+			io.WriteString(w, info)
+			return
+		}
+		if conn, _, _, err := ws.UpgradeHTTP(req, w); err == nil {
+			defer conn.Close()
+			r.talk(conn)
+		}
+	}))
+	t.Cleanup(func() { r.kill(); server.Close() })
+	r.url = "ws" + strings.TrimPrefix(server.URL, "http")
+	return r
+}
+
+// talk answers one connection until it ends.
+func (r *tinyRelay) talk(conn net.Conn) {
 	c := &tinyConn{net: conn, subs: map[string][]*event.Filter{}}
 	r.mu.Lock()
 	r.conns[c] = true

@@ -58,10 +58,12 @@ type Session struct {
 	Info  client.Info // what the relay says about itself; zero if nothing
 	truth *truth
 	pid   atomic.Int64 // Target.PID, or the process since the last restart
-	// stocked says that the relay has what workloads ask for; carried is what
-	// it did wrong meanwhile, for the next run's list.
-	stocked bool
-	carried *Run
+	// ruledOut is the limit of the relay's that all events known last are beyond.
+	ruledOut string
+	stocked  bool // the relay has what workloads ask for
+	// carried are faults, notes and warnings from outside of a run; the next
+	// workload to finish has them in its lists.
+	carried Run
 }
 
 // Workload is one way to load a relay. Its fields are its configuration; zero
@@ -101,7 +103,8 @@ func Open(ctx context.Context, o Options) (*Session, error) {
 		honour = len(info.NIPs) == 0 || info.Supports(9)
 	}
 	s.truth = newTruth(honour)
-	s.truth.add(o.Corpus.Events)
+	s.expectRefusals()
+	s.know(o.Corpus.Events)
 	return s, nil
 }
 
