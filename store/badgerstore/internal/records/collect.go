@@ -20,6 +20,8 @@ const collectShare = 3
 // returns how many records that were; 0: there is none such. alone runs a
 // function while nobody holds what Get has returned, or fails.
 func (l *Log) Collect(ctx context.Context, alone func(func() error) error) (dropped int, err error) {
+	l.collecting.Lock()
+	defer l.collecting.Unlock()
 	s, err := l.wasteful()
 	if s == nil || err != nil {
 		return 0, err

@@ -24,7 +24,7 @@ type Record struct {
 }
 
 // Log is the records of a store. Get, Whole and Dead may be called at any time;
-// Prepare, Commit and Drop by one caller at a time, beside one of Sync and one of
+// Prepare, Commit and Drop by one caller at a time, beside one of Sync and any of
 // Collect; Truncate alone.
 type Log struct {
 	dir    string
@@ -33,6 +33,8 @@ type Log struct {
 
 	segments atomic.Pointer[[]*segment] // by base; the last is written to
 	dead     *dead
+
+	collecting sync.Mutex // held by Collect, which takes mu
 
 	mu       sync.Mutex // guards segments and what they say it guards
 	prepared prepared
@@ -184,7 +186,8 @@ func (l *Log) Get(serial uint64) []byte {
 }
 
 // Read is like Get, but reads the record into buf, which grows as need be, and
-// leaves the pages that it is in unmapped: for who goes through many once.
+// leaves the pages that it is in unmapped: for who goes through many once. Of a
+// record that is not whole it returns nil.
 func (l *Log) Read(serial uint64, buf *[]byte) ([]byte, error) {
 	s := l.find(serial)
 	if s == nil {

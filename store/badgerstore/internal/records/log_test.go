@@ -384,7 +384,7 @@ func TestCollectBrokenOff(t *testing.T) {
 	must(t, l.Prepare(list))
 	l.Commit()
 	o.commit(list)
-	for n := range uint64(20) {
+	for n := range uint64(30) {
 		l.Drop(n)
 		o.drop(n)
 	}

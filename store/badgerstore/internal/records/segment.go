@@ -187,7 +187,7 @@ func (s *segment) get(at uint32) []byte {
 // usualRecord is as much as is read at first.
 const usualRecord = 2048
 
-// read reads the record of base+at from the file into buf.
+// read reads the record of base+at from the file into buf, if it is whole.
 func (s *segment) read(at uint32, buf *[]byte) ([]byte, error) {
 	from, most := int64(s.offset(at)), s.end.Load()
 	if from < recordsAt || from+recordHead > most {
@@ -209,6 +209,9 @@ func (s *segment) read(at uint32, buf *[]byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if !intact(b[:end]) {
+		return nil, nil
+	}
 	return b[recordHead:end], nil
 }
 
@@ -218,8 +221,13 @@ func (s *segment) whole(at uint32) bool {
 	if b == nil {
 		return false
 	}
-	head := s.bytes[s.offset(at):]
-	return binary.LittleEndian.Uint32(head[12:]) == crc32.Update(crc32.Checksum(head[:12], castagnoli), castagnoli, b)
+	from := int(s.offset(at))
+	return intact(s.bytes[from : from+recordHead+len(b)])
+}
+
+// intact reports whether the record with its head is what was written.
+func intact(b []byte) bool {
+	return binary.LittleEndian.Uint32(b[12:]) == crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, b[recordHead:])
 }
 
 func appendRecord(dst []byte, serial uint64, b []byte) []byte {
