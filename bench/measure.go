@@ -251,6 +251,16 @@ func (m *measure) finish() *Run {
 	return run
 }
 
+// others returns how many cores neither the relay nor the generator used, 0 if
+// the relay's use is not known.
+func (m *measure) others(idle, own float64) float64 {
+	cpu, ok := m.serverCPU()
+	if !ok {
+		return 0
+	}
+	return float64(thisMachine().Cores) - idle - own - cpu.Seconds()/m.seconds()
+}
+
 // machine adds what relay and generator used, and warns when the figures say
 // more about the generator than about the relay.
 func (m *measure) machine() {
@@ -278,13 +288,10 @@ func (m *measure) machine() {
 		m.warn("the generator was the bottleneck: it used all cores of this machine")
 	case known && idle < 0.05*cores && own > 0.5*cores:
 		m.warn("the generator was the bottleneck: no core was idle and it used more than half of them")
+	case known && m.others(idle, own) > 0.25*cores:
+		m.warn("other programs used more than a quarter of this machine: times and rates are noisy, CPU figures less so")
 	case known && idle < 0.05*cores:
 		m.note("no core was idle: whoever ran on this machine shared it")
-	}
-	if cpu, ok := m.serverCPU(); ok && known {
-		if others := cores - idle - own - float64(cpu)/float64(wall); others > 0.25*cores {
-			m.warn("other programs used more than a quarter of this machine: times and rates are noisy, CPU figures less so")
-		}
 	}
 	if lag.P99 > 5 {
 		m.warn("the generator woke up late (p99 over 5 ms): open-loop latencies include that")
