@@ -61,7 +61,7 @@ func (c *audience) hear(i int, text string) {
 
 // Everybody gets all of it in order, whatever becomes of the others: one does
 // not read for a while, one has gone, one was cut.
-func TrySenderTroublesNobody(t *testing.T) {
+func TestSenderTroublesNobody(t *testing.T) {
 	senders(t, func(t *testing.T, s *Sender) {
 		const late, gone, cut, rounds = 3, 4, 5, 20
 		c := newAudience(t, 9)
@@ -122,7 +122,7 @@ func TrySenderTroublesNobody(t *testing.T) {
 
 // A connection that somebody else is writing to is left for later, and so is
 // nobody else.
-func TrySenderWaitsForNobody(t *testing.T) {
+func TestSenderWaitsForNobody(t *testing.T) {
 	senders(t, func(t *testing.T, s *Sender) {
 		c := newAudience(t, 3)
 		c.conns[1].writing.Lock()
