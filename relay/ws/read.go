@@ -15,14 +15,27 @@ import (
 // is valid UTF-8. Read answers control frames, and tells a peer that breaks
 // the protocol so. Its error is final: a *CloseError, ErrDead, ErrSlow, io.EOF
 // or what the network says.
-func (c *Conn) Read() ([]byte, error) { return c.read(true) }
+func (c *Conn) Read() ([]byte, error) { return c.read(forever) }
 
 // TryRead is Read that does not wait for a message to begin: ErrNothing says
 // that nothing is there. It waits for the rest of a message that is partly
 // there.
-func (c *Conn) TryRead() ([]byte, error) { return c.read(false) }
+func (c *Conn) TryRead() ([]byte, error) { return c.read(0) }
 
-func (c *Conn) read(wait bool) ([]byte, error) {
+// ReadFor is TryRead that waits so long. For a message on a connection that
+// cannot Sleep it may wait longer.
+func (c *Conn) ReadFor(d time.Duration) ([]byte, error) {
+	if !c.canSleep() {
+		return c.Read()
+	}
+	return c.read(d)
+}
+
+// forever is a wait without an end.
+const forever time.Duration = -1
+
+// read waits so long for a message to begin.
+func (c *Conn) read(wait time.Duration) ([]byte, error) {
 	if c.ended != nil {
 		return nil, c.ended
 	}
@@ -47,7 +60,7 @@ func (c *Conn) read(wait bool) ([]byte, error) {
 }
 
 // next reads up to the end of a message.
-func (c *Conn) next(wait bool) ([]byte, error) {
+func (c *Conn) next(wait time.Duration) ([]byte, error) {
 	for {
 		if in := c.in; in != nil {
 			done, more, err := c.advance(in)
@@ -138,32 +151,46 @@ func (c *Conn) finish(in *inbox) ([]byte, error) {
 }
 
 // fill waits for bytes and reads them. The inbox, if there is one, has room.
-// Without wait it waits inside a message only.
-func (c *Conn) fill(wait bool) error {
+// It waits so long for a message to begin, and as long as it takes inside one.
+func (c *Conn) fill(wait time.Duration) error {
 	inside := c.in != nil && c.in.inside()
 	if c.raw == nil {
-		if !inside && !wait {
+		if !inside && wait == 0 {
 			return ErrNothing
 		}
 		return c.fillPlain()
 	}
+	if !inside {
+		return c.fillIdle(wait)
+	}
 	// Most of a message comes at once: only who is about to wait inside one
 	// needs a deadline.
-	if inside {
-		c.wait = c.deadline
-	} else {
-		c.wait = wait
-		c.markIdle()
-	}
+	c.wait = c.deadline
 	err := c.readRaw()
 	if err == nil && c.blocked {
-		if !inside {
-			return ErrNothing
-		}
 		c.in.shrink()
 		c.markInside()
 		c.wait = true
 		err = c.readRaw()
+	}
+	return err
+}
+
+// fillIdle is fill between messages.
+func (c *Conn) fillIdle(wait time.Duration) error {
+	c.markIdle()
+	c.wait = wait != 0
+	if wait > 0 {
+		c.deadline = true
+		c.setReadDeadline(time.Now().Add(wait))
+		defer c.markIdle()
+	}
+	err := c.readRaw()
+	if err == nil && c.blocked {
+		return ErrNothing
+	}
+	if wait > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.isClosing() {
+		return ErrNothing
 	}
 	return err
 }

@@ -23,7 +23,7 @@ type sleeping struct {
 // nothing: w.Wake is called once, perhaps before Sleep returns. False: the
 // connection cannot be watched. Who wants to wait then must Read.
 func (c *Conn) Sleep(w Waker) bool {
-	if c.opt.Watcher == nil || c.raw == nil || c.in != nil {
+	if !c.canSleep() || c.in != nil {
 		return false
 	}
 	c.asleep.waker = w
@@ -34,6 +34,8 @@ func (c *Conn) Sleep(w Waker) bool {
 	}
 	return !c.asleep.count.CompareAndSwap(n, n+1)
 }
+
+func (c *Conn) canSleep() bool { return c.opt.Watcher != nil && c.raw != nil }
 
 // wake ends the sleep, if there is one.
 func (c *Conn) wake() {

@@ -57,8 +57,8 @@ func (s *sleeper) Wake() {
 
 func (s *sleeper) echo() {
 	defer s.d.awake.Add(-1)
-	for {
-		msg, err := s.c.TryRead()
+	for wait := time.Duration(0); ; wait = time.Millisecond {
+		msg, err := s.c.ReadFor(wait)
 		if err == ErrNothing {
 			if s.c.Sleep(s) {
 				return
