@@ -112,7 +112,7 @@ func TestCrashFindsAnOKBeforeTheWrite(t *testing.T) {
 	t.Parallel()
 	w := Crash{Crashes: 2, After: 30 * time.Millisecond, Conns: 2, Window: 4}
 	wantFaults(t, mustRun(t, restartable(t, flaws{}), w))
-	wantFaults(t, mustRun(t, restartable(t, flaws{writeLate: 20 * time.Millisecond}), w), LostAtCrash)
+	wantFaults(t, mustRun(t, restartable(t, flaws{writeBehind: 10}), w), LostAtCrash)
 	if _, err := w.Run(t.Context(), openSession(t, startTiny(t, flaws{}), 100)); !errors.Is(err, errNoRestart) {
 		t.Errorf("a relay that cannot be restarted: %v", err)
 	}

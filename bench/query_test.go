@@ -73,12 +73,19 @@ func TestTiesAreByLowestID(t *testing.T) {
 	}
 }
 
+// fewQueries ask each query of a small pool twice.
+func fewQueries() Query {
+	q := quickQuery()
+	q.Pool, q.Requests = 8, 144
+	return q
+}
+
 // partOfFilled fills a correct relay with a network, gives it the flaws, and
 // opens a session that knows every nth event only.
 func partOfFilled(t *testing.T, f flaws, nth int) *Session {
 	t.Helper()
 	r := startTiny(t, flaws{})
-	whole := openSession(t, r, 2000)
+	whole := openSession(t, r, 800)
 	if err := whole.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +110,7 @@ func TestPrefilledRelayMayHoldMoreThanTheCorpus(t *testing.T) {
 	t.Parallel()
 	for _, nth := range []int{1, 3, 20} {
 		s := partOfFilled(t, flaws{}, nth)
-		run := mustRun(t, s, quickQuery())
+		run := mustRun(t, s, fewQueries())
 		wantFaults(t, run)
 		if n := metric(t, run, "events per REQ"); n < 5 {
 			t.Errorf("one in %d: %.1f events per REQ", nth, n)
@@ -129,7 +136,7 @@ func TestPrefilledRelayIsCaughtByAPartOfTheCorpus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			wantFaults(t, mustRun(t, partOfFilled(t, c.flaws, 3), quickQuery()), c.want...)
+			wantFaults(t, mustRun(t, partOfFilled(t, c.flaws, 3), fewQueries()), c.want...)
 		})
 	}
 }
@@ -138,7 +145,7 @@ func TestRelayWithoutTheCorpusIsSaidSo(t *testing.T) {
 	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 300)
 	s.Prefilled = true
-	run := mustRun(t, s, quickQuery())
+	run := mustRun(t, s, fewQueries())
 	wantFaults(t, run)
 	if len(run.Warnings) == 0 || !strings.Contains(run.Warnings[0], "none of 300 events") {
 		t.Errorf("warnings are %q", run.Warnings)
@@ -150,12 +157,12 @@ func TestRelayWithoutTheCorpusIsSaidSo(t *testing.T) {
 func TestFaultsWhileFillingCount(t *testing.T) {
 	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{okTwice: 100, refuse: 50}), 500)
-	run := mustRun(t, s, quickQuery())
+	run := mustRun(t, s, fewQueries())
 	wantFaults(t, run, OKTwice)
 	if !slices.ContainsFunc(run.Notes, func(n string) bool { return strings.Contains(n, "10 answers were blocked") }) {
 		t.Errorf("the notes say nothing of refused events: %q", run.Notes)
 	}
-	wantFaults(t, mustRun(t, s, quickQuery()))
+	wantFaults(t, mustRun(t, s, fewQueries()))
 }
 
 func TestColdQueriesComeFirstAndOnce(t *testing.T) {
@@ -170,7 +177,7 @@ func TestColdQueriesComeFirstAndOnce(t *testing.T) {
 		down()
 		return 0, nil
 	}
-	w := quickQuery()
+	w := fewQueries()
 	w.Cold = true
 	result, err := s.Do(t.Context(), w, 2)
 	if err != nil {

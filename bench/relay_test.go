@@ -27,8 +27,8 @@ import (
 type flaws struct {
 	forget        int // every nth note gets its OK and is not kept
 	keepLate      time.Duration
-	writeLate     time.Duration // an event gets its OK before it is on disk
-	noOK          int           // every nth event gets no OK
+	writeBehind   int // an event gets its OK before it is on disk: when so many others have come
+	noOK          int // every nth event gets no OK
 	okTwice       int
 	okUnknown     int // every nth OK is followed by one for an event of nobody
 	ignoreLimit   bool
@@ -77,6 +77,7 @@ type tinyRelay struct {
 	events  []*event.Event
 	seen    map[event.ID]bool
 	disk    map[event.ID]bool // what a crash leaves
+	behind  []event.ID        // waits to be written
 	deleted map[event.ID]bool
 	conns   map[*tinyConn]bool
 	dead    bool
@@ -264,10 +265,9 @@ func (r *tinyRelay) put(c *tinyConn, raw []byte) {
 			return old.PubKey == e.PubKey && slices.ContainsFunc(e.Tags, func(t event.Tag) bool { return t[0] == "e" && t.Value() == old.ID.String() })
 		})
 	}
-	if r.writeLate == 0 {
-		r.disk[e.ID] = true
-	} else {
-		time.AfterFunc(r.writeLate, func() { r.mu.Lock(); r.disk[e.ID] = !r.dead; r.mu.Unlock() })
+	if r.behind = append(r.behind, e.ID); len(r.behind) > r.writeBehind {
+		r.disk[r.behind[0]] = true
+		r.behind = r.behind[1:]
 	}
 	ok(true, "", "")
 	r.publish(e)
