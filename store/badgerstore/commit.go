@@ -142,7 +142,8 @@ func (w *writer) tail(key []byte) (t tail, ok bool, err error) {
 	return t, ok && err == nil, err
 }
 
-// value returns the record of t, or nil if there is none.
+// value returns the record of t, or nil if there is none, or it is damaged: what
+// cannot be read may not be in the way of commits, nor of Open.
 func (w *writer) value(t *tail) (value, error) {
 	if op, ok := w.ahead.latest[string(recordKey(t))]; ok {
 		return op.value, nil
@@ -150,7 +151,15 @@ func (w *writer) value(t *tail) (value, error) {
 	if w.s.records.Dead(uint64(t.serial())) {
 		return nil, nil
 	}
-	return w.s.readRecord(t, new([]byte))
+	v, err := w.s.readRecord(t, new([]byte))
+	if !errors.Is(err, errValue) {
+		return v, err
+	}
+	there, err := w.exists(recordKey(t)) // an address may lead to what is not
+	if there {
+		w.s.log.Error("a record is damaged, and passed over", "serial", t.serial())
+	}
+	return nil, err
 }
 
 // room makes sure that so many more writes fit into the frame, and

@@ -71,16 +71,19 @@ func (r *reader) shows(item *badger.Item) bool {
 // next call.
 func (r *reader) record(t *tail) (value, error) {
 	r.work += recordWork
-	if r.s.records.Dead(uint64(t.serial())) {
-		// It may have been dropped since the transaction began.
-		switch _, err := r.txn.Get(recordKey(t)); {
-		case errors.Is(err, badger.ErrKeyNotFound):
-			return nil, nil
-		case err != nil:
-			return nil, err
-		}
+	v, err := r.s.readRecord(t, &r.buf)
+	if err == nil && !r.s.records.Dead(uint64(t.serial())) {
+		return v, nil
 	}
-	return r.s.readRecord(t, &r.buf)
+	// It may have been dropped since the transaction began; or an address leads
+	// to what is not there any more, not even as dead.
+	switch _, err := r.txn.Get(recordKey(t)); {
+	case errors.Is(err, badger.ErrKeyNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return v, err
 }
 
 // lookUp returns the tail that key leads to, if there is an event.
@@ -89,7 +92,7 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 		return r.tail(key)
 	}
 	// What is kept may be about to be forgotten.
-	if t, ok, known := r.kept.lookUp(key); known && (!ok || !r.s.records.Dead(uint64(t.serial()))) {
+	if t, ok, known := r.kept.lookUp(key, r.txn.ReadTs()); known && (!ok || !r.s.records.Dead(uint64(t.serial()))) {
 		r.work++
 		return t, ok, nil
 	}
@@ -103,7 +106,7 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 		}
 		ok = v != nil
 	}
-	r.kept.keep(r.gen, key, t, ok)
+	r.kept.keep(r.gen, key, keptEntry{tail: t, ok: ok, version: r.txn.ReadTs()})
 	return t, ok, nil
 }
 

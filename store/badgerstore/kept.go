@@ -24,9 +24,10 @@ type kept struct {
 }
 
 type keptEntry struct {
-	key  string
-	tail tail
-	ok   bool // there is an event
+	key     string
+	tail    tail
+	ok      bool   // there is an event
+	version uint64 // of the transaction that found it
 }
 
 func newKept(max int64) *kept {
@@ -44,14 +45,16 @@ func (k *kept) generation() uint64 {
 }
 
 // lookUp returns the tail that key leads to, and ok false if it leads nowhere.
-func (k *kept) lookUp(key []byte) (t tail, ok, known bool) {
+// It does not know what a transaction of that version may not see: if such an
+// event is replaced before it is read, its reader would find neither.
+func (k *kept) lookUp(key []byte, version uint64) (t tail, ok, known bool) {
 	if k.max <= 0 {
 		return t, false, false
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	el, known := k.byKey[string(key)]
-	if !known {
+	if !known || el.Value.(*keptEntry).version > version {
 		return t, false, false
 	}
 	k.order.MoveToFront(el)
@@ -60,17 +63,17 @@ func (k *kept) lookUp(key []byte) (t tail, ok, known bool) {
 }
 
 // keep keeps where key leads, found by a reader of that generation.
-func (k *kept) keep(gen uint64, key []byte, t tail, ok bool) {
+func (k *kept) keep(gen uint64, key []byte, e keptEntry) {
 	if k.max <= 0 {
 		return
 	}
-	e := &keptEntry{string(key), t, ok}
+	e.key = string(key)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if _, ok := k.byKey[e.key]; ok || gen != k.gen {
 		return
 	}
-	el := k.order.PushFront(e)
+	el := k.order.PushFront(&e)
 	k.byKey[e.key] = el
 	if e.ok {
 		k.byTail[e.tail] = el

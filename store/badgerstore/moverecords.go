@@ -15,8 +15,9 @@ import (
 // recordsVersion is the format from which on records are in files of their own.
 const recordsVersion = 4
 
-// movedKey is there between the two halves of moveRecords: all records are in
-// their files.
+// movedKey is there since the first half of moveRecords: all records are in their
+// files, and nowhere else. It stays: the step may be interrupted, and run again,
+// when there is no more to do but to write the version.
 var movedKey = []byte("mmoved")
 
 // moveRecords takes the records out of Badger, where they were values until
@@ -36,9 +37,6 @@ func moveRecords(s *Store) error {
 	batch := s.db.NewWriteBatchAt(s.db.MaxVersion() + 1)
 	defer batch.Cancel()
 	err = eachRecordKey(txn, func(key []byte) error { return batch.Set(bytes.Clone(key), nil) })
-	if err == nil {
-		err = batch.Delete(movedKey)
-	}
 	if err != nil {
 		return err
 	}
