@@ -26,7 +26,7 @@ func testCorpus(events int) *corpus.Corpus {
 
 func openSession(t testing.TB, r *tinyRelay, events int) *Session {
 	timeout := 20 * time.Second // machines may be slow
-	if f := r.flaws; f.noOK+f.noEOSE+f.dropLive+f.hangUp > 0 {
+	if f := r.flaws; f.noOK+f.noEOSE+f.dropLive > 0 {
 		timeout = 1500 * time.Millisecond // is waited for
 	}
 	s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(events), Timeout: timeout})
@@ -114,16 +114,14 @@ func TestPublishNamesTheFault(t *testing.T) {
 // window, and one that answers nothing at all.
 func TestMissingOKsDoNotHoldTheTest(t *testing.T) {
 	t.Parallel()
-	w := Publish{Conns: 1, Window: 2, Warmup: time.Millisecond, Probe: -1}
-	s := openSession(t, startTiny(t, flaws{noOK: 20}), 120)
-	s.Timeout = 300 * time.Millisecond
+	w := Publish{Conns: 1, Window: 2, Warmup: time.Millisecond, Probe: -1, Verify: -1}
+	s := openSession(t, startTiny(t, flaws{noOK: 15}), 60)
 	run := mustRun(t, s, w)
 	wantFaults(t, run, NoOK)
-	if n := run.Faults[0].Count; n < 6 { // a slow machine may have more
-		t.Errorf("%d OKs are missing, want 6", n)
+	if n := run.Faults[0].Count; n < 4 { // a slow machine may have more
+		t.Errorf("%d OKs are missing, want 4", n)
 	}
-	silent := openSession(t, startTiny(t, flaws{noOK: 1}), 120)
-	silent.Timeout = 300 * time.Millisecond
+	silent := openSession(t, startTiny(t, flaws{noOK: 1}), 60)
 	start := time.Now()
 	wantFaults(t, mustRun(t, silent, w), NoOK)
 	if took := time.Since(start); took > 20*time.Second {
@@ -135,11 +133,11 @@ func TestOpenLoopKeepsItsRate(t *testing.T) {
 	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 1500)
 	w := quickPublish()
-	w.Rate, w.Duration, w.Warmup = 800, time.Second, 200*time.Millisecond
+	w.Rate, w.Duration, w.Warmup = 300, time.Second, 200*time.Millisecond
 	run := mustRun(t, s, w)
 	wantFaults(t, run)
-	if r := metric(t, run, "accepted"); r < 600 || r > 1000 {
-		t.Errorf("%.0f events a second, want 800", r)
+	if r := metric(t, run, "accepted"); r < 200 || r > 400 {
+		t.Errorf("%.0f events a second, want 300", r)
 	}
 }
 
