@@ -73,8 +73,7 @@ type Store struct {
 	room    func(reserveMB int) error // tells store.ErrFull before a write
 
 	closing sync.Once
-	life    sync.RWMutex // held for reading while db is used; Close takes it
-	closed  bool         // guarded by life
+	life    life
 	db      *badger.DB
 
 	records  *records.Log
@@ -101,6 +100,7 @@ type Store struct {
 	hot     *hot
 	kept    *kept
 
+	damages   damages
 	collector collector
 	removals  removals
 	later     func(do func(context.Context)) // in the background, until Close ends ctx
@@ -269,16 +269,6 @@ func (s *Store) Stats() store.Stats {
 	return store.Stats{Events: s.events.Load(), Bytes: diskUse(s.opt.Dir)}
 }
 
-// use keeps the store open until life is unlocked for reading.
-func (s *Store) use() error {
-	s.life.RLock()
-	if s.closed {
-		s.life.RUnlock()
-		return store.ErrClosed
-	}
-	return nil
-}
-
 // Close waits for what is under way and closes the files.
 func (s *Store) Close() (err error) {
 	s.closing.Do(func() { err = s.close() })
@@ -287,9 +277,7 @@ func (s *Store) Close() (err error) {
 
 func (s *Store) close() error {
 	s.cancel()
-	s.life.Lock()
-	s.closed = true
-	s.life.Unlock()
+	s.life.end()
 	s.tasks.Wait() // of which no commit begins one any more
 	s.metrics.unwatch()
 	err := s.backlog.settle()

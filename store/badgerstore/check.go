@@ -32,10 +32,11 @@ func (r *Report) problem(format string, a ...any) {
 func (s *Store) Check(ctx context.Context) (*Report, error) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	if err := s.use(); err != nil {
+	gate, err := s.life.begin()
+	if err != nil {
 		return nil, err
 	}
-	defer s.life.RUnlock()
+	defer gate.RUnlock()
 	c := &checker{s: s, txn: s.versions.begin(), report: new(Report)}
 	defer s.versions.finish(c.txn)
 	for _, step := range []func(context.Context) error{c.records, c.indexes, c.jobs} {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"moa/store/badgerstore/internal/records"
 )
@@ -83,7 +84,7 @@ func (s *Store) beginCheckpoint() (*logs, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.names, err = filepath.Glob(filepath.Join(s.opt.Dir, "*.mem"))
+	l.names, err = filesOf(s.opt.Dir, ".mem")
 	return l, err
 }
 
@@ -113,6 +114,21 @@ func (s *Store) checkpointFrom(l *logs) (err error) {
 	}
 	s.journal.raise(l.end)
 	return nil
+}
+
+// filesOf returns the names of dir's files that end so. (A pattern could not name
+// any dir.)
+func filesOf(dir, suffix string) (names []string, err error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), suffix) {
+			names = append(names, filepath.Join(dir, f.Name()))
+		}
+	}
+	return names, nil
 }
 
 func there(name string) bool {
@@ -186,7 +202,7 @@ func (s *Store) append(w *writes) (round uint64, err error) {
 // in files of their own. It syncs its other files itself, before it removes a
 // log that they replace.
 func (l *logs) sync(dir string) error {
-	values, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
+	values, err := filesOf(dir, ".vlog")
 	if err != nil {
 		return err
 	}

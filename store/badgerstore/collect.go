@@ -22,15 +22,22 @@ func (c *collector) dropped() {
 	}
 }
 
+// collectRoom is what a file that is written anew may take, in MB.
+const collectRoom = 128
+
 // collect writes files of records anew, without those that were removed, as
-// long as that is worth while.
+// long as that is worth while. It may use half of the disk's reserve, for it gives
+// room back.
 func (s *Store) collect(ctx context.Context) {
 	for ctx.Err() == nil {
+		if s.opt.ReserveMB > 0 && s.room(s.opt.ReserveMB/2+collectRoom) != nil {
+			return // until more is removed
+		}
 		begun := time.Now()
 		err := s.syncRecords()
 		dropped := 0
 		if err == nil {
-			dropped, err = s.records.Collect(ctx, func(do func() error) error { return s.alone(ctx, do) })
+			dropped, err = s.records.Collect(ctx, s.drain)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -52,24 +59,16 @@ func (s *Store) syncRecords() error {
 	return s.records.Sync()
 }
 
-var errBusy = errors.New("the store is read all the time")
+var errUnsettled = errors.New("badger cannot be written")
 
-// alone does something while nobody reads. It does not make others wait that
-// would begin to read, for one may have begun already and wait for itself.
-func (s *Store) alone(ctx context.Context, do func() error) error {
-	const tries = 60_000
-	pause := time.NewTicker(time.Millisecond)
-	defer pause.Stop()
-	for range tries {
-		if s.life.TryLock() {
-			defer s.life.Unlock()
-			return do()
-		}
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// drain waits for everybody who may see what was dropped before the call, and
+// for who has it in hand. Who begins later does not see it: Badger was told.
+func (s *Store) drain() error {
+	s.appending.Lock()   // between the two
+	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
+	if s.unsettled.Load() {
+		return errUnsettled
 	}
-	return errBusy
+	s.life.drain()
+	return nil
 }

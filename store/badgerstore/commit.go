@@ -61,13 +61,14 @@ func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	if err := s.recover(); err != nil {
 		return err
 	}
-	if err := s.use(); err != nil {
+	gate, err := s.life.begin()
+	if err != nil {
 		return err
 	}
-	defer s.life.RUnlock()
+	defer gate.RUnlock()
 	w := s.newWriter()
 	defer w.close()
-	err := do(w)
+	err = do(w)
 	if err == nil {
 		err = w.flush()
 	}
@@ -157,7 +158,7 @@ func (w *writer) value(t *tail) (value, error) {
 	}
 	there, err := w.exists(recordKey(t)) // an address may lead to what is not
 	if there {
-		w.s.log.Error("a record is damaged, and passed over", "serial", t.serial())
+		w.s.damages.report(w.s.log, t)
 	}
 	return nil, err
 }
@@ -257,10 +258,11 @@ func (s *Store) recover() error {
 	if !s.failed {
 		return nil
 	}
-	if err := s.use(); err != nil {
+	gate, err := s.life.begin()
+	if err != nil {
 		return err
 	}
-	defer s.life.RUnlock()
+	defer gate.RUnlock()
 	if err := s.resumeJobs(); err != nil {
 		return err
 	}

@@ -10,10 +10,11 @@ import (
 // Count does what store.Store says. Where an index key proves a match, the
 // event is not read.
 func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
-	if err := s.use(); err != nil {
+	gate, err := s.life.begin()
+	if err != nil {
 		return 0, err
 	}
-	defer s.life.RUnlock()
+	defer gate.RUnlock()
 	bare := make([]*event.Filter, len(q.Filters))
 	for i, f := range q.Filters {
 		g := *f

@@ -83,6 +83,10 @@ func (r *reader) record(t *tail) (value, error) {
 	case err != nil:
 		return nil, err
 	}
+	if errors.Is(err, errValue) { // nobody's query is to fail for ever because of it
+		r.s.damages.report(r.s.log, t)
+		return nil, nil
+	}
 	return v, err
 }
 

@@ -136,10 +136,6 @@ func (h *hot) extend(events []stored, to tail) (more bool) {
 func (h *hot) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.resetLocked()
-}
-
-func (h *hot) resetLocked() {
 	h.floor, h.slots, h.free, h.count, h.posts = tail{}, nil, nil, 0, newPosts()
 }
 
@@ -170,11 +166,12 @@ func (h *hot) removeLocked(n *stored) {
 	if i == len(all) || h.slots[all[i]].compare(&n.tail) != 0 {
 		return
 	}
+	at := all[i]
 	if n.check() != nil { // the disk has lost it, and nothing else tells its lists
-		h.resetLocked()
+		h.count -= h.posts.removeEverywhere(at)
+		h.free = append(h.free, at)
 		return
 	}
-	at := all[i]
 	h.buf = h.hashes(n, h.buf)
 	for _, hash := range h.buf {
 		h.posts.remove(hash, at, func(list []uint32) int { return h.olderLocked(list, &n.tail) })

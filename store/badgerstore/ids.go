@@ -36,10 +36,11 @@ func (s *Store) loadIDs(ctx context.Context) {
 func (s *Store) loadMoreIDs(from []byte) (next []byte, err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	if s.use() != nil {
+	gate, err := s.life.begin()
+	if err != nil {
 		return nil, nil
 	}
-	defer s.life.RUnlock()
+	defer gate.RUnlock()
 	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()

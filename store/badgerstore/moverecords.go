@@ -44,7 +44,7 @@ func moveRecords(s *Store) error {
 }
 
 const (
-	copyChunk = 1 << 20 // serials copied in one walk through the keys
+	copyChunk = 4 << 20 // serials copied in one walk through the keys
 	copySpan  = 1 << 16 // serials written at once
 )
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -38,7 +38,10 @@ func openBadger(o *Options) (*badger.DB, error) {
 // and ends the process if it does not fit.
 func flushLogs(options badger.Options) error {
 	var size int64
-	names, err := filepath.Glob(filepath.Join(options.Dir, "*.mem"))
+	names, err := filesOf(options.Dir, ".mem")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a new store
+	}
 	for _, name := range names {
 		if info, err := os.Stat(name); err == nil {
 			size = max(size, info.Size())

@@ -69,11 +69,38 @@ func (p *posts) remove(hash uint64, slot uint32, place func(list []uint32) int) 
 		delete(p.byHash, hash)
 		return
 	}
+	list := p.many[at&^manyBit]
+	i := 0 // the oldest goes first as a rule
+	if list[0] != slot {
+		i = place(list)
+	}
+	p.removeAt(hash, at, i)
+}
+
+// removeEverywhere removes slot from all lists, and returns of how many. It goes
+// through all.
+func (p *posts) removeEverywhere(slot uint32) (n int) {
+	for hash, at := range p.byHash {
+		switch {
+		case at&manyBit == 0 && at == post(slot):
+			delete(p.byHash, hash)
+			n++
+		case at&manyBit != 0:
+			if i := slices.Index(p.many[at&^manyBit], slot); i >= 0 {
+				p.removeAt(hash, at, i)
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// removeAt removes an entry of a list of several.
+func (p *posts) removeAt(hash uint64, at post, i int) {
 	list := &p.many[at&^manyBit]
-	if (*list)[0] == slot {
-		*list = (*list)[1:] // the oldest goes first as a rule
+	if i == 0 {
+		*list = (*list)[1:]
 	} else {
-		i := place(*list)
 		*list = slices.Delete(*list, i, i+1)
 	}
 	if len(*list) == 1 {

@@ -83,10 +83,11 @@ func reached(n, bound int) bool { return bound > 0 && n >= bound }
 
 // Next does what store.Scan says.
 func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.Record) error) (store.Progress, error) {
-	if err := sc.s.use(); err != nil {
+	gate, err := sc.s.life.begin()
+	if err != nil {
 		return store.Progress{}, err
 	}
-	defer sc.s.life.RUnlock()
+	defer gate.RUnlock()
 	start := time.Now()
 	p := &page{Page: bounds, found: found}
 	done, err := sc.next(ctx, p)

@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"context"
+	"errors"
 
 	badger "github.com/dgraph-io/badger/v4"
 )
@@ -30,10 +31,11 @@ func (s *Store) warm(ctx context.Context) {
 func (s *Store) warmMore(chunk int) (more bool, err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	if s.use() != nil {
+	gate, err := s.life.begin()
+	if err != nil {
 		return false, nil
 	}
-	defer s.life.RUnlock()
+	defer gate.RUnlock()
 	events, err := s.readRecords(s.hot.floor, chunk)
 	if err != nil {
 		return false, err
@@ -53,6 +55,10 @@ func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
 		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {
 			t := tailOf(it.Item().Key())
 			v, err := s.readRecord(&t, new([]byte))
+			if errors.Is(err, errValue) {
+				s.damages.report(s.log, &t)
+				continue
+			}
 			if err != nil {
 				return err
 			}

@@ -17,9 +17,10 @@ const newSuffix = ".new"
 const collectShare = 3
 
 // Collect writes one segment of which much is dead anew, without that, and
-// returns how many records that were; 0: there is none such. alone runs a
-// function while nobody holds what Get has returned, or fails.
-func (l *Log) Collect(ctx context.Context, alone func(func() error) error) (dropped int, err error) {
+// returns how many records that were; 0: there is none such. drain waits for
+// everybody who began to read before, or fails: nobody may look any more for what
+// was dropped, and nobody hold what Get has returned.
+func (l *Log) Collect(ctx context.Context, drain func() error) (dropped int, err error) {
 	l.collecting.Lock()
 	defer l.collecting.Unlock()
 	s, err := l.wasteful()
@@ -31,9 +32,14 @@ func (l *Log) Collect(ctx context.Context, alone func(func() error) error) (drop
 	if err != nil {
 		return 0, fmt.Errorf("records: collect %s: %w", name, err)
 	}
-	err = alone(func() error { return l.replace(s, fresh) })
+	if err = drain(); err == nil {
+		err = l.replace(s, fresh)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("records: collect %s: %w", name, errors.Join(err, fresh.close(), os.Remove(name+newSuffix)))
+	}
+	if err := drain(); err != nil {
+		return 0, fmt.Errorf("records: collect %s: %w", name, err) // s stays mapped, for it may be in use
 	}
 	err = s.close()
 	if fresh.kept == 0 {
