@@ -133,7 +133,11 @@ func benchDiffCommand() *cli.Command {
 		Usage:     "what changed between two results, and whether that means anything",
 		ArgsUsage: "OLD.json NEW.json",
 		Description: `Both come from --json. Medians are compared with the Mann-Whitney U test, as benchstat does; give each side four runs or
-more (--repeat). Ends with an error if something got worse.`,
+more (--repeat). Ends with an error if something got worse.
+
+   moa bench query --repeat 10 --json old.json           # … change something …
+   moa bench query --repeat 10 --json new.json
+   moa bench diff old.json new.json`,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.NArg() != 2 {
 				return usagef("diff needs two files")

@@ -155,7 +155,10 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 	},
 	{
 		name: "handover", usage: "subscribe and unsubscribe while somebody publishes",
-		help:  "What a subscription hears, stored and live together, must be every event exactly once.",
+		help: `What a subscription hears, stored and live together, must be every event exactly once.
+
+   moa bench handover                                    100 clients that come and go beside one that writes 200 a second
+   moa bench handover -r 1000 -d 30s ws://127.0.0.1:7447`,
 		flags: []cli.Flag{connections(100), rate(200, "events a second"), lasting(5 * time.Second)},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Handover{Conns: cmd.Int("connections"), Rate: cmd.Float("rate"), Duration: cmd.Duration("duration"), Seed: cmd.Uint64("seed")}
@@ -163,7 +166,10 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 	},
 	{
 		name: "auth", usage: "authenticate and read one's gift wraps (NIP-42, NIP-59)",
-		help:  "People connect, are challenged, authenticate and ask for their gift wraps. A wrap for anybody else is a fault.",
+		help: `People connect, are challenged, authenticate and ask for their gift wraps. A wrap for anybody else is a fault.
+
+   moa bench auth                                        how many visits a second a moa takes
+   moa bench auth -c 100 -d 30s ws://127.0.0.1:7447      of a relay that sends a challenge when somebody connects, or asks`,
 		flags: []cli.Flag{connections(20), lasting(5 * time.Second)},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Auth{Conns: cmd.Int("connections"), Duration: cmd.Duration("duration")}
@@ -171,7 +177,10 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 	},
 	{
 		name: "sync", usage: "reconcile sets of notes (NIP-77)",
-		help: "Clients that lack a share of the notes find out which. The difference found must be exactly the one there is.",
+		help: `Clients that lack a share of the notes find out which. The difference found must be exactly the one there is.
+
+   moa bench sync --events 100000                        time, round trips and bytes of a reconciliation
+   moa bench sync --lacking 0.5 --frame 500000 ws://127.0.0.1:7447`,
 		flags: []cli.Flag{connections(4), lasting(5 * time.Second),
 			&cli.FloatFlag{Name: "lacking", Value: 0.02, Usage: "share of the notes that a client lacks"},
 			&cli.IntFlag{Name: "frame", Value: 60_000, Usage: "largest message, in bytes"}},
