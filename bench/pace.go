@@ -47,22 +47,37 @@ func (p pace) operations() (n int) {
 	return n
 }
 
-// wait sleeps until t and notes in lag how much too late it woke. It returns
-// false when ctx ends first.
+// coarse is how much earlier than meant a Go timer is set: it may fire a
+// millisecond late, which would be most of what a fast relay takes.
+const coarse = 2 * time.Millisecond
+
+// wait sleeps until t and notes in lag, if it is not nil, how much too late it
+// woke: then it is exact. It returns false when ctx ends first.
 func wait(ctx context.Context, t time.Time, lag *recorder) bool {
 	d := time.Until(t)
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
+	if lag == nil {
+		return sleep(ctx, d)
+	}
+	if d > coarse && !sleep(ctx, d-coarse) {
+		return false
+	}
+	if d := time.Until(t); d > 0 && !sleepExactly(d) && !sleep(ctx, d) {
+		return false
+	}
+	lag.record(time.Since(t), false)
+	return true
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return false
 	case <-timer.C:
-		if lag != nil {
-			lag.record(time.Since(t), false)
-		}
 		return true
 	}
 }
