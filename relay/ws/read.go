@@ -189,8 +189,8 @@ func (c *Conn) fillIdle(wait time.Duration) error {
 	if err == nil && c.blocked {
 		return ErrNothing
 	}
-	if wait > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !c.isClosing() {
-		return ErrNothing
+	if wait > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return ErrNothing // also to who is closing meanwhile: Read has the time that is left for that
 	}
 	return err
 }

@@ -53,8 +53,10 @@ func (c *Conn) tryRead(fd uintptr) (done bool) {
 	return true
 }
 
-// fdOf is the socket's number, for who holds the connection.
-func fdOf(raw syscall.RawConn) (n int32) {
+// fdOf is the socket's number, for who holds the connection; nobody's if it is
+// closed already.
+func fdOf(raw syscall.RawConn) int32 {
+	n := int32(-1)
 	_ = raw.Control(func(fd uintptr) { n = int32(fd) })
 	return n
 }
@@ -70,7 +72,7 @@ func (r *Rest) sent(n int, err error) {
 	if err == nil {
 		r.from += n
 		r.c.written.Add(int64(n))
-	} else if err != syscall.EAGAIN {
+	} else if err != syscall.EAGAIN && err != syscall.EINTR { // of which a ring may tell
 		r.c.writeErr = err
 	}
 }

@@ -84,9 +84,10 @@ func (w *Watcher) forget(c *Conn) {
 	}
 }
 
-// Run wakes connections until ctx is done. Nobody falls asleep after that, and
-// those who do wake when they are closed.
+// Run wakes connections until ctx is done, and then all who are still asleep.
+// Nobody falls asleep after that.
 func (w *Watcher) Run(ctx context.Context) {
+	defer w.wakeAll()
 	raw, err := w.epoll.SyscallConn()
 	if err != nil {
 		return // closed
@@ -98,11 +99,13 @@ func (w *Watcher) Run(ctx context.Context) {
 	for {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
-			got, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-			if errno == 0 {
+			errno := syscall.EINTR
+			for errno == syscall.EINTR {
+				var got uintptr
+				got, _, errno = syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
 				n = int(got)
 			}
-			return n > 0
+			return errno == 0 && n > 0
 		})
 		if err != nil {
 			return
@@ -134,4 +137,17 @@ func (w *Watcher) close() {
 	defer w.mu.Unlock()
 	w.closed = true
 	w.epoll.Close()
+}
+
+func (w *Watcher) wakeAll() {
+	w.close()
+	w.mu.Lock()
+	conns := w.conns
+	w.conns = nil
+	w.mu.Unlock()
+	for _, c := range conns {
+		if c != nil {
+			c.wake()
+		}
+	}
 }
