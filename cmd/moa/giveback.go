@@ -32,11 +32,13 @@ const (
 	quietShare = 32
 	leastQuiet = 1 << 20
 	// It pays if it brings leastGain bytes and a share of what lives, and is done
-	// once in giveEvery: it costs a collection, about a second of one core for
-	// every GB that lives, and the faults of those pages that are used again.
-	leastGain = 8 << 20
-	gainShare = 8
-	giveEvery = 20 * time.Second
+	// once in giveEvery, or in giveEveryMiB for each that lives: it costs a
+	// collection, about a second of one core for every GB, and so no more than a
+	// hundredth of one, and the faults of those pages that are used again.
+	leastGain    = 8 << 20
+	gainShare    = 8
+	giveEvery    = 20 * time.Second
+	giveEveryMiB = 100 * time.Millisecond
 )
 
 // giveBack looks after the heap until ctx is done.
@@ -76,7 +78,7 @@ func (g *giving) due(h heap, now time.Time) bool {
 	g.last = h
 	switch {
 	case fresh > max(leastQuiet, h.live/quietShare): // busy
-	case now.Sub(g.before) < giveEvery:
+	case now.Sub(g.before) < max(giveEvery, time.Duration(h.live>>20)*giveEveryMiB):
 	case h.slack() < g.slack+max(leastGain, h.live/gainShare):
 	default:
 		g.before = now

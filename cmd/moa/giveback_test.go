@@ -41,6 +41,12 @@ func TestGiveBack(t *testing.T) {
 			{21 * time.Second, heap{0, 130 * mib, 50 * mib}, false},
 			{23 * time.Second, heap{0, 130 * mib, 50 * mib}, true},
 		}},
+		"much lives, and to collect it takes long": {0, []look{
+			{2 * time.Second, heap{0, 15 << 30, 10 << 30}, true},
+			{30 * time.Second, heap{300 * mib, 18 << 30, 10 << 30}, false},
+			{1000 * time.Second, heap{600 * mib, 18 << 30, 10 << 30}, false},
+			{1030 * time.Second, heap{600 * mib, 18 << 30, 10 << 30}, true},
+		}},
 		"the crowd has gone": {20 * mib, []look{ // the collector has noticed
 			{2 * time.Second, heap{0, 100 * mib, 60 * mib}, true},
 			{30 * time.Second, heap{0, 80 * mib, 60 * mib}, false},
