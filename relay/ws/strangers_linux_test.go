@@ -21,10 +21,14 @@ func TestNobodyHearsAStranger(t *testing.T) {
 		var mu sync.Mutex // guards the following
 		open := map[*Conn]int{}
 		var ids atomic.Int32
-		names := make(chan int, 1<<16) // of those who are let in
+		names := make(chan int) // of those who are let in, and have seen it
 		addr := start(t, d.opt, func(c *Conn) {
 			n := int(ids.Add(1))
-			names <- n
+			select {
+			case names <- n:
+			case <-time.After(10 * time.Second):
+				return
+			}
 			mu.Lock()
 			open[c] = n
 			mu.Unlock()
