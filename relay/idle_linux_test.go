@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"runtime/pprof"
 	"testing"
+	"time"
+
+	"github.com/coder/websocket"
 
 	"moa/nips/event"
 	"moa/relay/relaytest"
@@ -39,6 +42,31 @@ func TestIdleConnectionsSleep(t *testing.T) {
 	}
 	phones[0].Close()
 	relaytest.Eventually(t, "one has gone", func() bool { return r.Metric(t, "moa_connections") == 49 })
+}
+
+// Who sleeps when the relay goes down is told so like everybody else, and nobody
+// waits for it.
+func TestSleepersAreToldOfTheShutdown(t *testing.T) {
+	r := start(t, nil)
+	var phones []*relaytest.Client
+	for range 50 {
+		phones = append(phones, r.Dial(t))
+	}
+	relaytest.Eventually(t, "all sleep", func() bool {
+		return r.Metric(t, "moa_connections") == 50 && goroutines(t, "(*session).serve") == 0
+	})
+	begun := time.Now()
+	if err := r.Stop(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("the shutdown took %v", took)
+	}
+	for n, p := range phones {
+		if _, err := p.TryNext(relaytest.Patience); websocket.CloseStatus(err) != 1012 {
+			t.Errorf("client %d was told %v", n, err)
+		}
+	}
 }
 
 // goroutines counts those in which a function is under way.
