@@ -150,8 +150,11 @@ func (h *hot) addLocked(n *slot) {
 	}
 	for _, hash := range n.lists {
 		h.posts.insert(hash, at, func(list []uint32) int {
-			if h.slots[list[len(list)-1]].compare(&n.tail) > 0 {
+			switch {
+			case h.slots[list[len(list)-1]].compare(&n.tail) > 0: // the newest, as a rule
 				return len(list)
+			case h.slots[list[0]].compare(&n.tail) < 0: // while it is warmed
+				return 0
 			}
 			return h.olderLocked(list, &n.tail)
 		})
