@@ -30,7 +30,7 @@ type Options struct {
 	// counts as 32.
 	CacheMB int
 	// HotMB bounds the index in memory: three quarters are for the recent
-	// events, some 200 bytes each, the rest for where older profiles and lists
+	// events, some 300 bytes each, the rest for where older profiles and lists
 	// that are asked for lie. 0: 96; negative: none.
 	HotMB int
 	// ReserveMB is how much room must be left on the disk for a write to be
