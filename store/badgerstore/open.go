@@ -85,8 +85,9 @@ func badgerOptions(o *Options) badger.Options {
 }
 
 // valueThreshold is from how many bytes on a value goes to the value log: the
-// most that Badger allows. Commits would cost a third less with records in the
-// value log, but then its garbage must be collected, and that is not safe:
+// most that Badger allows. A key has a few bytes at most beside it; records, which
+// older formats had there, are not to be in the value log either, for then its
+// garbage must be collected, and that is not safe:
 // Badger 4.9.6 writes what it rewrites with its old version again, on top of
 // the tree, and a compaction may have dropped, or may drop later, the newer
 // version below that says that it was deleted. Deleted events came back in

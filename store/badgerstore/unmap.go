@@ -14,18 +14,22 @@ const unmapEvery = time.Second
 func (s *Store) unmap(ctx context.Context) {
 	tick := time.NewTicker(unmapEvery)
 	defer tick.Stop()
+	var left int64 // mapped when records were not: of tables, and the program
 	for {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
-		if mappedBytes() < int64(s.opt.CacheMB)<<20 {
+		mapped := mappedBytes()
+		left = min(left, mapped)
+		if mapped-left < int64(s.opt.CacheMB)<<20 {
 			continue
 		}
 		if err := s.records.Unmap(); err != nil {
 			s.log.Error("mapped records cannot be given back", "err", err)
 			return
 		}
+		left = mappedBytes()
 	}
 }
