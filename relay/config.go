@@ -39,7 +39,7 @@ type Config struct {
 
 	Compression   bool // offer permessage-deflate (RFC 7692)
 	CountSketches bool // answer COUNT with a HyperLogLog too, where there is one (NIP-45)
-	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67)
+	EOSEHints     bool // tell in EOSE whether everything was sent (NIP-67), which some clients cannot read
 	AuthOnConnect bool // send the AUTH challenge at once, not with the first auth-required
 
 	PingEvery     time.Duration // between pings on a silent connection
@@ -141,7 +141,6 @@ func DefaultConfig() Config {
 		Self:          Self{Every: 24 * time.Hour},
 		Compression:   true,
 		CountSketches: true,
-		EOSEHints:     true,
 		PingEvery:     50 * time.Second,
 		WriteTimeout:  20 * time.Second,
 		IOUring:       true,

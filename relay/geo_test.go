@@ -183,6 +183,7 @@ func TestReplayedAndStoredEventsAreOneAnswer(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
 		cfg := relaytest.Config()
 		replaying(&cfg)
+		cfg.EOSEHints = true
 		if err := r.Server.Reload(cfg, nil); err != nil {
 			t.Fatal(err)
 		}

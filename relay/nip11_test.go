@@ -80,7 +80,7 @@ func TestNIP11TheDocument(t *testing.T) {
 		t.Errorf("HEAD: %d %q", head.ContentLength, body)
 	}
 	doc := document(t, r)
-	want := []any{1.0, 9.0, 11.0, 17.0, 40.0, 42.0, 45.0, 59.0, 62.0, 67.0, 70.0, 77.0}
+	want := []any{1.0, 9.0, 11.0, 17.0, 40.0, 42.0, 45.0, 59.0, 62.0, 70.0, 77.0}
 	if got := doc["supported_nips"]; fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("NIP11.8: %v", got)
 	}

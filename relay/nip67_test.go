@@ -13,6 +13,11 @@ import (
 
 func TestNIP67TheHintInEOSE(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		cfg := relaytest.Config()
+		cfg.EOSEHints = true
+		if err := r.Server.Reload(cfg, nil); err != nil {
+			t.Fatal(err)
+		}
 		c := r.Dial(t)
 		series(t, c, alice, 10)
 		c.Accepted(t, carol.Sign(t, event.Event{Kind: 1059, CreatedAt: 2000, Tags: tags([]string{"p", bob.Hex()})}))
@@ -51,17 +56,34 @@ func TestNIP67TheHintInEOSE(t *testing.T) {
 	})
 }
 
-func TestNIP67HintsMayBeTurnedOff(t *testing.T) {
-	r := start(t, func(c *relay.Config) { c.EOSEHints = false })
+// Clients that count the elements of an EOSE wait for ever for one of two.
+func TestNIP67HintsAreOffByDefaultAndListedWhenOn(t *testing.T) {
+	r := start(t, nil)
 	c := r.Dial(t)
 	c.Say(t, `["REQ","q",{}]`)
 	if m := c.Next(t); m != `["EOSE","q"]` {
 		t.Errorf("NIP67.5: %s", m)
 	}
+	listed := func() bool { return slices.Contains(document(t, r)["supported_nips"].([]any), any(67.0)) }
+	if listed() {
+		t.Error("NIP67.1: listed, and not there")
+	}
+	cfg := relaytest.Config()
+	cfg.EOSEHints = true
+	if err := r.Server.Reload(cfg, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !listed() {
+		t.Error("NIP67.1: there, and not listed")
+	}
+	c.Say(t, `["REQ","q",{}]`)
+	if m := c.Next(t); m != `["EOSE","q",["finish"]]` {
+		t.Errorf("NIP67.1: %s", m)
+	}
 }
 
 func TestNIP67TheMaximumLimitIsALimit(t *testing.T) {
-	r := start(t, func(c *relay.Config) { c.Limits.Limit, c.Limits.DefaultLimit = 5, 3 })
+	r := start(t, func(c *relay.Config) { c.Limits.Limit, c.Limits.DefaultLimit, c.EOSEHints = 5, 3, true })
 	c := r.Dial(t)
 	all := series(t, c, alice, 7)
 	for _, q := range []struct {

@@ -224,7 +224,7 @@ level = "error"
 	t.Setenv("MOA_LIMITS_SUBSCRIPTIONS", "2")
 	t.Setenv("MOA_TRUSTED_PROXIES", "10.0.0.2, 10.1.0.0/16")
 	t.Setenv("MOA_CLIENTS_PING_EVERY", "1m30s")
-	t.Setenv("MOA_CLIENTS_EOSE_HINTS", "false")
+	t.Setenv("MOA_CLIENTS_EOSE_HINTS", "true")
 	c, err := loadArgs(t, "--config", path, "--limits.filters", "3", "--log-level", "warn")
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ level = "error"
 		{"environment over file", c.Limits.Subscriptions, 2},
 		{"list from the environment", len(c.TrustedProxies), 2},
 		{"time from the environment", c.Clients.PingEvery, duration(90e9)},
-		{"bool from the environment", c.Clients.EOSEHints, false},
+		{"bool from the environment", c.Clients.EOSEHints, true},
 		{"file over default", c.Listen, "127.0.0.1:1"},
 		{"file over default, in a table", c.Limits.EventTags, 1},
 		{"default", c.Data, "./moa-data"},
