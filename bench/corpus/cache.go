@@ -52,7 +52,7 @@ func (c *Corpus) save(name string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if err := errors.Join(Write(f, slices.Values(c.Events)), f.Close()); err != nil {
+	if err := errors.Join(Write(f, slices.Values(c.Events)), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), name)

@@ -15,7 +15,7 @@ const urlFile = "relay.url"
 // announce writes the URL; leave removes it.
 func announce(dir string, addr net.Addr) (leave func(), err error) {
 	path := filepath.Join(dir, urlFile)
-	if err := os.WriteFile(path, []byte(localURL(addr.String())+"\n"), 0o644); err != nil {
+	if err := writeText(path, []byte(localURL(addr.String())+"\n")); err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	return func() { os.Remove(path) }, nil

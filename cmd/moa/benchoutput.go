@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -20,7 +19,7 @@ import (
 // benchShow prints the report, writes the files asked for, and returns
 // errFaults if the relay made any.
 func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Report) error) error {
-	if err := text(cmd.Root().Writer, r); err != nil {
+	if err := text(shownWriter{cmd.Root().Writer}, r); err != nil {
 		return err
 	}
 	files := []struct {
@@ -48,15 +47,6 @@ func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Re
 		return errFaults
 	}
 	return nil
-}
-
-func writeFile(name string, write func(io.Writer) error) (err error) {
-	f, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return write(f)
 }
 
 // status is the line on a terminal that says how far a test is. The zero status

@@ -45,11 +45,7 @@ func (c checkpoint) write(input string) error {
 	if err != nil {
 		return err
 	}
-	path := checkpointPath(input)
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return writeText(checkpointPath(input), append(text, '\n'))
 }
 
 // removeCheckpoint forgets the input's checkpoint, if there is one.

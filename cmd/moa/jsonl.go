@@ -137,24 +137,23 @@ func (c counter) Read(p []byte) (int, error) {
 // output is JSONL being written, to a file or to standard output.
 type output struct {
 	*bufio.Writer
-	path    string
-	file    *os.File
+	file    *outFile  // nil: standard output
 	packing io.Closer // nil: as it is
 }
 
 // createOutput opens path, or standard output for "-"; the name's end, .gz or
 // .zst, asks for compression. A file appears under its name only when commit
-// is called: until then it is path + ".part".
+// is called.
 func createOutput(path string) (*output, error) {
-	out := &output{path: path, file: os.Stdout}
+	out := new(output)
+	w := shownOn(os.Stdout)
 	if path != "-" {
-		f, err := os.Create(path + ".part")
+		f, err := createOut(path)
 		if err != nil {
 			return nil, err
 		}
-		out.file = f
+		out.file, w = f, shownOn(f.File)
 	}
-	var w io.Writer = out.file
 	switch {
 	case strings.HasSuffix(path, ".gz"):
 		z := gzip.NewWriter(w)
@@ -180,23 +179,15 @@ func (out *output) commit() error {
 			return err
 		}
 	}
-	if out.path == "-" {
+	if out.file == nil {
 		return nil
 	}
-	if err := out.file.Sync(); err != nil {
-		return err
-	}
-	if err := out.file.Close(); err != nil {
-		return err
-	}
-	return os.Rename(out.path+".part", out.path)
+	return out.file.commit()
 }
 
 // abandon removes the unfinished file. After commit it does nothing.
 func (out *output) abandon() {
-	if out.path == "-" {
-		return
+	if out.file != nil {
+		out.file.abandon()
 	}
-	out.file.Close()
-	os.Remove(out.path + ".part")
 }

@@ -15,7 +15,7 @@ import (
 
 func main() {
 	if err := app().Run(context.Background(), os.Args); err != nil {
-		fmt.Fprintln(os.Stderr, "moa:", err)
+		fmt.Fprintln(os.Stderr, "moa:", shownLines(err.Error()))
 		os.Exit(exitCode(err))
 	}
 }

@@ -286,15 +286,6 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 	return nil
 }
 
-// shown is a text on one line, without what a terminal would obey.
-func shown(text string) string {
-	const most = 300
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
-	}
-	return strings.Trim(strconv.Quote(text), `"`)
-}
-
 func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 	var now moderated
 	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {

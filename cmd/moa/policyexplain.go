@@ -89,7 +89,7 @@ func (t *trial) explain(ctx context.Context, cmd *cli.Command, find func(context
 		if cmd.Bool("json") {
 			return printJSON(cmd.Root().Writer, x)
 		}
-		x.print(cmd.Root().Writer)
+		x.print(shownWriter{cmd.Root().Writer})
 		return nil
 	})
 }

@@ -121,7 +121,7 @@ func runReadTest(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Bool("json") {
 		return printJSON(cmd.Root().Writer, r)
 	}
-	r.print(cmd.Root().Writer)
+	r.print(shownWriter{cmd.Root().Writer})
 	return nil
 }
 

@@ -90,7 +90,7 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) error {
 	if cmd.Bool("json") {
 		return printJSON(cmd.Root().Writer, r)
 	}
-	r.print(cmd.Root().Writer)
+	r.print(shownWriter{cmd.Root().Writer})
 	return nil
 }
 

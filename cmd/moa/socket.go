@@ -230,7 +230,7 @@ func request(ctx context.Context, c *websocket.Conn, id string, f *event.Filter)
 		case wire.EOSE:
 			return page, slices.Contains(r.Hints, "finish"), c.Write(ctx, websocket.MessageText, []byte(`["CLOSE","`+id+`"]`))
 		case wire.Closed:
-			return nil, false, fmt.Errorf("the relay refused: %s", r.Text)
+			return nil, false, fmt.Errorf("the relay refused: %s", shown(r.Text))
 		}
 	}
 }

@@ -63,6 +63,7 @@ func (t *tally) total() int64 {
 
 // print writes the report that ends an import.
 func (t *tally) print(w io.Writer) {
+	w = shownWriter{w} // reasons and faults may have words of others in them
 	for _, f := range t.Faults {
 		fmt.Fprintf(w, "line %d: %s\n", f.Line, f.Text)
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// dataOf is the folder of a store with some events.
+func dataOf(t *testing.T, n int) (data, text string) {
+	t.Helper()
+	data, text = filepath.Join(t.TempDir(), "data"), jsonl(notes(t, n))
+	good(t, "import", "--data", data, file(t, "in.jsonl", text))
+	return data, text
+}
+
+func TestExportWritesThroughWhatIsNoFile(t *testing.T) {
+	data, text := dataOf(t, 50)
+	dir := t.TempDir()
+	target, old := filepath.Join(dir, "target.jsonl"), filepath.Join(dir, "old.jsonl")
+	link, dangling, pipe, null := filepath.Join(dir, "link.jsonl"), filepath.Join(dir, "dangling.jsonl"), filepath.Join(dir, "pipe.jsonl"), filepath.Join(dir, "null.jsonl")
+	for name, mode := range map[string]os.FileMode{target: 0o644, old: 0o644} {
+		if err := os.WriteFile(name, []byte("before"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, to := range map[string]string{link: "target.jsonl", dangling: "new.jsonl", null: "/dev/null"} {
+		if err := os.Symlink(to, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan string)
+	go func() {
+		b, _ := os.ReadFile(pipe)
+		read <- string(b)
+	}()
+	for _, name := range []string{old, link, dangling, pipe, null} {
+		before, _ := os.Lstat(name)
+		good(t, "export", "--data", data, name)
+		if after, err := os.Lstat(name); err != nil || after.Mode().Type() != before.Mode().Type() {
+			t.Errorf("%s was %v, is %v, %v", name, before.Mode(), after.Mode(), err)
+		}
+	}
+	if got := <-read; got != text {
+		t.Errorf("%d bytes came through the pipe, not %d", len(got), len(text))
+	}
+	for _, name := range []string{old, target, filepath.Join(dir, "new.jsonl")} {
+		got, err := os.ReadFile(name)
+		info, _ := os.Stat(name)
+		if err != nil || string(got) != text || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has %d bytes, mode %v, %v", name, len(got), info.Mode(), err)
+		}
+	}
+	if out, _ := good(t, "export", "--data", data, "/dev/stdout"); out != text {
+		t.Errorf("%d bytes on /dev/stdout, not %d", len(out), len(text))
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+func TestAFileThatCannotBeWrittenWholeStaysAsItWas(t *testing.T) {
+	path := file(t, "report.json", "before")
+	if err := writeFile(path, func(w io.Writer) error { io.WriteString(w, "half"); return io.ErrShortWrite }); err == nil {
+		t.Error("no error")
+	}
+	if got, _ := os.ReadFile(path); string(got) != "before" {
+		t.Errorf("it is %q", got)
+	}
+	if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestWordsOfAnotherRelayAreNoCommands has a relay that sends what a terminal
+// would obey, wherever a relay may say something.
+func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
+	const evil = "\x1b]0;title\x07\x1b[2J\r\u009b31m\u202e"
+	for _, answer := range []string{
+		`["CLOSED","0","blocked: ` + quoted(evil) + `"]`, `["EVENT","0",{"` + quoted(evil) + `":1}]`, `["` + quoted(evil) + `"]`, evil,
+		`["CLOSED","0","\u001b[31m` + "\u009b" + `"]`,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer c.Close(websocket.StatusPolicyViolation, "\x1b[31mbye")
+			if _, _, err := c.Read(r.Context()); err == nil {
+				_ = c.Write(r.Context(), websocket.MessageText, []byte(answer))
+			}
+		}))
+		url := "ws" + strings.TrimPrefix(s.URL, "http")
+		_, stderr, code := run(t, "", "export", "--relay", url)
+		s.Close()
+		if code == 0 || strings.ContainsAny(stderr, "\x1b\x07\r\u009b\u202e") {
+			t.Errorf("%q: exit code %d, %q", answer, code, stderr)
+		}
+	}
+}
+
+// quoted is text inside of a JSON string, with nothing escaped but what must be.
+func quoted(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < 0x20 {
+			b.WriteString(`\u00` + string("0123456789abcdef"[r>>4]) + string("0123456789abcdef"[r&15]))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func TestJSONOnATerminalStaysJSON(t *testing.T) {
+	var b strings.Builder
+	s := &shownJSON{w: &b}
+	for _, part := range []string{`{"content":"` + "a\u009b\u202e\x7f", "\xc2", "\x9b\xe2\x80", "\xaeü€", "\n"} {
+		if n, err := io.WriteString(s, part); n != len(part) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if want := `{"content":"a\u009b\u202e\u007f\u009b\u202eü€` + "\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
