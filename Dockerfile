@@ -8,6 +8,8 @@
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
+# The Go that go.mod names, if the image's is older.
+ENV GOTOOLCHAIN=auto
 # The modules first: they change less often than the code.
 COPY go.mod go.sum ./
 RUN go mod download
