@@ -8,6 +8,8 @@ import (
 	"go.uber.org/goleak"
 
 	"moa/nips/event"
+	"moa/policy"
+	"moa/policy/builtin"
 	"moa/relay"
 	"moa/relay/relaytest"
 	"moa/store"
@@ -53,6 +55,16 @@ func openBadger(t testing.TB, dir string) store.Store {
 func start(t *testing.T, change func(*relay.Config)) *relaytest.Relay {
 	t.Helper()
 	return relaytest.Start(t, relaytest.Options{Config: change})
+}
+
+// anyTime is a chain that takes events of any time.
+func anyTime(t testing.TB) *policy.Chain {
+	t.Helper()
+	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{{"use": "times", "newest": "0s"}})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	return chain
 }
 
 // sameIDs fails unless got are exactly want, in that order.

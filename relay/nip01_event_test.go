@@ -108,6 +108,9 @@ func TestNIP01MalformedEventsAreInvalid(t *testing.T) {
 
 func TestNIP01KindsAndTimesAtTheirEnds(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		if err := r.Server.Reload(relaytest.Config(), anyTime(t)); err != nil {
+			t.Fatal(err)
+		}
 		c := r.Dial(t)
 		for _, e := range []event.Event{
 			{Kind: 65535}, {Kind: 0}, {Kind: 45}, {Kind: 999}, {Kind: 40000},
@@ -300,7 +303,7 @@ func TestNIP01EscapesAreWaysToWriteCharacters(t *testing.T) {
 
 // NIP01.6, 42: numbers are integers, written as such.
 func TestNIP01NumbersAreIntegers(t *testing.T) {
-	r := relaytest.Start(t, relaytest.Options{})
+	r := relaytest.Start(t, relaytest.Options{Chain: anyTime(t)})
 	c := r.Dial(t)
 	e := alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1_700_000_000})
 	for _, written := range []string{"1.7e9", "1700000000.0", "1700000000.5", "17e8", "+1700000000", "01700000000", "0x6553f100", "1_700_000_000", "1000000000000000000", "null", "true", "[1]", `"1700000000"`} {

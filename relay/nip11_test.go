@@ -136,6 +136,20 @@ func TestNIP11TheFieldsHaveTheirNames(t *testing.T) {
 	}
 }
 
+// A note dated years ahead would stand on top of every feed until then.
+func TestTheFutureIsRefusedAndAnnouncedByDefault(t *testing.T) {
+	r := start(t, nil)
+	upper := document(t, r)["limitation"].(map[string]any)["created_at_upper_limit"]
+	if upper != 900.0 {
+		t.Fatalf("NIP11.4: created_at_upper_limit is %v", upper)
+	}
+	c := r.Dial(t)
+	now := time.Now().Unix()
+	c.Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: now + 900}))
+	c.Refused(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: now + 960}), "invalid: created_at lies more than 15m in the future")
+	c.Refused(t, alice.Sign(t, event.Event{Kind: 0, CreatedAt: 1900000000}), "invalid: ")
+}
+
 func TestNIP11EveryNumberIsEnforced(t *testing.T) {
 	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{
 		{"use": "times", "oldest": "1h", "newest": "10m"},

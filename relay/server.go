@@ -32,8 +32,8 @@ type Deps struct {
 	// Store is written by this Server only. Who opened it closes it, after Run
 	// has returned.
 	Store store.Store
-	// Chain is asked about everything. nil: messages are private (NIP-17), and
-	// everything else is accepted.
+	// Chain is asked about everything. nil: messages are private (NIP-17), what is
+	// from the future is refused, and everything else is accepted.
 	Chain    *policy.Chain
 	Verifier sig.Verifier
 	Log      *slog.Logger         // nil: none
@@ -111,7 +111,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err := cfg.identify(deps.Identity); err != nil {
 		return nil, err
 	}
-	st, err := newSettings(cfg, deps.Chain)
+	st, err := newSettings(cfg, deps.Chain, deps.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	if err := cfg.identify(s.deps.Identity); err != nil {
 		return err
 	}
-	st, err := newSettings(cfg, chain)
+	st, err := newSettings(cfg, chain, s.deps.Now)
 	if err != nil {
 		return err
 	}

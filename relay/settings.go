@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"moa/nips/nip11"
 	"moa/nips/relayurl"
@@ -25,12 +26,12 @@ type settings struct {
 	doc   []byte // info as JSON
 }
 
-func newSettings(cfg Config, chain *policy.Chain) (*settings, error) {
+func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settings, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	if chain == nil {
-		chain = policy.NewChain(nil, policy.Named{Name: "private", Policy: builtin.Private()})
+		chain = policy.NewChain(nil, builtin.Defaults(policy.Env{Now: now})...)
 	}
 	st := &settings{cfg: cfg, chain: chain}
 	if cfg.URL != "" {

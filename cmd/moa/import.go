@@ -172,6 +172,10 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 	return func() { st.Close() }, nil
 }
 
+// maxAhead is how far ahead an imported event may be dated before the report
+// tells of it: as far as a relay takes it by default.
+const maxAhead = 15 * time.Minute
+
 // into sets the importer up to write a store of a relay whose URLs are ours.
 func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Location) {
 	im.admit = func(e *event.Event) (string, bool) {
@@ -199,8 +203,12 @@ func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Lo
 		if err != nil {
 			return t, err
 		}
-		for _, r := range results {
+		ahead := time.Now().Add(maxAhead).Unix()
+		for i, r := range results {
 			t.count(r.Outcome)
+			if r.Outcome == store.Stored && batch[i].CreatedAt > ahead {
+				t.Ahead++
+			}
 		}
 		return t, nil
 	}

@@ -150,6 +150,17 @@ func TestImportAsksPoliciesOnlyIfTold(t *testing.T) {
 	says(t, report, "3 accepted")
 }
 
+// Another relay's export is taken as it is; the operator learns what clients
+// will make of it.
+func TestImportTellsWhatIsFromTheFuture(t *testing.T) {
+	ahead := relaytest.NewKey(1).Sign(t, event.Event{Kind: 1, CreatedAt: time.Now().Unix() + 3600})
+	in := file(t, "in.jsonl", jsonl(append(notes(t, 2), ahead)))
+	_, report := good(t, "import", "--data", filepath.Join(t.TempDir(), "data"), in)
+	says(t, report, "3 accepted", "1 of them from the future")
+	_, report = good(t, "import", "--data", filepath.Join(t.TempDir(), "data"), "--policies", in)
+	says(t, report, "2 accepted", "1 rejected: policy times: invalid")
+}
+
 // TestImportGoesOnAtItsCheckpoint cuts an import off behind its first batch and
 // lets another one go on.
 func TestImportGoesOnAtItsCheckpoint(t *testing.T) {

@@ -56,7 +56,7 @@ nonsense
 		// things they are hidden. Of four notes the relay's limit lets three out,
 		// but COUNT counts four.
 		r := ask()
-		private, readers, auth := r.Policies[0], r.Policies[1], r.Policies[2]
+		private, readers, auth := r.Policies[0], r.Policies[2], r.Policies[3]
 		if r.Filters != 5 || r.Broken != 1 || r.Refused != 2 || r.Shown != 3+4 || r.Hidden != 2+2 {
 			t.Errorf("%v: %+v", args, r)
 		}
@@ -70,7 +70,7 @@ nonsense
 			t.Errorf("%v: %+v", args, x)
 		}
 		// Carol sees what was written to her, alice the article.
-		if r := ask("--as", nip19.Npub(carol.PubKey)); r.Refused != 1 || r.Shown != 3+1+5+1 || times(r.Policies[2].Filters) != 0 {
+		if r := ask("--as", nip19.Npub(carol.PubKey)); r.Refused != 1 || r.Shown != 3+1+5+1 || times(r.Policies[3].Filters) != 0 {
 			t.Errorf("%v, carol: %+v", args, r)
 		}
 		if r := ask("--as", alice.Hex()); r.Refused != 0 || r.Shown != 3+1+1+5 {

@@ -13,6 +13,7 @@ const maxFaults = 10
 // tally counts what became of the lines of an import.
 type tally struct {
 	Accepted  int64            `json:"accepted"`
+	Ahead     int64            `json:"ahead"` // of those, dated so far ahead that the relay would refuse them
 	Duplicate int64            `json:"duplicate"`
 	Rejected  map[string]int64 `json:"rejected"` // by reason, from a small set
 	Faults    []fault          `json:"faults"`   // the first malformed lines
@@ -42,6 +43,7 @@ func (t *tally) malformed(line int64, err error) {
 // add counts what o has counted.
 func (t *tally) add(o *tally) {
 	t.Accepted += o.Accepted
+	t.Ahead += o.Ahead
 	t.Duplicate += o.Duplicate
 	for reason, n := range o.Rejected {
 		if t.Rejected == nil {
@@ -70,7 +72,11 @@ func (t *tally) print(w io.Writer) {
 	if n := t.Rejected["malformed"] - int64(len(t.Faults)); n > 0 {
 		fmt.Fprintf(w, "... and %d more malformed lines\n", n)
 	}
-	fmt.Fprintf(w, "%10d accepted\n%10d duplicate\n", t.Accepted, t.Duplicate)
+	fmt.Fprintf(w, "%10d accepted\n", t.Accepted)
+	if t.Ahead > 0 {
+		fmt.Fprintf(w, "%10d of them from the future: clients show them on top until then\n", t.Ahead)
+	}
+	fmt.Fprintf(w, "%10d duplicate\n", t.Duplicate)
 	for _, reason := range slices.Sorted(maps.Keys(t.Rejected)) {
 		fmt.Fprintf(w, "%10d rejected: %s\n", t.Rejected[reason], reason)
 	}

@@ -85,7 +85,7 @@ func TestCreatedAtWindowSparesGiftWraps(t *testing.T) {
 	if faults != nil {
 		t.Fatal(faults)
 	}
-	p := chain.Links()[1].Policy
+	p := last(chain)
 	const hour, day = 3600, 24 * 3600
 	for _, c := range []struct {
 		kind   uint16
@@ -104,6 +104,26 @@ func TestCreatedAtWindowSparesGiftWraps(t *testing.T) {
 	}
 }
 
+// A table of the file that uses times replaces the default.
+func TestTheFutureIsBoundedUnlessTheFileSaysOtherwise(t *testing.T) {
+	for config, want := range map[string]time.Duration{
+		"[[policy]]\nuse='limits'":                       15 * time.Minute,
+		"[[policy]]\nuse='times'\nnewest='1h'":           time.Hour,
+		"[[policy]]\nuse='times'\nnewest='0s'":           0,
+		"[[policy]]\nuse='times'\nmode='observe'":        0,
+		"[[policy]]\nuse='times'\nkinds='1'":             0,
+		"[[policy]]\nuse='private'\nkinds=''\nname='no'": 15 * time.Minute,
+	} {
+		chain, faults := build(t, config)
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		if got := chain.Limits().NewestCreatedAt; got != want {
+			t.Errorf("%s: announced %v", config, got)
+		}
+	}
+}
+
 func TestProofOfWorkIsAnnounced(t *testing.T) {
 	for config, want := range map[string]policy.Limits{
 		"use='pow'\nbits=9":                                {PoW: true, MinPoW: 9},
@@ -114,6 +134,7 @@ func TestProofOfWorkIsAnnounced(t *testing.T) {
 		"use='rate'\nwork_beyond=8":                        {PoW: true},
 		"use='rate'":                                       {},
 	} {
+		want.NewestCreatedAt = 15 * time.Minute // of the default
 		chain, faults := build(t, "[[policy]]\n"+config)
 		if faults != nil {
 			t.Fatal(faults)

@@ -82,7 +82,7 @@ func BenchmarkExpression(b *testing.B) {
 	if faults != nil {
 		b.Fatal(faults)
 	}
-	p := chain.Links()[1].Policy
+	p := last(chain)
 	e := policytest.Event(at(1, "t=x"))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -117,7 +117,7 @@ func TestGeoAreaFromEverything(t *testing.T) {
 	if faults != nil {
 		t.Fatal(faults)
 	}
-	p := chain.Links()[1].Policy
+	p := last(chain)
 	for _, c := range []struct {
 		lat, lon float64
 		in       bool

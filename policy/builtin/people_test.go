@@ -39,7 +39,7 @@ func running(t *testing.T, env policy.Env, table map[string]any) policy.Policy {
 			t.Error(err)
 		}
 	})
-	return chain.Links()[1].Policy
+	return last(chain)
 }
 
 // stored is a store of these events.

@@ -21,10 +21,6 @@ type private struct{ privateConfig }
 
 func newPrivate(_ *policy.Env, cfg privateConfig, _ *faults) policy.Policy { return &private{cfg} }
 
-// Private returns the policy that keeps messages and gift wraps to the people
-// involved, as it is without a config.
-func Private() policy.Policy { return &private{privateDefaults} }
-
 func (p *private) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
 	return policy.Verdict{}
 }

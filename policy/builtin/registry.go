@@ -83,8 +83,8 @@ func Lookup(name string) (Factory, bool) {
 
 // Build makes the chain of a config's [[policy]] tables, in their order, as
 // TOML decodes them into maps. It returns all faults, with paths such as
-// `policy[2].prefixes[0]`, and a nil chain if there is any. Unless a table uses
-// it, the policy "private" comes first.
+// `policy[2].prefixes[0]`, and a nil chain if there is any. Those of Defaults
+// that no table uses come first.
 func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, []Fault) {
 	links, faults := compose(env, tables)
 	if len(faults) > 0 {
@@ -93,14 +93,24 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 	return policy.NewChain(report, links...), nil
 }
 
+// Defaults returns the policies that are in every chain unless its config uses
+// them otherwise: messages are for the people involved, and no event is from the
+// future, where it would stand on top of every feed until then.
+func Defaults(env policy.Env) []policy.Named {
+	env = env.Filled()
+	return []policy.Named{
+		{Name: "private", Policy: newPrivate(&env, privateDefaults, nil)},
+		{Name: "times", Policy: newTimes(&env, timesDefaults, nil)},
+	}
+}
+
 // compose makes the links: those of the tables last, in their order.
 func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []Fault) {
 	env = env.Filled()
 	var all []Fault
-	links := make([]policy.Named, 0, len(tables)+1)
-	if !slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == "private" }) {
-		links = append(links, policy.Named{Name: "private", Policy: Private()})
-	}
+	links := slices.DeleteFunc(Defaults(env), func(n policy.Named) bool {
+		return slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == n.Name })
+	})
 	taken := map[string]bool{}
 	for i, table := range tables {
 		n, bad := link(&env, table)

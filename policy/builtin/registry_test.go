@@ -35,6 +35,11 @@ func use(t testing.TB, text string) policy.Policy {
 	if t.Failed() {
 		t.FailNow()
 	}
+	return last(chain)
+}
+
+// last is the policy of the last table.
+func last(chain *policy.Chain) policy.Policy {
 	links := chain.Links()
 	return links[len(links)-1].Policy
 }
@@ -91,7 +96,7 @@ next:
 	}
 }
 
-func TestNamesAreUniqueAndPrivateComesFirst(t *testing.T) {
+func TestNamesAreUniqueAndTheDefaultsComeFirst(t *testing.T) {
 	chain, faults := build(t, "[[policy]]\nuse='limits'\n[[policy]]\nuse='limits'\nmode='observe'\n[[policy]]\nuse='limits'\nname='big'")
 	if faults != nil {
 		t.Fatal(faults)
@@ -100,11 +105,11 @@ func TestNamesAreUniqueAndPrivateComesFirst(t *testing.T) {
 	for _, n := range chain.Links() {
 		names = append(names, n.Name+":"+n.Mode.String())
 	}
-	if got := strings.Join(names, " "); got != "private:enforce limits:enforce limits-2:observe big:enforce" {
+	if got := strings.Join(names, " "); got != "private:enforce times:enforce limits:enforce limits-2:observe big:enforce" {
 		t.Error(got)
 	}
-	chain, _ = build(t, "[[policy]]\nuse='private'\nkinds=''")
-	if n := len(chain.Links()); n != 1 || chain.RestrictsAny() {
+	chain, _ = build(t, "[[policy]]\nuse='private'\nkinds=''\n[[policy]]\nuse='times'\nnewest='0s'")
+	if n := len(chain.Links()); n != 2 || chain.RestrictsAny() || chain.Limits().NewestCreatedAt != 0 {
 		t.Errorf("%d policies; restricts: %v", n, chain.RestrictsAny())
 	}
 }

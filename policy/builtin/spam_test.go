@@ -76,7 +76,7 @@ func TestSpamIsAskedForMoreAndMoreWork(t *testing.T) {
 	if faults != nil {
 		t.Fatal(faults)
 	}
-	p := chain.Links()[1].Policy
+	p := last(chain)
 	spammer := &policytest.Client{Addr: "192.0.2.66"}
 	from := func(n int, text string) event.Event {
 		return event.Event{Kind: 1, PubKey: policytest.Key(byte(100 + n)), CreatedAt: int64(n), Content: text}
@@ -138,7 +138,7 @@ func BenchmarkSpam(b *testing.B) {
 	if faults != nil {
 		b.Fatal(faults)
 	}
-	p := chain.Links()[1].Policy
+	p := last(chain)
 	e := policytest.Event(event.Event{Kind: 1, Content: offer})
 	b.ReportAllocs()
 	for b.Loop() {

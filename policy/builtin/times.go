@@ -13,7 +13,7 @@ import (
 
 type timesConfig struct {
 	Oldest conf.Duration `toml:"oldest" comment:"How far back created_at may lie. 0: any time." example:"\"365d\""`
-	Newest conf.Duration `toml:"newest" comment:"How far ahead created_at may lie. 0: any time."`
+	Newest conf.Duration `toml:"newest" comment:"How far ahead created_at may lie. 0: any time. This policy is in every chain,\nwith these defaults, unless a table uses it."`
 	Wraps  conf.Duration `toml:"wraps" comment:"How far back it may lie, at the least, for seals and gift wraps: clients\nput it up to two days into the past on purpose (NIP-59)."`
 	Kinds  conf.Kinds    `toml:"kinds" comment:"The kinds that this is for. Empty: all."`
 	Exempt conf.Kinds    `toml:"exempt" comment:"The kinds that may be as old as they like: profiles and lists often are. Not even they\nmay be from the future: nothing could replace them until then."`

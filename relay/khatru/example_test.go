@@ -59,10 +59,8 @@ func runGarden(ctx context.Context, dir string, started func(url string)) (err e
 	server, err := relay.New(cfg, relay.Deps{
 		Store:    st,
 		Verifier: choice.Verifier,
-		Chain: policy.NewChain(nil,
-			policy.Named{Name: "private", Policy: builtin.Private()}, // moa's own and khatru's go together
-			policy.Named{Name: "garden", Policy: hooks},
-		),
+		Chain: policy.NewChain(nil, // moa's own and khatru's go together
+			append(builtin.Defaults(policy.Env{}), policy.Named{Name: "garden", Policy: hooks})...),
 		Handler:  hooks.Handler(), // the management API, blossom, whatever is on rl.Router()
 		Describe: hooks.Describe,  // rl.Info
 	})
