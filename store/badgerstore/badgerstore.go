@@ -89,7 +89,10 @@ type Store struct {
 	ahead  *ahead
 	writes writes // of the writer at work
 
-	checkpointing sync.Mutex
+	syncFile      func(name string) error // to the disk; replaced by tests
+	checkpointing sync.Mutex              // guards the following
+	distrusted    distrusted
+	unsafe        atomic.Bool // the last checkpoint has failed
 	appending     sync.Mutex  // held while the journal has a frame that the backlog lacks
 	unsettled     atomic.Bool // Badger could not be written
 
@@ -125,6 +128,7 @@ func Open(o Options) (*Store, error) {
 		hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20),
 		marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(),
 		collector: collector{due: make(chan struct{}, 1)},
+		syncFile:  syncFile, distrusted: distrusted{},
 	}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {

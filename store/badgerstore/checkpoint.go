@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"moa/store/badgerstore/internal/records"
 )
@@ -16,21 +17,7 @@ import (
 // background settles the backlog and makes checkpoints when they are due,
 // until ctx ends.
 func (s *Store) background(ctx context.Context) {
-	s.tasks.Go(func() {
-		var begun *logs // by the last turn, nil: ended
-		for wait(ctx, s.journal.due) {
-			var err error
-			if s.journal.pressing() {
-				err = s.checkpointFrom(begun)
-				begun = nil
-			} else {
-				begun, err = s.beginCheckpoint()
-			}
-			if err != nil {
-				s.log.Error("a checkpoint has failed; the journal goes on", "err", err)
-			}
-		}
-	})
+	s.tasks.Go(func() { s.checkpoints(ctx) })
 	s.tasks.Go(func() {
 		for s.collect(ctx); wait(ctx, s.collector.due); {
 			s.collect(ctx)
@@ -39,6 +26,34 @@ func (s *Store) background(ctx context.Context) {
 	s.tasks.Go(func() { s.unmap(ctx) })
 	for wait(ctx, s.backlog.due) {
 		s.settle()
+	}
+}
+
+// checkpointRetry is how long a checkpoint waits after a failed one.
+const checkpointRetry = 10 * time.Second
+
+// checkpoints makes them when the journal asks for them.
+func (s *Store) checkpoints(ctx context.Context) {
+	var begun *logs // by the last turn, nil: ended
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-s.journal.due:
+		case <-retry:
+		case <-ctx.Done():
+			return
+		}
+		var err error
+		if retry != nil || s.journal.pressing() {
+			err = s.checkpointFrom(begun)
+			begun = nil
+		} else {
+			begun, err = s.beginCheckpoint()
+		}
+		retry = nil
+		if err != nil {
+			retry = time.After(checkpointRetry)
+		}
 	}
 }
 
@@ -97,6 +112,7 @@ func (s *Store) checkpoint() error { return s.checkpointFrom(nil) }
 func (s *Store) checkpointFrom(l *logs) (err error) {
 	s.checkpointing.Lock()
 	defer s.checkpointing.Unlock()
+	defer func() { s.checkpointed(err) }()
 	if l == nil || slices.ContainsFunc(l.names, there) {
 		if l, err = s.beginCheckpoint(); err != nil {
 			return err
@@ -108,12 +124,24 @@ func (s *Store) checkpointFrom(l *logs) (err error) {
 		return err
 	}
 	if !s.opt.NoSync {
-		if err := l.sync(s.opt.Dir); err != nil {
+		if err := s.syncLogs(l.names); err != nil {
 			return fmt.Errorf("sync badger: %w", err)
 		}
 	}
 	s.journal.raise(l.end)
 	return nil
+}
+
+// checkpointed tells of a checkpoint that failed after one that did not, and the
+// other way round.
+func (s *Store) checkpointed(err error) {
+	if failed := err != nil; s.unsafe.Swap(failed) != failed {
+		if failed {
+			s.log.Error("a checkpoint has failed; the journal goes on", "err", err)
+		} else {
+			s.log.Info("a checkpoint has succeeded again")
+		}
+	}
 }
 
 // filesOf returns the names of dir's files that end so. (A pattern could not name
@@ -196,29 +224,4 @@ func (s *Store) append(w *writes) (round uint64, err error) {
 	}
 	s.commitRecords(w)
 	return s.backlog.add(w), nil
-}
-
-// sync makes durable what Badger was given: the logs, and the values that are
-// in files of their own. It syncs its other files itself, before it removes a
-// log that they replace.
-func (l *logs) sync(dir string) error {
-	values, err := filesOf(dir, ".vlog")
-	if err != nil {
-		return err
-	}
-	for _, name := range append(values, l.names...) {
-		if err := syncFile(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return syncFile(dir)
-}
-
-func syncFile(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }

@@ -39,6 +39,7 @@ type Log struct {
 	mu       sync.Mutex // guards segments and what they say it guards
 	prepared prepared
 	buf      []byte
+	offsets  []uint32 // memory for the prepared
 }
 
 // prepared is what Prepare has written and Commit will show.
@@ -47,6 +48,7 @@ type prepared struct {
 	count   uint32
 	kept    uint32
 	end     int64
+	offsets []uint32 // of the serials up to count
 }
 
 // limits say when a segment is full, and how much one must have to be collected
@@ -245,8 +247,12 @@ func (l *Log) Prepare(list []Record) error {
 	if _, err := s.file.WriteAt(l.buf, s.end.Load()); err != nil {
 		return fmt.Errorf("records: %w", err)
 	}
-	l.prepared = prepared{s, uint32(list[len(list)-1].Serial-s.base) + 1, s.kept + uint32(len(list)), s.end.Load() + int64(len(l.buf))}
-	if err := l.writeOffsetsLocked(s, list); err != nil {
+	l.prepared = prepared{
+		segment: s, count: uint32(list[len(list)-1].Serial-s.base) + 1,
+		kept: s.kept + uint32(len(list)), end: s.end.Load() + int64(len(l.buf)),
+		offsets: l.offsetsLocked(s, list),
+	}
+	if err := s.writeOffsets(s.count.Load(), l.prepared.offsets); err != nil {
 		l.prepared = prepared{}
 		return fmt.Errorf("records: %w", err)
 	}
@@ -284,22 +290,20 @@ func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	return s, nil
 }
 
-// writeOffsetsLocked writes where the records of buf lie, from the serial after
-// the segment's last on.
-func (l *Log) writeOffsetsLocked(s *segment, list []Record) error {
-	from := s.count.Load()
-	offsets := make([]byte, 0, 64)
-	at, lies := from, s.end.Load()
+// offsetsLocked returns where the records of buf lie, from the serial after the
+// segment's last on; 0 for a serial that has no record.
+func (l *Log) offsetsLocked(s *segment, list []Record) []uint32 {
+	next := s.next()
+	n := int(list[len(list)-1].Serial + 1 - next)
+	offsets := slices.Grow(l.offsets[:0], n)[:n]
+	clear(offsets)
+	l.offsets = offsets
+	lies := s.end.Load()
 	for _, r := range list {
-		for ; s.base+uint64(at) < r.Serial; at++ { // a serial that has no record
-			offsets = append(offsets, 0, 0, 0, 0)
-		}
-		offsets = append(offsets, byte(lies), byte(lies>>8), byte(lies>>16), byte(lies>>24))
+		offsets[r.Serial-next] = uint32(lies)
 		lies += recordHead + int64(len(r.Bytes))
-		at++
 	}
-	_, err := s.file.WriteAt(offsets, offsetsAt+4*int64(from))
-	return err
+	return offsets
 }
 
 // Commit shows what was prepared.
@@ -313,17 +317,18 @@ func (l *Log) Commit() {
 	}
 	s := p.segment
 	if from := s.count.Load(); p.count-from != p.kept-s.kept { // serials that have no record
-		for at := from; at < p.count; at++ {
-			if s.offset(at) == 0 {
-				l.dead.add(s.base + uint64(at))
+		for i, lies := range p.offsets {
+			if lies == 0 {
+				l.dead.add(s.base + uint64(from) + uint64(i))
 			}
 		}
 	}
+	s.lie = append(s.lie, p.offsets...)
 	s.kept, s.clean = p.kept, false
 	s.end.Store(p.end)
 	s.count.Store(p.count)
 	if cap(l.buf) > keptBuffer {
-		l.buf = nil
+		l.buf, l.offsets = nil, nil
 	}
 }
 
@@ -352,6 +357,7 @@ func (l *Log) Truncate(last uint64) error {
 		// What is cut off stays, and counts as kept: Collect comes a little early.
 		s.count.Store(uint32(last - s.base + 1))
 		s.promised = min(s.promised, s.count.Load())
+		s.lie = s.lie[:s.count.Load()-s.promised]
 		s.clean = false
 		break
 	}

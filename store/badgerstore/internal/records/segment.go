@@ -33,9 +33,10 @@ type segment struct {
 	end   atomic.Int64  // where the next record goes
 
 	// Guarded by Log.mu.
-	kept    uint32 // records in the file, dead ones too
-	clean   bool   // the head says it all
-	damaged bool   // Collect cannot copy it
+	kept    uint32   // records in the file, dead ones too
+	clean   bool     // the head says it all
+	damaged bool     // Collect cannot copy it
+	lie     []uint32 // offsets of the serials beyond promised
 
 	// Owned by Sync.
 	promised uint32 // serials that the last head that was synced says
@@ -182,6 +183,34 @@ func (s *segment) get(at uint32) []byte {
 		return nil
 	}
 	return s.bytes[from+recordHead : end : end]
+}
+
+// at reads the record of that serial with its head, if it lies there, and whole,
+// into b.
+func (s *segment) at(from int64, serial uint64, b []byte) ([]byte, bool) {
+	b = slices.Grow(b[:0], recordHead)[:recordHead]
+	if _, err := s.file.ReadAt(b, from); err != nil || binary.LittleEndian.Uint64(b) != serial {
+		return b, false
+	}
+	length := int64(binary.LittleEndian.Uint32(b[8:]))
+	if from+recordHead+length > s.end.Load() {
+		return b, false
+	}
+	b = slices.Grow(b, int(length))[:recordHead+length]
+	if _, err := s.file.ReadAt(b[recordHead:], from+recordHead); err != nil {
+		return b, false
+	}
+	return b, intact(b)
+}
+
+// writeOffsets writes where the records of base+at and those behind it lie.
+func (s *segment) writeOffsets(at uint32, offsets []uint32) error {
+	b := make([]byte, 0, 4*len(offsets))
+	for _, lies := range offsets {
+		b = binary.LittleEndian.AppendUint32(b, lies)
+	}
+	_, err := s.file.WriteAt(b, offsetsAt+4*int64(at))
+	return err
 }
 
 // usualRecord is as much as is read at first.

@@ -1,7 +1,6 @@
 package records
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -34,6 +33,7 @@ func (l *Log) Sync() error {
 type head struct {
 	segment *segment
 	said    *segment
+	lie     []uint32 // offsets of what the head before it has not promised
 }
 
 // heads returns those to be written, in the order of the segments.
@@ -47,7 +47,7 @@ func (l *Log) heads() (list []head) {
 		said := &segment{base: s.base, file: s.file, kept: s.kept}
 		said.end.Store(s.end.Load())
 		said.count.Store(s.count.Load())
-		list = append(list, head{s, said})
+		list = append(list, head{s, said, s.lie})
 	}
 	return list
 }
@@ -72,31 +72,31 @@ func (l *Log) syncSegment(h *head) error {
 	s.unsynced, s.promised = false, h.said.count.Load()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	s.lie = append([]uint32(nil), s.lie[min(len(h.lie), len(s.lie)):]...)
 	s.clean = s.count.Load() == s.promised
 	return nil
 }
 
 // rewrite writes again what was not synced: what the kernel could not write to
-// the disk it may have forgotten, and does not try again.
+// the disk it may have forgotten, and does not try again. Where the records lie
+// is not asked of the file, which may have forgotten that too.
 func (h *head) rewrite() error {
-	s, offsets := h.segment, []byte(nil)
+	s := h.segment
 	var b []byte
-	for at := s.promised; at < h.said.count.Load(); at++ {
-		from := s.offset(at)
-		offsets = binary.LittleEndian.AppendUint32(offsets, from)
+	for i, from := range h.lie {
 		if from == 0 {
 			continue // a serial that has no record
 		}
-		if !s.whole(at) {
-			return fmt.Errorf("%s: %w: the disk has lost record %d", s.file.Name(), errDamaged, s.base+uint64(at))
+		serial := s.base + uint64(s.promised) + uint64(i)
+		var ok bool
+		if b, ok = s.at(int64(from), serial, b); !ok {
+			return fmt.Errorf("%s: %w: the disk has lost record %d, which the journal has: start again", s.file.Name(), errDamaged, serial)
 		}
-		b = append(b[:0], s.bytes[from:int(from)+recordHead+len(s.get(at))]...)
 		if _, err := s.file.WriteAt(b, int64(from)); err != nil {
 			return err
 		}
 	}
-	_, err := s.file.WriteAt(offsets, offsetsAt+4*int64(s.promised))
-	return err
+	return s.writeOffsets(s.promised, h.lie)
 }
 
 func (l *Log) syncDir() error {

@@ -92,6 +92,40 @@ func TestWhatTheDiskHasLostIsNotPromised(t *testing.T) {
 	}
 }
 
+// What a failed sync has lost may be where records lie: zeros there are no serials
+// without records, and the next sync writes them again.
+func TestWhereRecordsLieIsWrittenAgain(t *testing.T) {
+	dir := t.TempDir()
+	l, disk := openFailing(t, dir)
+	write(t, l, 1, 2)
+	must(t, l.Sync())
+	write(t, l, 3, 5, 6)
+	name := nameOf(dir, 1)
+	disk.name = filepath.Base(name)
+	if err := l.Sync(); !errors.Is(err, errDisk) {
+		t.Fatal(err)
+	}
+	disk.name = ""
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	must(t, err)
+	_, err = f.WriteAt(make([]byte, 4*4), offsetsAt+4*2) // as the disk has them
+	must(t, errors.Join(err, f.Close()))
+	must(t, l.Sync())
+	write(t, l, 7)
+	must(t, l.Sync())
+	must(t, l.Close())
+	l = mustOpen(t, dir)
+	defer l.Close()
+	for _, serial := range []uint64{1, 2, 3, 5, 6, 7} {
+		if !l.Whole(serial) || l.Dead(serial) {
+			t.Errorf("record %d: whole %v, dead %v", serial, l.Whole(serial), l.Dead(serial))
+		}
+	}
+	if l.Next() != 8 || !l.Dead(4) {
+		t.Errorf("next %d, 4 is dead: %v", l.Next(), l.Dead(4))
+	}
+}
+
 // A process is killed before its head is synced. The next one finds the head, and
 // has nothing to write: it must sync it all the same.
 func TestHeadOfAKilledProcessIsSynced(t *testing.T) {
