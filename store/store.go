@@ -40,6 +40,9 @@ var (
 	ErrFull = errors.New("store: disk full")
 	// ErrFormat says that the files were written by a newer moa.
 	ErrFormat = errors.New("store: written by a newer version of moa")
+	// ErrDamaged says that files are damaged or missing in a way that cannot be
+	// mended on the way. The error tells what is wrong and what to do about it.
+	ErrDamaged = errors.New("store: damaged")
 )
 
 // Query is what a REQ, a COUNT or an export reads.

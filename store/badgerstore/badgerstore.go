@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 
@@ -41,7 +42,10 @@ type Options struct {
 	ReserveMB int
 	// NoSync leaves it to the operating system when what was committed reaches
 	// the disk. A crash of the process loses nothing, one of the machine may.
-	NoSync   bool
+	NoSync bool
+	// Existing has Open answer ErrNoStore where it would make a store, and
+	// ErrOlderFormat where it would migrate one: for who only reads.
+	Existing bool
 	Log      *slog.Logger          // nil: silent
 	Registry prometheus.Registerer // nil: no metrics
 }
@@ -74,6 +78,7 @@ type Store struct {
 
 	closing sync.Once
 	life    life
+	lock    *os.File // of the folder
 	db      *badger.DB
 
 	records  *records.Log
@@ -115,16 +120,16 @@ type Store struct {
 
 // Open opens the store in o.Dir, and makes it if there is none. A store of an
 // older format is migrated first. An error that is store.ErrFormat says that
-// it is of a newer one.
+// it is of a newer one, and one that is store.ErrDamaged that Repair is needed.
 func Open(o Options) (*Store, error) {
 	o.setDefaults()
-	db, err := openBadger(&o)
+	lock, db, err := openFolder(&o)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open store in %s: %w", o.Dir, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Store{
-		opt: o, log: o.Log, metrics: newMetrics(o.Registry), db: db, cancel: cancel,
+		opt: o, log: o.Log, metrics: newMetrics(o.Registry), lock: lock, db: db, cancel: cancel,
 		hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20),
 		marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(),
 		collector: collector{due: make(chan struct{}, 1)},
@@ -133,7 +138,7 @@ func Open(o Options) (*Store, error) {
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.start(); err != nil {
 		cancel()
-		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close())
+		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close(), lock.Close())
 	}
 	s.metrics.watch(s)
 	s.later = func(do func(context.Context)) { s.tasks.Go(func() { do(ctx) }) }
@@ -152,6 +157,9 @@ func (s *Store) start() (err error) {
 	have, err := knownVersion(s.db, formatVersion)
 	if err != nil {
 		return err // and do nothing of its journal
+	}
+	if err := s.mayOpen(have); err != nil {
+		return err
 	}
 	if s.records, err = records.Open(s.opt.Dir); err != nil {
 		return err
@@ -189,8 +197,7 @@ func (s *Store) start() (err error) {
 	if err := s.load(); err != nil {
 		return err
 	}
-	// Without syncs a crash may have taken less of the records than of the rest.
-	if err := s.records.Truncate(uint64(s.serial)); err != nil {
+	if err := s.agree(); err != nil {
 		return err
 	}
 	return s.resumeJobs()
@@ -287,7 +294,7 @@ func (s *Store) close() error {
 	err := s.backlog.settle()
 	err = errors.Join(err, s.db.Close(), s.records.Sync(), s.records.Close())
 	if err != nil { // the journal still has it
-		return errors.Join(err, s.journal.closeFiles())
+		return errors.Join(err, s.journal.closeFiles(), s.lock.Close())
 	}
-	return s.journal.close()
+	return errors.Join(s.journal.close(), s.lock.Close())
 }

@@ -62,9 +62,13 @@ func migrate(s *Store, steps []func(*Store) error, sync func() error) error {
 func knownVersion(db *badger.DB, newest uint32) (have uint32, err error) {
 	have, err = readVersion(db)
 	if err == nil && have > newest {
-		err = fmt.Errorf("%w: its format is %d, this one knows up to %d", store.ErrFormat, have, newest)
+		err = newerFormat(have)
 	}
 	return have, err
+}
+
+func newerFormat(have uint32) error {
+	return fmt.Errorf("%w: its format is %d, this one knows up to %d", store.ErrFormat, have, formatVersion)
 }
 
 // readVersion returns 0 for a new store.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,24 +12,65 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 )
 
-// ErrLocked says that another process is using the store's folder.
-var ErrLocked = errors.New("another moa is using it")
+// openFolder locks the folder and opens the keys in it.
+func openFolder(o *Options) (*os.File, *badger.DB, error) {
+	lock, err := lockFolder(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	var db *badger.DB
+	if err = inspect(o); err == nil {
+		db, err = openBadger(o)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return lock, db, nil
+}
 
 func openBadger(o *Options) (*badger.DB, error) {
 	options := badgerOptions(o).WithLogger(logger{o.Log})
-	err := flushLogs(options)
-	var db *badger.DB
-	if err == nil {
-		db, err = badger.OpenManaged(options)
+	if err := removeEmptyLogs(o.Dir); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		return db, nil
+	if err := flushLogs(options); err != nil {
+		return nil, err
 	}
-	// Badger has no error value for a locked directory.
-	if strings.Contains(err.Error(), "Cannot acquire directory lock") {
-		return nil, fmt.Errorf("open store in %s: %w", o.Dir, ErrLocked)
+	db, err := badger.OpenManaged(options)
+	if err != nil {
+		return nil, damaged(err.Error())
 	}
-	return nil, fmt.Errorf("open store in %s: %w", o.Dir, err)
+	return db, nil
+}
+
+// logHead is what a log of Badger's begins with.
+const logHead = 20
+
+// removeEmptyLogs removes logs that have nothing. Badger deletes a log by cutting
+// it off first, and makes one before it has a length: a crash leaves one of 0
+// bytes at times, and Badger would not open the store.
+func removeEmptyLogs(dir string) error {
+	removed := false
+	for _, suffix := range []string{".mem", ".vlog"} {
+		names, err := filesOf(dir, suffix)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			info, err := os.Stat(name)
+			if err == nil && info.Size() < logHead {
+				removed = true
+				err = os.Remove(name)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if !removed {
+		return nil
+	}
+	return syncFile(dir)
 }
 
 // flushLogs makes tables of the logs that a crash has left, if they are of a run
@@ -39,9 +79,6 @@ func openBadger(o *Options) (*badger.DB, error) {
 func flushLogs(options badger.Options) error {
 	var size int64
 	names, err := filesOf(options.Dir, ".mem")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a new store
-	}
 	for _, name := range names {
 		if info, err := os.Stat(name); err == nil {
 			size = max(size, info.Size())
@@ -54,7 +91,7 @@ func flushLogs(options badger.Options) error {
 	}
 	db, err := badger.OpenManaged(options.WithMemTableSize(2 * size))
 	if err != nil {
-		return err
+		return damaged(err.Error())
 	}
 	return db.Close()
 }
@@ -66,6 +103,7 @@ func flushLogs(options badger.Options) error {
 func badgerOptions(o *Options) badger.Options {
 	mb := int64(o.CacheMB) << 20
 	return badger.DefaultOptions(o.Dir).
+		WithBypassLockGuard(true).  // lockFolder has the same lock
 		WithSyncWrites(false).      // the journal is synced
 		WithDetectConflicts(false). // there is one writer
 		WithNumVersionsToKeep(1).
