@@ -77,6 +77,7 @@ type Limits struct {
 
 	Connections      int // in all; 0: no bound
 	ConnectionsPerIP int // from one address, IPv6 by /64, loopback free; 0: no bound
+	Handshakes       int // TCP connections that are no WebSocket (yet)
 
 	Vanishes      int // requests to vanish (NIP-62) an hour, loopback's aside; 0: no bound
 	VanishesPerIP int // of those, from one address, IPv6 by /64; 0: no bound
@@ -122,6 +123,7 @@ func DefaultConfig() Config {
 			ContentLength:    256 << 10,
 			Connections:      100_000,
 			ConnectionsPerIP: 256,
+			Handshakes:       4096,
 			Vanishes:         600,
 			VanishesPerIP:    20,
 			Counts:           64,
@@ -214,6 +216,7 @@ func (l *Limits) all() []limit {
 		{"ContentLength", l.ContentLength, 1},
 		{"Connections", l.Connections, 0},
 		{"ConnectionsPerIP", l.ConnectionsPerIP, 0},
+		{"Handshakes", l.Handshakes, 1},
 		{"Vanishes", l.Vanishes, 0},
 		{"VanishesPerIP", l.VanishesPerIP, 0},
 		{"Counts", l.Counts, 1},

@@ -41,7 +41,8 @@ func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
 
 // hand leaves the request to Deps.Handler.
 func (s *Server) hand(w http.ResponseWriter, r *http.Request) {
-	s.deps.Handler.ServeHTTP(w, direct(r, s.settings.Load().cfg.TrustedProxies))
+	cfg := &s.settings.Load().cfg
+	s.deps.Handler.ServeHTTP(paced{w, cfg.WriteTimeout}, direct(r, cfg.TrustedProxies))
 }
 
 func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {

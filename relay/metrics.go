@@ -43,6 +43,7 @@ const (
 	refusePolicy refusal = "policy"
 	refuseDrain  refusal = "shutdown"
 	refuseBroken refusal = "handshake"
+	refuseSilent refusal = "handshakes" // too many that are no WebSocket: the oldest went
 )
 
 // metrics are the relay's figures.
@@ -127,7 +128,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	for _, f := range []fate{fateStored, fateDuplicate, fateStale, fateDeleted, fateVanished, fateExpired, fateRelayed, fateShadowed, fateInvalid, fateRefused, fateFailed} {
 		m.events[f] = events.WithLabelValues(string(f))
 	}
-	for _, r := range []refusal{refuseFull, refusePerIP, refusePolicy, refuseDrain, refuseBroken} {
+	for _, r := range []refusal{refuseFull, refusePerIP, refusePolicy, refuseDrain, refuseBroken, refuseSilent} {
 		m.refused.WithLabelValues(string(r))
 	}
 	for _, o := range []vanishOutcome{vanishTaken, vanishPerIP, vanishAll} {

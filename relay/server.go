@@ -288,11 +288,12 @@ func (s *Server) Run(ctx context.Context) error {
 
 // serve starts an HTTP server on ln.
 func (s *Server) serve(ln net.Listener, h http.Handler, failed chan<- error) {
-	var shaking handshakes
+	shaking := newHandshakes(s.limits.Handshakes, s.met.refused.WithLabelValues(string(refuseSilent)))
 	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      s.settings.Load().cfg.WriteTimeout, // ends with the upgrade to a WebSocket
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ConnState:         shaking.state,

@@ -74,6 +74,7 @@ type limitsConfig struct {
 	DefaultLimit     int `toml:"default_limit" relay:"Limits.DefaultLimit"`
 	Connections      int `toml:"connections" relay:"Limits.Connections"`
 	ConnectionsPerIP int `toml:"connections_per_ip" relay:"Limits.ConnectionsPerIP"`
+	Handshakes       int `toml:"handshakes" relay:"Limits.Handshakes"`
 	Vanishes         int `toml:"vanishes" relay:"Limits.Vanishes"`
 	VanishesPerIP    int `toml:"vanishes_per_ip" relay:"Limits.VanishesPerIP"`
 	Counts           int `toml:"counts" relay:"Limits.Counts"`
@@ -230,7 +231,7 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 // sample marks them.
 var restart = []string{
 	"listen", "data", "clients.ping_every",
-	"limits.outbox_bytes", "limits.ticket_events", "limits.ticket_bytes",
+	"limits.handshakes", "limits.outbox_bytes", "limits.ticket_events", "limits.ticket_bytes",
 	"self.key", "self.key_file", "self.publish",
 	"store.", "metrics.listen", "log.format", "process.",
 }
