@@ -266,6 +266,18 @@ func (c *Chain) Deliver(cl Client, e *event.Event) bool {
 	if !c.Restricts(e.Kind) {
 		return true
 	}
+	v := views.Get().(*View)
+	v.Of(e)
+	defer func() { v.Of(nil); views.Put(v) }()
+	return c.Shows(cl, v)
+}
+
+// Shows is Deliver for an event that is not Hidden and that many clients are
+// asked about.
+func (c *Chain) Shows(cl Client, e *View) bool {
+	if !c.Restricts(e.Kind) {
+		return true
+	}
 	for _, l := range c.deliveries {
 		if l.kinds.has(e.Kind) && l.concerns(cl, nil) && !l.policy.Deliver(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
 			return false

@@ -40,7 +40,7 @@ func (l link) Filter(context.Context, policy.Client, *event.Filter) policy.Verdi
 	return l.note("filter")
 }
 func (l link) DeliveryKinds() []uint16 { return l.kinds }
-func (l link) Deliver(policy.Client, *event.Event) bool {
+func (l link) Deliver(policy.Client, *policy.View) bool {
 	return l.note("deliver").Action == policy.Accept
 }
 

@@ -133,12 +133,13 @@ func (c *Chain) ExplainDelivery(cl Client, e *event.Event) (all []Answer, so Dec
 	if c == nil {
 		return nil, so
 	}
+	v := &View{Event: e}
 	for _, l := range c.deliveries {
 		if !l.kinds.has(e.Kind) {
 			continue
 		}
 		a := Answer{Link: l.Named, Asked: l.concerns(cl, nil)}
-		if a.Asked && !l.policy.Deliver(cl, e) {
+		if a.Asked && !l.policy.Deliver(cl, v) {
 			a.Action = Reject
 		}
 		all = append(all, a)

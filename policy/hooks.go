@@ -22,8 +22,8 @@ type CountPolicy interface {
 }
 
 // LivePolicy is asked about each live event before a client gets it, after
-// DeliveryPolicy, and must return at once like that. It is not asked about
-// stored ones.
+// DeliveryPolicy, and must return at once like that: once for each client,
+// however many subscriptions the event is for. It is not asked about stored ones.
 type LivePolicy interface {
 	Live(c Client, e *event.Event) bool
 }

@@ -81,10 +81,11 @@ type DeliveryPolicy interface {
 	// which costs a parse of every stored event that is read.
 	DeliveryKinds() []uint16
 	// Deliver must return at once. One event after the other is passed on to
-	// everybody, so that a live one waits for the answers about each who
+	// everybody, so that a live one waits for the answers about each client that
 	// subscribes to those before it: 100 us an answer are 0.1 s for a thousand
-	// readers. moa_passing_seconds tells.
-	Deliver(c Client, e *event.Event) bool
+	// readers. moa_passing_seconds tells. What it works out about the event's tags
+	// belongs into the View, so that it is done once for all of them.
+	Deliver(c Client, e *View) bool
 }
 
 // ConnPolicy sees connections come and go. Disconnect follows every accepted

@@ -1,9 +1,12 @@
 package relay
 
 import (
+	"strings"
 	"testing"
 
 	"moa/nips/event"
+	"moa/policy"
+	"moa/policy/builtin"
 	"moa/relay/hub"
 	"moa/relay/ws"
 	"moa/store"
@@ -11,14 +14,25 @@ import (
 
 func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 	srv := &Server{met: newMetrics(nil, nil)}
-	srv.settings.Store(&settings{})
 	s := &session{srv: srv}
+	s.identify(event.PubKey{1})
 	s.out.limit = 1 << 40
 	sub := hub.NewSub("x", nil, s)
-	body, e := &ws.Body{Raw: make([]byte, 500)}, &event.Event{Kind: 1}
-	s.out.queue = &queue{msgs: make([]ws.Msg, 0, 2000)}
-	if n := testing.AllocsPerRun(1000, func() { s.Offer(sub, body, e) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	body := &ws.Body{Raw: make([]byte, 500)}
+	s.out.queue = &queue{msgs: make([]ws.Msg, 0, 5000)}
+	chain := policy.NewChain(nil, builtin.Defaults(policy.Env{})...)
+	for _, e := range []*event.Event{{Kind: 1}, {Kind: 1059, Tags: []event.Tag{{"p", "01" + strings.Repeat("0", 62)}}}} {
+		before := s.out.bytes
+		if n := testing.AllocsPerRun(1000, func() {
+			srv.passage.begin(chain, e)
+			s.Offer(sub, body, e)
+			srv.passage.end()
+		}); n != 0 {
+			t.Errorf("kind %d: %v allocations", e.Kind, n)
+		}
+		if s.out.bytes == before {
+			t.Errorf("kind %d was not queued", e.Kind)
+		}
 	}
 }
 

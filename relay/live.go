@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/policy"
 	"moa/relay/hub"
 	"moa/relay/ws"
 )
@@ -12,9 +13,10 @@ import (
 // A session is the hub.Sink of its subscriptions. Neither method waits: stored
 // events are what a slow client is given time for.
 
-// Offer queues a live event. Who passes it on serves the writers' line.
-func (s *session) Offer(sub *hub.Sub, body *ws.Body, e *event.Event) bool {
-	if !s.mayHear(e) {
+// Offer queues the live event that is being passed on. Who does that serves the
+// writers' line.
+func (s *session) Offer(sub *hub.Sub, body *ws.Body, _ *event.Event) bool {
+	if p := &s.srv.passage; p.asks && !p.shows(s) {
 		return true
 	}
 	s.srv.met.delivered.Inc()
@@ -37,10 +39,47 @@ func (s *session) mayHear(e *event.Event) bool {
 	return chain.Deliver(s, e) && (!chain.WatchesLive() || chain.Live(s, e))
 }
 
+// passage is the event that is being passed on to the live subscriptions, one at
+// a time. What is found out about it for one of them is there for the others, and
+// a client is asked about once, however many of its subscriptions want it.
+type passage struct {
+	chain *policy.Chain // in force
+	view  policy.View
+	asks  bool   // the chain has a say in it
+	nth   uint64 // counts the events that it has a say in
+}
+
+// begin lets the passage be that of e.
+func (p *passage) begin(chain *policy.Chain, e *event.Event) {
+	p.chain = chain
+	if p.asks = chain.Restricts(e.Kind) || chain.Hides() || chain.WatchesLive(); p.asks {
+		p.view.Of(e)
+		p.nth++
+	}
+}
+
+// end keeps nothing of the event.
+func (p *passage) end() {
+	p.chain = nil
+	p.view.Of(nil)
+}
+
+// shows reports whether the client hears the event.
+func (p *passage) shows(s *session) bool {
+	if s.passage != p.nth {
+		e := p.view.Event
+		s.hears = !p.chain.Hidden(e.ID, e.PubKey) && p.chain.Shows(s, &p.view) && (!p.chain.WatchesLive() || p.chain.Live(s, e))
+		s.passage = p.nth
+	}
+	return s.hears
+}
+
 // publish passes an accepted event on to the live subscriptions.
 func (s *Server) publish(p publication) {
 	start := time.Now()
 	defer func() { s.met.passing.Observe(time.Since(start).Seconds()) }()
+	s.passage.begin(s.settings.Load().chain, p.e)
+	defer s.passage.end()
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
 		p.chain.Saved(p.s, p.e)
 	}

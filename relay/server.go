@@ -91,6 +91,8 @@ type Server struct {
 	chains     chainRunner
 	reloading  sync.Mutex // one Reload at a time
 
+	passage passage // owned by the goroutine that passes events on
+
 	// Owned by Listen, then by Run.
 	ln      net.Listener
 	opsLn   net.Listener // nil: metrics are served beside the relay

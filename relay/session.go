@@ -23,6 +23,10 @@ const maxGarbage = 256
 type session struct {
 	out outbox // first: it begins with what a delivery touches
 
+	// Owned by the goroutine that passes events on.
+	passage uint64 // the event that hears is about
+	hears   bool   // the client may see it
+
 	// Fixed once made.
 	srv   *Server
 	id    uint64

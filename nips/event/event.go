@@ -59,6 +59,15 @@ func (t Tag) Value() string {
 	return ""
 }
 
+// PubKey returns the public key that the tag's second element is, and whether it
+// is one.
+func (t Tag) PubKey() (pk PubKey, ok bool) {
+	if len(t) < 2 || !decodeHex(pk[:], t[1]) {
+		return PubKey{}, false
+	}
+	return pk, true
+}
+
 // D returns the `d` value that is part of an addressable event's address: the
 // first d tag decides; none, ["d"] and ["d",""] are the same address.
 func (e *Event) D() string {

@@ -120,7 +120,7 @@ func (p *readers) Filter(_ context.Context, c policy.Client, f *event.Filter) po
 
 func (p *readers) DeliveryKinds() []uint16 { return append([]uint16{}, p.cfg.Kinds.List()...) }
 
-func (p *readers) Deliver(c policy.Client, _ *event.Event) bool { return p.any(c.Authed()) }
+func (p *readers) Deliver(c policy.Client, _ *policy.View) bool { return p.any(c.Authed()) }
 
 func or(s, otherwise string) string {
 	if s == "" {

@@ -157,10 +157,10 @@ func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys
 // root's author of a comment (NIP-22), who has paid for a zap (NIP-57).
 func (p *people) mentioned(e *event.Event) bool {
 	for _, t := range e.Tags {
-		if t[0] != "p" && t[0] != "P" || len(t) < 2 {
+		if t[0] != "p" && t[0] != "P" {
 			continue
 		}
-		if pk, err := event.ParsePubKey(t[1]); err == nil && p.Has(pk) {
+		if pk, ok := t.PubKey(); ok && p.Has(pk) {
 			return true
 		}
 	}

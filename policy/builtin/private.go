@@ -2,7 +2,6 @@ package builtin
 
 import (
 	"context"
-	"encoding/hex"
 
 	"moa/nips/event"
 	"moa/nips/reason"
@@ -36,25 +35,8 @@ func (p *private) Filter(_ context.Context, c policy.Client, f *event.Filter) po
 
 func (p *private) DeliveryKinds() []uint16 { return append([]uint16{}, p.Kinds.List()...) }
 
-func (p *private) Deliver(c policy.Client, e *event.Event) bool {
-	for _, pk := range c.Authed() {
-		if pk == e.PubKey || mentions(e, pk) {
-			return true
-		}
-	}
-	return false
-}
-
-// mentions reports a p tag of pk.
-func mentions(e *event.Event, pk event.PubKey) bool {
-	var want [64]byte
-	hex.Encode(want[:], pk[:])
-	for _, t := range e.Tags {
-		if t[0] == "p" && len(t) > 1 && t[1] == string(want[:]) {
-			return true
-		}
-	}
-	return false
+func (p *private) Deliver(c policy.Client, e *policy.View) bool {
+	return authed(c, e.PubKey) || e.Mentions(c.Authed())
 }
 
 // asksOnlyFor reports a filter that names kinds, all of them of the set.

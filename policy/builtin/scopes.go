@@ -64,10 +64,13 @@ func (p *scopes) Disconnect(policy.Client) {}
 
 func (p *scopes) Event(_ context.Context, c policy.Client, e *event.Event) policy.Verdict {
 	scope := p.scope(c)
-	if scope == "" || p.belongs(e, scope) {
+	if scope == "" {
 		return policy.Verdict{}
 	}
 	places := geo.Locate(e, p.MeshBridge)
+	if p.belongs(e.Kind, &places, scope) {
+		return policy.Verdict{}
+	}
 	list := places.List()
 	if len(list) == 0 {
 		return policy.Refuse(reason.Restricted, fmt.Sprintf(`only notes within %s are accepted at this address; add a "g" tag with a geohash that begins so`, scope))
@@ -76,22 +79,22 @@ func (p *scopes) Event(_ context.Context, c policy.Client, e *event.Event) polic
 		scope, list[0], p.Domain))
 }
 
-// belongs reports whether the event is to be seen in the scope.
-func (p *scopes) belongs(e *event.Event, scope string) bool {
-	places := geo.Locate(e, p.MeshBridge)
-	list := places.List()
+// belongs reports whether an event that says that it is there is to be seen in
+// the scope.
+func (p *scopes) belongs(kind uint16, there *geo.Places, scope string) bool {
+	list := there.List()
 	for _, hash := range list {
 		if strings.HasPrefix(hash, scope) {
 			return true
 		}
 	}
-	return len(list) == 0 && p.Everywhere.Has(e.Kind)
+	return len(list) == 0 && p.Everywhere.Has(kind)
 }
 
 // DeliveryKinds are all: any event may have a place.
 func (p *scopes) DeliveryKinds() []uint16 { return nil }
 
-func (p *scopes) Deliver(c policy.Client, e *event.Event) bool {
+func (p *scopes) Deliver(c policy.Client, e *policy.View) bool {
 	scope := p.scope(c)
-	return scope == "" || p.belongs(e, scope)
+	return scope == "" || p.belongs(e.Kind, e.Places(p.MeshBridge), scope)
 }

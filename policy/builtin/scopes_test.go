@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"moa/nips/event"
+	"moa/policy"
 	"moa/policy/policytest"
 )
 
@@ -38,7 +39,7 @@ func TestScopesAreViewsOfOneStore(t *testing.T) {
 	} {
 		client := &policytest.Client{Name: c.host}
 		expect(t, c.host+" takes it", ask(p, client, c.e), c.refused)
-		if got := p.Deliver(client, policytest.Event(c.e)); got != c.seen {
+		if got := p.Deliver(client, &policy.View{Event: policytest.Event(c.e)}); got != c.seen {
 			t.Errorf("%s shows %v: %v", c.host, c.e.Tags, got)
 		}
 	}

@@ -126,10 +126,11 @@ func storeSource(env *policy.Env, name string, f *event.Filter, every time.Durat
 // appendMentions appends the keys in e's p tags.
 func appendMentions(keys []event.PubKey, e *event.Event) []event.PubKey {
 	for _, t := range e.Tags {
-		if t[0] == "p" && len(t) > 1 {
-			if pk, err := event.ParsePubKey(t[1]); err == nil {
-				keys = append(keys, pk)
-			}
+		if t[0] != "p" {
+			continue
+		}
+		if pk, ok := t.PubKey(); ok {
+			keys = append(keys, pk)
 		}
 	}
 	return keys

@@ -35,6 +35,7 @@ const labelSpace = "#g"
 // precisions, is one place: the longest.
 func Locate(e *event.Event, mesh bool) (p Places) {
 	mesh = mesh && (e.Kind == event.KindGeoChat || e.Kind == event.KindGeoPresence)
+	asked, labelled := false, false
 	for _, t := range e.Tags {
 		if len(t) < 2 {
 			continue
@@ -49,7 +50,13 @@ func Locate(e *event.Event, mesh bool) (p Places) {
 				p.add(hash)
 			}
 		case "l":
-			if len(t) > 2 && t[2] == labelSpace && labels(e, labelSpace) {
+			if len(t) < 3 || t[2] != labelSpace {
+				continue
+			}
+			if !asked {
+				asked, labelled = true, labels(e, labelSpace)
+			}
+			if labelled {
 				p.add(t[1])
 			}
 		case "r":

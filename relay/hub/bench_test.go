@@ -32,6 +32,30 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
+// Thousands of filters that ask for one author's events with one of many tags:
+// what they cost an event of that author does not grow with its tags.
+func BenchmarkPublishManyTags(b *testing.B) {
+	const filters = 10_000
+	x := new(Index)
+	for i := range filters {
+		f := &event.Filter{Authors: []event.PubKey{person(1)}, Tags: []event.TagFilter{{Name: 't', Values: []string{fmt.Sprint("x", i)}}}}
+		s := NewSub("s", []*event.Filter{f}, new(counter))
+		x.Add(s)
+		s.GoLive(context.Background(), 0)
+	}
+	for _, tags := range []int{1, 100, 5000} {
+		e := &event.Event{PubKey: person(1), Kind: 1}
+		for i := range tags {
+			e.Tags = append(e.Tags, event.Tag{"t", fmt.Sprint("y", i)})
+		}
+		b.Run(fmt.Sprintf("tags=%d", tags), func(b *testing.B) {
+			for b.Loop() {
+				x.Publish(0, e, nil)
+			}
+		})
+	}
+}
+
 func publish(b *testing.B, x *Index, events []*event.Event) {
 	b.ReportAllocs()
 	reached, n := 0, 0

@@ -30,6 +30,7 @@ type Index struct {
 	// the same order. Add and Remove do without.
 	publishing sync.Mutex
 	hits       []*Sub // of the Publish under way
+	event      tagged // the same
 
 	mu       sync.Mutex // guards the following; held to look up, never to deliver
 	ids      table[event.ID]
@@ -200,9 +201,11 @@ func unlist[V comparable](x *Index, t *table[V], n uint32, en *entry) {
 func (x *Index) Publish(n store.Serial, e *event.Event, b *ws.Body) (matched int) {
 	x.publishing.Lock()
 	defer x.publishing.Unlock()
+	x.event = tagged{Event: e}
 	x.mu.Lock()
 	x.findLocked(e)
 	x.mu.Unlock()
+	x.event = tagged{}
 	for _, s := range x.hits {
 		if s.deliver(n, e, b) {
 			matched++
@@ -255,7 +258,7 @@ func (x *Index) askLocked(groups []group, e *event.Event) {
 				continue
 			}
 			en.seen = x.round
-			if en.rest == nil || en.rest.Matches(e) {
+			if en.rest == nil || x.event.matches(en.rest) {
 				x.hitLocked(en.members, e.CreatedAt)
 			}
 		}

@@ -45,6 +45,11 @@ func (d dice) event() *event.Event {
 		}
 		e.Tags = append(e.Tags, tag)
 	}
+	for d.IntN(4) == 0 && len(e.Tags) < manyTags {
+		for range manyTags {
+			e.Tags = append(e.Tags, event.Tag{"x", fmt.Sprint(len(e.Tags))})
+		}
+	}
 	return e
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // lastEvent keeps the last conversion of a live event, for PreventBroadcast is
-// asked once a subscriber. Hooks share the copy, as they do in khatru; moa's
+// asked once a connection. Hooks share the copy, as they do in khatru; moa's
 // bytes are never theirs.
 type lastEvent struct{ p atomic.Pointer[conversion] }
 

@@ -15,7 +15,7 @@
 // context outlives the connection. An event that is refused, stale, a duplicate
 // or deleted reaches none of the hooks behind RejectEvent.
 //
-// PreventBroadcast runs where all live events pass, once for each subscriber:
+// PreventBroadcast runs where all live events pass, once for each connection:
 // it must look at what it is given and return, and never wait for anything. A
 // hook of one connection must not wait for that connection to authenticate, for
 // identities change between hooks; a goroutine that it starts may.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,8 +26,10 @@ type Client struct {
 	heard []string
 	err   error
 	news  chan struct{} // has one element if there is something new
-	fence int
 }
+
+// fences numbers what UpToNow publishes: no client hears another one's.
+var fences atomic.Int64
 
 // Dial connects, with optional HTTP headers.
 func (r *Relay) Dial(t testing.TB, header ...string) *Client {
@@ -294,8 +297,7 @@ func (c *Client) Quiet(t testing.TB) {
 // behind them.
 func (c *Client) UpToNow(t testing.TB) []string {
 	t.Helper()
-	c.fence++
-	mark := fmt.Sprintf("fence %d", c.fence)
+	mark := fmt.Sprintf("fence %d", fences.Add(1))
 	e := NewKey(255).Sign(t, event.Event{Kind: 29999, Content: mark, Tags: []event.Tag{{"z", mark}}})
 	c.Say(t, `["REQ","fence",{"kinds":[29999],"#z":["%s"],"limit":0}]`, mark)
 	c.Publish(t, e)
