@@ -35,6 +35,9 @@ func (s *Store) agree() error {
 	if next := s.records.Next(); next > uint64(s.serial)+1 {
 		return damaged(fmt.Sprintf("the index ends at event %d, and there are %d", s.serial, next-1))
 	}
+	if err := s.mendDead(); err != nil {
+		return err
+	}
 	st := s.records.Stats()
 	if have, want := int64(st.Records-st.Dead), s.events.Load(); have != want {
 		return damaged(fmt.Sprintf("the index has %d events, and the files of records %d", want, have))

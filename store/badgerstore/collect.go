@@ -4,6 +4,12 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	badger "github.com/dgraph-io/badger/v4"
+
+	"moa/nips/event"
+	"moa/store"
+	"moa/store/badgerstore/internal/records"
 )
 
 // collector says when to look for files of records of which much was removed.
@@ -37,7 +43,7 @@ func (s *Store) collect(ctx context.Context) {
 		err := s.syncRecords()
 		dropped := 0
 		if err == nil {
-			dropped, err = s.records.Collect(ctx, s.drain)
+			dropped, err = s.collectOne(ctx)
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -51,6 +57,73 @@ func (s *Store) collect(ctx context.Context) {
 		s.metrics.collected.Add(float64(dropped))
 		s.log.Debug("removed events are gone from a file", "events", dropped, "took", time.Since(begun))
 	}
+}
+
+func (s *Store) collectOne(ctx context.Context) (dropped int, err error) {
+	return s.records.Collect(ctx, s.needed, s.drain)
+}
+
+// needed returns those of the records, which are to go for good, that Badger knows
+// as events all the same: then the set of the dead is wrong, and is mended.
+func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
+	s.appending.Lock()   // a commit drops a record before the backlog has its keys
+	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
+	known, err := s.known(list)
+	if err != nil || len(known) == 0 {
+		return nil, err
+	}
+	s.appending.Lock() // what is removed meanwhile is not to be taken back
+	defer s.appending.Unlock()
+	if known, err = s.known(known); err != nil {
+		return nil, err
+	}
+	for _, r := range known {
+		s.records.Undrop(r.Serial)
+		keep = append(keep, r.Serial)
+	}
+	if len(keep) > 0 {
+		s.log.Error("the set of removed events was damaged; it is mended", "serial", keep[0], "events", len(keep))
+	}
+	return keep, nil
+}
+
+// known returns those of the records that Badger knows as events.
+func (s *Store) known(list []records.Record) (known []records.Record, err error) {
+	err = s.versions.view(func(txn *badger.Txn) error {
+		if s.unsettled.Load() {
+			return errUnsettled
+		}
+		for _, r := range list {
+			there, err := isEvent(txn, store.Serial(r.Serial), r.Bytes)
+			if err != nil {
+				return err
+			}
+			if there {
+				known = append(known, r)
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
+// isEvent reports whether the record's own key is there.
+func isEvent(txn *badger.Txn, serial store.Serial, v value) (bool, error) {
+	if v.check() != nil {
+		return false, nil
+	}
+	t := v.tail(serial)
+	flags := []byte{t[len(t)-1]}
+	if event.Addressable(v.kind()) { // whether it has several d tags the record does not tell
+		flags = append(flags, flags[0]|flagAlias)
+	}
+	for _, f := range flags {
+		t[len(t)-1] = f
+		if _, err := txn.Get(recordKey(&t)); !errors.Is(err, badger.ErrKeyNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 func (s *Store) syncRecords() error {

@@ -60,6 +60,18 @@ func (v value) record(t *tail) store.Record {
 	}
 }
 
+// tail is the tail of v, but for flagAlias, which v does not tell.
+func (v value) tail(serial store.Serial) (t tail) {
+	binary.BigEndian.PutUint64(t[0:], ^uint64(v.created()))
+	copy(t[8:16], v[19:27])
+	binary.BigEndian.PutUint64(t[16:], uint64(serial))
+	binary.BigEndian.PutUint16(t[24:], v.kind())
+	if v.expires() != 0 {
+		t[26] |= flagExpiry
+	}
+	return t
+}
+
 // makeValue packs e. The value shares no memory with it.
 func makeValue(e *event.Event) value {
 	v := make([]byte, headBytes, headBytes+len(e.Raw)+40*len(e.Tags))

@@ -17,10 +17,12 @@ const newSuffix = ".new"
 const collectShare = 3
 
 // Collect writes one segment of which much is dead anew, without that, and
-// returns how many records that were; 0: there is none such. drain waits for
-// everybody who began to read before, or fails: nobody may look any more for what
-// was dropped, and nobody hold what Get has returned.
-func (l *Log) Collect(ctx context.Context, drain func() error) (dropped int, err error) {
+// returns how many records that were; 0: there is none such. needed is asked about
+// the dead before they are gone for good, some at a time, and returns those that
+// are needed all the same: the set of the dead decides nothing alone. drain waits
+// for everybody who began to read before, or fails: nobody may look any more for
+// what was dropped, and nobody hold what Get has returned.
+func (l *Log) Collect(ctx context.Context, needed func([]Record) ([]uint64, error), drain func() error) (dropped int, err error) {
 	l.collecting.Lock()
 	defer l.collecting.Unlock()
 	s, err := l.wasteful()
@@ -28,7 +30,7 @@ func (l *Log) Collect(ctx context.Context, drain func() error) (dropped int, err
 		return 0, err
 	}
 	name := nameOf(l.dir, s.base)
-	fresh, err := l.rewrite(ctx, s, name+newSuffix)
+	fresh, err := l.rewrite(ctx, s, needed, name+newSuffix)
 	if err != nil {
 		return 0, fmt.Errorf("records: collect %s: %w", name, err)
 	}
@@ -89,12 +91,20 @@ func (s *segment) living(d *dead) uint32 {
 }
 
 // rewrite makes a synced segment of what is not dead in s.
-func (l *Log) rewrite(ctx context.Context, s *segment, name string) (fresh *segment, err error) {
+func (l *Log) rewrite(ctx context.Context, s *segment, needed func([]Record) ([]uint64, error), name string) (fresh *segment, err error) {
+	gone, err := l.goners(ctx, s, needed)
+	if err != nil {
+		return nil, err
+	}
 	fresh, err = makeSegment(name, s.base, s.end.Load()-recordsAt)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.copyLiving(ctx, s, fresh); err != nil {
+	err = copyLiving(ctx, s, gone, fresh)
+	if err == nil {
+		err = l.fsync(fresh.file)
+	}
+	if err != nil {
 		l.mu.Lock()
 		s.damaged = errors.Is(err, errDamaged)
 		l.mu.Unlock()
@@ -103,8 +113,45 @@ func (l *Log) rewrite(ctx context.Context, s *segment, name string) (fresh *segm
 	return fresh, nil
 }
 
-func (l *Log) copyLiving(ctx context.Context, s, fresh *segment) error {
-	count := s.count.Load()
+// askAtOnce is how many records needed is asked about at once.
+const askAtOnce = 1024
+
+// goners returns which of the segment's serials are to go. A record that is not
+// whole cannot be asked about: there is nothing left to keep.
+func (l *Log) goners(ctx context.Context, s *segment, needed func([]Record) ([]uint64, error)) (gone []bool, err error) {
+	gone = make([]bool, s.count.Load())
+	var list []Record
+	ask := func() error {
+		if err := ctx.Err(); err != nil || len(list) == 0 {
+			return err
+		}
+		keep, err := needed(list)
+		for _, serial := range keep {
+			gone[serial-s.base] = false
+		}
+		list = list[:0]
+		return err
+	}
+	for at := range gone {
+		serial := s.base + uint64(at)
+		if !l.dead.has(serial) {
+			continue
+		}
+		gone[at] = true
+		if s.whole(uint32(at)) {
+			list = append(list, Record{serial, s.get(uint32(at))})
+		}
+		if len(list) == askAtOnce {
+			if err := ask(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return gone, ask()
+}
+
+func copyLiving(ctx context.Context, s *segment, gone []bool, fresh *segment) error {
+	count := uint32(len(gone))
 	offsets := make([]byte, 4*count)
 	end, kept := int64(recordsAt), uint32(0)
 	if _, err := fresh.file.Seek(recordsAt, 0); err != nil {
@@ -112,7 +159,7 @@ func (l *Log) copyLiving(ctx context.Context, s, fresh *segment) error {
 	}
 	w := bufio.NewWriterSize(fresh.file, 1<<20)
 	for at := range count {
-		if l.dead.has(s.base + uint64(at)) {
+		if gone[at] {
 			continue
 		}
 		b := s.get(at)
@@ -136,11 +183,7 @@ func (l *Log) copyLiving(ctx context.Context, s, fresh *segment) error {
 	fresh.end.Store(end)
 	fresh.clean, fresh.promised = true, count
 	_, err := fresh.file.WriteAt(offsets, offsetsAt)
-	err = errors.Join(err, w.Flush(), fresh.writeHead())
-	if err == nil {
-		err = l.fsync(fresh.file)
-	}
-	return err
+	return errors.Join(err, w.Flush(), fresh.writeHead())
 }
 
 // replace puts fresh in the place of s, or nothing if it is empty.

@@ -152,7 +152,7 @@ func TestDamagedSegmentIsNotCollected(t *testing.T) {
 	must(t, l.Sync())
 	failed, collected := 0, 0
 	for range 20 {
-		n, err := l.Collect(t.Context(), atOnce)
+		n, err := l.Collect(t.Context(), unneeded, atOnce)
 		if errors.Is(err, errDamaged) {
 			failed++
 			continue

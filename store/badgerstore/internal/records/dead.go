@@ -3,6 +3,7 @@ package records
 import (
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"math/bits"
 	"os"
@@ -11,16 +12,21 @@ import (
 )
 
 // dead is the set of the serials whose records are not needed: a bit each, in
-// memory and, as of the last write, in a file.
+// memory and, as of the last write, in a file. A second file has a sum of each
+// page: a page whose sum is another, or missing, is in doubt, until Vouch.
 type dead struct {
-	file  *os.File
-	pages atomic.Pointer[[]*deadPage]
-	mu    sync.Mutex // held to change anything
+	file, sums *os.File
+	pages      atomic.Pointer[[]*deadPage]
+	mu         sync.Mutex // held to change anything
 }
 
 type deadPage struct {
-	words   [pageWords]atomic.Uint64
-	changed bool // since it was written; guarded by dead.mu
+	words [pageWords]atomic.Uint64
+
+	// Guarded by dead.mu.
+	changed bool   // since it was written
+	sum     uint32 // of what was written
+	doubted bool
 }
 
 const (
@@ -28,6 +34,8 @@ const (
 	pageWords = 512
 	pageBytes = 8 * pageWords
 	pageBits  = 64 * pageWords
+
+	sumSuffix = ".sum"
 )
 
 func openDead(name string) (*dead, error) {
@@ -37,21 +45,47 @@ func openDead(name string) (*dead, error) {
 	}
 	d := &dead{file: f}
 	d.pages.Store(new([]*deadPage))
+	d.sums, err = os.OpenFile(name+sumSuffix, os.O_RDWR|os.O_CREATE, 0o600)
+	if err == nil {
+		err = d.read()
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *dead) close() error {
+	if d.sums == nil {
+		return d.file.Close()
+	}
+	return errors.Join(d.file.Close(), d.sums.Close())
+}
+
+// read reads the pages. One that cannot be read is in doubt.
+func (d *dead) read() error {
+	info, err := d.file.Stat()
+	if err != nil {
+		return err
+	}
+	sums := d.readSums()
 	var b [pageBytes]byte
-	for at := int64(0); ; at += pageBytes {
-		n, err := f.ReadAt(b[:], at)
+	for n := 0; int64(n)*pageBytes < info.Size() || n < len(sums); n++ {
+		got, err := d.file.ReadAt(b[:], int64(n)*pageBytes)
 		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, errors.Join(err, f.Close())
+			got = 0
 		}
-		if n == 0 {
-			return d, nil
+		clear(b[got:])
+		p := d.pageLocked(n)
+		p.doubted = n >= len(sums) || sums[n] != crc32.Checksum(b[:], castagnoli)
+		if !p.doubted {
+			p.sum = sums[n]
 		}
-		clear(b[n:])
-		p := d.pageLocked(int(at / pageBytes))
 		for i := range p.words {
 			p.words[i].Store(binary.LittleEndian.Uint64(b[8*i:]))
 		}
 	}
+	return nil
 }
 
 // pageLocked returns a page that it makes if need be.
@@ -77,6 +111,14 @@ func (d *dead) add(serial uint64) {
 	defer d.mu.Unlock()
 	p := d.pageLocked(int(serial / pageBits))
 	p.words[serial/64%pageWords].Or(1 << (serial % 64))
+	p.changed = true
+}
+
+func (d *dead) remove(serial uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := d.pageLocked(int(serial / pageBits))
+	p.words[serial/64%pageWords].And(^(uint64(1) << (serial % 64)))
 	p.changed = true
 }
 
@@ -120,9 +162,11 @@ func (d *dead) forget(first uint64) {
 	}
 }
 
-// write writes the pages that have changed. Those that may not have reached the
-// disk are written again by the next.
-func (d *dead) write(fsync func(*os.File) error) (err error) {
+// write writes the pages of the serials before next that have changed, and the
+// sums of all. Those that may not have reached the disk are written again by the
+// next. Between the two writes a page and its sum differ, and never the other way
+// round: a crash leaves doubt, no false belief.
+func (d *dead) write(next uint64, fsync func(*os.File) error) (err error) {
 	var wrote []*deadPage
 	defer func() {
 		if err != nil {
@@ -133,9 +177,13 @@ func (d *dead) write(fsync func(*os.File) error) (err error) {
 			}
 		}
 	}()
+	d.cover(next)
 	b := make([]byte, 0, pageBytes)
+	var sums []byte
 	for n, p := range *d.pages.Load() {
-		if b = d.take(p, b[:0]); len(b) == 0 {
+		b = d.take(p, b[:0])
+		sums = binary.LittleEndian.AppendUint32(sums, p.said())
+		if len(b) == 0 {
 			continue
 		}
 		wrote = append(wrote, p)
@@ -146,7 +194,21 @@ func (d *dead) write(fsync func(*os.File) error) (err error) {
 	if wrote == nil {
 		return nil
 	}
-	return fsync(d.file)
+	if err := d.writeSums(sums); err != nil {
+		return err
+	}
+	return errors.Join(fsync(d.file), fsync(d.sums))
+}
+
+// cover has a page, and so a sum, for every serial before next: what is missing in
+// the file is known to be.
+func (d *dead) cover(next uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	have := len(*d.pages.Load())
+	for n := have; uint64(n)*pageBits < next; n++ {
+		d.pageLocked(n).changed = true
+	}
 }
 
 // take appends a page that has changed, and takes it as written.
@@ -160,5 +222,6 @@ func (d *dead) take(p *deadPage, b []byte) []byte {
 	for i := range p.words {
 		b = binary.LittleEndian.AppendUint64(b, p.words[i].Load())
 	}
+	p.sum = crc32.Checksum(b, castagnoli)
 	return b
 }

@@ -68,7 +68,7 @@ func TestFullDisk(t *testing.T) {
 				o.drop(n)
 			}
 		}
-		if _, err := l.Collect(t.Context(), atOnce); err != nil && !full(err) {
+		if _, err := l.Collect(t.Context(), unneeded, atOnce); err != nil && !full(err) {
 			t.Fatal(err)
 		}
 		o.check(t, l)
@@ -91,13 +91,13 @@ func TestFullDisk(t *testing.T) {
 	}
 	must(t, l.Sync())
 	leave(0)
-	if n, err := l.Collect(t.Context(), atOnce); !full(err) || n != 0 {
+	if n, err := l.Collect(t.Context(), unneeded, atOnce); !full(err) || n != 0 {
 		t.Errorf("%d are collected on a full disk, %v", n, err)
 	}
 	o.check(t, l)
 	must(t, os.Remove(ballast))
 	must(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT, "size=8m"))
-	if n, err := l.Collect(t.Context(), atOnce); err != nil || n == 0 {
+	if n, err := l.Collect(t.Context(), unneeded, atOnce); err != nil || n == 0 {
 		t.Errorf("%d are collected, %v", n, err)
 	}
 	o.check(t, l)

@@ -130,6 +130,7 @@ func (l *Log) openSegments() error {
 		}
 	}
 	l.dead.forget(l.Next())
+	l.dead.doubtMissing(l.Next())
 	return nil
 }
 
@@ -339,6 +340,9 @@ const keptBuffer = 4 << 20
 // is collected.
 func (l *Log) Drop(serial uint64) { l.dead.add(serial) }
 
+// Undrop takes it back: the record is needed.
+func (l *Log) Undrop(serial uint64) { l.dead.remove(serial) }
+
 // Truncate forgets all records after last.
 func (l *Log) Truncate(last uint64) error {
 	l.mu.Lock()
@@ -376,7 +380,7 @@ func (l *Log) closeFiles() (err error) {
 	}
 	l.segments.Store(new([]*segment))
 	if l.dead != nil {
-		err = errors.Join(err, l.dead.file.Close())
+		err = errors.Join(err, l.dead.close())
 	}
 	return err
 }

@@ -146,7 +146,7 @@ func step(t testing.TB, random *rand.Rand, l *Log, o *oracle) string {
 		return "sync"
 	}
 	must(t, l.Sync())
-	if _, err := l.Collect(t.Context(), atOnce); err != nil {
+	if _, err := l.Collect(t.Context(), unneeded, atOnce); err != nil {
 		t.Fatal(err)
 	}
 	return "collect"
@@ -263,7 +263,7 @@ func TestCollectGivesTheRoomBack(t *testing.T) {
 	}
 	must(t, l.Sync())
 	for range 100 {
-		dropped, err := l.Collect(t.Context(), atOnce)
+		dropped, err := l.Collect(t.Context(), unneeded, atOnce)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +315,7 @@ func TestSmallLastSegmentHidesNoWaste(t *testing.T) {
 		}
 	}
 	must(t, l.Sync())
-	if dropped, err := l.Collect(t.Context(), atOnce); dropped == 0 || err != nil {
+	if dropped, err := l.Collect(t.Context(), unneeded, atOnce); dropped == 0 || err != nil {
 		t.Fatalf("%d are collected, %v", dropped, err)
 	}
 }
@@ -393,8 +393,8 @@ func TestCollectBrokenOff(t *testing.T) {
 	cancel()
 	busy := fmt.Errorf("busy")
 	for _, try := range []func() (int, error){
-		func() (int, error) { return l.Collect(ended, atOnce) },
-		func() (int, error) { return l.Collect(t.Context(), func() error { return busy }) },
+		func() (int, error) { return l.Collect(ended, unneeded, atOnce) },
+		func() (int, error) { return l.Collect(t.Context(), unneeded, func() error { return busy }) },
 	} {
 		if dropped, err := try(); err == nil || dropped != 0 {
 			t.Fatalf("%d, %v", dropped, err)
@@ -406,7 +406,7 @@ func TestCollectBrokenOff(t *testing.T) {
 			}
 		}
 	}
-	if dropped, err := l.Collect(t.Context(), atOnce); dropped != 30 || err != nil {
+	if dropped, err := l.Collect(t.Context(), unneeded, atOnce); dropped != 30 || err != nil {
 		t.Fatalf("%d, %v", dropped, err)
 	}
 	o.check(t, l)

@@ -275,7 +275,7 @@ func (m *machine) step() {
 		m.sync()
 	case 8, 9, 10:
 		m.sync()
-		if _, err := m.log.Collect(m.t.Context(), atOnce); err != nil {
+		if _, err := m.log.Collect(m.t.Context(), unneeded, atOnce); err != nil {
 			m.t.Fatal(err)
 		}
 	case 11:

@@ -56,7 +56,7 @@ func TestReadersBesideEverything(t *testing.T) {
 	writers.Go(func() {
 		for !done.Load() {
 			err1 := l.Sync()
-			n, err2 := l.Collect(t.Context(), func() error {
+			n, err2 := l.Collect(t.Context(), unneeded, func() error {
 				life.Lock()
 				life.Unlock() //nolint:staticcheck // those who read are waited for
 				return nil

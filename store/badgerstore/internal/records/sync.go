@@ -16,7 +16,7 @@ import (
 //  4. Segment by segment, what its head will say is, and then the head.
 func (l *Log) Sync() error {
 	heads := l.heads()
-	err := l.dead.write(l.fsync)
+	err := l.dead.write(l.Next(), l.fsync)
 	if err == nil {
 		err = l.syncDir()
 	}
