@@ -108,7 +108,7 @@ func (b counter) answer(c counting) {
 	s := b.s
 	ctx, cancel := context.WithTimeout(s.srv.life, maxCountTime)
 	defer cancel()
-	n, err := s.srv.deps.Store.Count(ctx, c.query)
+	n, err := store.Total(ctx, s.srv.deps.Store.Count(c.query))
 	s.srv.met.counts.Observe(time.Since(c.start).Seconds())
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

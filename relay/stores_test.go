@@ -17,10 +17,7 @@ type gatedStore struct {
 
 func (s *gatedStore) Scan(q store.Query) store.Scan { return &gatedScan{s.Store.Scan(q), s.gate} }
 
-func (s *gatedStore) Count(ctx context.Context, q store.Query) (int, error) {
-	<-s.gate
-	return s.Store.Count(ctx, q)
-}
+func (s *gatedStore) Count(q store.Query) store.Scan { return &gatedScan{s.Store.Count(q), s.gate} }
 
 type gatedScan struct {
 	store.Scan

@@ -123,12 +123,28 @@ type Scan interface {
 
 // Progress is how far a Scan has come.
 type Progress struct {
-	Done bool // there is no next page
+	Found int  // by this step
+	Work  int  // of this step, as Page.Work bounds it
+	Done  bool // there is no next page
 	// All says, when Done, that every visible match was found: no limit cut
 	// anything off (NIP-67). It may be false all the same where finding out
 	// would cost a long search.
 	All bool
 }
+
+// Total is how many events a Scan finds, in one step after the other.
+func Total(ctx context.Context, sc Scan) (n int, err error) {
+	for {
+		p, err := sc.Next(ctx, Page{Work: totalWork}, nil)
+		n += p.Found
+		if p.Done || err != nil {
+			return n, err
+		}
+	}
+}
+
+// totalWork is that of one step of a Total.
+const totalWork = 1 << 16
 
 // Store keeps events. Commit, Expire and Close have one caller at a time, the
 // relay's writer; everything else is safe for concurrent use.
@@ -165,8 +181,10 @@ type Store interface {
 	Last() Serial
 
 	Scan(q Query) Scan
-	// Count returns how many visible events match, each once, limits aside.
-	Count(ctx context.Context, q Query) (int, error)
+	// Count is a Scan that finds every visible event that matches, each once,
+	// limits aside, and tells only how many: it need not call found. What goes
+	// without being read is not.
+	Count(q Query) Scan
 
 	// Expire removes up to most events that have expired by now (NIP-40) and
 	// returns how many it removed; fewer than most: none are left.

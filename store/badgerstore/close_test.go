@@ -42,7 +42,7 @@ func TestCloseBesideACommit(t *testing.T) {
 		}
 		all.Wait()
 		s = smallStore(t, dir)
-		left, err := s.Count(t.Context(), store.Query{Filters: []*event.Filter{{Kinds: []uint16{1}, Authors: []event.PubKey{storetest.Key(round)}}}})
+		left, err := store.Total(t.Context(), s.Count(store.Query{Filters: []*event.Filter{{Kinds: []uint16{1}, Authors: []event.PubKey{storetest.Key(round)}}}}))
 		if want := map[bool]int{true: 0, false: notes}[taken == nil]; left != want || err != nil {
 			t.Fatalf("%d notes are left, want %d (%v, %v)", left, want, taken, err)
 		}

@@ -35,7 +35,7 @@ func fill(t *testing.T, s store.Store, c *storetest.Corpus, most int) (acked []*
 func served(t *testing.T, s store.Store, events []*event.Event) {
 	t.Helper()
 	for _, e := range events {
-		n, err := s.Count(context.Background(), store.Query{Filters: []*event.Filter{{IDs: []event.ID{e.ID}}}})
+		n, err := store.Total(context.Background(), s.Count(store.Query{Filters: []*event.Filter{{IDs: []event.ID{e.ID}}}}))
 		if err != nil || n != 1 {
 			t.Fatalf("event %s is found %d times, want once (%v)", e.ID, n, err)
 		}

@@ -91,10 +91,11 @@ func (p *plan) list(m *matcher) {
 	case t != nil && t.unlisted() && m.Authors == nil:
 		p.spell = t
 	case t != nil && !t.unlisted() && (m.Authors == nil || selective(t.letter)):
+		p.exact = len(m.tags) == 1 && m.Authors == nil
 		for _, entry := range t.entries {
 			p.lists = append(p.lists, tagPrefix(entry))
+			p.exact = p.exact && !cutInKey(entry)
 		}
-		p.exact = len(m.tags) == 1 && m.Authors == nil
 		if t.filter != nil {
 			p.exact = p.regions(t.filter.Regions) && p.exact
 		}

@@ -64,6 +64,7 @@ func (s *Store) newScan(q store.Query) *scan {
 type page struct {
 	store.Page
 	events, bytes int
+	work          int // done, once it has ended
 	found         func(*store.Record) error
 }
 
@@ -92,10 +93,7 @@ func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.R
 	p := &page{Page: bounds, found: found}
 	done, err := sc.next(ctx, p)
 	sc.s.metrics.scanTime.Observe(time.Since(start).Seconds())
-	if err != nil {
-		return store.Progress{}, err
-	}
-	return store.Progress{Done: done, All: done && !sc.partial}, nil
+	return store.Progress{Found: p.events, Work: p.work, Done: done, All: done && !sc.partial}, err
 }
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
@@ -104,6 +102,7 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 		return false, err
 	}
 	work, err := sc.nextHot(ctx, p)
+	p.work = work
 	if err != nil || sc.active == 0 || sc.ended() {
 		return err == nil, err
 	}
@@ -112,7 +111,7 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 	}
 	sc.begin()
 	r := sc.s.newReader(sc.q.Bulk)
-	defer r.close()
+	defer func() { p.work = r.work; r.close() }()
 	r.work = work
 	for sc.active > 0 && !p.full(r.work) {
 		if err := ctx.Err(); err != nil {

@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"bytes"
+	"slices"
 
 	"moa/nips/geohash"
 )
@@ -31,7 +32,7 @@ func (sc *scan) spellOut() error {
 		lists, all := r.spell(p.spell)
 		r.close()
 		if all {
-			p.lists, p.exact = lists, len(p.tags) == 1
+			p.lists, p.exact = lists, len(p.tags) == 1 && !slices.ContainsFunc(p.spell.entries, cutInKey)
 		} else {
 			p.listWhole(&p.matcher)
 		}

@@ -161,9 +161,13 @@ func entrySize(b []byte) int {
 	return 2 + int(b[1])
 }
 
+// cutInKey reports an entry of which an index key holds only the beginning.
+// Anybody can make another value that begins so, unlike a public key.
+func cutInKey(entry []byte) bool { return entry[1] >= classHex }
+
 // entryKey is as much of an entry as an index key holds.
 func entryKey(entry []byte) []byte {
-	if entry[1] >= classHex {
+	if cutInKey(entry) {
 		return entry[:2+short]
 	}
 	return entry

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sort"
 
-	"moa/nips/event"
 	"moa/store"
 )
 
@@ -27,31 +26,34 @@ type scan struct {
 }
 
 // Next does what store.Scan says.
-func (sc *scan) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (store.Progress, error) {
-	var events, bytes, work int
+func (sc *scan) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (p store.Progress, err error) {
+	bytes := 0
 	for {
 		batch, err := sc.read()
 		if err != nil {
-			return store.Progress{}, err
+			return p, err
 		}
 		if len(batch) == 0 || sc.decided() {
-			return store.Progress{Done: true, All: !sc.cut}, nil
+			p.Done, p.All = true, !sc.cut
+			return p, nil
 		}
 		for _, n := range batch {
 			if err := ctx.Err(); err != nil {
-				return store.Progress{}, err
+				return p, err
 			}
 			sc.place = n
-			work++
+			p.Work++
 			if r := sc.take(n); r != nil {
-				events++
+				p.Found++
 				bytes += len(r.Raw)
-				if err := found(r); err != nil {
-					return store.Progress{}, err
+				if found != nil {
+					if err := found(r); err != nil {
+						return p, err
+					}
 				}
 			}
-			if full(events, page.Events) || full(bytes, page.Bytes) || full(work, page.Work) {
-				return store.Progress{}, nil
+			if full(p.Found, page.Events) || full(bytes, page.Bytes) || full(p.Work, page.Work) {
+				return p, nil
 			}
 			if sc.decided() {
 				break
@@ -124,18 +126,10 @@ func visible(q *store.Query, n entry) bool {
 }
 
 // Count does what store.Store says.
-func (s *Store) Count(ctx context.Context, q store.Query) (int, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return 0, store.ErrClosed
+func (s *Store) Count(q store.Query) store.Scan {
+	sc := &scan{s: s, q: q, left: make([]int, len(q.Filters))}
+	for i := range sc.left {
+		sc.left[i] = store.Unlimited
 	}
-	count := 0
-	for _, n := range s.events {
-		matches := func(f *event.Filter) bool { return f.Matches(n.Event) }
-		if visible(&q, n) && slices.ContainsFunc(q.Filters, matches) && (q.Visible == nil || q.Visible(record(n))) {
-			count++
-		}
-	}
-	return count, ctx.Err()
+	return sc
 }

@@ -214,8 +214,8 @@ func (d *duel) scan() {
 	if !quiet {
 		return
 	}
-	got, err := d.s.Count(context.Background(), q)
-	want, err2 := d.oracle.Count(context.Background(), q)
+	got, err := store.Total(context.Background(), d.s.Count(q))
+	want, err2 := store.Total(context.Background(), d.oracle.Count(q))
 	if err != nil || err2 != nil || got != want {
 		d.Fatalf("query %s: count %d, want %d; %v, %v", describe(q), got, want, err, err2)
 	}

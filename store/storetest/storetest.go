@@ -131,7 +131,7 @@ func (x *check) finds(q store.Query, want ...*event.Event) store.Progress {
 // counts wants COUNT to say n.
 func (x *check) counts(q store.Query, n int) {
 	x.Helper()
-	got, err := x.Count(context.Background(), q)
+	got, err := store.Total(context.Background(), x.Count(q))
 	x.noError(err)
 	if got != n {
 		x.Fatalf("count is %d, want %d", got, n)
