@@ -15,12 +15,10 @@ import (
 // rules are what the protocol itself asks of an EVENT, whatever the policies
 // say. None of them needs the signature.
 func (s *session) rules(st *settings, e *event.Event) policy.Verdict {
-	l := &st.cfg.Limits
+	if why := st.cfg.Limits.Refuse(e); why != "" {
+		return policy.Refuse(reason.Invalid, why)
+	}
 	switch {
-	case len(e.Tags) > l.EventTags:
-		return policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d tags", l.EventTags))
-	case len(e.Content) > l.ContentLength && utf8.RuneCountInString(e.Content) > l.ContentLength:
-		return policy.Refuse(reason.Invalid, fmt.Sprintf("content is longer than %d characters", l.ContentLength))
 	case e.Kind == event.KindAuth:
 		return policy.Refuse(reason.Invalid, "an authentication is sent with AUTH and never published")
 	case e.Expiration != 0 && !event.Ephemeral(e.Kind) && e.Expiration <= s.srv.deps.Now().Unix():
@@ -33,6 +31,23 @@ func (s *session) rules(st *settings, e *event.Event) policy.Verdict {
 		return policy.Refuse(reason.Blocked, "the reposted event is protected")
 	}
 	return policy.Verdict{}
+}
+
+// Refuse says what of an event is beyond the limits, "" if nothing is. A limit
+// of 0 is none.
+func (l *Limits) Refuse(e *event.Event) string {
+	const around = len(`["EVENT",]`)
+	switch {
+	case l.EventTags > 0 && len(e.Tags) > l.EventTags:
+		return fmt.Sprintf("more than %d tags", l.EventTags)
+	case l.ContentLength > 0 && len(e.Content) > l.ContentLength && utf8.RuneCountInString(e.Content) > l.ContentLength:
+		return fmt.Sprintf("content is longer than %d characters", l.ContentLength)
+	case l.MessageBytes > 0 && around+len(e.Raw) > l.MessageBytes:
+		return fmt.Sprintf("larger than a message of %d bytes", l.MessageBytes)
+	case e.Kind == event.KindVanish && len(e.Raw) > maxVanishBytes:
+		return fmt.Sprintf("a request to vanish has at most %d bytes here", maxVanishBytes)
+	}
+	return ""
 }
 
 // protected lets only the author himself publish an event with a `-` tag

@@ -24,8 +24,6 @@ const maxVanishBytes = 16 << 10
 func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
 	l := st.info.Limitation // the policies' bounds included
 	switch {
-	case len(e.Raw) > maxVanishBytes:
-		return policy.Refuse(reason.Invalid, fmt.Sprintf("a request to vanish has at most %d bytes here", maxVanishBytes))
 	case l.MaxEventTags > 0 && len(e.Tags) > l.MaxEventTags:
 		return policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d tags", l.MaxEventTags))
 	}

@@ -26,20 +26,28 @@ func importCommand() *cli.Command {
 		Usage:     "store events from a file of JSON lines",
 		ArgsUsage: "[FILE]",
 		Description: `Reads one event a line from FILE, or from standard input; gzip and zstd are
-recognised. Into the store of a relay that is not running, or with --relay
-through the socket of one that is.
+recognised, and so are the messages that events came in (["EVENT",{…}]), JSON
+arrays of events, and events over several lines. Into the store of a relay that
+is not running, or with --relay through the socket of one that is.
 
-Ids and signatures are checked. Deletions and requests to vanish that the
-store knows, or that the input has, hold. Policies are for clients and are not
-asked, so that a backup comes back whole; --policies asks them, as if each
-author sent the event. Protected events (NIP-70) are taken, ephemeral ones and
-those that have expired are not.
+Ids and signatures are checked, and the [limits] of the configuration for
+events hold. Deletions and requests to vanish that the store knows, or that the
+input has, hold. Policies are for clients and are not asked, so that a backup
+comes back whole; --policies asks them, as if each author sent the event.
+Protected events (NIP-70) are taken, ephemeral ones and those that have expired
+are not.
+
+What is not taken is counted by its reason, with the first lines of each;
+--rejects FILE writes all of it: line number, reason and line, with tabs between.
+It is an error if nothing was taken, or less than --expect.
 
 Importing twice is harmless: what is stored counts as a duplicate. With --resume an import that was cut off goes on where it
 was: FILE.moa-checkpoint keeps the place, and is removed at the end.`,
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "relay", Usage: "publish to the running relay at `URL`, ws://…"},
 			&cli.BoolFlag{Name: "resume", Usage: "keep a checkpoint beside FILE, and go on from the one that is there"},
+			&cli.IntFlag{Name: "expect", Usage: "fail if fewer than `N` events were taken or were there already"},
+			&cli.StringFlag{Name: "rejects", Usage: "write what is not taken, and why, to `FILE`"},
 			&cli.BoolFlag{Name: "no-verify", Usage: "trust the signatures in the input; ids are checked all the same"},
 			&cli.BoolFlag{Name: "policies", Usage: "ask the policies of the configuration"},
 		),
@@ -94,10 +102,31 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 		}
 		return nil
 	}
+	if im.rejects, err = createRejects(cmd.String("rejects"), resume); err != nil {
+		return fmt.Errorf("--rejects: %w", err)
+	}
 	began := time.Now()
 	done, err := im.run(ctx, from)
 	bar.finish()
-	return report(cmd.Root().ErrWriter, path, resume, done, from, time.Since(began), err)
+	err = errors.Join(err, im.rejects.finish())
+	if err = report(cmd.Root().ErrWriter, path, resume, done, from, time.Since(began), err); err != nil {
+		return err
+	}
+	return done.Tally.enough(int64(cmd.Int("expect")))
+}
+
+// enough is an error if nothing of the input is in the store, or less than was
+// expected.
+func (t *tally) enough(expected int64) error {
+	switch there := t.Accepted + t.Duplicate; {
+	case there < expected:
+		return fmt.Errorf("%d events were taken or were there already; %d were expected", there, expected)
+	case there == 0 && t.total() == 0:
+		return errors.New("nothing was taken: the input is empty")
+	case there == 0:
+		return errors.New("nothing was taken, see above")
+	}
+	return nil
 }
 
 // report tells what became of the input, and keeps or removes the checkpoint.
@@ -164,6 +193,7 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 	if !cmd.Bool("policies") {
 		chain = nil
 	}
+	im.limits = cfg.relay().Limits
 	var ours []relayurl.Location
 	if here, err := relayurl.Parse(cfg.URL); err == nil {
 		ours = []relayurl.Location{here}
@@ -185,6 +215,9 @@ func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Lo
 		if r := admissible(e, time.Now().Unix()); r != "" {
 			return r, false
 		}
+		if why := im.limits.Refuse(e); why != "" {
+			return why, false
+		}
 		if e.Kind == event.KindVanish {
 			if here, err := nip62.Addressed(e, ours); err != nil || !here {
 				return "a request to vanish from another relay", false
@@ -197,16 +230,16 @@ func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Lo
 			return refusal(chain.Late(context.Background(), author{e.PubKey}, e, policy.Decision{}))
 		}
 	}
-	im.store = func(ctx context.Context, batch []*event.Event) (t tally, err error) {
+	im.store = func(ctx context.Context, batch lot) (t tally, err error) {
 		// What has been read is stored, also when ctx has just ended.
-		results, err := st.Commit(context.WithoutCancel(ctx), time.Now().Unix(), batch)
+		results, err := st.Commit(context.WithoutCancel(ctx), time.Now().Unix(), batch.events)
 		if err != nil {
 			return t, err
 		}
 		ahead := time.Now().Add(maxAhead).Unix()
 		for i, r := range results {
-			t.count(r.Outcome)
-			if r.Outcome == store.Stored && batch[i].CreatedAt > ahead {
+			t.count(r.Outcome, batch.lines[i], batch.events[i].Raw)
+			if r.Outcome == store.Stored && batch.events[i].CreatedAt > ahead {
 				t.Ahead++
 			}
 		}
@@ -214,26 +247,24 @@ func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Lo
 	}
 }
 
-// count counts what a store did with an event.
-func (t *tally) count(o store.Outcome) {
+// count counts what a store did with the event of a line.
+func (t *tally) count(o store.Outcome, line int64, text []byte) {
 	switch o {
 	case store.Stored:
 		t.Accepted++
+		return
 	case store.Duplicate:
 		t.Duplicate++
-	case store.Stale:
-		t.reject("a newer version is stored")
-	case store.Deleted:
-		t.reject("deleted by its author")
-	case store.Vanished:
-		t.reject("its author has vanished")
-	case store.Expired:
-		t.reject("expired")
-	case store.TooLarge:
-		t.reject("more tags than the store can index")
-	default:
-		t.reject("unknown outcome")
+		return
 	}
+	why, ok := map[store.Outcome]string{
+		store.Stale: "a newer version is stored", store.Deleted: "deleted by its author", store.Vanished: "its author has vanished",
+		store.Expired: "expired", store.TooLarge: "more tags than the store can index",
+	}[o]
+	if !ok {
+		why = "unknown outcome"
+	}
+	t.reject(why, "", line, text)
 }
 
 // admissible says why no relay should store the event, or "".

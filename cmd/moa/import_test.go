@@ -136,16 +136,18 @@ func TestImportCountsWhyLinesAreRejected(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, report)
 	}
 	says(t, report, "5 accepted", "1 duplicate", "3 rejected: malformed", "line 4: ", "line 5: ", "line 17: longer than 16 MiB",
-		"1 rejected: deleted by its author", "1 rejected: its author has vanished", "1 rejected: a request to vanish from another relay",
-		"1 rejected: bad signature", "1 rejected: bad id", "1 rejected: ephemeral", "1 rejected: expired", "1 rejected: a newer version is stored")
+		"1 rejected: deleted by its author (line 7)", "1 rejected: its author has vanished", "1 rejected: a request to vanish from another relay",
+		"1 rejected: bad signature (line 11)", "1 rejected: bad id (line 12)", "1 rejected: ephemeral", "1 rejected: expired", "1 rejected: a newer version is stored")
 }
 
 func TestImportAsksPoliciesOnlyIfTold(t *testing.T) {
 	in := file(t, "in.jsonl", jsonl(notes(t, 3)))
 	config := writeConfig(t, "[[policy]]\nuse = \"kinds\"\ndeny = \"1\"\n")
 	data := filepath.Join(t.TempDir(), "data")
-	_, report := good(t, "import", "--data", data, "--config", config, "--policies", in)
-	says(t, report, "0 accepted", "3 rejected: policy kinds: blocked")
+	_, report, code := run(t, "", "import", "--data", data, "--config", config, "--policies", in)
+	if says(t, report, "0 accepted", "3 rejected: policy kinds: blocked (line 1, 2, 3)", "moa: nothing was taken"); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
 	_, report = good(t, "import", "--data", data, "--config", config, in)
 	says(t, report, "3 accepted")
 }

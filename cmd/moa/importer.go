@@ -10,6 +10,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/sig"
+	"moa/relay"
 )
 
 // importer moves events from an input into a sink:
@@ -31,7 +32,9 @@ type importer struct {
 	// late is admit for events whose signature holds; nil admits all.
 	late func(e *event.Event) (reason string)
 	// store takes a batch and counts what became of it.
-	store func(ctx context.Context, batch []*event.Event) (tally, error)
+	store   func(ctx context.Context, batch lot) (tally, error)
+	rejects *rejectsFile
+	limits  relay.Limits // of events; the zero Limits have none
 	// progress, if not nil, is called after each batch.
 	progress func(c checkpoint) error
 }
@@ -45,17 +48,35 @@ const (
 	aheadChunks = 2 * batchEvents / chunkLines
 )
 
+// lot are events and the lines that they are from.
+type lot struct {
+	events []*event.Event
+	lines  []int64 // 0: from none
+}
+
+func (l *lot) add(e *event.Event, line int64) {
+	l.events, l.lines = append(l.events, e), append(l.lines, line)
+}
+
+// lotOf are events that are from no lines.
+func lotOf(events []*event.Event) lot { return lot{events, make([]int64, len(events))} }
+
+// numbered is a line of the input.
+type numbered struct {
+	text   []byte
+	number int64
+}
+
 // chunk is a piece of the input on its way.
 type chunk struct {
-	first int64 // number of the first line
-	lines [][]byte
-	err   error // that ended the input behind this chunk; io.EOF: its end
+	read []numbered
+	err  error // that ended the input behind this chunk; io.EOF: its end
 
 	// Set by check, before done is closed.
-	events []*event.Event
-	tally  tally
-	bytes  int
-	done   chan struct{}
+	lot
+	tally tally
+	bytes int
+	done  chan struct{}
 
 	// Where the input stood behind this chunk.
 	line, at int64
@@ -126,18 +147,18 @@ func (im *importer) work(ctx context.Context, work <-chan *chunk) {
 }
 
 func (im *importer) nextChunk() *chunk {
-	c := &chunk{first: im.in.line + 1, lines: make([][]byte, 0, chunkLines), done: make(chan struct{})}
-	for len(c.lines) < chunkLines && c.bytes < chunkBytes {
-		line, err := im.in.next()
+	c := &chunk{read: make([]numbered, 0, chunkLines), done: make(chan struct{})}
+	for len(c.read) < chunkLines && c.bytes < chunkBytes {
+		line, number, err := im.in.next()
 		if errors.Is(err, errLongLine) {
-			c.tally.malformed(im.in.line, err)
+			c.tally.malformed(number, nil, err)
 			line, err = nil, nil
 		}
 		if err != nil {
 			c.err = err
 			break
 		}
-		c.lines = append(c.lines, line)
+		c.read = append(c.read, numbered{line, number})
 		c.bytes += len(line)
 	}
 	c.line, c.at = im.in.line, im.in.at
@@ -146,17 +167,17 @@ func (im *importer) nextChunk() *chunk {
 
 // check parses and verifies a chunk.
 func (im *importer) check(c *chunk) {
-	for i, line := range c.lines {
-		if len(line) == 0 {
+	for _, l := range c.read {
+		if len(l.text) == 0 {
 			continue
 		}
-		e, err := event.Parse(line)
+		e, err := parseLine(l.text)
 		switch {
 		case errors.Is(err, event.ErrID):
-			c.tally.reject("bad id")
+			c.tally.reject("bad id", "", l.number, l.text)
 			continue
 		case err != nil:
-			c.tally.malformed(c.first+int64(i), err)
+			c.tally.malformed(l.number, l.text, err)
 			continue
 		}
 		reason, known := im.admit(e)
@@ -164,12 +185,12 @@ func (im *importer) check(c *chunk) {
 		case known:
 			c.tally.Duplicate++
 		case reason != "":
-			c.tally.reject(reason)
+			c.tally.reject(reason, "", l.number, e.Raw)
 		default:
-			c.events = append(c.events, e)
+			c.add(e, l.number)
 		}
 	}
-	c.lines = nil
+	c.read = nil
 	if im.verify != nil {
 		c.verify(im.verify)
 	}
@@ -196,27 +217,27 @@ func (c *chunk) verify(v sig.Verifier) {
 
 // keep drops the events for which there is a reason.
 func (c *chunk) keep(reason func(i int, e *event.Event) string) {
-	kept := c.events[:0]
-	for i, e := range c.events {
+	all := c.lot
+	c.lot = lot{all.events[:0], all.lines[:0]}
+	for i, e := range all.events {
 		if r := reason(i, e); r != "" {
-			c.tally.reject(r)
+			c.tally.reject(r, "", all.lines[i], e.Raw)
 			continue
 		}
-		kept = append(kept, e)
+		c.add(e, all.lines[i])
 	}
-	c.events = kept
 }
 
 // batch waits for the next chunk, adds what else is ready, stores it all and
 // moves the checkpoint. At the end of the input it returns io.EOF.
 func (im *importer) batch(ctx context.Context, at *checkpoint, ordered <-chan *chunk) error {
 	var (
-		batch []*event.Event
+		batch lot
 		done  tally
 		last  *chunk
 		bytes int
 	)
-	for last == nil || last.err == nil && len(batch) < batchEvents && bytes < batchBytes {
+	for last == nil || last.err == nil && len(batch.events) < batchEvents && bytes < batchBytes {
 		c, err := nextReady(ctx, ordered, last != nil)
 		if err != nil {
 			return err
@@ -224,14 +245,18 @@ func (im *importer) batch(ctx context.Context, at *checkpoint, ordered <-chan *c
 		if c == nil {
 			break
 		}
-		batch = append(batch, c.events...)
+		batch.events, batch.lines = append(batch.events, c.events...), append(batch.lines, c.lines...)
 		bytes += c.bytes
 		done.add(&c.tally)
+		done.rejects = append(done.rejects, c.tally.rejects...)
 		last = c
 	}
 	stored, err := im.store(ctx, batch)
 	if err != nil {
 		return err
+	}
+	if err := errors.Join(im.rejects.write(done.rejects), im.rejects.write(stored.rejects)); err != nil {
+		return fmt.Errorf("--rejects: %w", err)
 	}
 	at.Tally.add(&done)
 	at.Tally.add(&stored)

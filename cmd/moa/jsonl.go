@@ -28,6 +28,9 @@ type input struct {
 	close func()
 	line  int64 // lines read
 	at    int64 // bytes of text read
+
+	spread bool // the events are not one a line
+	begun  bool // the next byte begins a line; of a spread text
 }
 
 // openInput opens a file, or standard input for "-". Text that is compressed
@@ -70,8 +73,17 @@ func openInput(path string) (*input, error) {
 	default:
 		in.text = packed
 	}
+	if mark, _ := in.text.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		n, _ := in.text.Discard(len(mark)) // it was there a moment ago
+		in.at = int64(n)
+	}
+	in.spread = spread(in.text)
+	in.begun = in.spread
 	return in, nil
 }
+
+// byteOrderMark is what some editors put before text.
+const byteOrderMark = "\ufeff"
 
 // Taken is how many bytes of the file have been read, for a progress bar.
 func (in *input) Taken() int64 { return in.taken.Load() }
@@ -87,15 +99,26 @@ func (in *input) skip(c checkpoint) error {
 			return fmt.Errorf("the input ends before the place that the checkpoint names: %w", err)
 		}
 	}
-	in.line = c.Line
+	if c.At > 0 {
+		in.line, in.begun = c.Line, false
+	}
 	return nil
 }
 
 var errLongLine = fmt.Errorf("longer than %d MiB", maxLineBytes>>20)
 
-// next returns the next line without its end, in memory of its own. A line
-// that is too long is errLongLine; the end of the input is io.EOF.
-func (in *input) next() ([]byte, error) {
+// next returns the next line without its end, in memory of its own, and its
+// number; of a spread text, the next value. One that is too long is errLongLine;
+// the end of the input is io.EOF.
+func (in *input) next() (line []byte, number int64, err error) {
+	if in.spread {
+		return in.nextValue()
+	}
+	line, err = in.nextLine()
+	return line, in.line, err
+}
+
+func (in *input) nextLine() ([]byte, error) {
 	var line []byte
 	tooLong := false
 	for {

@@ -36,7 +36,7 @@ func readQuestions(path string) (all []question, broken int, err error) {
 	}
 	defer in.Close()
 	for {
-		line, err := in.next()
+		line, err := in.nextLine()
 		switch {
 		case errors.Is(err, io.EOF):
 			return all, broken, nil

@@ -58,7 +58,7 @@ func (t *trial) gather(ctx context.Context, cmd *cli.Command, f *event.Filter) (
 	case url != "":
 		where = url
 		if err = fetch(ctx, url, *f, keep); err == nil && verify != nil {
-			c := &chunk{events: t.events}
+			c := &chunk{lot: lotOf(t.events)}
 			c.verify(verify)
 			t.events, broken = c.events, c.tally
 		}
@@ -80,8 +80,8 @@ func (t *trial) readFile(ctx context.Context, path string, verify sig.Verifier, 
 	im := &importer{
 		in: in, verify: verify,
 		admit: func(*event.Event) (string, bool) { return "", false },
-		store: func(_ context.Context, batch []*event.Event) (tally, error) {
-			for _, e := range batch {
+		store: func(_ context.Context, batch lot) (tally, error) {
+			for _, e := range batch.events {
 				if f.Matches(e) {
 					t.events = append(t.events, e)
 				}
@@ -117,7 +117,7 @@ func (t *trial) verified(e *event.Event) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c := &chunk{events: []*event.Event{e}}
+	c := &chunk{lot: lotOf([]*event.Event{e})}
 	c.verify(v)
 	return len(c.events) == 1, nil
 }

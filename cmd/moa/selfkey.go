@@ -112,7 +112,7 @@ func pushTo(ctx context.Context, url string, e *event.Event) error {
 		return err
 	}
 	defer p.close()
-	done, err := p.publish(ctx, []*event.Event{e})
+	done, err := p.publish(ctx, lotOf([]*event.Event{e}))
 	for why := range done.Rejected {
 		err = errors.Join(err, errors.New("rejected "+why))
 	}

@@ -11,20 +11,11 @@ import (
 	"github.com/coder/websocket"
 
 	"moa/nips/event"
-	"moa/nips/reason"
 	"moa/nips/wire"
 )
 
-const (
-	// answerTimeout is how long a relay may stay silent while it owes an answer.
-	answerTimeout = 60 * time.Second
-	// publishWindow is how many events wait for their OK.
-	publishWindow = 512
-	// rateLimitPause is the wait before an event that came too fast is sent
-	// again, and rateLimitTries how often.
-	rateLimitPause = time.Second
-	rateLimitTries = 30
-)
+// answerTimeout is how long a relay may stay silent while it owes an answer.
+const answerTimeout = 60 * time.Second
 
 // dial connects to a relay. Messages of any length that import reads are taken.
 func dial(ctx context.Context, url string) (*websocket.Conn, error) {
@@ -47,96 +38,6 @@ func receive(ctx context.Context, c *websocket.Conn) (wire.Reply, error) {
 		return wire.Reply{}, fmt.Errorf("the relay's answer: %w", err)
 	}
 	return wire.ParseReply(frame)
-}
-
-// publisher sends events to a relay and counts its answers.
-type publisher struct {
-	conn *websocket.Conn
-}
-
-func dialPublisher(ctx context.Context, url string) (*publisher, error) {
-	c, err := dial(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	return &publisher{conn: c}, nil
-}
-
-func (p *publisher) close() { p.conn.Close(websocket.StatusNormalClosure, "") }
-
-// publish sends a batch, publishWindow events at a time, and returns when all
-// are answered. What the relay calls too fast is sent again, more slowly.
-func (p *publisher) publish(ctx context.Context, batch []*event.Event) (t tally, err error) {
-	for try := 0; len(batch) > 0; try++ {
-		if try > 0 {
-			select {
-			case <-time.After(rateLimitPause):
-			case <-ctx.Done():
-				return t, ctx.Err()
-			}
-		}
-		var again []*event.Event
-		for len(batch) > 0 {
-			n := min(len(batch), publishWindow)
-			limited, err := p.window(ctx, batch[:n], &t, try == rateLimitTries)
-			if err != nil {
-				return t, err
-			}
-			again = append(again, limited...)
-			batch = batch[n:]
-		}
-		batch = again
-	}
-	return t, nil
-}
-
-// window sends some events and waits for the OK of each. Unless last, it
-// returns those that were refused for coming too fast; all others it counts.
-func (p *publisher) window(ctx context.Context, events []*event.Event, t *tally, last bool) (limited []*event.Event, err error) {
-	// Sending and reading go on at once: a relay may answer before it reads on.
-	sent := make(chan error, 1)
-	go func() { sent <- p.send(ctx, events) }()
-	waiting := make(map[string]*event.Event, len(events))
-	for _, e := range events {
-		if waiting[e.ID.String()] != nil {
-			t.Duplicate++
-		}
-		waiting[e.ID.String()] = e
-	}
-	for len(waiting) > 0 {
-		r, err := receive(ctx, p.conn)
-		if err != nil {
-			p.conn.CloseNow()
-			return nil, errors.Join(err, <-sent)
-		}
-		e := waiting[r.ID]
-		if r.Verb != wire.OK || e == nil {
-			continue // a NOTICE, an AUTH, the answer to the second of two equal events
-		}
-		delete(waiting, r.ID)
-		switch {
-		case r.OK && r.Reason() == reason.Duplicate:
-			t.Duplicate++
-		case r.OK:
-			t.Accepted++
-		case r.Reason() == reason.RateLimited && !last:
-			limited = append(limited, e)
-		default:
-			t.reject("by the relay: " + string(r.Reason()))
-		}
-	}
-	return limited, <-sent
-}
-
-func (p *publisher) send(ctx context.Context, events []*event.Event) error {
-	var frame []byte
-	for _, e := range events {
-		frame = append(append(append(frame[:0], `["EVENT",`...), e.Raw...), ']')
-		if err := p.conn.Write(ctx, websocket.MessageText, frame); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // fetchPage is how many events one REQ of a fetch asks for.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -10,13 +11,19 @@ import (
 // maxFaults is how many malformed lines an import quotes.
 const maxFaults = 10
 
+// maxLines is how many lines are named of each reason.
+const maxLines = 5
+
 // tally counts what became of the lines of an import.
 type tally struct {
-	Accepted  int64            `json:"accepted"`
-	Ahead     int64            `json:"ahead"` // of those, dated so far ahead that the relay would refuse them
-	Duplicate int64            `json:"duplicate"`
-	Rejected  map[string]int64 `json:"rejected"` // by reason, from a small set
-	Faults    []fault          `json:"faults"`   // the first malformed lines
+	Accepted  int64              `json:"accepted"`
+	Ahead     int64              `json:"ahead"` // of those, dated so far ahead that the relay would refuse them
+	Duplicate int64              `json:"duplicate"`
+	Rejected  map[string]int64   `json:"rejected"` // by reason, from a small set
+	Lines     map[string][]int64 `json:"lines"`    // the first of each reason
+	Faults    []fault            `json:"faults"`   // the first malformed lines
+
+	rejects []reject // since they were written
 }
 
 // fault is a line that is no event.
@@ -25,16 +32,35 @@ type fault struct {
 	Text string `json:"text"`
 }
 
-func (t *tally) reject(reason string) {
+// reject counts a line that is not taken. why may say more than the reason.
+func (t *tally) reject(reason, why string, line int64, text []byte) {
+	t.rejectN(reason, 1)
+	t.named(reason, line)
+	t.rejects = append(t.rejects, reject{line, cmp.Or(why, reason), text})
+}
+
+func (t *tally) rejectN(reason string, n int64) {
 	if t.Rejected == nil {
 		t.Rejected = make(map[string]int64)
 	}
-	t.Rejected[reason]++
+	t.Rejected[reason] += n
+}
+
+// named keeps the first few lines of a reason; 0 is none.
+func (t *tally) named(reason string, lines ...int64) {
+	if t.Lines == nil {
+		t.Lines = make(map[string][]int64)
+	}
+	for _, line := range lines {
+		if line > 0 && len(t.Lines[reason]) < maxLines {
+			t.Lines[reason] = append(t.Lines[reason], line)
+		}
+	}
 }
 
 // malformed counts a line that is no event and keeps the first few.
-func (t *tally) malformed(line int64, err error) {
-	t.reject("malformed")
+func (t *tally) malformed(line int64, text []byte, err error) {
+	t.reject("malformed", "malformed: "+err.Error(), line, text)
 	if len(t.Faults) < maxFaults {
 		t.Faults = append(t.Faults, fault{line, err.Error()})
 	}
@@ -46,10 +72,8 @@ func (t *tally) add(o *tally) {
 	t.Ahead += o.Ahead
 	t.Duplicate += o.Duplicate
 	for reason, n := range o.Rejected {
-		if t.Rejected == nil {
-			t.Rejected = make(map[string]int64)
-		}
-		t.Rejected[reason] += n
+		t.rejectN(reason, n)
+		t.named(reason, o.Lines[reason]...)
 	}
 	t.Faults = append(t.Faults, o.Faults[:min(len(o.Faults), maxFaults-len(t.Faults))]...)
 }
@@ -78,6 +102,22 @@ func (t *tally) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "%10d duplicate\n", t.Duplicate)
 	for _, reason := range slices.Sorted(maps.Keys(t.Rejected)) {
-		fmt.Fprintf(w, "%10d rejected: %s\n", t.Rejected[reason], reason)
+		fmt.Fprintf(w, "%10d rejected: %s%s\n", t.Rejected[reason], reason, t.where(reason))
 	}
+}
+
+// where names the lines that were rejected for a reason.
+func (t *tally) where(reason string) string {
+	lines := t.Lines[reason]
+	if len(lines) == 0 {
+		return ""
+	}
+	text := fmt.Sprint(" (line ", lines[0])
+	for _, n := range lines[1:] {
+		text += fmt.Sprint(", ", n)
+	}
+	if int64(len(lines)) < t.Rejected[reason] {
+		text += ", …"
+	}
+	return text + ")"
 }

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"moa/bench/client"
+	"moa/nips/reason"
+	"moa/nips/wire"
+)
+
+const (
+	// publishWindow is how many events wait for their OK.
+	publishWindow = 512
+	// rateLimitPause is the wait before an event that came too fast is sent
+	// again, and rateLimitTries how often.
+	rateLimitPause = time.Second
+	rateLimitTries = 30
+	// suspectBytes is from what size on an event may be why a relay has ended the
+	// connection without a word.
+	suspectBytes = 32 << 10
+	// infoTimeout is how long the relay's information document is waited for.
+	infoTimeout = 5 * time.Second
+)
+
+// publisher sends events to a relay and counts its answers.
+type publisher struct {
+	url  string
+	conn *websocket.Conn
+	most int // bytes that the relay takes of a message; 0: it does not say
+}
+
+func dialPublisher(ctx context.Context, url string) (*publisher, error) {
+	p := &publisher{url: url}
+	if err := p.dial(ctx); err != nil {
+		return nil, err
+	}
+	asking, cancel := context.WithTimeout(ctx, infoTimeout)
+	defer cancel()
+	if info, err := client.FetchInfo(asking, url); err == nil { // a relay need not have one
+		p.most = info.Limits.MessageLength
+	}
+	return p, nil
+}
+
+func (p *publisher) dial(ctx context.Context) (err error) {
+	p.conn, err = dial(ctx, p.url)
+	return err
+}
+
+func (p *publisher) close() { p.conn.Close(websocket.StatusNormalClosure, "") }
+
+// publish sends a batch, publishWindow events at a time, and returns when all
+// are answered. What the relay calls too fast is sent again, more slowly.
+func (p *publisher) publish(ctx context.Context, batch lot) (t tally, err error) {
+	batch = p.fitting(batch, &t)
+	for try := 0; len(batch.events) > 0; try++ {
+		if try > 0 {
+			select {
+			case <-time.After(rateLimitPause):
+			case <-ctx.Done():
+				return t, ctx.Err()
+			}
+		}
+		var again lot
+		for at := 0; at < len(batch.events); at += publishWindow {
+			end := min(at+publishWindow, len(batch.events))
+			limited, err := p.window(ctx, lot{batch.events[at:end], batch.lines[at:end]}, &t, try == rateLimitTries)
+			if err != nil {
+				return t, err
+			}
+			again.events, again.lines = append(again.events, limited.events...), append(again.lines, limited.lines...)
+		}
+		batch = again
+	}
+	return t, nil
+}
+
+// fitting takes out what the relay says that it does not take.
+func (p *publisher) fitting(batch lot, t *tally) (fit lot) {
+	if p.most == 0 {
+		return batch
+	}
+	for i, e := range batch.events {
+		if len(`["EVENT",]`)+len(e.Raw) > p.most {
+			t.reject(fmt.Sprintf("larger than a message of %d bytes, the most that the relay takes", p.most), "", batch.lines[i], e.Raw)
+			continue
+		}
+		fit.add(e, batch.lines[i])
+	}
+	return fit
+}
+
+// window sends some events until each has an answer. Unless last, it returns
+// those that were refused for coming too fast; all others it counts. An event
+// that ends the connection, or that the relay says nothing about, ends no more
+// than itself.
+func (p *publisher) window(ctx context.Context, events lot, t *tally, last bool) (limited lot, err error) {
+	w := &waiting{by: make(map[string]int, len(events.events)), lot: events}
+	for i, e := range events.events {
+		if _, ok := w.by[e.ID.String()]; ok {
+			t.Duplicate++
+			continue
+		}
+		w.by[e.ID.String()] = i
+	}
+	for alone := false; len(w.by) > 0; {
+		before, order := len(w.by), w.inOrder()
+		if alone {
+			order = []int{w.largest()}
+		}
+		err := p.exchange(ctx, w, order, t, last, &limited)
+		if err == nil {
+			alone = false
+			continue
+		}
+		large := len(w.events[w.largest()].Raw) >= suspectBytes
+		switch {
+		case ctx.Err() != nil:
+			return limited, err
+		case alone && large:
+			w.drop(w.largest(), "the relay ends the connection when it comes", "", t)
+			alone = false
+		case websocket.CloseStatus(err) == websocket.StatusMessageTooBig:
+			w.drop(w.largest(), "too large for the relay, which ended the connection", "", t)
+		case errors.Is(err, context.DeadlineExceeded) && len(w.by) < before:
+			for _, i := range w.inOrder() {
+				w.drop(i, "the relay does not answer", w.notice, t)
+			}
+		case large && !errors.Is(err, context.DeadlineExceeded):
+			alone = true // the relay's last words may be lost with the connection
+		default:
+			order := w.inOrder()
+			return limited, fmt.Errorf("lines %d to %d are without an answer: %w", events.lines[order[0]], events.lines[order[len(order)-1]], err)
+		}
+		if err := p.dial(ctx); err != nil {
+			return limited, err
+		}
+	}
+	return limited, nil
+}
+
+// waiting are the events of a window that have no answer yet.
+type waiting struct {
+	lot
+	by     map[string]int // by id, where in the lot
+	notice string         // what the relay said last to nobody
+}
+
+func (w *waiting) inOrder() []int {
+	all := make([]int, 0, len(w.by))
+	for _, i := range w.by {
+		all = append(all, i)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (w *waiting) largest() (at int) {
+	for n, i := range w.inOrder() {
+		if n == 0 || len(w.events[i].Raw) > len(w.events[at].Raw) {
+			at = i
+		}
+	}
+	return at
+}
+
+// drop counts an event as refused.
+func (w *waiting) drop(i int, why, more string, t *tally) {
+	delete(w.by, w.events[i].ID.String())
+	if more = shown(more); more != "" {
+		more = why + ": " + more
+	}
+	t.reject(why, more, w.lines[i], w.events[i].Raw)
+}
+
+// exchange sends some of what waits, and reads until all of that is answered.
+func (p *publisher) exchange(ctx context.Context, w *waiting, order []int, t *tally, last bool, limited *lot) error {
+	// Sending and reading go on at once: a relay may answer before it reads on.
+	sent := make(chan error, 1)
+	rest := len(w.by) - len(order)
+	go func() { sent <- p.send(ctx, w, order) }()
+	for len(w.by) > rest {
+		r, err := receive(ctx, p.conn)
+		if err != nil {
+			p.conn.CloseNow()
+			return errors.Join(err, <-sent)
+		}
+		if r.Verb == wire.Notice {
+			w.notice = r.Text
+		}
+		i, ok := w.by[r.ID]
+		if r.Verb != wire.OK || !ok {
+			continue // a NOTICE, an AUTH, the answer to the second of two equal events
+		}
+		switch {
+		case r.OK && r.Reason() == reason.Duplicate:
+			t.Duplicate++
+		case r.OK:
+			t.Accepted++
+		case r.Reason() == reason.RateLimited && !last:
+			limited.add(w.events[i], w.lines[i])
+		default:
+			w.drop(i, "by the relay: "+prefixOf(&r), r.Text, t)
+		}
+		delete(w.by, r.ID)
+	}
+	return <-sent
+}
+
+// prefixOf is the reason of a refusal, of which there are few: a relay may say
+// what it likes.
+func prefixOf(r *wire.Reply) string {
+	known := []reason.Reason{reason.Duplicate, reason.PoW, reason.Blocked, reason.RateLimited, reason.Invalid, reason.Restricted, reason.Mute, reason.Error, reason.AuthRequired, reason.Unsupported}
+	if slices.Contains(known, r.Reason()) {
+		return string(r.Reason())
+	}
+	return "in words of its own"
+}
+
+func (p *publisher) send(ctx context.Context, w *waiting, order []int) error {
+	var frame []byte
+	for _, i := range order {
+		frame = append(append(append(frame[:0], `["EVENT",`...), w.events[i].Raw...), ']')
+		if err := p.conn.Write(ctx, websocket.MessageText, frame); err != nil {
+			return err
+		}
+	}
+	return nil
+}
