@@ -1,6 +1,6 @@
 # A relay in a container:
 #
-#   docker build -t moa .
+#   docker build -t moa --build-arg REVISION=$(git rev-parse HEAD) .
 #   docker run -p 7447:7447 -v moa-data:/data --stop-timeout 30 moa
 #
 # Settings come as MOA_* variables (`docker run moa config` lists them) or as a
@@ -14,7 +14,9 @@ ENV GOTOOLCHAIN=auto
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o /out/moa ./cmd/moa \
+# What `moa version`, NIP-11 and moa_build_info say; the image has no .git.
+ARG REVISION=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.revision=$REVISION" -o /out/moa ./cmd/moa \
  && install -d -m 0750 /out/data
 
 FROM scratch

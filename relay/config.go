@@ -3,8 +3,10 @@ package relay
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -154,6 +156,11 @@ func DefaultConfig() Config {
 func (c *Config) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	for name, address := range map[string]string{"Listen": c.Listen, "MetricsListen": c.MetricsListen} {
+		if err := checkAddress(address); err != nil && (address != "" || name == "Listen") {
+			fault("%s: %w", name, err)
+		}
+	}
 	if c.URL != "" {
 		u, err := url.Parse(c.URL)
 		switch {
@@ -196,6 +203,21 @@ func (c *Config) Validate() error {
 	}
 	faults = append(faults, c.Geo.faults()...)
 	return errors.Join(append(faults, c.selfFaults()...)...)
+}
+
+// checkAddress reports what is no HOST:PORT to listen on.
+func checkAddress(address string) error {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf(`%q is no address: want "HOST:PORT", "127.0.0.1:7447" or ":7447"`, address)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q is no address: its port is no number from 0 to 65535", address)
+	}
+	if strings.ContainsAny(host, "/ @") {
+		return fmt.Errorf("%q is no address: %q is no host", address, host)
+	}
+	return nil
 }
 
 type limit struct {

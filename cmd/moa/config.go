@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"moa/nips/nip19"
 	"moa/nips/sig"
 	"moa/policy/builtin"
 	"moa/relay"
@@ -38,7 +40,7 @@ type Config struct {
 	Metrics metricsConfig    `toml:"metrics"`
 	Log     logConfig        `toml:"log"`
 	Process processConfig    `toml:"process"`
-	Policy  []map[string]any // the [[policy]] tables; package builtin reads them
+	Policy  []map[string]any `toml:"policy"` // the [[policy]] tables; package builtin reads them
 }
 
 type infoConfig struct {
@@ -46,8 +48,8 @@ type infoConfig struct {
 	Description    string `toml:"description" relay:"Info.Description"`
 	Icon           string `toml:"icon" relay:"Info.Icon"`
 	Banner         string `toml:"banner" relay:"Info.Banner"`
-	PubKey         string `toml:"pubkey" relay:"Info.PubKey"`
-	Self           string `toml:"self" relay:"Info.Self"`
+	PubKey         pubKey `toml:"pubkey" relay:"Info.PubKey"`
+	Self           pubKey `toml:"self" relay:"Info.Self"`
 	Contact        string `toml:"contact" relay:"Info.Contact"`
 	TermsOfService string `toml:"terms_of_service" relay:"Info.TermsOfService"`
 	PaymentsURL    string `toml:"payments_url" relay:"Info.PaymentsURL"`
@@ -298,6 +300,22 @@ func (d *duration) UnmarshalText(text []byte) error {
 	}
 	*d = duration(parsed)
 	return nil
+}
+
+// pubKey is a public key in hex, which a file may write as an npub too.
+type pubKey string
+
+func (k *pubKey) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*k = ""
+		return nil
+	}
+	pk, err := nip19.ParsePubKey(string(text))
+	if err != nil && !errors.Is(err, nip19.ErrSecret) { // which is not repeated
+		return fmt.Errorf("%q is no public key: %w", text, err)
+	}
+	*k = pubKey(pk.String())
+	return err
 }
 
 // prefix is a network, or one address.

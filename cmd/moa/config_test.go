@@ -13,9 +13,11 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/nips/nip19"
 	"moa/policy"
 	"moa/policy/builtin"
 	"moa/relay"
+	"moa/relay/relaytest"
 )
 
 // writeConfig writes a config file and returns its name.
@@ -30,7 +32,7 @@ func writeConfig(t *testing.T, text string) string {
 
 func TestSampleIsExactlyTheDefault(t *testing.T) {
 	var c Config
-	faults, err := c.readFile(writeConfig(t, sample()))
+	faults, err := (&source{file: writeConfig(t, sample())}).readFile(&c)
 	if err != nil || len(faults) > 0 {
 		t.Fatal(faults, err)
 	}
@@ -149,6 +151,7 @@ func fields(t reflect.Type, prefix string) map[string]bool {
 func TestEveryFaultIsToldAtOnce(t *testing.T) {
 	path := writeConfig(t, `
 listn = "x"
+listen = "nowhere"
 trusted_proxies = ["10.0.0.0/8", "nonsense"]
 [info]
 pubkey = "abc"
@@ -165,18 +168,21 @@ use = "nope"
 use = "kinds"
 allow = "1-x"
 `)
-	_, _, err := source{file: path}.load(policy.Env{}, nil)
+	_, _, err := (&source{file: path}).load(policy.Env{}, nil)
 	if err == nil {
 		t.Fatal("accepted")
 	}
 	for _, want := range []string{
-		"listn: unknown key", "trusted_proxies[1]: ", "info.pubkey: ", "limits.limit: want a whole number",
-		"limits.subscriptions: 0 is less than 1", "clients.ping_every: ",
-		`log.level: "loud"`, `policy[0].use: `, "policy[1].allow",
+		`2: listn: unknown key (did you mean "listen"?); known are `, `3: listen: "nowhere" is no address`, "4: trusted_proxies[1]: ",
+		"6: info.pubkey: ", "8: limits.limit: want a whole number", "9: limits.subscriptions: 0 is less than 1", "11: clients.ping_every: ",
+		`13: log.level: "loud"`, `15: policy[0].use: `, "18: policy[1].allow",
 	} {
-		if !strings.Contains(err.Error(), path+": "+want) {
+		if !strings.Contains(err.Error(), path+":"+want) {
 			t.Errorf("not told: %s", want)
 		}
+	}
+	if !strings.Contains(err.Error(), "metrics, policy, process") {
+		t.Error("policy is not among the keys that are known")
 	}
 	if exitCode(err) != 2 {
 		t.Errorf("exit code %d", exitCode(err))
@@ -186,8 +192,56 @@ allow = "1-x"
 	}
 }
 
+func TestWhatLooksWrongIsAWarning(t *testing.T) {
+	path := writeConfig(t, `
+listen = ":7447"
+[info]
+contact = "mailto:me@example.com"
+[store]
+reserve_mib = 0
+sync = false
+`)
+	t.Setenv("MOA_LISTN", "x")
+	stdout, stderr, code := run(t, "", "check-config", path)
+	if code != 0 || !strings.Contains(stdout, "the configuration is good") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	for _, want := range []string{
+		path + ": url: url is not set", path + ":4: info.contact: it is still the example's value", path + ":6: store.reserve_mib: ", path + ":7: store.sync: ",
+		`MOA_LISTN: no setting has this variable (did you mean "MOA_LISTEN"?)`,
+	} {
+		if !strings.Contains(stderr, "warning: "+want) {
+			t.Errorf("not told: %s\n%s", want, stderr)
+		}
+	}
+}
+
+func TestPublicKeysMayBeNpubs(t *testing.T) {
+	key := relaytest.NewKey(3)
+	c, err := loadArgs(t, "--info.pubkey", nip19.Npub(key.PubKey))
+	if err != nil || string(c.Info.PubKey) != key.Hex() {
+		t.Errorf("%s, %v", c.Info.PubKey, err)
+	}
+}
+
+func TestUnknownFlagsAreOneLine(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"serve", "--lsten", ":1"}, `moa: there is no flag --lsten (did you mean "--listen"?); moa serve --help lists them`},
+		{[]string{"serve", "--limits.message-byte", "1"}, `(did you mean "--limits.message-bytes"?)`},
+		{[]string{"export", "--qqqqqqqqqqqq"}, "moa: there is no flag --qqqqqqqqqqqq; moa export --help lists them"},
+	} {
+		stdout, stderr, code := run(t, "", c.args...)
+		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%v: exit code %d, %q %q", c.args, code, stdout, stderr)
+		}
+	}
+}
+
 func TestBrokenTOMLIsPlaced(t *testing.T) {
-	_, _, err := source{file: writeConfig(t, "listen = \"x\"\n[limits\n")}.load(policy.Env{}, nil)
+	_, _, err := (&source{file: writeConfig(t, "listen = \"x\"\n[limits\n")}).load(policy.Env{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "moa.toml:2:") {
 		t.Errorf("%v", err)
 	}
@@ -199,7 +253,7 @@ func loadArgs(t *testing.T, args ...string) (c Config, err error) {
 	t.Helper()
 	cmd := checkConfigCommand()
 	cmd.Writer = new(bytes.Buffer)
-	cmd.Action = actionOf(func(s source) error {
+	cmd.Action = actionOf(func(s *source) error {
 		c, _, err = s.load(policy.Env{}, nil)
 		return nil
 	})
@@ -264,6 +318,6 @@ func TestFaultsNameTheirSource(t *testing.T) {
 
 // actionOf is a command's Action that only looks at where its configuration
 // comes from.
-func actionOf(look func(source) error) cli.ActionFunc {
+func actionOf(look func(*source) error) cli.ActionFunc {
 	return func(_ context.Context, cmd *cli.Command) error { return look(sourceOf(cmd)) }
 }

@@ -36,8 +36,12 @@ func checkConfigCommand() *cli.Command {
 			if cmd.NArg() == 1 {
 				s.file = cmd.Args().First()
 			}
-			if _, _, err := s.load(policy.Env{}, nil); err != nil {
+			c, _, err := s.load(policy.Env{}, nil)
+			if err != nil {
 				return err
+			}
+			for _, line := range s.warnings(&c) {
+				fmt.Fprintln(cmd.Root().ErrWriter, "warning:", line)
 			}
 			fmt.Fprintln(cmd.Root().Writer, "the configuration is good")
 			return nil

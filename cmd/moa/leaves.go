@@ -31,6 +31,9 @@ func leaves(v reflect.Value, table string) iter.Seq[leaf] {
 				}
 				continue
 			}
+			if field.Type == reflect.TypeFor[[]map[string]any]() {
+				continue // [[policy]]
+			}
 			if !yield(leaf{path, field.Tag.Get("relay"), v.Field(i)}) {
 				return
 			}

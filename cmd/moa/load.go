@@ -17,7 +17,8 @@ import (
 
 // source is where a configuration comes from: a file, and what overrides it.
 type source struct {
-	file     string // "": none
+	file     string    // "": none
+	lines    fileLines // of the file, once it was read
 	override []override
 }
 
@@ -61,8 +62,8 @@ func configFlags() []cli.Flag {
 }
 
 // sourceOf reads the flags and the environment.
-func sourceOf(cmd *cli.Command) source {
-	s := source{file: cmd.String("config")}
+func sourceOf(cmd *cli.Command) *source {
+	s := &source{file: cmd.String("config")}
 	defaults := Default()
 	for l := range defaults.leaves() {
 		if !cmd.IsSet(l.flag()) {
@@ -79,39 +80,31 @@ func sourceOf(cmd *cli.Command) source {
 
 // read reads the configuration and returns every fault of it. An error says
 // that there is nothing to find faults in.
-func (s source) read() (c Config, faults []string, err error) {
+func (s *source) read() (c Config, faults []string, err error) {
 	c = Default()
 	if s.file != "" {
-		found, err := c.readFile(s.file)
+		found, err := s.readFile(&c)
 		if err != nil {
 			return c, nil, err
 		}
 		for _, f := range found {
-			faults = append(faults, s.file+": "+f.Error())
+			faults = append(faults, s.lines.at(s.file, f.Path)+": "+f.Error())
 		}
 	}
-	overridden := map[string]string{}
 	for _, o := range s.override {
-		overridden[o.leaf.path] = o.from
 		for _, f := range builtin.DecodeTable(o.table(), &c) {
 			faults = append(faults, o.from+": "+f.Text)
 		}
 	}
 	for _, f := range c.Validate() {
-		where := s.file
-		if from, ok := overridden[f.Path]; ok {
-			where = from
-		} else if where == "" {
-			where = "default"
-		}
-		faults = append(faults, where+": "+f.Error())
+		faults = append(faults, s.where(f.Path)+": "+f.Error())
 	}
 	return c, faults, nil
 }
 
 // chain builds the policies of a configuration and returns every fault of them.
 // before, if not nil, are those in force: what lasts of them goes on.
-func (s source) chain(c *Config, env policy.Env, report policy.Report, before *inForce) (*policy.Chain, []string) {
+func (s *source) chain(c *Config, env policy.Env, report policy.Report, before *inForce) (*policy.Chain, []string) {
 	env.Dir = filepath.Dir(s.file) // relative names in a file start at its folder
 	env.Data = cmp.Or(env.Data, c.Data)
 	if before == nil {
@@ -121,14 +114,14 @@ func (s source) chain(c *Config, env policy.Env, report policy.Report, before *i
 	chain, found := builtin.Rebuild(env, report, c.Policy, old, were)
 	faults := make([]string, len(found))
 	for i, f := range found {
-		faults[i] = s.file + ": " + f.Error()
+		faults[i] = s.lines.at(s.file, f.Path) + ": " + f.Error()
 	}
 	return chain, faults
 }
 
 // load reads the configuration and builds its policies. All faults of both
 // come in one error.
-func (s source) load(env policy.Env, report policy.Report) (Config, *policy.Chain, error) {
+func (s *source) load(env policy.Env, report policy.Report) (Config, *policy.Chain, error) {
 	c, faults, err := s.read()
 	if err != nil {
 		return c, nil, err
@@ -138,8 +131,8 @@ func (s source) load(env policy.Env, report policy.Report) (Config, *policy.Chai
 }
 
 // readFile reads the file over what c holds.
-func (c *Config) readFile(path string) ([]builtin.Fault, error) {
-	text, err := os.ReadFile(path)
+func (s *source) readFile(c *Config) ([]builtin.Fault, error) {
+	text, err := os.ReadFile(s.file)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -148,37 +141,12 @@ func (c *Config) readFile(path string) ([]builtin.Fault, error) {
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
 			line, column := at.Position()
-			return nil, usagef("%s:%d:%d: %s", path, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+			return nil, usagef("%s:%d:%d: %s", s.file, line, column, strings.TrimPrefix(at.Error(), "toml: "))
 		}
-		return nil, usagef("%s: %w", path, err)
+		return nil, usagef("%s: %w", s.file, err)
 	}
-	var faults []builtin.Fault
-	if policies, ok := table["policy"]; ok {
-		delete(table, "policy")
-		if c.Policy, ok = tables(policies); !ok {
-			faults = append(faults, builtin.Fault{Path: "policy", Text: "want [[policy]] tables"})
-		}
-	}
-	return append(faults, builtin.DecodeTable(table, c)...), nil
-}
-
-// tables is a TOML array of tables, in whichever of its two ways it was written.
-func tables(v any) ([]map[string]any, bool) {
-	switch v := v.(type) {
-	case []map[string]any:
-		return v, true
-	case []any:
-		all := make([]map[string]any, len(v))
-		for i, one := range v {
-			table, ok := one.(map[string]any)
-			if !ok {
-				return nil, false
-			}
-			all[i] = table
-		}
-		return all, true
-	}
-	return nil, false
+	s.lines = linesOf(text)
+	return builtin.DecodeTable(table, c), nil
 }
 
 // table is the override as a piece of the file would be decoded.

@@ -6,11 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"strings"
 
 	// urfave/cli, because its flags take their values from the environment too
 	// and it brings no dependencies of its own; relay/docs/decisions has more.
 	"github.com/urfave/cli/v3"
+
+	"moa/policy/builtin"
 )
 
 func main() {
@@ -55,6 +59,9 @@ func hold(c *cli.Command) {
 	for _, sub := range c.Commands {
 		hold(sub)
 	}
+	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
+		return usageError{flagError(cmd, err)}
+	}
 	if c.Action != nil {
 		return
 	}
@@ -67,6 +74,22 @@ func hold(c *cli.Command) {
 		}
 		return cli.ShowSubcommandHelp(cmd)
 	}
+}
+
+// flagError says in one line which flag is wrong.
+func flagError(cmd *cli.Command, err error) error {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return err
+	}
+	name = "--" + strings.TrimLeft(name, "-")
+	known := map[string]bool{}
+	for _, f := range cmd.Flags {
+		for _, n := range f.Names() {
+			known["--"+n] = true
+		}
+	}
+	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, builtin.DidYouMean(name, maps.Keys(known)), cmd.FullName())
 }
 
 // usageError is one that the person who typed the command, or wrote the

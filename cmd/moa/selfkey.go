@@ -40,7 +40,7 @@ func (c *Config) checkKey(fault func(path, format string, args ...any)) {
 	switch {
 	case err != nil:
 		fault("self.key", "%v", err)
-	case c.Info.Self != "" && c.Info.Self != id.PubKey().String():
+	case c.Info.Self != "" && string(c.Info.Self) != id.PubKey().String():
 		fault("info.self", "it is not %s, the public key of self.key; leave it out", id.PubKey())
 	}
 }

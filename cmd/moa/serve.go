@@ -48,7 +48,7 @@ and MOA_LIMITS_MESSAGE_BYTES.`,
 
 // instance is a running relay and what it was made from.
 type instance struct {
-	source source
+	source *source
 	cfg    Config
 	level  *slog.LevelVar
 	log    *slog.Logger
@@ -59,7 +59,7 @@ type instance struct {
 }
 
 // serve runs the relay until a signal or ctx ends it.
-func serve(ctx context.Context, src source, stderr io.Writer) (err error) {
+func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 	cfg, faults, err := src.read()
 	if err != nil {
 		return err
@@ -259,18 +259,12 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	url := localURL(in.server.Addr().String())
 	try := "moa export --relay " + url + ` --filter '{"limit":5}'`
 	in.log.Info("relay ready", "url", url, "public_url", in.cfg.URL, "data", in.cfg.Data, "events", s.Events, "version", version().String(), "try", try)
-	if in.cfg.URL == "" && (len(in.cfg.TrustedProxies) > 0 || !isLoopback(in.server.Addr())) {
-		in.log.Warn("url is not set: who connects says which relay this is")
+	for _, line := range in.source.warnings(&in.cfg) {
+		in.log.Warn("a setting to look at", "setting", line)
 	}
 	if isTerminal(w) {
 		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or look at what is stored:\n  %s\n\n", url, try)
 	}
-}
-
-// isLoopback reports an address that only this machine can reach.
-func isLoopback(a net.Addr) bool {
-	tcp, ok := a.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
 }
 
 // localURL is the URL, as this machine sees it, of a relay that listens on

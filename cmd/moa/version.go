@@ -10,9 +10,16 @@ import (
 	"github.com/urfave/cli/v3"
 )
 
+// release is the version that this source becomes.
+const release = "0.2.0"
+
+// revision is set by a build that has no version control to ask, as that of the
+// container image: -ldflags "-X main.revision=…".
+var revision string
+
 // build says what this binary was built from, as far as the Go tool recorded it.
 type build struct {
-	Version  string // of the module; "(devel)" when built in a checkout without version control
+	Version  string // of the module, or release
 	Revision string // the commit, or ""
 	Dirty    bool   // the checkout had changes
 	Tags     string // build tags, or ""
@@ -20,13 +27,13 @@ type build struct {
 }
 
 func version() build {
-	b := build{Version: "(devel)"}
+	b := build{Version: release, Revision: revision}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b
 	}
-	if info.Main.Version != "" {
-		b.Version = info.Main.Version
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		b.Version = v
 	}
 	b.Home = home(info.Main.Path)
 	for _, s := range info.Settings {

@@ -98,7 +98,7 @@ kinds: "70000" is not a kind from 0 to 65535 nor a range of them
 list[1]: want a string, not 2
 many[1].name: want a string, not a list
 match: error parsing regexp: missing closing ): ` + "`(`" + `
-one.nome: unknown key; known are name
+one.nome: unknown key (did you mean "name"?); known are name
 part: want a finite number
 text: want a string, not 1
 wait: "-1s" is not a duration: want "90s", "1h30m" or "2d"

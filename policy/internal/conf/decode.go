@@ -72,7 +72,7 @@ func (d *decoder) table(path string, table map[string]any, dst reflect.Value) {
 	for _, key := range slices.Sorted(maps.Keys(table)) {
 		field, ok := known[key]
 		if !ok {
-			d.fault(Join(path, key), "unknown key; known are %s", list(slices.Sorted(maps.Keys(known))))
+			d.fault(Join(path, key), "unknown key%s; known are %s", DidYouMean(key, maps.Keys(known)), list(slices.Sorted(maps.Keys(known))))
 			continue
 		}
 		d.value(Join(path, key), table[key], field)
@@ -115,6 +115,8 @@ func (d *decoder) value(path string, v any, dst reflect.Value) {
 		})
 	case reflect.Slice:
 		d.slice(path, v, dst)
+	case reflect.Map:
+		assign(d, path, "a table", v, func(t map[string]any) { dst.Set(reflect.ValueOf(t)) })
 	case reflect.Struct:
 		assign(d, path, "a table", v, func(t map[string]any) { d.table(path, t, dst) })
 	default:

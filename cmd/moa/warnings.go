@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"moa/policy/builtin"
+)
+
+// warning is a setting that is allowed and may not be what its writer wants.
+type warning = builtin.Fault
+
+// warnings are what check-config and the start say of a good configuration.
+func (c *Config) warnings() (found []warning) {
+	warn := func(path, text string) { found = append(found, warning{Path: path, Text: text}) }
+	if c.URL == "" && (len(c.TrustedProxies) > 0 || !localOnly(c.Listen)) {
+		warn("url", "url is not set: a client's Host header says which relay this is; set it to the public wss:// URL")
+	}
+	if c.Store.ReserveMiB == 0 {
+		warn("store.reserve_mib", "no room is kept in reserve: a full disk ends the process")
+	}
+	if !c.Store.Sync {
+		warn("store.sync", "a crash of the machine may lose events that got OK true")
+	}
+	for l := range c.leaves() {
+		if text := fmt.Sprint(l.value.Interface()); strings.Contains(text, "example.com") || strings.Contains(text, "npub1...") {
+			warn(l.path, "it is still the example's value")
+		}
+	}
+	return found
+}
+
+// localOnly reports an address of `listen` that only this machine can reach.
+func localOnly(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	ip, _ := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || ip.IsLoopback())
+}
+
+// unknownEnv are the MOA_ variables of the environment that are no key's, each
+// with the key that its name is near to. One that is near to none may be
+// somebody else's: container runtimes make such names of a service called moa.
+func unknownEnv() (found []string) {
+	known := map[string]bool{"MOA_CONFIG": true}
+	defaults := Default()
+	for l := range defaults.leaves() {
+		known[l.env()] = true
+	}
+	for _, one := range os.Environ() {
+		name, _, _ := strings.Cut(one, "=")
+		if !strings.HasPrefix(name, "MOA_") || known[name] {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s: no setting has this variable%s", name, builtin.DidYouMean(name, maps.Keys(known))))
+	}
+	slices.Sort(found)
+	return found
+}
+
+// warnings are those of the configuration and of the environment, each with
+// where it stands.
+func (s *source) warnings(c *Config) (lines []string) {
+	for _, w := range c.warnings() {
+		lines = append(lines, s.where(w.Path)+": "+w.Error())
+	}
+	return append(lines, unknownEnv()...)
+}
+
+// where is the place of a key's value: the flag or variable that sets it, the
+// line of the file, or the defaults.
+func (s *source) where(path string) string {
+	for _, o := range s.override {
+		if o.leaf.path == path {
+			return o.from
+		}
+	}
+	if s.file == "" {
+		return "default"
+	}
+	return s.lines.at(s.file, path)
+}
