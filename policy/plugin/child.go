@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/tetratelabs/wazero"
@@ -35,8 +36,15 @@ func (p *Policy) start() (*child, error) {
 	return p.startProgram(exec.Command("sh", "-c", p.cfg.Command))
 }
 
+// environment is what programs are told of the relay's: all but its settings,
+// some of which are secrets, as MOA_SELF_KEY.
+func environment(all []string) []string {
+	return slices.DeleteFunc(all, func(v string) bool { return strings.HasPrefix(v, "MOA_") })
+}
+
 func (p *Policy) startProgram(cmd *exec.Cmd) (*child, error) {
 	cmd.Dir = p.cfg.Dir
+	cmd.Env = environment(os.Environ())
 	ownGroup(cmd)
 	stdin, err1 := cmd.StdinPipe()
 	stdout, err2 := cmd.StdoutPipe()

@@ -182,6 +182,21 @@ func TestShellCommandsAndStderrGoToTheLog(t *testing.T) {
 	eventually(t, "stderr in the log", func() bool { return strings.Contains(logs.String(), "hello world") })
 }
 
+func TestPluginsAreNotToldTheRelaysSettings(t *testing.T) {
+	t.Setenv("MOA_SELF_KEY", "a secret")
+	t.Setenv("OF_THE_PLUGIN", "its own")
+	for _, command := range []string{script(t, "sh", "env >&2\n"+shellPlugin), "env >&2; exec " + script(t, "sh", shellPlugin)} {
+		p, logs := start(t, Config{Command: command})
+		if got := text(p.Event(ctx, client, note("good"))); got != "accept" {
+			t.Error(got)
+		}
+		eventually(t, "the environment in the log", func() bool { return strings.Contains(logs.String(), "OF_THE_PLUGIN=its own") })
+		if strings.Contains(logs.String(), "MOA_") {
+			t.Errorf("%s is told of it", command)
+		}
+	}
+}
+
 const noAnswer = "reject error: a check that this relay makes does not answer; try again later"
 
 func TestPluginThatHangsIsStartedAgain(t *testing.T) {
