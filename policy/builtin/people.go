@@ -61,7 +61,7 @@ type source struct {
 	// read returns the keys, or unchanged if they are those of the last time.
 	read func(ctx context.Context) (keys []event.PubKey, unchanged bool, err error)
 	// wants reports a stored event that changes the keys; may be nil.
-	wants func(e *event.Event) bool
+	wants func(c policy.Client, e *event.Event) bool
 	wake  chan struct{} // a hint that the keys have changed; one is enough
 
 	keys   []event.PubKey // guarded by people.mu
@@ -247,14 +247,19 @@ func (p *people) replace(s *source, keys []event.PubKey) {
 }
 
 // Saved wakes the sources that a stored event changes.
-func (p *people) Saved(_ policy.Client, e *event.Event) {
+func (p *people) Saved(c policy.Client, e *event.Event) {
 	for _, s := range p.sources {
-		if s.wants != nil && s.wants(e) {
-			select {
-			case s.wake <- struct{}{}:
-			default: // it is awake
-			}
+		if s.wants != nil && s.wants(c, e) {
+			s.hint()
 		}
+	}
+}
+
+// hint has the source read soon.
+func (s *source) hint() {
+	select {
+	case s.wake <- struct{}{}:
+	default: // it is awake
 	}
 }
 

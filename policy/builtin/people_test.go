@@ -261,6 +261,54 @@ func TestDomainThatTellsOneNameAtATime(t *testing.T) {
 	})
 }
 
+func TestFalseClaimsOfANameCostTheDomainLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // guards the following
+		lists, names := 0, 0
+		server := web(func(r *http.Request) (int, string, string) {
+			mu.Lock()
+			defer mu.Unlock()
+			switch r.URL.Query().Get("name") {
+			case "":
+				lists++
+				return 200, "", `{"names":{}}`
+			case "bob":
+				return 200, "", `{"names":{"bob":"` + key(bob) + `"}}`
+			}
+			names++
+			return 200, "", `{"names":{}}`
+		})
+		p := running(t, policy.Env{HTTP: &http.Client{Transport: server}}, map[string]any{"use": "allow", "domains": []any{"example.com"}, "refresh": "1h"})
+		synctest.Wait()
+		claim := func(c *policytest.Client, n int, name string) {
+			pk := event.PubKey{7, byte(n), byte(n >> 8)}
+			p.(policy.Observer).Saved(c, policytest.Event(event.Event{Kind: 0, PubKey: pk, Content: `{"nip05":"` + name + `@example.com"}`}))
+		}
+		liar := &policytest.Client{Addr: "192.0.2.66"}
+		for i := range 1000 {
+			claim(liar, i, "liar")
+		}
+		claim(liar, 0, "Liar") // the same name, in other letters
+		p.(policy.Observer).Saved(&policytest.Client{Addr: "192.0.2.7"}, policytest.Event(event.Event{Kind: 0, PubKey: bob, Content: `{"nip05":"Bob@example.com"}`}))
+		synctest.Wait()
+		expect(t, "bob among liars", ask(p, nobody, note(bob)), "")
+		if mu.Lock(); lists != 1 || names > claimsOfOne {
+			t.Errorf("the domain was asked for everybody %d times, and for %d names", lists, names)
+		}
+		mu.Unlock()
+		for i := range 10 { // names that change all the time
+			for n := range 100 {
+				claim(&policytest.Client{Addr: "192.0.2." + string(rune('1'+i%9))}, n, "x"+key(event.PubKey{byte(i), byte(n)}))
+			}
+			synctest.Wait()
+		}
+		if mu.Lock(); lists != 1 || names > claimsAMinute {
+			t.Errorf("within a minute the domain was asked for everybody %d times, and for %d names", lists, names)
+		}
+		mu.Unlock()
+	})
+}
+
 func TestFollowsAndListsComeFromTheStoreAndAreFreshOnceSaved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		list := event.Event{Kind: 30000, PubKey: alice, Tags: []event.Tag{{"d", "vip"}, {"p", key(policytest.Key(8))}}}

@@ -93,7 +93,7 @@ func followSource(env *policy.Env, authors []event.PubKey, every time.Duration) 
 	set := newKeySet(authors)
 	f := &event.Filter{Kinds: []uint16{event.KindFollows}, Authors: set}
 	s := storeSource(env, "follow lists", f, every)
-	s.wants = func(e *event.Event) bool { return e.Kind == event.KindFollows && set.has(e.PubKey) }
+	s.wants = func(_ policy.Client, e *event.Event) bool { return e.Kind == event.KindFollows && set.has(e.PubKey) }
 	return s
 }
 
@@ -104,7 +104,7 @@ func listSource(env *policy.Env, a conf.Address, every time.Duration) *source {
 		f.Tags = []event.TagFilter{{Name: 'd', Values: []string{a.D}}}
 	}
 	s := storeSource(env, a.String(), f, every)
-	s.wants = f.Matches
+	s.wants = func(_ policy.Client, e *event.Event) bool { return f.Matches(e) }
 	return s
 }
 
