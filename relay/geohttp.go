@@ -89,6 +89,7 @@ func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) 
 
 // geoError answers with a JSON object.
 func geoError(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

@@ -128,13 +128,13 @@ func (s *Server) sendPage(w http.ResponseWriter, r *http.Request, body []byte, s
 	}
 	h := w.Header()
 	h.Set("Content-Security-Policy", securityPolicy)
-	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	send(w, r, "text/html; charset=utf-8", body)
 }
 
 // send writes a whole body, or of a HEAD request only its head.
 func send(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {

@@ -291,3 +291,15 @@ func TestHealthMetricsNodeinfo(t *testing.T) {
 		t.Errorf("/metrics: %.200s", body)
 	}
 }
+
+func TestJSONIsNothingElseForBrowsers(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Geo.HTTP = true })
+	for path, accept := range map[string]string{
+		"/": "application/nostr+json", "/.well-known/nodeinfo": "", "/nodeinfo/2.1": "", "/geo/cells?prefix=u": "", "/geo/events": "",
+	} {
+		resp, body := get(t, r, "GET", path, "Accept", accept)
+		if resp.Header.Get("X-Content-Type-Options") != "nosniff" || !json.Valid([]byte(body)) {
+			t.Errorf("%s: %q, %s", path, resp.Header["X-Content-Type-Options"], body)
+		}
+	}
+}

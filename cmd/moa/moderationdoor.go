@@ -230,6 +230,7 @@ func (in *instance) removeDeleted(ctx context.Context) {
 }
 
 func answerJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v) // who asked may be gone
 }

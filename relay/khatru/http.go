@@ -33,6 +33,7 @@ func (d *Door) Handler() http.Handler {
 		case r.Header.Get("Upgrade") != "":
 			http.NotFound(w, r)
 		case kind == managementType && r.Method != http.MethodOptions:
+			w.Header().Set("X-Content-Type-Options", "nosniff")
 			d.manage(w, r)
 		default:
 			d.route(w, r)
