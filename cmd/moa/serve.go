@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -200,8 +201,15 @@ func (in *instance) verifier(registry *prometheus.Registry) (*sig.Checked, error
 	registry.MustRegister(mismatches)
 	return sig.NewChecked(choice, sig.CheckOptions{Mismatch: func(m sig.Mismatch) {
 		mismatches.Inc()
-		in.log.Error("signature verifiers disagree", "verifier", m.Verifier, "verdict", m.Verdict, "now", m.Now)
+		logMismatch(in.log, &m)
 	}}), nil
+}
+
+// logMismatch says all that is needed to see the fault again elsewhere.
+func logMismatch(log *slog.Logger, m *sig.Mismatch) {
+	r := &m.Record
+	log.Error("signature verifiers disagree", "verifier", m.Verifier, "verdict", m.Verdict, "now", m.Now,
+		"pubkey", hex.EncodeToString(r.PubKey[:]), "id", hex.EncodeToString(r.Msg[:]), "sig", hex.EncodeToString(r.Sig[:]))
 }
 
 func newRegistry() *prometheus.Registry {
