@@ -186,13 +186,14 @@ func (c *Conn) fillIdle(wait time.Duration) error {
 		defer c.markIdle()
 	}
 	err := c.readRaw()
-	if err == nil && c.blocked {
-		return ErrNothing
+	if err == nil && !c.blocked || err != nil && (wait <= 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		return err
 	}
-	if wait > 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		return ErrNothing // also to who is closing meanwhile: Read has the time that is left for that
-	}
-	return err
+	// Where the deadline was over before the socket was looked at, nobody has
+	// dropped the inbox. A connection that is closing comes here too: Read has the
+	// time that is left for that.
+	c.dropInbox()
+	return ErrNothing
 }
 
 func (c *Conn) readRaw() error {

@@ -168,6 +168,36 @@ func keepFor(t *testing.T, k *Keeper, d time.Duration) {
 	k.Run(ctx)
 }
 
+// Whose time to wait is over before the socket is looked at, as on a machine that
+// stood still meanwhile, sleeps no less.
+func TestLateLookGivesTheInboxBack(t *testing.T) {
+	d := newDormitory(t, Options{})
+	c, nc := pair(t, d.opt, false)
+	nc.Write(frame(0x81, "hello"))
+	if msg, err := c.Read(); string(msg) != "hello" || err != nil {
+		t.Fatal(string(msg), err)
+	}
+	if _, err := c.ReadFor(time.Nanosecond); err != ErrNothing {
+		t.Fatal(err)
+	}
+	if c.in != nil {
+		t.Error("the inbox is kept")
+	}
+	woken := make(chan bool, 1)
+	if !c.Sleep(waker(woken)) {
+		t.Fatal("it cannot sleep")
+	}
+	nc.Write(frame(0x81, "again"))
+	<-woken
+	if msg, err := c.TryRead(); string(msg) != "again" || err != nil {
+		t.Error(string(msg), err)
+	}
+}
+
+type waker chan bool
+
+func (w waker) Wake() { w <- true }
+
 // Many sleep and wake at once, come and go, and each hears its own.
 func TestSleepCrowd(t *testing.T) {
 	d := newDormitory(t, Options{})
