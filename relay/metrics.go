@@ -65,6 +65,7 @@ type metrics struct {
 	commitSize  prometheus.Histogram
 	verifySize  prometheus.Histogram
 	passing     prometheus.Histogram
+	ringFaults  prometheus.Counter
 
 	syncs        prometheus.Gauge
 	syncEvents   prometheus.Gauge
@@ -114,6 +115,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 		commitSize:  sizes("moa_commit_events", "Events of one commit."),
 		verifySize:  sizes("moa_verify_signatures", "Signatures of one batch."),
 		passing:     seconds("moa_passing_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
+		ringFaults:  counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
 
 		syncs:        gauge("moa_syncs", "Open reconciliations (NIP-77)."),
 		syncEvents:   gauge("moa_sync_events", "Events that are part of open reconciliations."),
@@ -141,7 +143,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 		return m
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
-		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.passing,
+		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.passing, m.ringFaults,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),
 		figure("moa_tickets_bytes", "Bytes of the EVENTs waiting for the writer.", func() float64 { _, n := waiting(); return float64(n) }),

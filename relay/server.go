@@ -134,7 +134,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
-	s.writers.plain = !s.mayRing(cfg.IOUring)
+	s.writers.plain, s.writers.fail = !s.mayRing(cfg.IOUring), s.ringFailed
 	s.queries.after = s.writers.serve
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)
@@ -160,6 +160,12 @@ func (s *Server) mayRing(wanted bool) bool {
 		s.deps.Log.Debug("each client that an event goes to costs a system call", "err", err)
 	}
 	return err == nil
+}
+
+// ringFailed is told when writers do without io_uring for a while.
+func (s *Server) ringFailed(err error) {
+	s.met.ringFaults.Inc()
+	s.deps.Log.Warn("io_uring has failed, each client costs a system call for a minute", "err", err)
 }
 
 // install puts settings in force.

@@ -15,8 +15,9 @@ import (
 // To wake another core costs as much as several writes. So who queues a few
 // messages need wake nobody, if he serves the line himself when he is done.
 type writers struct {
-	most  int  // goroutines
-	plain bool // one system call for each client
+	most  int         // goroutines
+	plain bool        // one system call for each client
+	fail  func(error) // told of a fault of io_uring; may be nil
 
 	mu      sync.Mutex // guards the following
 	line    ring[*outbox]
@@ -85,7 +86,7 @@ func (w *writers) take(runs bool) *round {
 	defer w.mu.Unlock()
 	if len(w.spare) == 0 && w.made < 2*w.most+1 {
 		w.made++
-		w.spare = append(w.spare, &round{sender: ws.Sender{Plain: w.plain}})
+		w.spare = append(w.spare, &round{sender: ws.Sender{Plain: w.plain, Fail: w.fail}})
 	}
 	last := len(w.spare) - 1
 	if w.line.len() == 0 || last < 0 {

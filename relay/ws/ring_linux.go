@@ -128,9 +128,10 @@ func (g *ring) close() {
 var errRing = errors.New("ws: io_uring gave no answer")
 
 // send sends once what the sockets take of what each of the rests, ringSize at
-// most, has gathered, and waits for none. The caller holds the sockets. False:
-// the ring is of no more use; what has become of the rests, they know.
-func (g *ring) send(rests []*Rest) bool {
+// most, has gathered, and waits for none. The caller holds the sockets. An
+// error says that the ring is of no more use; what has become of the rests, they
+// know.
+func (g *ring) send(rests []*Rest) error {
 	tail := *g.sqTail
 	for i, r := range rests {
 		p := r.b[r.from:r.to]
@@ -153,7 +154,13 @@ func (g *ring) send(rests []*Rest) bool {
 		}
 	}
 	runtime.KeepAlive(rests)
-	return bits.OnesCount64(done) == len(rests)
+	switch {
+	case bits.OnesCount64(done) == len(rests):
+		return nil
+	case errno != 0:
+		return fmt.Errorf("ws: io_uring: %w", errno)
+	}
+	return errRing
 }
 
 // collect hands out the results, and says of which rests there were any.

@@ -9,6 +9,6 @@ type ring struct{}
 
 const ringSize = 64
 
-func newRing() (*ring, error)     { return nil, errors.ErrUnsupported }
-func (g *ring) send([]*Rest) bool { return false }
-func (g *ring) close()            {}
+func newRing() (*ring, error)      { return nil, errors.ErrUnsupported }
+func (g *ring) send([]*Rest) error { return errors.ErrUnsupported }
+func (g *ring) close()             {}

@@ -1,14 +1,22 @@
 package ws
 
+import "time"
+
 // Sender writes to many connections in one system call, where the system lets
 // it. It is used by one goroutine at a time. The zero Sender is ready.
 type Sender struct {
-	Plain bool // one call for each connection; changed before the first use only
+	// Changed before the first use only.
+	Plain bool            // one call for each connection
+	Fail  func(err error) // told why s does without io_uring for a while; may be nil
 
-	asked bool  // for a ring
-	ring  *ring // nil: not asked for, or not to be had
+	ring  *ring     // nil: not asked for, or not to be had
+	again time.Time // when to ask for one again
+	shut  bool      // Close was called: no more
 	rests []*Rest
 }
+
+// ringPause is how long a Sender goes without a ring after one has failed.
+const ringPause = time.Minute
 
 // MostSends is how many connections a Sender takes at once.
 const MostSends = ringSize
@@ -36,9 +44,8 @@ func TrySender() error {
 // TryWrite is Conn.TryWrite for each of the sends, MostSends at most, all to
 // different connections.
 func (s *Sender) TryWrite(sends []Send) {
-	if !s.Plain && !s.asked && len(sends) > 1 {
-		s.asked = true
-		s.ring, _ = newRing() // TrySender has told why not
+	if s.ring == nil && !s.Plain && len(sends) > 1 {
+		s.ask()
 	}
 	for i := range sends {
 		w := &sends[i]
@@ -56,6 +63,31 @@ func (s *Sender) TryWrite(sends []Send) {
 	}
 }
 
+// ask gets a ring, if that has not failed a short time ago.
+func (s *Sender) ask() {
+	if s.shut || time.Now().Before(s.again) {
+		return
+	}
+	g, err := newRing()
+	if err != nil {
+		s.without(err)
+		return
+	}
+	s.ring = g
+}
+
+// without gives the ring up for a while.
+func (s *Sender) without(why error) {
+	if s.ring != nil {
+		s.ring.close()
+		s.ring = nil
+	}
+	s.again = time.Now().Add(ringPause)
+	if s.Fail != nil {
+		s.Fail(why)
+	}
+}
+
 // mayGo gathers, and reports whether there is something for a ring to send. If
 // so, the socket is held.
 func (r *Rest) mayGo() bool {
@@ -64,8 +96,8 @@ func (r *Rest) mayGo() bool {
 
 // flush sends once what was gathered.
 func (s *Sender) flush() {
-	if !s.ring.send(s.rests) {
-		s.Close()
+	if err := s.ring.send(s.rests); err != nil {
+		s.without(err)
 	}
 	for _, r := range s.rests {
 		r.c.letGo()
@@ -76,7 +108,7 @@ func (s *Sender) flush() {
 
 // Close gives back what the system holds for s, which goes on without it.
 func (s *Sender) Close() {
-	if s.asked = true; s.ring != nil {
+	if s.shut = true; s.ring != nil {
 		s.ring.close()
 		s.ring = nil
 	}
