@@ -230,6 +230,15 @@ func (in *ingest) commit(events []*event.Event) ([]store.Result, error) {
 	if len(events) == 0 {
 		return nil, nil
 	}
+	results, err := in.commitOnce(events)
+	if err != nil && len(events) > 1 && !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrClosed) {
+		return in.commitEach(events, results, err)
+	}
+	in.note(err)
+	return results, err
+}
+
+func (in *ingest) commitOnce(events []*event.Event) ([]store.Result, error) {
 	start := time.Now()
 	results, err := in.store.Commit(in.life, in.now().Unix(), events)
 	in.met.committed(len(events), time.Since(start))
@@ -237,8 +246,40 @@ func (in *ingest) commit(events []*event.Event) ([]store.Result, error) {
 		err = fmt.Errorf("store: %d results for %d events", len(results), len(events))
 	}
 	in.settle(in.life, events, results)
-	in.note(err)
 	return results, err
+}
+
+// mostFailures in a row are the store's fault, and not that of one event.
+const mostFailures = 3
+
+// commitEach commits one by one what of a failed batch is not decided, so that an
+// event that cannot be stored fails alone.
+func (in *ingest) commitEach(events []*event.Event, results []store.Result, err error) ([]store.Result, error) {
+	all := make([]store.Result, len(events))
+	copy(all, results)
+	stored, failures := false, 0
+	for i := range events {
+		if all[i].Outcome != 0 || failures == mostFailures || in.life.Err() != nil {
+			continue
+		}
+		one, failed := in.commitOnce(events[i : i+1])
+		if len(one) == 1 {
+			all[i] = one[0]
+		}
+		if failed != nil {
+			failures++
+			err = failed
+			continue
+		}
+		stored, failures = true, 0
+	}
+	if !stored {
+		in.note(err)
+		return all, err
+	}
+	in.log.Error("an event could not be stored; others could", "err", err)
+	in.note(nil)
+	return all, err
 }
 
 // note logs the first failure of a row of them, and its end.

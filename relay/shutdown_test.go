@@ -128,6 +128,44 @@ func (s *brokenStore) Commit(ctx context.Context, now int64, batch []*event.Even
 	return s.Store.Commit(ctx, now, batch)
 }
 
+// pickyStore fails to commit a batch that has a certain event in it.
+type pickyStore struct {
+	store.Store
+	bad  event.ID
+	gate chan struct{} // the first commit waits for it
+}
+
+func (s *pickyStore) Commit(ctx context.Context, now int64, batch []*event.Event) ([]store.Result, error) {
+	<-s.gate
+	for _, e := range batch {
+		if e.ID == s.bad {
+			return make([]store.Result, len(batch)), errors.New("input/output error")
+		}
+	}
+	return s.Store.Commit(ctx, now, batch)
+}
+
+// An event that the store cannot take fails alone, whoever else's is in its batch.
+func TestOneBadEventFailsAlone(t *testing.T) {
+	bad := alice.Note(t, "bad")
+	st := &pickyStore{Store: memstore.New(), bad: bad.ID, gate: make(chan struct{})}
+	r := relaytest.Start(t, relaytest.Options{Store: st})
+	c := r.Dial(t)
+	const n = 20
+	for i := range n {
+		if c.Publish(t, alice.Note(t, fmt.Sprint(i))); i == n/2 {
+			c.Publish(t, bad)
+		}
+	}
+	close(st.gate)
+	for range n + 1 {
+		ok := c.Hear(t, wire.OK)
+		if ok.OK == (ok.ID == bad.ID.String()) {
+			t.Errorf("%s: OK %v %q", ok.ID, ok.OK, ok.Text)
+		}
+	}
+}
+
 func TestAFailingStoreAcknowledgesNothingAndReadsGoOn(t *testing.T) {
 	for _, err := range []error{errors.New("input/output error"), fmt.Errorf("write: %w", store.ErrFull)} {
 		st := &brokenStore{Store: memstore.New()}

@@ -20,6 +20,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/fault"
 	"moa/store/badgerstore/internal/records"
 )
 
@@ -93,6 +94,9 @@ type Store struct {
 	ids    ids
 	ahead  *ahead
 	writes writes // of the writer at work
+	// expireFrom is when the next event expires, or before: no key of keyExpiry is
+	// for an earlier time.
+	expireFrom int64
 
 	syncFile      func(name string) error // to the disk; replaced by tests
 	checkpointing sync.Mutex              // guards the following
@@ -136,7 +140,7 @@ func Open(o Options) (*Store, error) {
 		syncFile:  syncFile, distrusted: distrusted{},
 	}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
-	if err := s.start(); err != nil {
+	if err := s.guardedStart(); err != nil {
 		cancel()
 		return nil, errors.Join(fmt.Errorf("open store in %s: %w", o.Dir, err), db.Close(), lock.Close())
 	}
@@ -151,6 +155,12 @@ func Open(o Options) (*Store, error) {
 	s.tasks.Go(func() { s.loadIDs(ctx) })
 	s.tasks.Go(func() { s.background(ctx) })
 	return s, nil
+}
+
+// guardedStart is start, with a page that cannot be read as an error.
+func (s *Store) guardedStart() (err error) {
+	defer fault.Catch(fault.Arm(), &err)
+	return s.start()
 }
 
 func (s *Store) start() (err error) {
@@ -263,8 +273,8 @@ func checked(t *tail, b []byte) (value, error) {
 // read that waits for the disk makes room for others, as touching a page does not.
 func (s *Store) readRecord(t *tail, buf *[]byte) (value, error) {
 	b, err := s.records.Read(uint64(t.serial()), buf)
-	if err != nil {
-		return nil, err
+	if err != nil { // of the disk: it is damage of this record, and of nobody's batch or query
+		return nil, fmt.Errorf("record %x: %w: %w", *t, errValue, err)
 	}
 	return checked(t, b)
 }

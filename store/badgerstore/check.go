@@ -9,6 +9,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/fault"
 )
 
 // Report is what Check has found.
@@ -29,7 +30,7 @@ func (r *Report) problem(format string, a ...any) {
 
 // Check walks the whole store and reports where records, index keys, counters
 // and memory disagree. Commits wait meanwhile. Its error is that of reading.
-func (s *Store) Check(ctx context.Context) (*Report, error) {
+func (s *Store) Check(ctx context.Context) (_ *Report, err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	gate, err := s.life.begin()
@@ -37,6 +38,7 @@ func (s *Store) Check(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	defer gate.RUnlock()
+	defer fault.Catch(fault.Arm(), &err)
 	c := &checker{s: s, txn: s.versions.begin(), report: new(Report)}
 	defer s.versions.finish(c.txn)
 	for _, step := range []func(context.Context) error{c.records, c.indexes, c.jobs} {

@@ -9,6 +9,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/fault"
 	"moa/store/badgerstore/internal/records"
 )
 
@@ -60,6 +61,7 @@ func (s *Store) collect(ctx context.Context) {
 }
 
 func (s *Store) collectOne(ctx context.Context) (dropped int, err error) {
+	defer fault.Catch(fault.Arm(), &err)
 	return s.records.Collect(ctx, s.needed, s.drain)
 }
 

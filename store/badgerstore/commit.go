@@ -12,6 +12,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/fault"
 )
 
 // Commit does what store.Store says. The batch is one frame of the journal,
@@ -52,7 +53,7 @@ func (s *Store) onlyDurable(batch []*event.Event, results []store.Result) {
 // update runs do with a writer and makes durable what it has written, if the
 // disk has so much room. After an error nothing that was not flushed before is
 // stored.
-func (s *Store) update(reserveMB int, do func(*writer) error) error {
+func (s *Store) update(reserveMB int, do func(*writer) error) (err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	if err := s.room(reserveMB); err != nil {
@@ -68,12 +69,18 @@ func (s *Store) update(reserveMB int, do func(*writer) error) error {
 	defer gate.RUnlock()
 	w := s.newWriter()
 	defer w.close()
-	err = do(w)
-	if err == nil {
-		err = w.flush()
-	}
+	err = w.run(do)
 	s.failed = err != nil && w.flushed
 	return asFull(err)
+}
+
+// run does it and flushes. What Badger has mapped may be what the disk cannot give.
+func (w *writer) run(do func(*writer) error) (err error) {
+	defer fault.Catch(fault.Arm(), &err)
+	if err := do(w); err != nil {
+		return err
+	}
+	return w.flush()
 }
 
 // writer collects the writes of a commit and what they mean for memory. Its
@@ -143,8 +150,15 @@ func (w *writer) tail(key []byte) (t tail, ok bool, err error) {
 	return t, ok && err == nil, err
 }
 
-// value returns the record of t, or nil if there is none, or it is damaged: what
-// cannot be read may not be in the way of commits, nor of Open.
+// unread is the value of an event that is there and cannot be read. What removes
+// such an event removes its own key: then it is gone, though some keys that lead to
+// it stay, and it cannot come back if the disk should give it again.
+var unread = value{}
+
+func (v value) unread() bool { return v != nil && len(v) == 0 }
+
+// value returns the record of t, nil if there is none, or unread: what cannot be
+// read may not be in the way of commits, nor of Open.
 func (w *writer) value(t *tail) (value, error) {
 	if op, ok := w.ahead.latest[string(recordKey(t))]; ok {
 		return op.value, nil
@@ -156,11 +170,12 @@ func (w *writer) value(t *tail) (value, error) {
 	if !errors.Is(err, errValue) {
 		return v, err
 	}
-	there, err := w.exists(recordKey(t)) // an address may lead to what is not
-	if there {
-		w.s.damages.report(w.s.log, t)
+	there, lost := w.exists(recordKey(t)) // an address may lead to what is not
+	if lost != nil || !there {
+		return nil, lost
 	}
-	return nil, err
+	w.s.damages.report(w.s.log, t, err)
+	return unread, nil
 }
 
 // room makes sure that so many more writes fit into the frame, and
@@ -237,12 +252,16 @@ func (s *Store) publish(c *change, slots []slot, serial store.Serial, events int
 	if c.aliases {
 		s.aliases.Store(true)
 	}
-	added, removed := make([]event.ID, len(c.added)), make([]event.ID, len(c.removed))
+	added, removed := make([]event.ID, len(c.added)), make([]event.ID, 0, len(c.removed))
 	for i := range c.added {
 		added[i] = *c.added[i].id()
 	}
 	for i := range c.removed {
-		removed[i] = *c.removed[i].id()
+		if c.removed[i].unread() {
+			s.recent.clear() // it may be any
+			continue
+		}
+		removed = append(removed, *c.removed[i].id())
 	}
 	s.recent.update(added, removed)
 	s.hot.apply(slots, c.removed)
@@ -309,6 +328,9 @@ func (w *writer) put(n stored) {
 		}
 		w.set(key, v)
 	})
+	if n.tail.expires() {
+		w.s.expireFrom = min(w.s.expireFrom, n.expires())
+	}
 	w.added = append(w.added, n)
 	w.aliases = w.aliases || n.tail.alias()
 }

@@ -17,8 +17,8 @@ type damages struct {
 // mostNamed is how many are named at most.
 const mostNamed = 1000
 
-// report names a record, once.
-func (d *damages) report(log *slog.Logger, t *tail) {
+// report names a record, once. err is that of reading it, if there was one.
+func (d *damages) report(log *slog.Logger, t *tail, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := t.serial()
@@ -29,5 +29,5 @@ func (d *damages) report(log *slog.Logger, t *tail) {
 		d.named = map[store.Serial]struct{}{}
 	}
 	d.named[n] = struct{}{}
-	log.Error("an event is damaged on the disk, and passed over", "serial", n, "created_at", t.created(), "kind", t.kind())
+	log.Error("an event is damaged on the disk, and passed over", "serial", n, "created_at", t.created(), "kind", t.kind(), "err", err)
 }

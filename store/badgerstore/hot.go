@@ -3,10 +3,12 @@ package badgerstore
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"sync"
 
+	"moa/store/badgerstore/internal/fault"
 	"moa/store/badgerstore/internal/records"
 )
 
@@ -30,7 +32,6 @@ type hot struct {
 	count int      // of entries in posts
 	buf   []uint64 // memory for a removal
 	one   []uint32 // memory for allLocked
-	rec   []byte   // memory for what is dropped
 }
 
 // slot is an event with the posting lists that it is in.
@@ -85,6 +86,21 @@ func (h *hot) apply(added []slot, removed []stored) {
 	if h.max == 0 {
 		return
 	}
+	h.change(added, removed)
+	for {
+		oldest := h.surplus()
+		if len(oldest) == 0 {
+			return
+		}
+		for i := range oldest { // without the lock: the disk may be slow
+			n := &oldest[i]
+			n.value, _ = h.records.Read(uint64(n.tail.serial()), new([]byte)) // removeLocked sees if it is none
+		}
+		h.evict(oldest)
+	}
+}
+
+func (h *hot) change(added []slot, removed []stored) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range added {
@@ -95,10 +111,33 @@ func (h *hot) apply(added []slot, removed []stored) {
 	for i := range removed {
 		h.removeLocked(&removed[i])
 	}
-	for h.usedLocked() > h.max {
-		h.floor = h.slots[h.allLocked()[0]]
-		v, _ := h.records.Read(uint64(h.floor.serial()), &h.rec) // removeLocked sees if it is none
-		h.removeLocked(&stored{h.floor, v})
+}
+
+// evictAtOnce is how many events are dropped between two looks.
+const evictAtOnce = 16
+
+// surplus returns the oldest events if there are more than there is room for.
+func (h *hot) surplus() (oldest []stored) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.usedLocked() <= h.max {
+		return nil
+	}
+	var one []uint32
+	all := h.posts.list(h.all, &one)
+	for _, at := range all[:min(len(all), evictAtOnce)] {
+		oldest = append(oldest, stored{tail: h.slots[at]})
+	}
+	return oldest
+}
+
+// evict drops as many of the oldest as it takes.
+func (h *hot) evict(oldest []stored) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := 0; i < len(oldest) && h.usedLocked() > h.max; i++ {
+		h.floor = oldest[i].tail
+		h.removeLocked(&oldest[i])
 	}
 }
 
@@ -238,9 +277,13 @@ func (h *hot) beforeLocked(a, b *run) bool {
 // read appends to sc.batch up to most events that match and that memory
 // covers, from sc.from on. It moves sc.from past what it has looked at, one
 // event at least, and reports whether that is all that it covers.
+//
+// What is damaged, or cannot be read, it passes over, and names in sc.lost.
 func (h *hot) read(sc *scan, most, work int) (end bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
+	at := sc.from
+	defer h.passOver(sc, &at, fault.Arm())
 	if sc.from.compare(&h.floor) >= 0 {
 		return true
 	}
@@ -249,12 +292,13 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	h.beginLocked(sc)
 	runs := sc.runs
 	for len(runs) > 0 {
-		at := runs[0].slot
-		t := &h.slots[at]
+		first := runs[0].slot
+		t := &h.slots[first]
+		at = *t
 		v := value(h.records.Get(uint64(t.serial())))
 		whole := v.check() == nil
 		matched := false
-		for len(runs) > 0 && runs[0].slot == at {
+		for len(runs) > 0 && runs[0].slot == first {
 			r := &runs[0]
 			matched = matched || whole && r.part.matches(v)
 			if !h.nextLocked(r, sc) {
@@ -264,7 +308,10 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 			h.siftLocked(runs, 0)
 		}
 		sc.from = t.next()
-		if matched {
+		switch {
+		case !whole, matched && !sc.counting && !h.records.Whole(uint64(t.serial())):
+			sc.lost = append(sc.lost, at)
+		case matched:
 			sc.batch = append(sc.batch, stored{*t, v})
 		}
 		if len(sc.batch) >= most || sc.looked >= work {
@@ -273,6 +320,17 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	}
 	sc.from = h.floor
 	return true
+}
+
+// passOver goes on behind the event at which a page could not be read. It is to
+// be deferred.
+func (h *hot) passOver(sc *scan, at *tail, before bool) {
+	debug.SetPanicOnFault(before)
+	if r := recover(); r != nil {
+		_ = fault.Of(r)
+		sc.from = at.next()
+		sc.lost = append(sc.lost, *at)
+	}
 }
 
 // beginLocked makes the heap of the runs that the scan's parts read.

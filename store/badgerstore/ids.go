@@ -4,6 +4,8 @@ import (
 	"context"
 
 	badger "github.com/dgraph-io/badger/v4"
+
+	"moa/store/badgerstore/internal/fault"
 )
 
 // ids is what the writer knows of all ids: nearly every event that comes is
@@ -41,6 +43,7 @@ func (s *Store) loadMoreIDs(from []byte) (next []byte, err error) {
 		return nil, nil
 	}
 	defer gate.RUnlock()
+	defer fault.Catch(fault.Arm(), &err)
 	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()

@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -28,7 +29,9 @@ const chunk = 512
 
 func (w *writer) drop(n stored) {
 	w.del(recordKey(&n.tail))
-	n.keys(&n.tail, w.del)
+	if !n.unread() {
+		n.keys(&n.tail, w.del)
+	}
 	w.removed = append(w.removed, n)
 }
 
@@ -87,25 +90,48 @@ func (w *writer) dropRoomy(n stored) error {
 // targets returns the stored events that e may delete.
 func (w *writer) targets(e *event.Event, ids []event.ID, addrs []store.Address) (found []stored, err error) {
 	seen := map[tail]bool{}
-	look := func(key []byte, may func(value) bool) error {
+	look := func(key []byte, may func(*stored) (bool, error)) error {
 		n, err := w.at(key)
-		if err == nil && n.value != nil && !seen[n.tail] && may(n.value) {
+		if err != nil || n.value == nil || seen[n.tail] {
+			return err
+		}
+		ok, err := may(&n)
+		if ok {
 			seen[n.tail] = true
 			found = append(found, n)
 		}
 		return err
 	}
 	for _, id := range ids {
-		if err := look(idKey(id), func(v value) bool { return *v.id() == id && mayDelete(e.PubKey, v) }); err != nil {
+		err := look(idKey(id), func(n *stored) (bool, error) {
+			if n.unread() {
+				return w.mayDeleteUnread(e.PubKey, &n.tail)
+			}
+			return *n.id() == id && mayDelete(e.PubKey, n.value), nil
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
 	for _, a := range addrs {
-		if err := look(addressKey(keyLatest, a), func(v value) bool { return v.created() <= e.CreatedAt }); err != nil {
+		err := look(addressKey(keyLatest, a), func(n *stored) (bool, error) { return n.tail.created() <= e.CreatedAt, nil })
+		if err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// mayDeleteUnread is mayDelete of an event of which there are only its keys.
+func (w *writer) mayDeleteUnread(by event.PubKey, t *tail) (bool, error) {
+	if !store.Deletable(t.kind()) {
+		return false, nil
+	}
+	own, err := w.exists(append(appendAuthor(nil, by), t[:]...))
+	if err != nil || own || !store.GiftWrap(t.kind()) {
+		return own, err
+	}
+	return w.exists(append(tagPrefix(recipientEntry(by)), t[:]...))
 }
 
 // mayDelete reports whether by may delete the event by its id.
@@ -193,7 +219,12 @@ func (s *Store) resumeJobs() error {
 	defer w.close()
 	for n, j := range jobs {
 		s.log.Info("finishing an interrupted removal", "serial", n)
-		if err := w.resume(j); err != nil {
+		err := w.resume(j)
+		if errors.Is(err, errUnreadRequest) { // it stays, and may be done when it can be read again
+			s.log.Error("an interrupted removal cannot be finished", "serial", n, "err", err)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("finish removal %d: %w", n, err)
 		}
 		w.del(jobKey(n))
@@ -212,6 +243,9 @@ func (w *writer) resume(j job) error {
 	if j.op == jobDrop {
 		return w.dropRoomy(stored{j.tail, v})
 	}
+	if v.unread() {
+		return w.resumeUnread(&j.tail)
+	}
 	e, err := event.ParseTrusted(v.raw())
 	if err != nil {
 		return err
@@ -220,6 +254,51 @@ func (w *writer) resume(j job) error {
 		return newRemoval(e, &j.tail).all(w)
 	}
 	return w.deletionJob(e)
+}
+
+var errUnreadRequest = errors.New("the event that asks for it is damaged")
+
+// resumeUnread finishes a request to vanish of which there are only its keys: its
+// time stands in its tail, and whose it is is one of those who have vanished up to
+// that time.
+func (w *writer) resumeUnread(t *tail) error {
+	if t.kind() != event.KindVanish {
+		return errUnreadRequest
+	}
+	by, err := w.vanishedBy(t)
+	if err != nil {
+		return err
+	}
+	r := &removal{by: by, until: t.created(), serial: t.serial()}
+	r.restart()
+	return r.all(w)
+}
+
+// vanishedBy is the author of the request to vanish at t, as far as keys tell:
+// the rest is that of any event of the author's that can be read.
+func (w *writer) vanishedBy(t *tail) (by event.PubKey, err error) {
+	err = w.s.versions.view(func(txn *badger.Txn) error {
+		it := txn.NewIterator(keysOnly)
+		defer it.Close()
+		prefix := []byte{keyVanished}
+		for it.Seek(prefix); it.ValidForPrefix(prefix); it.Next() {
+			copy(by[:], it.Item().Key()[1:])
+			if _, err := txn.Get(append(appendAuthor(nil, by), t[:]...)); !errors.Is(err, badger.ErrKeyNotFound) {
+				return err
+			}
+		}
+		return errUnreadRequest
+	})
+	if err != nil {
+		return by, err
+	}
+	tails, err := w.s.readTails(appendAuthor(nil, by), tail{}, chunk)
+	for i := range tails {
+		if v, err := w.value(&tails[i]); err == nil && len(v) > 0 {
+			return *v.pk(), nil
+		}
+	}
+	return by, err
 }
 
 func (s *Store) readJobs() (map[store.Serial]job, error) {

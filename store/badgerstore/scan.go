@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"moa/store"
+	"moa/store/badgerstore/internal/fault"
 )
 
 // scan is a store.Scan. It merges the lists of all filters' plans in the order
@@ -32,6 +33,7 @@ type scan struct {
 	runs   []run        // the hot index's, during read
 	single []uint32     // memory for its short lists
 	looked int          // posting entries, by the last read
+	lost   []tail       // what the last read has passed over: it is damaged
 	cold   bool         // the hot index has nothing more
 
 	begun bool      // the cursors exist
@@ -91,9 +93,15 @@ func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.R
 	defer gate.RUnlock()
 	start := time.Now()
 	p := &page{Page: bounds, found: found}
-	done, err := sc.next(ctx, p)
+	done, err := sc.guarded(ctx, p)
 	sc.s.metrics.scanTime.Observe(time.Since(start).Seconds())
 	return store.Progress{Found: p.events, Work: p.work, Done: done, All: done && !sc.partial}, err
+}
+
+// guarded is next, with a page of Badger's that cannot be read as an error.
+func (sc *scan) guarded(ctx context.Context, p *page) (done bool, err error) {
+	defer fault.Catch(fault.Arm(), &err)
+	return sc.next(ctx, p)
 }
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
@@ -156,6 +164,7 @@ func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
 			}
 			sc.cold = sc.s.hot.read(sc, sc.want(p), p.rest(work, hotWork))
 			work += sc.looked
+			sc.nameLost()
 			sc.peekedAt(sc.looked - len(sc.batch))
 			continue
 		}
@@ -174,6 +183,14 @@ func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
 		}
 	}
 	return work, nil
+}
+
+// nameLost tells of the events that are in memory and damaged on the disk.
+func (sc *scan) nameLost() {
+	for i := range sc.lost {
+		sc.s.damages.report(sc.s.log, &sc.lost[i], nil)
+	}
+	sc.lost = sc.lost[:0]
 }
 
 // putBack forgets what was read and not offered: it may be deleted before the

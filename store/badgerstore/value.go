@@ -211,8 +211,8 @@ func (v value) keys(t *tail, yield func(key []byte)) {
 
 // ops is the most keys that it takes to store or to drop the event.
 func (v value) ops() int64 {
-	if v == nil {
-		return 0
+	if len(v) == 0 {
+		return 1
 	}
 	n := int64(6)
 	for entry := range v.eachEntry {

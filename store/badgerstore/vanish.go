@@ -47,6 +47,12 @@ func (r *removal) dooms(v value) bool {
 	return v.created() <= r.until && *v.id() != r.id && (*v.pk() == r.by || wrapFor(v, r.by))
 }
 
+// doomsUnread reports it of an event of which there is only its key in the list
+// at hand.
+func (r *removal) doomsUnread(t *tail) bool {
+	return t.created() <= r.until && t.serial() != r.serial && (!r.wraps || store.GiftWrap(t.kind()))
+}
+
 // step removes one chunk. What the writer holds so far must have been flushed,
 // but for what steps have written: the keys are read from outside of it.
 func (r *removal) step(w *writer) (done bool, err error) {
@@ -63,7 +69,7 @@ func (r *removal) step(w *writer) (done bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if v == nil || !r.dooms(v) {
+		if v == nil || !v.unread() && !r.dooms(v) || v.unread() && !r.doomsUnread(&tails[i]) {
 			continue
 		}
 		if err := w.dropRoomy(stored{tails[i], v}); err != nil {

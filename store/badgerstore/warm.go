@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	badger "github.com/dgraph-io/badger/v4"
+
+	"moa/store/badgerstore/internal/fault"
 )
 
 // warmChunk is how many events are read into memory between two commits.
@@ -36,6 +38,7 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 		return false, nil
 	}
 	defer gate.RUnlock()
+	defer fault.Catch(fault.Arm(), &err)
 	events, err := s.readRecords(s.hot.floor, chunk)
 	if err != nil {
 		return false, err
@@ -56,7 +59,7 @@ func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
 			t := tailOf(it.Item().Key())
 			v, err := s.readRecord(&t, new([]byte))
 			if errors.Is(err, errValue) {
-				s.damages.report(s.log, &t)
+				s.damages.report(s.log, &t, err)
 				continue
 			}
 			if err != nil {

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"moa/store/badgerstore/internal/fault"
 )
 
 // Record is one to be written.
@@ -191,12 +193,13 @@ func (l *Log) Get(serial uint64) []byte {
 // Read is like Get, but reads the record into buf, which grows as need be, and
 // leaves the pages that it is in unmapped: for who goes through many once. Of a
 // record that is not whole it returns nil.
-func (l *Log) Read(serial uint64, buf *[]byte) ([]byte, error) {
+func (l *Log) Read(serial uint64, buf *[]byte) (b []byte, err error) {
 	s := l.find(serial)
 	if s == nil {
 		return nil, nil
 	}
-	b, err := s.read(uint32(serial-s.base), buf)
+	defer fault.Catch(fault.Arm(), &err) // where it lies is mapped
+	b, err = s.read(uint32(serial-s.base), buf)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
 	}
