@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"slices"
 
 	"moa/nips/event"
@@ -32,13 +31,13 @@ func (s *session) RequestAuth() {
 
 // auth answers an AUTH (NIP-42).
 func (s *session) auth(st *settings, raw []byte) {
-	e, err := event.Parse(bytes.Clone(raw))
+	e, err := parseEvent(raw)
 	if err != nil {
-		s.garbage++
+		s.garbage.add()
 		s.answer(event.PeekID(raw), false, reason.Invalid, err.Error())
 		return
 	}
-	s.garbage = 0
+	s.garbage.clear()
 	id := e.ID.String()
 	s.mu.Lock()
 	challenge := s.challenge

@@ -7,6 +7,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/nips/sig"
+	"moa/nips/wire"
 	"moa/policy"
 )
 
@@ -34,16 +35,16 @@ func (b *batch) release() {
 
 // event takes one EVENT as far as it goes without its signature.
 func (s *session) event(st *settings, raw []byte) {
-	e, err := event.Parse(bytes.Clone(raw)) // the frame's memory is the socket's
+	e, err := parseEvent(raw)
 	t := ticket{s: s, e: e, chain: st.chain}
 	if err != nil {
-		s.garbage++
+		s.garbage.add()
 		t.id = event.PeekID(raw)
 		t.refuse(fateInvalid, reason.Invalid, err.Error())
 		s.add(t, nil)
 		return
 	}
-	s.garbage = 0
+	s.garbage.clear()
 	if v := s.rules(st, e); v.Action != policy.Accept {
 		s.refuse(&t, v)
 		s.add(t, nil)
@@ -62,6 +63,18 @@ func (s *session) event(st *settings, raw []byte) {
 		s.refuse(&t, early.Verdict)
 	}
 	s.add(t, &early)
+}
+
+// parseEvent reads the event of an EVENT or AUTH. Elements behind it are left
+// out: see wire.Parse.
+func parseEvent(raw []byte) (*event.Event, error) {
+	e, err := event.Parse(bytes.Clone(raw)) // the frame's memory is the socket's
+	if err == event.ErrFollowed {
+		if object, ok := wire.First(raw); ok {
+			return event.Parse(bytes.Clone(object))
+		}
+	}
+	return e, err
 }
 
 // refuse settles the ticket by the verdict.

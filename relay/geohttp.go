@@ -11,6 +11,7 @@ import (
 	"moa/nips/event"
 	"moa/policy"
 	"moa/relay/web"
+	"moa/relay/ws"
 	"moa/store"
 )
 
@@ -33,11 +34,11 @@ const (
 // sees what a client does that has not authenticated.
 func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
 	st := s.settings.Load()
-	if !st.cfg.Geo.HTTP || isUpgrade(r) {
+	if !st.cfg.Geo.HTTP || ws.Wanted(r) {
 		s.serveOther(w, r)
 		return
 	}
-	allowAll(w.Header())
+	allowAll(w.Header(), readOnly)
 	w.Header().Set("Cache-Control", "private, max-age=30")
 	switch r.Method {
 	case http.MethodOptions:
@@ -45,7 +46,7 @@ func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
 		return
 	case http.MethodGet, http.MethodHead:
 	default:
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		w.Header().Set("Allow", readOnly)
 		geoError(w, http.StatusMethodNotAllowed, "method not allowed")
 		return
 	}

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"moa/nips/nip11"
 	"moa/relay/web"
+	"moa/relay/ws"
 )
 
 // ServeHTTP is the relay's one endpoint, "/", and what belongs to it: health,
@@ -20,6 +20,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveNodeinfo(w, r)
 	case geoEventsPath, geoCellsPath, geoMapPath:
 		s.serveGeo(w, r)
+	case "/favicon.ico":
+		s.serveIcon(w, r)
 	case "/healthz", "/readyz":
 		s.serveHealth(w, r)
 	default:
@@ -32,11 +34,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveOther answers what is not the relay's own. A WebSocket is not wanted
 // there: paths do not make another relay of this one (NIP-01).
 func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
-	if s.deps.Handler == nil || isUpgrade(r) {
+	switch {
+	case s.deps.Handler != nil && !ws.Wanted(r):
+		s.hand(w, r)
+	case r.Method == http.MethodOptions: // a script may ask, and read that there is nothing
+		allowAll(w.Header(), readOnly)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		allowAll(w.Header(), readOnly)
 		http.NotFound(w, r)
+	}
+}
+
+// serveIcon has no icon: browsers ask for one unasked. The one of NIP-11 is on the
+// page.
+func (s *Server) serveIcon(w http.ResponseWriter, r *http.Request) {
+	if s.deps.Handler != nil {
+		s.hand(w, r)
 		return
 	}
-	s.hand(w, r)
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // hand leaves the request to Deps.Handler.
@@ -47,17 +65,22 @@ func (s *Server) hand(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case isUpgrade(r):
+	case ws.Wanted(r):
 		s.connect(w, r)
 	case r.Method == http.MethodOptions:
-		allowAll(w.Header())
+		methods := readOnly
+		if s.deps.Handler != nil {
+			methods += ", POST"
+		}
+		allowAll(w.Header(), methods)
 		w.WriteHeader(http.StatusNoContent)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		if s.deps.Handler != nil {
 			s.hand(w, r)
 			return
 		}
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+		allowAll(w.Header(), readOnly)
+		w.Header().Set("Allow", readOnly)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	case nip11.Wanted(r.Header.Values("Accept")):
 		s.serveInfo(w, r)
@@ -66,21 +89,21 @@ func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func isUpgrade(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
-}
+// readOnly are the methods of what is only read.
+const readOnly = "GET, HEAD, OPTIONS"
 
-// allowAll lets scripts of every web page read the answer (NIP-11).
-func allowAll(h http.Header) {
+// allowAll lets scripts of every web page read the answer (NIP-11), an error no
+// less, and tells them the methods that there are.
+func allowAll(h http.Header, methods string) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Allow-Headers", "*, Authorization")
-	h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, OPTIONS")
+	h.Set("Access-Control-Allow-Methods", methods)
 	h.Set("Access-Control-Max-Age", "86400")
 }
 
 // serveInfo sends the NIP-11 document.
 func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request) {
-	allowAll(w.Header())
+	allowAll(w.Header(), readOnly)
 	w.Header().Set("Vary", "Accept")
 	send(w, r, nip11.ContentType, s.describe(r, s.settings.Load()))
 }

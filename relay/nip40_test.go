@@ -19,10 +19,14 @@ func TestNIP40Expiration(t *testing.T) {
 		live.Stored(t, "all", `{}`)
 		now := time.Now().Unix()
 		c.Refused(t, expiring(t, alice, 1, now-1), "invalid: event expired") // NIP40.1
-		c.Refused(t, alice.Note(t, "x", event.Tag{"expiration", "soon"}), "invalid: ")
-		c.Refused(t, alice.Note(t, "x", event.Tag{"expiration", "-5"}), "invalid: ")
-		c.Refused(t, alice.Note(t, "x", event.Tag{"expiration"}), "invalid: ")
 		live.Quiet(t)
+		for _, tag := range []event.Tag{{"expiration", "soon"}, {"expiration", "-5"}, {"expiration"}} {
+			e := alice.Sign(t, event.Event{Kind: 7, Tags: []event.Tag{tag}, CreatedAt: 5})
+			c.Accepted(t, e) // NIP40.2
+			if got := live.Event(t, "all"); got.Expiration != 0 {
+				t.Errorf("NIP40.2 %q: %d", tag, got.Expiration)
+			}
+		}
 
 		soon, late := expiring(t, alice, 1, now+100), expiring(t, bob, 1, now+10_000)
 		old := carol.Sign(t, event.Event{Kind: 0, CreatedAt: 5})

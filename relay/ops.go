@@ -99,7 +99,7 @@ func servePprof(w http.ResponseWriter, r *http.Request) {
 // serveNodeinfo is what monitors of the fediverse ask for (nodeinfo 2.1).
 func (s *Server) serveNodeinfo(w http.ResponseWriter, r *http.Request) {
 	st := s.settings.Load()
-	allowAll(w.Header())
+	allowAll(w.Header(), readOnly)
 	var v any
 	if r.URL.Path != "/nodeinfo/2.1" {
 		o := originOf(r, st.cfg.TrustedProxies).url.Value()

@@ -15,9 +15,6 @@ import (
 	"moa/relay/ws"
 )
 
-// maxGarbage is how many malformed messages in a row end a connection.
-const maxGarbage = 256
-
 // session is one connection. Its goroutine reads messages and handles them in
 // order; an idle session has none, and is this struct.
 type session struct {
@@ -47,7 +44,7 @@ type session struct {
 	batch   *batch         // EVENTs read and not yet verified, nil if there are none
 	subs    *subscriptions // nil before the first REQ or COUNT
 	syncs   *syncs         // nil before the first NEG-OPEN
-	garbage int            // malformed messages in a row
+	garbage garbage
 
 	mu         sync.Mutex // guards the following
 	challenge  string     // of NIP-42; "": none made yet
@@ -160,7 +157,7 @@ func (s *session) take(frame []byte) (publishes bool) {
 	if s.batch != nil && (s.batch.full() || !s.conn.Ready()) {
 		s.flush()
 	}
-	if s.garbage > maxGarbage {
+	if s.garbage.n > maxGarbage {
 		s.stopped = true
 		s.srv.met.drop(dropGarbage)
 		s.conn.Close(ws.Policy, "nothing but malformed messages")
@@ -181,7 +178,7 @@ func (s *session) message(frame []byte) wire.Verb {
 		return m.Verb
 	}
 	if m.Verb != wire.Auth {
-		s.garbage = 0
+		s.garbage.clear()
 	}
 	// Whatever else it is, it comes after the EVENTs before it: a REQ finds them.
 	s.settle()
@@ -205,7 +202,7 @@ func (s *session) message(frame []byte) wire.Verb {
 }
 
 func (s *session) malformed(err error) {
-	s.garbage++
+	s.garbage.add()
 	e, ok := err.(*wire.Error)
 	if !ok {
 		return

@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"moa/nips/nip11"
@@ -68,10 +69,14 @@ func document(cfg *Config, p policy.Limits) nip11.Document {
 	}
 	slices.Sort(nips)
 	i, l := &cfg.Info, &cfg.Limits
+	software := i.Software
+	if software == "" && cfg.URL != "" { // the relay's own page tells of the program
+		software = "http" + strings.TrimRight(strings.TrimPrefix(cfg.URL, "ws"), "/") + "/#" + softwareName
+	}
 	return nip11.Document{
 		Name: i.Name, Description: i.Description, Banner: i.Banner, Icon: i.Icon,
 		PubKey: i.PubKey, Self: i.Self, Contact: i.Contact, NIPs: nips,
-		Software: i.Software, Version: named(i), Terms: i.TermsOfService, PaymentsURL: i.PaymentsURL,
+		Software: software, Version: named(i), Terms: i.TermsOfService, PaymentsURL: i.PaymentsURL,
 		Limitation: &nip11.Limitation{
 			MaxMessageLength:    l.MessageBytes,
 			MaxSubscriptions:    l.Subscriptions,

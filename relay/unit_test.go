@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"moa/nips/event"
@@ -305,4 +306,26 @@ func TestAConfigNamesAllItsFaults(t *testing.T) {
 			t.Errorf("no word of %s in: %s", want, text)
 		}
 	}
+}
+
+// A client that says "ping" every half a minute, and listens, is no trouble; one
+// that says nothing else, all the time, is.
+func TestGarbageIsForgivenWithTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var g garbage
+		for range 10 * maxGarbage {
+			g.add()
+			time.Sleep(30 * time.Second)
+		}
+		if g.n > 1 {
+			t.Errorf("%d are not forgiven", g.n)
+		}
+		for range maxGarbage + 1 {
+			g.add()
+			time.Sleep(time.Millisecond)
+		}
+		if g.n <= maxGarbage {
+			t.Errorf("only %d count", g.n)
+		}
+	})
 }

@@ -53,6 +53,7 @@ type infoConfig struct {
 	Contact        string `toml:"contact" relay:"Info.Contact"`
 	TermsOfService string `toml:"terms_of_service" relay:"Info.TermsOfService"`
 	PaymentsURL    string `toml:"payments_url" relay:"Info.PaymentsURL"`
+	Software       string `toml:"software" relay:"Info.Software"`
 }
 
 type clientsConfig struct {
@@ -174,7 +175,7 @@ func (c *Config) relay() relay.Config {
 		out.TrustedProxies = append(out.TrustedProxies, p.Prefix)
 	}
 	b := version()
-	out.Info.Version, out.Info.Software = b.String(), b.Home
+	out.Info.Version, out.Info.Software = b.String(), cmp.Or(c.Info.Software, b.Home)
 	return out
 }
 

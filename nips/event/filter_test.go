@@ -43,7 +43,7 @@ func TestWhatIsNoFilter(t *testing.T) {
 		{"kinds is null", `{"kinds":null}`, "kinds: not an array"},
 		{"NIP01.28 since -1", `{"since":-1}`, "since: not a whole"},
 		{"NIP01.28 until 1.5", `{"until":1.5}`, "until: not a whole"},
-		{"NIP01.28 until 1e9", `{"until":1e9}`, "until: not a whole"},
+		{"NIP01.28 until 1e-9", `{"until":1e-9}`, "until: not a whole"},
 		{"NIP01.28 since as text", `{"since":"1"}`, "since: not a whole"},
 		{"NIP01.28 since null", `{"since":null}`, "since: not a whole"},
 		{"limit -1", `{"limit":-1}`, "limit: not a whole"},

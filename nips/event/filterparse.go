@@ -223,10 +223,11 @@ func (p *filterParser) hex(dst []byte) error {
 	return nil
 }
 
-// number reads a time or a limit. Clients write 2^63-1 or 2^64-1 for "no
+// number reads a time or a limit. Languages that have one type of number write
+// 1e3 or 10.0, and clients write 2^63-1 or 2^64-1 for "no
 // bound": what is too large for any event's time is cut to the largest one.
 func (p *filterParser) number() (int64, error) {
-	n, err := p.Digits()
+	n, err := p.Whole()
 	if errors.Is(err, scan.ErrLarge) {
 		return scan.MaxDigits, nil
 	}
@@ -237,7 +238,7 @@ func (p *filterParser) number() (int64, error) {
 }
 
 func (p *filterParser) kind() (uint16, error) {
-	n, err := p.Digits()
+	n, err := p.Whole()
 	if err != nil || n > 65535 {
 		return 0, errors.New("a kind is a whole number from 0 to 65535")
 	}

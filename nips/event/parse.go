@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"unicode/utf8"
 	"unsafe"
@@ -12,6 +13,9 @@ import (
 
 // ErrID says that an event's id is not the hash of its content.
 var ErrID = errors.New("id does not match the event")
+
+// ErrFollowed says that the text holds an event, and more.
+var ErrFollowed = errors.New("something follows the event")
 
 // Parse reads one event from untrusted JSON. The id is checked against the
 // bytes, the signature is not. The event keeps raw, which must not change any
@@ -36,14 +40,12 @@ func parse(raw []byte, checkID bool) (*Event, error) {
 		return nil, err
 	}
 	if !p.End() {
-		return nil, errors.New("something follows the event")
+		return nil, ErrFollowed
 	}
 	if checkID && !p.idHolds() {
 		return nil, ErrID
 	}
-	if err := p.expiration(); err != nil {
-		return nil, err
-	}
+	p.expiration()
 	if !p.exact || p.Spaced {
 		// Read once more, so that the event shares memory with its Raw only,
 		// and does not hold on to a text that may be far longer.
@@ -263,18 +265,23 @@ func (p *parser) tag() error {
 	return nil
 }
 
-// expiration reads the first expiration tag (NIP-40). A time of 0 is as long
-// past as a time of 1, and 0 means none here.
-func (p *parser) expiration() error {
+// expiration reads the first expiration tag (NIP-40). A tag that is no time is
+// none: whoever signed the event, it is one. A time of 0 is as long past as a
+// time of 1, and 0 means none here.
+func (p *parser) expiration() {
 	v, ok := p.e.Value("expiration")
 	if !ok {
-		return nil
+		return
 	}
-	n := scan.Scanner{Text: []byte(v)}
-	t, err := n.Digits()
-	if err != nil || n.Pos != len(v) || n.Spaced {
-		return errors.New("the expiration tag is not a Unix time")
+	v = strings.Trim(v, " \t\r\n")
+	var t uint64
+	for i := range len(v) {
+		if v[i] < '0' || v[i] > '9' {
+			return
+		}
+		t = min(t*10+uint64(v[i]-'0'), scan.MaxDigits)
 	}
-	p.e.Expiration = max(t, 1)
-	return nil
+	if v != "" {
+		p.e.Expiration = int64(max(t, 1))
+	}
 }

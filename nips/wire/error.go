@@ -4,7 +4,7 @@ import "moa/nips/reason"
 
 // Error says what is wrong with a client's frame, and so how to answer it.
 type Error struct {
-	Verb    Verb   // Unknown: not even the verb is readable, or there is no such verb
+	Verb    Verb   // Unknown: not even the verb is readable, there is no such verb, or nothing to answer it by
 	SubID   string // "" if it cannot be read, or is longer than maxEcho
 	EventID string // of EVENT and AUTH, "" if it cannot be read
 	Reason  reason.Reason

@@ -16,6 +16,9 @@ import (
 //
 // An EVENT or AUTH is cut out by its brackets alone: what stands between them
 // may still be anything that starts with a brace, and event.Parse looks at it.
+// That includes elements behind the event, which First cuts off: nobody has
+// signed them, and they change nothing in what was. Behind the other messages,
+// where one filter more or less matters, nothing may stand.
 func Parse(frame []byte) (Message, error) {
 	p := parser{Scanner: scan.Scanner{Text: frame}}
 	if err := p.message(); err != nil {
@@ -37,6 +40,9 @@ func (p *parser) explain(err error) *Error {
 	}
 	if e.Verb == Event || e.Verb == Auth {
 		e.EventID = event.PeekID(p.Text[p.Pos:])
+		if err == errCut && e.EventID == "" {
+			e.Verb = Unknown // an OK without an id is no answer to what is no message
+		}
 	}
 	return e
 }
@@ -190,15 +196,32 @@ func (p *parser) comma(what string) (string, error) {
 	return string(s.Raw), nil
 }
 
+// errCut says that a message has no end.
+var errCut = errors.New("the closing bracket is missing")
+
+// First returns the JSON object that raw begins with, if all that follows it
+// are more elements of a message.
+func First(raw []byte) (object []byte, ok bool) {
+	s := scan.Scanner{Text: raw}
+	object, err := s.Skip()
+	for err == nil && s.Take(',') {
+		_, err = s.Skip()
+	}
+	return object, err == nil && s.End()
+}
+
 // object takes what stands between the comma and the frame's last bracket.
 func (p *parser) object() ([]byte, error) {
 	if !p.Take(',') || p.Peek() != '{' {
+		if p.End() {
+			return nil, errCut
+		}
 		return nil, errors.New("no event")
 	}
 	const space = " \t\n\r"
 	rest := bytes.TrimRight(p.Text[p.Pos:], space)
 	if rest[len(rest)-1] != ']' {
-		return nil, errors.New("the closing bracket is missing")
+		return nil, errCut
 	}
 	return bytes.TrimRight(rest[:len(rest)-1], space), nil
 }

@@ -60,7 +60,7 @@ const maxEcho = 256
 type Message struct {
 	Verb    Verb
 	SubID   string          // of REQ, COUNT, CLOSE and NEG-*: 1 to MaxSubID characters
-	Event   []byte          // of EVENT and AUTH: the JSON object, part of the frame, not yet looked into
+	Event   []byte          // of EVENT and AUTH: the JSON object, part of the frame, not yet looked into, and what follows it (First)
 	Filters []*event.Filter // of REQ and COUNT: at least one; of NEG-OPEN: exactly one
 	Neg     string          // of NEG-OPEN and NEG-MSG: the message, in hex as the client wrote it
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
@@ -16,6 +17,7 @@ import (
 // buffers and stack are freed then. o may be shared; nil stands for defaults.
 func Upgrade(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) {
 	o = o.WithDefaults()
+	r = joined(r)
 	up := ws.HTTPUpgrader{Timeout: o.WriteTimeout}
 	deflate := false
 	if o.Compression {
@@ -35,6 +37,33 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *Options) (*Conn, error) 
 	}
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	return newConn(nc, o, deflate, early), nil
+}
+
+// Wanted reports a request that asks for a websocket.
+func Wanted(r *http.Request) bool { return lists(r.Header, "Upgrade", "websocket") }
+
+// joined returns the request with one line for each of the headers that are lists:
+// the library looks at the first line only, and there may be several.
+func joined(r *http.Request) *http.Request {
+	for name, token := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket"} {
+		if r.Header.Get(name) != token && lists(r.Header, name, token) {
+			r = r.Clone(r.Context())
+			r.Header.Set(name, token)
+		}
+	}
+	return r
+}
+
+// lists reports that one of the elements of a header is token, in any case.
+func lists(h http.Header, name, token string) bool {
+	for _, line := range h.Values(name) {
+		for element := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(element), token) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // negotiate answers one extension offer (RFC 7692 section 7.1), the zero

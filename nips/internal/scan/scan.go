@@ -4,9 +4,13 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
 )
 
 // MaxDepth is how deep a value that nobody looks at may nest before it is
@@ -217,4 +221,49 @@ func (s *Scanner) Digits() (int64, error) {
 		return 0, ErrLarge
 	}
 	return int64(n), nil
+}
+
+// Whole consumes a number without a sign that is whole, however JSON writes it:
+// 10, 10.0, 1e1. One above MaxDigits is consumed and is ErrLarge.
+func (s *Scanner) Whole() (int64, error) {
+	start := s.Pos
+	n, err := s.Digits()
+	if err != ErrNumber {
+		return n, err
+	}
+	s.Pos = start
+	s.Space()
+	start = s.Pos
+	if s.number() != nil || s.Text[start] == '-' {
+		return 0, ErrNumber
+	}
+	return whole(s.Text[start:s.Pos])
+}
+
+// whole returns the value of a JSON number without a sign.
+func whole(text []byte) (int64, error) {
+	mantissa, exponent, _ := bytes.Cut(bytes.ToLower(text), []byte("e"))
+	before, after, _ := bytes.Cut(mantissa, []byte("."))
+	after = bytes.TrimRight(after, "0")
+	digits := bytes.TrimLeft(slices.Concat(before, after), "0")
+	if len(digits) == 0 {
+		return 0, nil
+	}
+	shift := 0 // how many places the digits are to be moved up; as good as endless from 1e6 on
+	if len(exponent) > 0 {
+		shift, _ = strconv.Atoi(string(exponent)) // out of range: the nearest number
+		shift = max(-1e6, min(shift, 1e6))
+	}
+	shift -= len(after)
+	for shift < 0 && len(digits) > 0 && digits[len(digits)-1] == '0' {
+		digits, shift = digits[:len(digits)-1], shift+1
+	}
+	switch {
+	case shift < 0:
+		return 0, ErrNumber
+	case len(digits)+shift > 18:
+		return 0, ErrLarge
+	}
+	n, _ := strconv.ParseInt(string(digits)+strings.Repeat("0", shift), 10, 64)
+	return n, nil
 }

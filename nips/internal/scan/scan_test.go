@@ -76,6 +76,27 @@ func FuzzStringsAgreeWithEncodingJSON(f *testing.F) {
 	})
 }
 
+func TestWhole(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want int64
+		err  error
+	}{
+		{"0", 0, nil}, {"7", 7, nil}, {" 7", 7, nil}, {"10.0", 10, nil}, {"1e1", 10, nil}, {"1.5E+1", 15, nil}, {"1.7e9", 1.7e9, nil},
+		{"100e-2", 1, nil}, {"0.0e9", 0, nil}, {"0.001e3", 1, nil}, {"12.50e1", 125, nil}, {"0e400", 0, nil}, {"0e99999999999999999999", 0, nil},
+		{"999999999999999999.0", scan.MaxDigits, nil},
+		{"1e18", 0, scan.ErrLarge}, {"1e400", 0, scan.ErrLarge}, {"1e99999999999999999999", 0, scan.ErrLarge}, {"18446744073709551615", 0, scan.ErrLarge},
+		{"1.5", 0, scan.ErrNumber}, {"1e-1", 0, scan.ErrNumber}, {"1e-400", 0, scan.ErrNumber}, {"-1", 0, scan.ErrNumber}, {"-0.0", 0, scan.ErrNumber},
+		{"1.", 0, scan.ErrNumber}, {"1e", 0, scan.ErrNumber}, {".5", 0, scan.ErrNumber}, {"+1", 0, scan.ErrNumber}, {"", 0, scan.ErrNumber}, {"null", 0, scan.ErrNumber},
+		{"1" + strings.Repeat("0", 1000) + "e-1000", 1, nil},
+	} {
+		s := scan.Scanner{Text: []byte(c.in)}
+		if got, err := s.Whole(); got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%.40q: %d, %v", c.in, got, err)
+		}
+	}
+}
+
 func TestDigits(t *testing.T) {
 	for _, c := range []struct {
 		in   string

@@ -1,0 +1,145 @@
+package relay_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"moa/nips/event"
+	"moa/nips/wire"
+	"moa/relay"
+	"moa/relay/relaytest"
+)
+
+// Wherever a message is cut off, its client hears of it, once.
+func TestACutMessageIsAnswered(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Counts = 1 })
+	c := r.Dial(t)
+	e := alice.Note(t, "whole", event.Tag{"t", "x"})
+	for _, whole := range []string{
+		`["EVENT",` + string(e.Raw) + `]`, `["AUTH",` + string(e.Raw) + `]`,
+		`["REQ","q",{"kinds":[1],"#t":["a"],"limit":1}]`, `["COUNT","q",{"kinds":[1]}]`, `["CLOSE","q"]`,
+		`["NEG-OPEN","q",{"kinds":[1]},"61"]`, `["NEG-MSG","q","61"]`, `["NEG-CLOSE","q"]`,
+	} {
+		for n := 1; n < len(whole); n++ {
+			c.Say(t, "%s", whole[:n])
+			m := c.Next(t)
+			if v, err := wire.ParseReply([]byte(m)); err != nil || v.Verb == wire.Event || v.Verb == wire.EOSE || v.Verb == wire.OK && v.OK {
+				t.Fatalf("%s: heard %s", whole[:n], m)
+			}
+			if strings.HasPrefix(m, `["OK","",`) {
+				t.Errorf("%s: an OK that is nobody's: %s", whole[:n], m)
+			}
+			c.Say(t, `["REQ","sane",{"limit":0}]`) // so that it is not a row of garbage
+			c.Hear(t, wire.EOSE)
+		}
+	}
+	c.Quiet(t)
+}
+
+// What is behind an event is nobody's signed word; the event is as good without
+// it. Behind a filter it would be one more.
+func TestElementsBehindAnEventAreIgnored(t *testing.T) {
+	r := start(t, nil)
+	c := r.Dial(t)
+	for i, extra := range []string{`"x"`, `{"seen":["wss://a"]}`, `null,[1,{}]`, ` {} , 1`} {
+		e := alice.Note(t, fmt.Sprint(i))
+		c.Say(t, "%s", `["EVENT",`+string(e.Raw)+`,`+extra+`]`)
+		if ok := c.HearOK(t, e.ID.String()); !ok.OK {
+			t.Errorf("%s: %s", extra, ok.Text)
+		}
+		if got := only(t, c.Query(t, `{"ids":["`+e.ID.String()+`"]}`)); string(got.Raw) != string(e.Raw) {
+			t.Errorf("%s: came back as %s", extra, got.Raw)
+		}
+	}
+	e := alice.Note(t, "bad")
+	for _, junk := range []string{`x`, `,`, `,]`, ` {}`, `,{"a"}`} {
+		c.Say(t, "%s", `["EVENT",`+string(e.Raw)+junk+`]`)
+		if ok := c.HearOK(t, e.ID.String()); ok.OK {
+			t.Errorf("%s was accepted", junk)
+		}
+	}
+	for _, m := range []string{`["CLOSE","q",1]`, `["REQ","q",{},1]`} {
+		c.Say(t, "%s", m)
+		if v, _ := wire.ParseReply([]byte(c.Next(t))); v.Verb != wire.Notice && v.Verb != wire.Closed {
+			t.Errorf("%s: %s", m, v.Verb)
+		}
+	}
+}
+
+// Clients of languages that have one type of number.
+func TestWholeNumbersAreTakenHoweverTheyAreWritten(t *testing.T) {
+	r := start(t, nil)
+	c := r.Dial(t)
+	e := alice.Sign(t, event.Event{Kind: 10, CreatedAt: 1_700_000_000})
+	c.Accepted(t, e)
+	for _, f := range []string{
+		`{"kinds":[10.0]}`, `{"kinds":[1e1]}`, `{"kinds":[1.0E+1]}`, `{"since":1.7e9,"until":17000000000e-1}`, `{"limit":10.0}`, `{"until":1e400}`,
+	} {
+		sameIDs(t, f, c.Query(t, f), e)
+	}
+	for _, f := range []string{`{"kinds":[1.5]}`, `{"since":-1.0}`, `{"limit":1e}`, `{"limit":.5}`, `{"since":1700000000.5}`, `{"kinds":[1e400]}`, `{"kinds":[1e-400]}`} {
+		c.Closed(t, "q", "invalid: ", `["REQ","q",`+f+`]`)
+	}
+}
+
+// RFC 9110: a list may stand on several lines.
+func TestListHeadersOnSeveralLines(t *testing.T) {
+	r := start(t, nil)
+	for _, lines := range []string{
+		"Connection: keep-alive\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
+		"Connection: keep-alive, upgrade\r\nUpgrade: h2c\r\nUpgrade: WebSocket\r\n",
+		"Connection: Upgrade\r\nUpgrade: h2c, websocket\r\n",
+	} {
+		conn, err := net.Dial("tcp", r.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\n%sSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", r.Addr, lines)
+		status := make([]byte, len("HTTP/1.1 101"))
+		if _, err := conn.Read(status); err != nil || string(status) != "HTTP/1.1 101" {
+			t.Errorf("%q: %s %v", lines, status, err)
+		}
+	}
+}
+
+// What a script reads of an error, and what a preflight promises.
+func TestErrorsCanBeReadByScripts(t *testing.T) {
+	r := start(t, nil)
+	for _, q := range []struct {
+		method, path string
+		status       int
+	}{
+		{"POST", "/", 405}, {"HEAD", "/upload", 404}, {"GET", "/nothing", 404}, {"PUT", "/upload", 404},
+		{"OPTIONS", "/", 204}, {"OPTIONS", "/upload", 204}, {"GET", "/geo/events", 404},
+	} {
+		resp, _ := get(t, r, q.method, q.path)
+		if resp.StatusCode != q.status || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+			t.Errorf("%s %s: %s %v", q.method, q.path, resp.Status, resp.Header)
+		}
+		if m := resp.Header.Get("Access-Control-Allow-Methods"); m != "GET, HEAD, OPTIONS" {
+			t.Errorf("%s %s promises %q", q.method, q.path, m)
+		}
+	}
+	if resp, _ := get(t, r, "GET", "/favicon.ico"); resp.StatusCode != 204 {
+		t.Errorf("/favicon.ico: %s", resp.Status)
+	}
+	hosting := relaytest.Start(t, relaytest.Options{Handler: http.NotFoundHandler()})
+	if resp, _ := get(t, hosting, "OPTIONS", "/"); !strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), "POST") {
+		t.Errorf("with a handler: %v", resp.Header)
+	}
+}
+
+func TestNIP11SoftwareIsNamed(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.URL, c.Info.Version = "wss://relay.example/", "1.2.3" })
+	doc := document(t, r)
+	if doc["software"] != "https://relay.example/#moa" || doc["version"] != "moa 1.2.3" {
+		t.Errorf("NIP11.3: %v %v", doc["software"], doc["version"])
+	}
+	if _, page := get(t, r, "GET", "/"); !strings.Contains(page, `id="moa"`) {
+		t.Error("the page has no such place")
+	}
+}
