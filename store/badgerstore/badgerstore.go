@@ -290,7 +290,8 @@ func (s *Store) Stats() store.Stats {
 	return store.Stats{Events: s.events.Load(), Bytes: diskUse(s.opt.Dir)}
 }
 
-// Close waits for what is under way and closes the files.
+// Close waits for what is under way and closes the files. On a full disk it leaves
+// the folder as a crash would, locked until the process ends.
 func (s *Store) Close() (err error) {
 	s.closing.Do(func() { err = s.close() })
 	return err
@@ -301,10 +302,20 @@ func (s *Store) close() error {
 	s.life.end()
 	s.tasks.Wait() // of which no commit begins one any more
 	s.metrics.unwatch()
+	if err := s.closeRoom(); errors.Is(err, store.ErrFull) {
+		return s.abandon(err)
+	}
 	err := s.backlog.settle()
 	err = errors.Join(err, s.db.Close(), s.records.Sync(), s.records.Close())
 	if err != nil { // the journal still has it
 		return errors.Join(err, s.journal.closeFiles(), s.lock.Close())
 	}
 	return errors.Join(s.journal.close(), s.lock.Close())
+}
+
+// abandon leaves Badger as it is: to write what it has to a disk without room would
+// end the process. The journal has it for the next start.
+func (s *Store) abandon(why error) error {
+	s.log.Warn("no room to close the index; the next start makes it from the journal", "err", why)
+	return errors.Join(s.records.Close(), s.journal.closeFiles())
 }

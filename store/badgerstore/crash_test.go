@@ -22,6 +22,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(fullDir); dir != "" {
+		fullChild(dir)
+		return
+	}
 	dir := os.Getenv(crashDir)
 	if dir == "" {
 		goleak.VerifyTestMain(m)

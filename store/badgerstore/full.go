@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,18 +30,60 @@ func diskRoom(dir string, reserveMB int) error {
 	if reserveMB < 0 {
 		return nil
 	}
+	free, err := freeMB(dir)
+	if err == nil && free < reserveMB {
+		err = fmt.Errorf("%w: %d MB are left in %s, %d are kept in reserve", store.ErrFull, free, dir, reserveMB)
+	}
+	return err
+}
+
+// freeMB is how much is left on dir's disk. It must take some files more.
+func freeMB(dir string) (int, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return fmt.Errorf("ask for room in %s: %w", dir, err)
-	}
-	if free := st.Bavail * uint64(st.Bsize); free < uint64(reserveMB)<<20 {
-		return fmt.Errorf("%w: %d MB are left in %s, %d are kept in reserve", store.ErrFull, free>>20, dir, reserveMB)
+		return 0, fmt.Errorf("ask for room in %s: %w", dir, err)
 	}
 	const files = 64
 	if st.Files > 0 && st.Ffree < files {
-		return fmt.Errorf("%w: %s takes no more files", store.ErrFull, dir)
+		return 0, fmt.Errorf("%w: %s takes no more files", store.ErrFull, dir)
 	}
-	return nil
+	return int(st.Bavail * uint64(st.Bsize) >> 20), nil
+}
+
+// openRoom reports store.ErrFull if the disk has no room for what opening the
+// store writes: Badger's memtables, a table of each log, and what the journal has
+// to be done again.
+func openRoom(o *Options) error {
+	if o.ReserveMB < 0 {
+		return nil
+	}
+	memtable := badgerOptions(o).MemTableSize
+	need := 2 * memtable
+	logs, err := filesOf(o.Dir, ".mem")
+	if err != nil {
+		return err
+	}
+	need += int64(len(logs)) * memtable
+	for _, name := range []string{"journal.0", "journal.1"} {
+		if info, err := os.Stat(filepath.Join(o.Dir, name)); err == nil {
+			need += info.Size() / 2 // the rest of it is records
+		}
+	}
+	free, err := freeMB(o.Dir)
+	if needMB := int(need >> 20); err == nil && free < needMB {
+		err = fmt.Errorf("%w: %d MB are left in %s, and to open the store takes %d: free %d MB; nothing was changed",
+			store.ErrFull, free, o.Dir, needMB, needMB-free)
+	}
+	return err
+}
+
+// closeRoom reports store.ErrFull if the disk has no room for what closing Badger
+// writes: a table of its memtable.
+func (s *Store) closeRoom() error {
+	if s.opt.ReserveMB < 0 {
+		return nil
+	}
+	return s.room(int(2 * s.db.Opts().MemTableSize >> 20))
 }
 
 // diskUse is what dir's files take. Badger's own figure counts the holes of

@@ -19,7 +19,10 @@ func openFolder(o *Options) (*os.File, *badger.DB, error) {
 		return nil, nil, err
 	}
 	var db *badger.DB
-	if err = inspect(o); err == nil {
+	if err = openRoom(o); err == nil {
+		err = inspect(o)
+	}
+	if err == nil {
 		db, err = openBadger(o)
 	}
 	if err != nil {
