@@ -247,9 +247,28 @@ func TestModerationIsForTheRelaysOwnUser(t *testing.T) {
 	if _, stderr, code := run(t, "", "moderation", "list", "--data", m.data); code != 2 || !strings.Contains(stderr, "no relay can be reached") {
 		t.Errorf("without a relay: exit code %d: %s", code, stderr)
 	}
-	s := serveIn(t, m.data)
-	if _, stderr, code := run(t, "", "moderation", "list", "--data", m.data); code != 2 || !strings.Contains(stderr, `no policy "moderation"`) {
-		t.Errorf("without the policy: exit code %d: %s", code, stderr)
+}
+
+// TestEveryRelayHasADesk bans, hides and lifts on a relay without a line about
+// moderation in its configuration, also over a restart.
+func TestEveryRelayHasADesk(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := serveIn(t, data)
+	key := relaytest.NewKey(5)
+	first, second, third := key.Note(t, "one"), key.Note(t, "two"), key.Note(t, "three")
+	c := relaytest.Dial(t, s.URL)
+	c.Accepted(t, first)
+	good(t, "moderation", "hide", "--data", data, first.ID.String())
+	good(t, "moderation", "ban", "--data", data, nip19.Npub(key.PubKey))
+	c.Refused(t, second, "blocked")
+	if found := c.Query(t, `{"kinds":[1]}`); len(found) != 0 {
+		t.Errorf("%d events are found", len(found))
 	}
+	s.Kill()
+	s = serveIn(t, data)
+	c = relaytest.Dial(t, s.URL)
+	c.Refused(t, second, "blocked")
+	good(t, "moderation", "undo", "--data", data, key.Hex())
+	c.Accepted(t, third)
 	s.Kill()
 }

@@ -87,7 +87,13 @@ func (in *instance) openDoor() (leave func(), err error) {
 	}, nil
 }
 
-// deskOf is the desk of the chain's policy moderation; nil: it has none.
+// desk is that of the policy moderation, which every chain of serve has.
+func (in *instance) desk() *moderation.Desk {
+	chain, _ := in.force.get()
+	return deskOf(chain)
+}
+
+// deskOf is the desk of a chain; nil: it has none.
 func deskOf(chain *policy.Chain) *moderation.Desk {
 	for _, n := range chain.Links() {
 		if p, ok := n.Policy.(*builtin.Moderation); ok {
@@ -97,27 +103,13 @@ func deskOf(chain *policy.Chain) *moderation.Desk {
 	return nil
 }
 
-// desk answers the request if there is none.
-func (in *instance) desk(w http.ResponseWriter) *moderation.Desk {
-	chain, _ := in.force.get()
-	d := deskOf(chain)
-	if d == nil {
-		http.Error(w, `the configuration has no policy "moderation"; see moa policy show moderation`, http.StatusNotFound)
-	}
-	return d
-}
-
 func (in *instance) serveCases(w http.ResponseWriter, _ *http.Request) {
-	if d := in.desk(w); d != nil {
-		answerJSON(w, moderated{Cases: d.Cases(), Decisions: d.Decisions()})
-	}
+	d := in.desk()
+	answerJSON(w, moderated{Cases: d.Cases(), Decisions: d.Decisions()})
 }
 
 func (in *instance) serveCase(w http.ResponseWriter, r *http.Request) {
-	d := in.desk(w)
-	if d == nil {
-		return
-	}
+	d := in.desk()
 	author, err := event.ParsePubKey(r.PathValue("author"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
@@ -158,10 +150,7 @@ func (in *instance) collect(ctx context.Context, f *event.Filter, list *[]json.R
 }
 
 func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
-	d := in.desk(w)
-	if d == nil {
-		return
-	}
+	d := in.desk()
 	var one order
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
 	body.DisallowUnknownFields()

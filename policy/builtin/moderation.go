@@ -15,7 +15,7 @@ import (
 )
 
 type moderationConfig struct {
-	Reporters peopleConfig  `toml:"reporters" comment:"Whose reports (kind 1984) come before the operator, in the words of the policy allow." example:"{ pubkeys = [\"<pubkey>\"] }"`
+	Reporters peopleConfig  `toml:"reporters" comment:"Whose reports (kind 1984) come before the operator, in the words of the policy allow.\nNobody: the operator bans and hides without reports." example:"{ pubkeys = [\"<pubkey>\"] }"`
 	Window    conf.Duration `toml:"window" comment:"How long a report counts."`
 	After     int           `toml:"after" comment:"When so many of these people have reported an author, the author's events are refused\nwithout the operator. 0: never. Reporters are only refused by the operator."`
 	For       conf.Duration `toml:"for" comment:"How long after their reports."`
@@ -47,7 +47,7 @@ type Moderation struct {
 func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Policy {
 	people := optionalPeople(env, cfg.Reporters, "reporters", bad)
 	if people == nil {
-		bad.add("reporters", "nobody is meant; it names whose reports count")
+		people = noPeople(env)
 	}
 	for _, d := range []struct {
 		path  string
@@ -155,6 +155,9 @@ func (p *Moderation) Run(ctx context.Context) error {
 }
 
 func (p *Moderation) lay(ctx context.Context, pace *pacer) error {
+	if len(p.sources) == 0 {
+		return nil // nobody's reports count
+	}
 	if p.stored == nil {
 		return errNoStore
 	}

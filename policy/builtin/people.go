@@ -127,6 +127,14 @@ func optionalPeople(env *policy.Env, cfg peopleConfig, path string, bad *faults)
 	return p
 }
 
+// noPeople are the people of an empty table.
+func noPeople(env *policy.Env) *people {
+	p := &people{log: env.Log, loaded: make(chan struct{})}
+	p.union()
+	close(p.loaded)
+	return p
+}
+
 func (p *people) add(s *source) {
 	s.wake = make(chan struct{}, 1)
 	if !s.loaded {

@@ -94,23 +94,33 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 }
 
 // Defaults returns the policies that are in every chain unless its config uses
-// them otherwise: messages are for the people involved, and no event is from the
-// future, where it would stand on top of every feed until then.
+// them otherwise: messages are for the people involved, no event is from the
+// future, where it would stand on top of every feed until then, and what the
+// operator has banned or hidden stays so.
 func Defaults(env policy.Env) []policy.Named {
 	env = env.Filled()
-	return []policy.Named{
-		{Name: "private", Policy: newPrivate(&env, privateDefaults, nil)},
-		{Name: "times", Policy: newTimes(&env, timesDefaults, nil)},
+	return defaults(&env, new(faults))
+}
+
+func defaults(env *policy.Env, bad *faults) []policy.Named {
+	all := []policy.Named{
+		{Name: "private", Policy: newPrivate(env, privateDefaults, bad)},
+		{Name: "times", Policy: newTimes(env, timesDefaults, bad)},
 	}
+	if env.Data != "" { // there an operator's decisions are kept
+		all = append(all, policy.Named{Name: "moderation", Policy: newModeration(env, moderationDefaults, bad)})
+	}
+	return all
 }
 
 // compose makes the links: those of the tables last, in their order.
 func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []Fault) {
 	env = env.Filled()
-	var all []Fault
-	links := slices.DeleteFunc(Defaults(env), func(n policy.Named) bool {
+	var found faults
+	links := slices.DeleteFunc(defaults(&env, &found), func(n policy.Named) bool {
 		return slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == n.Name })
 	})
+	all := []Fault(found)
 	taken := map[string]bool{}
 	for i, table := range tables {
 		n, bad := link(&env, table)

@@ -10,6 +10,9 @@ import (
 
 // Refuses returns why the event is refused; "": it is not.
 func (d *Desk) Refuses(author event.PubKey, id event.ID) string {
+	if !d.refuses.Load() {
+		return ""
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if one, ok := d.made.authors[author]; ok && one.Do == Ban {

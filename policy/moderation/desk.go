@@ -32,6 +32,9 @@ type Desk struct {
 	// hides: somebody or something is hidden. It is asked of every event that
 	// anybody gets, so no lock stands before it.
 	hides atomic.Bool
+	// refuses: somebody or something may be refused. It is asked of every event
+	// that comes, likewise.
+	refuses atomic.Bool
 
 	mu      sync.RWMutex // guards the following
 	record  record
@@ -88,6 +91,7 @@ func (d *Desk) settleLocked() {
 		hides = hides || one.hides()
 	}
 	d.hides.Store(hides)
+	d.refuses.Store(len(d.made.authors)+len(d.made.events)+len(d.refused) > 0)
 }
 
 // Take takes a kind 1984 that was stored. Those of people who are not trusted
@@ -189,6 +193,7 @@ func (d *Desk) weighLocked(author event.PubKey, now time.Time) {
 	// So many people must have reported within that time.
 	if until := times[d.opt.After-1] + int64(d.opt.For/time.Second); until > now.Unix() {
 		d.refused[author] = until
+		d.refuses.Store(true)
 	}
 }
 
