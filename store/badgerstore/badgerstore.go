@@ -7,7 +7,6 @@ package badgerstore
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,8 +88,10 @@ type Store struct {
 
 	write  sync.Mutex // guards the following: one writer at a time
 	serial store.Serial
-	failed bool   // the last commit has failed half-way
-	marks  *marks // tombstones
+	had    state          // of Badger, before the journal was done again
+	behind []*event.Event // records that are whole and were never promised
+	failed bool           // the last commit has failed half-way
+	marks  *marks         // tombstones
 	ids    ids
 	ahead  *ahead
 	writes writes // of the writer at work
@@ -151,6 +152,7 @@ func Open(o Options) (*Store, error) {
 			s.tasks.Go(func() { s.warm(ctx) })
 		}
 	}
+	s.rollForward()
 	s.warmUp()
 	s.tasks.Go(func() { s.loadIDs(ctx) })
 	s.tasks.Go(func() { s.background(ctx) })
@@ -172,7 +174,7 @@ func (s *Store) start() (err error) {
 		return err
 	}
 	if s.records, err = records.Open(s.opt.Dir); err != nil {
-		return err
+		return asDamaged(err)
 	}
 	defer func() {
 		if err != nil {
@@ -186,7 +188,7 @@ func (s *Store) start() (err error) {
 	if have > 0 && have < recordsVersion {
 		redo = s.redoKeys
 	}
-	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, redo); err != nil {
+	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, s.atLeast, redo); err != nil {
 		return err
 	}
 	defer func() {
@@ -207,6 +209,9 @@ func (s *Store) start() (err error) {
 	if err := s.load(); err != nil {
 		return err
 	}
+	if err := s.adopt(); err != nil {
+		return err
+	}
 	if err := s.agree(); err != nil {
 		return err
 	}
@@ -216,14 +221,12 @@ func (s *Store) start() (err error) {
 // load reads the state that memory holds of the disk.
 func (s *Store) load() error {
 	return s.versions.view(func(txn *badger.Txn) error {
-		state, err := get(txn, stateKey)
+		st, err := readState(txn)
 		if err != nil {
 			return err
 		}
-		if len(state) == 16 {
-			s.serial = store.Serial(binary.BigEndian.Uint64(state))
-			s.events.Store(int64(binary.BigEndian.Uint64(state[8:])))
-		}
+		s.serial = store.Serial(st.serial)
+		s.events.Store(int64(st.events))
 		s.last.Store(uint64(s.serial))
 		s.marks.loadTombstones(txn)
 		it := txn.NewIterator(keysOnly)

@@ -195,6 +195,9 @@ func (s *Store) commitRecords(w *writes) {
 
 // redoKeys does what of a frame is Badger's again.
 func (s *Store) redoKeys(w *writes) error {
+	if st, ok := w.state(); ok && st.before(s.had) { // a crash has taken the end of the journal, and not Badger's
+		w.list = slices.DeleteFunc(w.list, func(op write) bool { return string(op.key) == string(stateKey) })
+	}
 	s.backlog.add(w)
 	if s.backlog.full() {
 		return s.backlog.settle()

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 )
 
@@ -30,6 +29,7 @@ type journal struct {
 	at    int    // the file being written
 	next  uint64 // number of the next frame
 	floor uint64 // the first frame that Badger may lack after a crash
+	told  uint64 // the floor that the last frame tells
 	buf   []byte
 	due   chan struct{} // a checkpoint should begin, or end
 }
@@ -71,8 +71,9 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openJournal opens the files in dir and hands what Badger may lack to redo,
-// frame by frame.
-func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) error) (j *journal, err error) {
+// frame by frame. before, if it is not nil, is asked first, with what Badger must
+// have by itself.
+func openJournal(dir string, sync bool, log *slog.Logger, before func(state) error, redo func(*writes) error) (j *journal, err error) {
 	j = &journal{sync: datasync, full: journalFull, due: make(chan struct{}, 1)}
 	if !sync {
 		j.sync = func(*os.File) error { return nil }
@@ -82,54 +83,66 @@ func openJournal(dir string, sync bool, log *slog.Logger, redo func(*writes) err
 			err = errors.Join(fmt.Errorf("journal: %w", err), j.closeFiles())
 		}
 	}()
-	var frames [2][]frame
+	var files [2]*os.File
 	for i := range j.files {
-		f := &j.files[i]
 		name := filepath.Join(dir, fmt.Sprintf("journal.%d", i))
-		if f.File, err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		if files[i], err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 			return j, err
 		}
-		if frames[i], err = readFrames(f.File); err != nil {
+		j.files[i].File = files[i]
+		if j.files[i].ready, err = files[i].Seek(0, io.SeekEnd); err != nil {
 			return j, err
 		}
-		if f.ready, err = f.Seek(0, io.SeekEnd); err != nil {
+	}
+	found, err := findFrames(files)
+	if err != nil {
+		return j, err
+	}
+	if len(found.frames) == 0 {
+		j.begin()
+		return j, nil
+	}
+	j.take(found)
+	if err := found.whole(log); err != nil {
+		return j, err
+	}
+	if before != nil {
+		promised, err := found.promised()
+		if err == nil {
+			err = before(promised)
+		}
+		if err != nil {
 			return j, err
 		}
-		if n := len(frames[i]); n > 0 {
-			f.size, f.end = frames[i][n-1].end, frames[i][n-1].number+1
-		}
+	}
+	return j, found.redo(redo)
+}
+
+// begin begins a journal that has nothing. The first frame stands alone in the
+// other file, so that a frame behind a damaged first one can be told from what only
+// looks like one.
+func (j *journal) begin() {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	j.next = binary.BigEndian.Uint64(b[:])>>1 + 1
+	j.floor = j.next
+	j.at = 1
+	_ = j.appendLocked(nil) // a full disk does without
+	j.floor = j.next
+	j.at = 0
+}
+
+// take goes on behind what was found.
+func (j *journal) take(found *frames) {
+	for i := range found.frames {
+		f := &found.frames[i]
+		of := &j.files[f.at]
+		of.size, of.end = f.end, f.number+1
 	}
 	if j.files[1].end > j.files[0].end {
 		j.at = 1
 	}
-	all := append(frames[1-j.at], frames[j.at]...)
-	if len(all) == 0 {
-		var b [8]byte
-		_, _ = rand.Read(b[:]) // it never fails
-		j.next = binary.BigEndian.Uint64(b[:])>>1 + 1
-		j.floor = j.next
-		return j, nil
-	}
-	last := all[len(all)-1]
-	j.next, j.floor = last.number+1, last.floor
-	for want := last.floor; len(all) > 0; all = all[1:] {
-		f := &all[0]
-		if f.number < want {
-			continue
-		}
-		if f.number > want {
-			log.Error("the journal has a gap: the disk has lost what was committed there", "first", want, "last", f.number-1)
-		}
-		want = f.number + 1
-		w, err := f.read()
-		if err == nil {
-			err = redo(w)
-		}
-		if err != nil {
-			return j, fmt.Errorf("frame %d: %w", f.number, err)
-		}
-	}
-	return j, nil
+	j.next, j.floor, j.told = found.next, found.floor, found.floor
 }
 
 func (j *journal) closeFiles() (err error) {
@@ -139,83 +152,6 @@ func (j *journal) closeFiles() (err error) {
 		}
 	}
 	return err
-}
-
-// frame is where a frame lies.
-type frame struct {
-	file          *os.File
-	number, floor uint64
-	start, end    int64 // of the writes
-}
-
-// readFrames returns the frames of a file. What comes after the last one is
-// older, or was being written when the process ended.
-func readFrames(file *os.File) (frames []frame, err error) {
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	var at int64
-	var last uint64
-	var buf []byte
-	for at+frameHead <= info.Size() {
-		var head [frameHead]byte
-		if _, err := file.ReadAt(head[:], at); err != nil {
-			return nil, err
-		}
-		length := int64(binary.BigEndian.Uint32(head[4:]))
-		f := frame{file, binary.BigEndian.Uint64(head[8:]), binary.BigEndian.Uint64(head[16:]), at + frameHead, at + frameHead + length}
-		if string(head[:4]) != frameMagic || f.end > info.Size() {
-			break
-		}
-		buf = slices.Grow(buf[:0], int(length))[:length]
-		if _, err := file.ReadAt(buf, f.start); err != nil {
-			return nil, err
-		}
-		if binary.BigEndian.Uint32(head[crcAt:]) != frameSum(&head, buf) {
-			break
-		}
-		if len(frames) > 0 && f.number != last+1 {
-			break
-		}
-		frames = append(frames, f)
-		at, last = f.end, f.number
-	}
-	return frames, nil
-}
-
-func frameSum(head *[frameHead]byte, writes []byte) uint32 {
-	return crc32.Update(crc32.Checksum(head[:crcAt], castagnoli), castagnoli, writes)
-}
-
-var errFrame = errors.New("malformed frame")
-
-// read reads the frame's writes.
-func (f *frame) read() (*writes, error) {
-	b := make([]byte, f.end-f.start)
-	if _, err := f.file.ReadAt(b, f.start); err != nil {
-		return nil, err
-	}
-	field := func() (x []byte, err error) {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
-			return nil, errFrame
-		}
-		x, b = b[size:size+int(n)], b[size+int(n):]
-		return x, nil
-	}
-	w := new(writes)
-	for len(b) > 0 {
-		op := b[0]
-		b = b[1:]
-		key, err1 := field()
-		v, err2 := field()
-		if err := errors.Join(err1, err2); err != nil {
-			return nil, err
-		}
-		w.add(key, v, op == opRemove)
-	}
-	return w, nil
 }
 
 // append makes the writes durable as one frame, all or none of them. With an
@@ -291,6 +227,7 @@ func (j *journal) appendLocked(list []write) error {
 		return err
 	}
 	f.size += int64(len(j.buf))
+	j.told = j.floor
 	j.next++
 	f.end = j.next
 	if cap(j.buf) > maxKept {
@@ -340,11 +277,17 @@ func (j *journal) end() uint64 {
 	return j.next
 }
 
+// muchFloor is how many frames fewer to do again are worth a frame that says so.
+const muchFloor = 64
+
 // raise says that Badger has all frames before floor for good.
 func (j *journal) raise(floor uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.floor = max(j.floor, floor)
+	if j.floor-j.told >= muchFloor {
+		_ = j.appendLocked(nil) // the next frame says it otherwise
+	}
 }
 
 // close empties the files, for Badger has everything, and closes them.

@@ -106,7 +106,7 @@ func (l *Log) rewrite(ctx context.Context, s *segment, needed func([]Record) ([]
 	}
 	if err != nil {
 		l.mu.Lock()
-		s.damaged = errors.Is(err, errDamaged)
+		s.damaged = errors.Is(err, ErrDamaged)
 		l.mu.Unlock()
 		return nil, errors.Join(err, fresh.close(), os.Remove(name))
 	}
@@ -164,7 +164,7 @@ func copyLiving(ctx context.Context, s *segment, gone []bool, fresh *segment) er
 		}
 		b := s.get(at)
 		if b == nil {
-			return fmt.Errorf("%w: record %d is not there", errDamaged, s.base+uint64(at))
+			return fmt.Errorf("%w: record %d is not there", ErrDamaged, s.base+uint64(at))
 		}
 		if kept%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()

@@ -153,7 +153,7 @@ func TestDamagedSegmentIsNotCollected(t *testing.T) {
 	failed, collected := 0, 0
 	for range 20 {
 		n, err := l.Collect(t.Context(), unneeded, atOnce)
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, ErrDamaged) {
 			failed++
 			continue
 		}

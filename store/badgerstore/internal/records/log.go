@@ -40,6 +40,7 @@ type Log struct {
 
 	mu       sync.Mutex // guards segments and what they say it guards
 	prepared prepared
+	redoing  bool // until Adopt
 	buf      []byte
 	offsets  []uint32 // memory for the prepared
 }
@@ -79,11 +80,18 @@ func (l *Log) Limit(bytes int64, serials uint64) {
 func Open(dir string) (*Log, error) { return open(dir, (*os.File).Sync) }
 
 func open(dir string, fsync func(*os.File) error) (*Log, error) {
-	l := &Log{dir: dir, fsync: fsync, limits: limits{segmentBytes, mostSerials, collectBytes}}
+	return openWith(dir, fsync, func(_ *segment, damage error) error { return damage })
+}
+
+// mender has a say about a segment whose head is damaged.
+type mender func(s *segment, damage error) error
+
+func openWith(dir string, fsync func(*os.File) error, mend mender) (*Log, error) {
+	l := &Log{dir: dir, fsync: fsync, limits: limits{segmentBytes, mostSerials, collectBytes}, redoing: true}
 	l.segments.Store(new([]*segment))
 	var err error
 	if l.dead, err = openDead(filepath.Join(dir, deadName)); err == nil {
-		err = l.openSegments()
+		err = l.openSegments(mend)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("records: %w", err), l.closeFiles())
@@ -91,19 +99,25 @@ func open(dir string, fsync func(*os.File) error) (*Log, error) {
 	return l, nil
 }
 
-func (l *Log) openSegments() error {
+func (l *Log) openSegments(mend mender) error {
 	names, err := l.names()
 	if err != nil {
 		return err
 	}
 	var list []*segment
 	var empty []string // never synced
-	for _, name := range names {
-		s, err := openSegment(name, segmentBytes)
+	for i, name := range names {
+		s, err := openSegment(name, segmentBytes, mend)
 		if err != nil {
 			return err
 		}
-		if s.count.Load() == 0 {
+		if s.count.Load() == 0 && i < len(names)-1 {
+			// It may be one of several that were never synced.
+			if err := mend(s, nil); err != nil {
+				return errors.Join(err, s.close())
+			}
+		}
+		if s.count.Load() == 0 && (i < len(names)-1 || s.base < l.Next() || !s.hasMore()) {
 			if err := s.close(); err != nil {
 				return err
 			}
@@ -114,7 +128,7 @@ func (l *Log) openSegments() error {
 		list = append(list, s)
 		l.segments.Store(&list)
 		if s.base < next {
-			return fmt.Errorf("%s: %w: the one before it has its records", name, errDamaged)
+			return fmt.Errorf("%s: %w: the one before it has its records", name, ErrDamaged)
 		}
 		// The process before this one may have ended before it was synced.
 		if err := l.fsync(s.file); err != nil {
@@ -123,7 +137,7 @@ func (l *Log) openSegments() error {
 	}
 	for _, name := range empty {
 		if base, _ := baseOf(name); base < l.Next() && l.find(base) == nil {
-			return fmt.Errorf("%s: %w: it has no head, and those after it have", name, errDamaged)
+			return fmt.Errorf("%s: %w: it has no head, and those after it have", name, ErrDamaged)
 		}
 	}
 	for _, name := range empty {
@@ -266,18 +280,18 @@ func (l *Log) Prepare(list []Record) error {
 // roomLocked returns the segment that takes what is in buf, of these serials.
 func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	list := *l.segments.Load()
-	if n := len(list); n > 0 {
-		s := list[n-1]
-		if first >= s.base && last-s.base < l.limits.serials && s.end.Load()+int64(len(l.buf)) <= recordsAt+l.limits.bytes {
-			return s, nil
+	n := len(list)
+	if n > 0 && list[n-1].count.Load() == 0 && (first < list[n-1].base || !l.fitsLocked(list[n-1], first, last)) {
+		if l.redoing && last < list[n-1].base {
+			n-- // Adopt may want it
+		} else if err := l.removeLastLocked(); err != nil { // made for others
+			return nil, err
+		} else {
+			return l.roomLocked(first, last)
 		}
-		if s.count.Load() == 0 { // made for others
-			list = list[:n-1]
-			l.segments.Store(&list)
-			if err := errors.Join(s.close(), os.Remove(nameOf(l.dir, s.base))); err != nil {
-				return nil, err
-			}
-		}
+	}
+	if n > 0 && l.fitsLocked(list[n-1], first, last) {
+		return list[n-1], nil
 	}
 	if last-first >= mostSerials {
 		return nil, fmt.Errorf("%d serials at once", last-first)
@@ -289,9 +303,21 @@ func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = append(slices.Clone(list), s)
+	list = slices.Insert(slices.Clone(list), n, s)
 	l.segments.Store(&list)
 	return s, nil
+}
+
+func (l *Log) fitsLocked(s *segment, first, last uint64) bool {
+	return first >= s.base && last-s.base < l.limits.serials && s.end.Load()+int64(len(l.buf)) <= recordsAt+l.limits.bytes
+}
+
+// removeLastLocked removes the last segment, which is empty.
+func (l *Log) removeLastLocked() error {
+	list := *l.segments.Load()
+	last := list[len(list)-1]
+	l.segments.Store(new(list[:len(list)-1]))
+	return errors.Join(last.close(), os.Remove(nameOf(l.dir, last.base)))
 }
 
 // offsetsLocked returns where the records of buf lie, from the serial after the

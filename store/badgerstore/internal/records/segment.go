@@ -56,7 +56,8 @@ const (
 
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	errDamaged = errors.New("damaged")
+	// ErrDamaged says that a file is not as it was written.
+	ErrDamaged = errors.New("damaged")
 )
 
 const namePrefix = "records."
@@ -93,13 +94,16 @@ func makeSegment(name string, base uint64, room int64) (*segment, error) {
 }
 
 // openSegment opens a file. room is how long it may become.
-func openSegment(name string, room int64) (*segment, error) {
+func openSegment(name string, room int64, mend mender) (*segment, error) {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 	s := &segment{file: f, clean: true}
-	if err = s.readHead(name); err == nil {
+	if err = s.readHead(name); err != nil {
+		err = mend(s, err)
+	}
+	if err == nil {
 		err = s.mapped(max(recordsAt+room, s.end.Load()))
 	}
 	if err != nil {
@@ -149,15 +153,16 @@ func (s *segment) readHead(name string) error {
 	count, end := binary.LittleEndian.Uint32(b[16:]), int64(binary.LittleEndian.Uint64(b[24:]))
 	switch {
 	case string(b[:4]) != segmentMagic, binary.LittleEndian.Uint32(b[32:]) != crc32.Checksum(b[:32], castagnoli):
-		return errDamaged
+		return ErrDamaged
 	case binary.LittleEndian.Uint32(b[4:]) != segmentVersion:
 		return errors.New("of another version")
 	case binary.LittleEndian.Uint64(b[8:]) != s.base, count > mostSerials, end < recordsAt:
-		return errDamaged
-	case count > 0 && end > info.Size():
-		return fmt.Errorf("%w: it is shorter than it was", errDamaged)
+		return ErrDamaged
 	}
 	s.count.Store(count)
+	if count > 0 && end > info.Size() {
+		return fmt.Errorf("%w: it is shorter than it was", ErrDamaged)
+	}
 	s.promised = count
 	s.kept = binary.LittleEndian.Uint32(b[20:])
 	s.end.Store(end)

@@ -90,7 +90,7 @@ func (h *head) rewrite() error {
 		serial := s.base + uint64(s.promised) + uint64(i)
 		var ok bool
 		if b, ok = s.at(int64(from), serial, b); !ok {
-			return fmt.Errorf("%s: %w: the disk has lost record %d, which the journal has: start again", s.file.Name(), errDamaged, serial)
+			return fmt.Errorf("%s: %w: the disk has lost record %d, which the journal has: start again", s.file.Name(), ErrDamaged, serial)
 		}
 		if _, err := s.file.WriteAt(b, int64(from)); err != nil {
 			return err

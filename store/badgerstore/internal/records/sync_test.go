@@ -75,7 +75,7 @@ func TestWhatTheDiskHasLostIsNotPromised(t *testing.T) {
 	disk.name = ""
 	flip(t, nameOf(dir, 1), int64((*l.segments.Load())[0].offset(3))+recordHead+5)
 	for range 2 {
-		if err := l.Sync(); !errors.Is(err, errDamaged) {
+		if err := l.Sync(); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("error %v, want that the disk has lost a record", err)
 		}
 	}
