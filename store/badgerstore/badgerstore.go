@@ -86,15 +86,16 @@ type Store struct {
 	journal  *journal
 	backlog  *backlog
 
-	write  sync.Mutex // guards the following: one writer at a time
-	serial store.Serial
-	had    state          // of Badger, before the journal was done again
-	behind []*event.Event // records that are whole and were never promised
-	failed bool           // the last commit has failed half-way
-	marks  *marks         // tombstones
-	ids    ids
-	ahead  *ahead
-	writes writes // of the writer at work
+	write      sync.Mutex // guards the following: one writer at a time
+	serial     store.Serial
+	rebuilding bool           // Repair makes the keys of records that there are
+	had        state          // of Badger, before the journal was done again
+	behind     []*event.Event // records that are whole and were never promised
+	failed     bool           // the last commit has failed half-way
+	marks      *marks         // tombstones
+	ids        ids
+	ahead      *ahead
+	writes     writes // of the writer at work
 	// expireFrom is when the next event expires, or before: no key of keyExpiry is
 	// for an earlier time.
 	expireFrom int64

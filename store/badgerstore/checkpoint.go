@@ -207,6 +207,9 @@ func (s *Store) redoKeys(w *writes) error {
 
 // append makes the writer's writes durable, and returns the backlog's round.
 func (s *Store) append(w *writes) (round uint64, err error) {
+	if s.rebuilding {
+		return s.appendKeys(w)
+	}
 	if s.journal.stuck() {
 		if err := s.checkpoint(); err != nil {
 			return 0, err

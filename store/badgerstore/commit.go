@@ -300,12 +300,7 @@ func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
 		return store.Result{Outcome: store.TooLarge}, nil
 	}
 	w.serial++
-	if a, ok := store.AddressOf(e); ok {
-		err = w.replace(addressKey(keyLatest, a), n)
-	} else if err = w.room(n.ops(), int64(len(n.value))); err == nil {
-		w.put(n)
-	}
-	if err != nil {
+	if err := w.place(e, n); err != nil {
 		return store.Result{}, err
 	}
 	switch e.Kind {
@@ -315,6 +310,18 @@ func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
 		err = w.vanish(e, &n.tail)
 	}
 	return store.Result{Outcome: store.Stored, Serial: n.tail.serial()}, err
+}
+
+// place puts n, which holds e, at its address, if it has one.
+func (w *writer) place(e *event.Event, n stored) error {
+	if a, ok := store.AddressOf(e); ok {
+		return w.replace(addressKey(keyLatest, a), n)
+	}
+	err := w.room(n.ops(), int64(len(n.value)))
+	if err == nil {
+		w.put(n)
+	}
+	return err
 }
 
 // put writes the record and its index keys.

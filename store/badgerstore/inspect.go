@@ -79,7 +79,7 @@ func inspect(o *Options) error {
 		}
 		return nil
 	}
-	have, err := f.inspectTables(o.Dir)
+	have, err := f.inspectTables(o.Dir, verifyBytes)
 	switch {
 	case err != nil:
 		return damaged(err.Error())
@@ -95,9 +95,9 @@ func inspect(o *Options) error {
 // is larger than that takes too long.
 const verifyBytes = 256 << 20
 
-// inspectTables opens the tables that the manifest names, and returns the version
-// of the format that they tell; 0: none.
-func (f *folder) inspectTables(dir string) (have uint32, err error) {
+// inspectTables opens the tables that the manifest names, reads so many bytes of them
+// whole, and returns the version of the format that they tell; 0: none.
+func (f *folder) inspectTables(dir string, verify int64) (have uint32, err error) {
 	defer func() {
 		if r := recover(); r != nil { // bytes that Badger does not expect
 			first, _, _ := strings.Cut(fmt.Sprint(r), "\n")
@@ -108,14 +108,13 @@ func (f *folder) inspectTables(dir string) (have uint32, err error) {
 	if err != nil {
 		return 0, err
 	}
-	left := int64(verifyBytes)
 	var newest uint64
 	for _, id := range slices.Sorted(maps.Keys(m.Tables)) {
 		name, ok := f.tables[id]
 		if !ok {
 			return 0, fmt.Errorf("the file %06d.sst is missing", id)
 		}
-		version, at, err := inspectTable(name, m.Tables[id].Compression, &left)
+		version, at, err := inspectTable(name, m.Tables[id].Compression, &verify)
 		if err != nil {
 			return 0, fmt.Errorf("the file %s: %w", filepath.Base(name), err)
 		}

@@ -85,8 +85,7 @@ func openJournal(dir string, sync bool, log *slog.Logger, before func(state) err
 	}()
 	var files [2]*os.File
 	for i := range j.files {
-		name := filepath.Join(dir, fmt.Sprintf("journal.%d", i))
-		if files[i], err = os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		if files[i], err = os.OpenFile(journalName(dir, i), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 			return j, err
 		}
 		j.files[i].File = files[i]
@@ -117,6 +116,8 @@ func openJournal(dir string, sync bool, log *slog.Logger, before func(state) err
 	}
 	return j, found.redo(redo)
 }
+
+func journalName(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("journal.%d", i)) }
 
 // begin begins a journal that has nothing. The first frame stands alone in the
 // other file, so that a frame behind a damaged first one can be told from what only

@@ -19,7 +19,10 @@ func openFolder(o *Options) (*os.File, *badger.DB, error) {
 		return nil, nil, err
 	}
 	var db *badger.DB
-	if err = openRoom(o); err == nil {
+	if err = errors.Join(finishSwap(o.Dir), abandonSwap(o.Dir)); err == nil {
+		err = openRoom(o)
+	}
+	if err == nil {
 		err = inspect(o)
 	}
 	if err == nil {

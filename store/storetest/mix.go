@@ -105,3 +105,14 @@ func (m *mix) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
 	}
 	return tags
 }
+
+// Mixed calls do with the clock and batches of random events that collide in every
+// way: of few authors, kinds, times and d values, that replace, delete and expire
+// each other. The same seed gives the same ones.
+func Mixed(seed uint64, batches int, do func(now int64, batch []*event.Event)) {
+	m := newMix(seed)
+	for range batches {
+		m.now += m.rnd.Int64N(20)
+		do(m.now, m.batch())
+	}
+}
