@@ -149,7 +149,12 @@ func (p *Policy) failure() policy.Verdict {
 	return policy.Refuse(reason.Error, "a check that this relay makes does not answer; try again later")
 }
 
-var errHangs = errors.New("it does not answer")
+var (
+	errHangs = errors.New("it does not answer")
+	// errSilent is what a program does that buffers its output, which most
+	// languages do of themselves when nobody looks at a terminal.
+	errSilent = errors.New("it does not answer, and never has: it must write one line for each question, and flush its output after it")
+)
 
 // abandon gives up a question. A process that has answered nothing at all
 // since it got this one, for the whole timeout, hangs.
@@ -162,7 +167,11 @@ func (p *Policy) abandon(r *request) {
 		return
 	}
 	if !s.answered.After(r.sent) && time.Since(r.sent) >= p.cfg.Timeout/2 {
-		s.end(errHangs)
+		if s.answered.IsZero() {
+			s.end(errSilent)
+		} else {
+			s.end(errHangs)
+		}
 	}
 }
 

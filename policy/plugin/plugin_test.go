@@ -223,6 +223,20 @@ func TestPluginThatHangsIsStartedAgain(t *testing.T) {
 	}
 }
 
+// TestPluginThatDoesNotFlushIsTold has a program whose answers wait in its own
+// buffer.
+func TestPluginThatDoesNotFlushIsTold(t *testing.T) {
+	t.Parallel()
+	p, logs := start(t, Config{
+		Command: script(t, "sh", `exec perl -ne 'print qq({"id":"$1","action":"accept"}\n) if /"id":"([0-9a-f]+)"/'`),
+		Timeout: 600 * time.Millisecond,
+	})
+	if got := text(p.Event(ctx, client, note("good"))); got != noAnswer {
+		t.Error(got)
+	}
+	eventually(t, "the log", func() bool { return strings.Contains(logs.String(), "flush its output") })
+}
+
 func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	for _, open := range []bool{false, true} {
