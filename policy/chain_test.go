@@ -320,3 +320,27 @@ func TestExplainDecidesAsTheChainDoes(t *testing.T) {
 		}
 	}
 }
+
+type involving struct{ link }
+
+func (i involving) InvolvedKinds() []uint16 { return i.kinds }
+
+func TestInvolvedKindsAreThoseOfWhoeverConcernsTheClient(t *testing.T) {
+	var asked []string
+	of := func(kinds ...uint16) policy.Policy { return involving{link{"p", no, kinds, &asked}} }
+	chain := policy.NewChain(nil,
+		policy.Named{Name: "a", Policy: of(4, 1059, 4)},
+		policy.Named{Name: "b", Policy: of(13), Mode: policy.Observe},
+		policy.Named{Name: "c", Policy: of(14, 1059), Unless: group{{1}}},
+	)
+	if got := chain.Involved(client); !slices.Equal(got, []uint16{4, 14, 1059}) {
+		t.Errorf("a stranger: %v", got)
+	}
+	member := &policytest.Client{Keys: []event.PubKey{{1}}}
+	if got := chain.Involved(member); !slices.Equal(got, []uint16{4, 1059}) {
+		t.Errorf("a member: %v", got)
+	}
+	if got := policy.NewChain(nil).Involved(client); got != nil {
+		t.Errorf("without a policy: %v", got)
+	}
+}

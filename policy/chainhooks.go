@@ -15,6 +15,7 @@ type hooks struct {
 	lives     []liveLink
 	observers []Observer
 	hiders    []Hider
+	involving []involvingLink
 	subIDs    bool
 }
 
@@ -26,6 +27,11 @@ type countLink struct {
 type liveLink struct {
 	*Named
 	policy LivePolicy
+}
+
+type involvingLink struct {
+	*Named
+	kinds []uint16 // sorted, each once
 }
 
 func (h *hooks) add(n *Named) {
@@ -45,6 +51,11 @@ func (h *hooks) add(n *Named) {
 	}
 	if p, ok := n.Policy.(Hider); ok && n.Mode == Enforce {
 		h.hiders = append(h.hiders, p)
+	}
+	if p, ok := n.Policy.(Involving); ok && n.Mode == Enforce {
+		kinds := slices.Clone(p.InvolvedKinds())
+		slices.Sort(kinds)
+		h.involving = append(h.involving, involvingLink{n, slices.Compact(kinds)})
 	}
 	if p, ok := n.Policy.(SubIDPolicy); ok && p.WantsSubID() {
 		h.subIDs = true
@@ -90,6 +101,26 @@ func (c *Chain) Hides() bool {
 // Hidden reports an event that nobody may see. Deliver asks it too.
 func (c *Chain) Hidden(id event.ID, author event.PubKey) bool {
 	return c != nil && slices.ContainsFunc(c.hooks.hiders, func(h Hider) bool { return h.Hidden(id, author) })
+}
+
+// Involved returns the kinds of which the client sees only what it is involved
+// in, sorted and not to be changed: Deliver withholds the others'.
+func (c *Chain) Involved(cl Client) (kinds []uint16) {
+	if c == nil {
+		return nil
+	}
+	for i := range c.hooks.involving {
+		switch l := &c.hooks.involving[i]; {
+		case !l.concerns(cl, nil):
+		case kinds == nil:
+			kinds = l.kinds
+		default:
+			kinds = slices.Concat(kinds, l.kinds)
+			slices.Sort(kinds)
+			kinds = slices.Compact(kinds)
+		}
+	}
+	return kinds
 }
 
 // WatchesLive reports that Live must be asked about live events.

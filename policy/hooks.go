@@ -7,7 +7,7 @@ import (
 )
 
 // The add-on interfaces of this file are for policies that host other people's
-// hooks (package relay/khatru), but for Hider and Observer. Most policies need
+// hooks (package relay/khatru), but for Hider, Involving and Observer. Most policies need
 // none of them.
 
 // Rewriter changes what a filter asks for, before FilterPolicy is asked. It
@@ -44,6 +44,15 @@ type Observer interface {
 type Hider interface {
 	Hides() bool // there is anything hidden at present
 	Hidden(id event.ID, author event.PubKey) bool
+}
+
+// Involving is a DeliveryPolicy that shows some kinds to the people involved
+// only: an event's author and those in its p tags. So what is others' need not
+// be found first to be withheld, which would tell by the time it takes how much
+// there is. An observed one withholds nothing.
+type Involving interface {
+	DeliveryPolicy
+	InvolvedKinds() []uint16
 }
 
 // SubIDPolicy is a policy that asks SubID of the context of Rewrite, Filter or

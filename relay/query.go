@@ -180,6 +180,9 @@ func (s *session) storeQuery(st *settings, filters []*event.Filter) store.Query 
 	}
 	if chain := st.chain; restricts(chain, filters) {
 		q.Visible = func(r *store.Record) bool { return s.maySee(chain, r) }
+		if kinds := chain.Involved(s); len(kinds) > 0 {
+			q.Private = &store.Private{Kinds: kinds, People: s.Authed()}
+		}
 	}
 	return q
 }

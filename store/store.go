@@ -6,6 +6,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"moa/nips/event"
 )
@@ -60,9 +61,26 @@ type Query struct {
 	// Visible, if not nil, is asked about each match before it is found. What
 	// it withholds does not count toward a limit. It must not keep the Record.
 	Visible func(*Record) bool
+	// Private, if not nil, keeps some kinds to the people involved.
+	Private *Private
 	// Bulk leaves the caches of what is asked for often as they are: for exports
 	// and other long sequential scans.
 	Bulk bool
+}
+
+// Private keeps events of Kinds, which are sorted, from everybody but People:
+// they are found only if their author or a p tag is one of them. Unlike what
+// Visible withholds, others' are not looked at where a filter names others, so
+// that the time it takes does not tell how many there are.
+type Private struct {
+	Kinds  []uint16
+	People []event.PubKey
+}
+
+// Has reports whether the kind is private.
+func (p *Private) Has(kind uint16) bool {
+	_, ok := slices.BinarySearch(p.Kinds, kind)
+	return ok
 }
 
 // Unlimited is the limit of a filter that has none.

@@ -35,6 +35,8 @@ func (p *private) Filter(_ context.Context, c policy.Client, f *event.Filter) po
 
 func (p *private) DeliveryKinds() []uint16 { return append([]uint16{}, p.Kinds.List()...) }
 
+func (p *private) InvolvedKinds() []uint16 { return p.Kinds.List() }
+
 func (p *private) Deliver(c policy.Client, e *policy.View) bool {
 	return authed(c, e.PubKey) || e.Mentions(c.Authed())
 }

@@ -138,6 +138,7 @@ func (r *reader) tail(key []byte) (t tail, ok bool, err error) {
 // transaction: it reads runs of tails ahead and remembers where to go on.
 type cursor struct {
 	part    *part
+	side    side
 	prefix  []byte   // of a list
 	lookups [][]byte // not yet looked up
 
@@ -184,7 +185,7 @@ func (c *cursor) fill(r *reader, upTo store.Serial, budget int) error {
 			return nil
 		}
 		c.from = t.next()
-		if r.shows(item) && c.part.admits(&t) && (upTo == 0 || t.serial() <= upTo) {
+		if r.shows(item) && c.part.admits(&t, c.side) && (upTo == 0 || t.serial() <= upTo) {
 			c.run = append(c.run, t)
 		}
 		if r.work >= limit {
@@ -203,7 +204,7 @@ func (c *cursor) lookUp(r *reader, upTo store.Serial, budget int) error {
 			return err
 		}
 		c.lookups = c.lookups[1:]
-		if ok && t.compare(&c.from) >= 0 && c.part.admits(&t) && (upTo == 0 || t.serial() <= upTo) {
+		if ok && t.compare(&c.from) >= 0 && c.part.admits(&t, c.side) && (upTo == 0 || t.serial() <= upTo) {
 			c.run = append(c.run, t)
 			c.pos = len(c.run)
 		}

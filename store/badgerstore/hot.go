@@ -244,6 +244,7 @@ func (h *hot) size() (events int, bytes int64) {
 // run is a posting list being read, newest first.
 type run struct {
 	part *part
+	side side
 	list []uint32 // what is left; the next is the last
 	slot uint32   // of the next
 	time uint64   // that its tail begins with
@@ -259,7 +260,7 @@ func (h *hot) nextLocked(r *run, q *scan) bool {
 		if t.created() < r.part.Since {
 			return false
 		}
-		if r.part.admits(t) && (q.q.UpTo == 0 || t.serial() <= q.q.UpTo) {
+		if r.part.admits(t, r.side) && (q.q.UpTo == 0 || t.serial() <= q.q.UpTo) {
 			r.list, r.slot, r.time = r.list[:n-1], at, binary.BigEndian.Uint64(t[:])
 			return true
 		}
@@ -343,13 +344,13 @@ func (h *hot) beginLocked(sc *scan) {
 		from := sc.start(p)
 		hashes := p.hashes(h)
 		sc.runs = slices.Grow(sc.runs, len(hashes))
-		for _, hash := range hashes {
+		for i, hash := range hashes {
 			list := h.posts.list(hash, &sc.single)
 			if n := len(list); n > 0 && h.slots[list[n-1]].compare(&from) < 0 {
 				before := from.prev()
 				list = list[:h.olderLocked(list, &before)]
 			}
-			r := run{part: p, list: list}
+			r := run{part: p, side: p.side(i), list: list}
 			if h.nextLocked(&r, sc) {
 				sc.runs = append(sc.runs, r)
 			}

@@ -4,16 +4,38 @@ package badgerstore
 type part struct {
 	matcher
 	plan
-	hashed []uint64 // of lists and lookups
-	left   int      // of its limit; store.Unlimited
-	peek   int      // once left is 0: how many more events to look at
-	hit    bool     // one of its cursors led to the event at hand
-	done   bool
+	*privacy          // nil: the filter asks for no private kind
+	hashed   []uint64 // of lists and lookups
+	left     int      // of its limit; store.Unlimited
+	peek     int      // once left is 0: how many more events to look at
+	hit      bool     // one of its cursors led to the event at hand
+	done     bool
 }
 
 // peekEvents is how many events a filter whose limit is reached looks at to
 // find out whether there is one more.
 const peekEvents = 64
+
+// side is what the plan's list i is read for.
+func (p *part) side(i int) side {
+	switch {
+	case !p.splits || i >= len(p.lists):
+		return allKinds
+	case i < p.public:
+		return publicKinds
+	}
+	return privateKinds
+}
+
+// admits decides from a tail alone what it can about an event of a list.
+func (p *part) admits(t *tail, s side) bool {
+	return p.matcher.admits(t) && (s == allKinds || p.private(t.kind()) == (s == privateKinds))
+}
+
+// matches decides about a whole record.
+func (p *part) matches(v value) bool {
+	return p.matcher.matches(v) && (p.privacy == nil || p.lets(v))
+}
 
 // hashes are what the hot index knows the plan's keys by.
 func (p *part) hashes(h *hot) []uint64 {

@@ -15,6 +15,11 @@ type plan struct {
 	// spell is a tag filter whose regions are not listed: spellOut is to find
 	// out which of their cells there are.
 	spell *tagMatcher
+	asked *matcher // what the plan is for
+	// splits: the first so many lists are read for public kinds only, the others
+	// for private ones.
+	splits bool
+	public int
 }
 
 // maxLookups is up to how many addresses one filter has looked up one by one:
@@ -89,7 +94,7 @@ func (p *plan) list(m *matcher) {
 	t := m.fewest()
 	switch {
 	case t != nil && t.unlisted() && m.Authors == nil:
-		p.spell = t
+		p.spell, p.asked = t, m
 	case t != nil && !t.unlisted() && (m.Authors == nil || selective(t.letter)):
 		p.exact = len(m.tags) == 1 && m.Authors == nil
 		for _, entry := range t.entries {

@@ -49,13 +49,17 @@ func (s *Store) Scan(q store.Query) store.Scan { return s.newScan(q) }
 
 func (s *Store) newScan(q store.Query) *scan {
 	sc := &scan{s: s, q: q}
+	var private *privacy
+	if q.Private != nil {
+		private = newPrivacy(q.Private)
+	}
 	for _, f := range q.Filters {
 		p := &part{matcher: newMatcher(f), left: q.LimitOf(f), peek: peekEvents}
 		if p.left == 0 {
 			sc.partial = true
 			continue
 		}
-		p.plan = planFor(&p.matcher, s.aliases.Load())
+		p.planFor(private, s.aliases.Load())
 		sc.parts = append(sc.parts, p)
 	}
 	sc.active = len(sc.parts)
@@ -239,8 +243,8 @@ func (sc *scan) begin() {
 	sc.begun = true
 	for _, p := range sc.parts {
 		from := sc.start(p)
-		for _, prefix := range p.lists {
-			sc.needy = append(sc.needy, &cursor{part: p, prefix: prefix, from: from})
+		for i, prefix := range p.lists {
+			sc.needy = append(sc.needy, &cursor{part: p, side: p.side(i), prefix: prefix, from: from})
 		}
 		if rest := sc.s.hot.unseen(p.lookups, &sc.from); len(rest) > 0 {
 			sc.needy = append(sc.needy, &cursor{part: p, lookups: rest, from: from})

@@ -31,12 +31,16 @@ func (sc *scan) spellOut() error {
 		r := sc.s.newReader(sc.q.Bulk)
 		lists, all := r.spell(p.spell)
 		r.close()
+		own := p.lists
 		if all {
-			p.lists, p.exact = lists, len(p.tags) == 1 && !slices.ContainsFunc(p.spell.entries, cutInKey)
+			p.lists, p.exact = lists, p.privacy == nil && len(p.tags) == 1 && !slices.ContainsFunc(p.spell.entries, cutInKey)
 		} else {
-			p.listWhole(&p.matcher)
+			p.listWhole(p.asked)
+			p.exact = p.exact && p.privacy == nil
 		}
-		p.spell, p.hashed = nil, nil
+		p.public = len(p.lists)
+		p.lists = append(p.lists, own...)
+		p.spell, p.asked, p.hashed = nil, nil, nil
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sort"
 
+	"moa/nips/event"
 	"moa/store"
 )
 
@@ -122,7 +123,16 @@ func record(n entry) *store.Record {
 
 // visible is everything about a query but its filters.
 func visible(q *store.Query, n entry) bool {
-	return (q.UpTo == 0 || n.serial <= q.UpTo) && (n.Expiration == 0 || n.Expiration > q.Now)
+	return (q.UpTo == 0 || n.serial <= q.UpTo) && (n.Expiration == 0 || n.Expiration > q.Now) &&
+		(q.Private == nil || !q.Private.Has(n.Kind) || involves(n.Event, q.Private.People))
+}
+
+func involves(e *event.Event, people []event.PubKey) bool {
+	return slices.ContainsFunc(people, func(pk event.PubKey) bool {
+		return e.PubKey == pk || slices.ContainsFunc(e.Tags, func(t event.Tag) bool {
+			return len(t) > 1 && t[0] == "p" && t[1] == pk.String()
+		})
+	})
 }
 
 // Count does what store.Store says.

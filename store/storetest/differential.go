@@ -171,6 +171,12 @@ func (d *duel) query() store.Query {
 	if d.rnd.IntN(4) == 0 {
 		q.Visible = func(r *store.Record) bool { return r.ID[0]%3 != 0 }
 	}
+	if d.rnd.IntN(3) == 0 {
+		q.Private = &store.Private{
+			Kinds:  some(d.rnd, d.rnd.IntN(6), func() uint16 { return pick(d.rnd, mixKinds) }, func(a, b uint16) int { return int(a) - int(b) }),
+			People: some(d.rnd, d.rnd.IntN(3), func() event.PubKey { return Key(d.rnd.IntN(6)) }, event.ComparePubKeys),
+		}
+	}
 	return q
 }
 
@@ -182,8 +188,8 @@ func (d *duel) scan() {
 	quiet := true // nothing was deleted meanwhile
 	for {
 		page := store.Page{Events: 1 + d.rnd.IntN(9)}
-		got, p, err := pageOf(a, page)
-		want, p2, err2 := pageOf(b, page)
+		got, p, err := pageOf(a, page, d.rnd.IntN(3)*d.rnd.IntN(30))
+		want, p2, err2 := pageOf(b, page, 0)
 		if err != nil || err2 != nil {
 			d.Fatal(err, err2)
 		}
@@ -221,13 +227,20 @@ func (d *duel) scan() {
 	}
 }
 
-// pageOf reads one page.
-func pageOf(sc store.Scan, page store.Page) (found []store.Serial, p store.Progress, err error) {
-	p, err = sc.Next(context.Background(), page, func(r *store.Record) error {
-		found = append(found, r.Serial)
-		return nil
-	})
-	return found, p, err
+// pageOf reads one page, in steps of so much work.
+func pageOf(sc store.Scan, page store.Page, work int) (found []store.Serial, p store.Progress, err error) {
+	step := page
+	step.Work = work
+	for {
+		p, err = sc.Next(context.Background(), step, func(r *store.Record) error {
+			found = append(found, r.Serial)
+			return nil
+		})
+		step.Events = page.Events - len(found)
+		if work == 0 || step.Events <= 0 || p.Done || err != nil {
+			return found, p, err
+		}
+	}
 }
 
 func describe(q store.Query) string {
@@ -235,5 +248,5 @@ func describe(q store.Query) string {
 	for _, f := range q.Filters {
 		b = append(f.Append(b), ' ')
 	}
-	return fmt.Sprintf("%sup to %d, now %d, default %d, max %d, visible %v", b, q.UpTo, q.Now, q.DefaultLimit, q.MaxLimit, q.Visible != nil)
+	return fmt.Sprintf("%sup to %d, now %d, default %d, max %d, visible %v, private %v", b, q.UpTo, q.Now, q.DefaultLimit, q.MaxLimit, q.Visible != nil, q.Private)
 }
