@@ -23,7 +23,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/favicon.ico":
 		s.serveIcon(w, r)
 	case "/healthz", "/readyz":
-		s.serveHealth(w, r)
+		s.serveHealth(w, r, fromHere(r))
 	default:
 		if !s.serveInside(w, r) {
 			s.serveOther(w, r)

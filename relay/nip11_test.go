@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"moa/policy/builtin"
 	"moa/relay"
 	"moa/relay/relaytest"
+	"moa/store"
+	"moa/store/memstore"
 )
 
 // get asks the relay over HTTP; header is name, value, name, value.
@@ -289,6 +292,42 @@ func TestHealthMetricsNodeinfo(t *testing.T) {
 	apart.Addr = apart.Server.MetricsAddr().String()
 	if _, body := get(t, apart, "GET", "/metrics"); !strings.Contains(body, "moa_events_total") {
 		t.Errorf("/metrics: %.200s", body)
+	}
+}
+
+// illStore is one that tells how it is.
+type illStore struct {
+	store.Store
+	err      error
+	troubles []string
+}
+
+func (s *illStore) Ready() error       { return s.err }
+func (s *illStore) Troubles() []string { return s.troubles }
+
+// While nothing can be stored /readyz is no 200; damage that is found it names, to
+// this machine.
+func TestReadyzTellsHowTheStoreIs(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		status int
+		want   string
+	}{
+		{nil, 200, "ok\n3 events are damaged\n"},
+		{fmt.Errorf("write: %w", store.ErrFull), 503, "the disk is full: no events are stored\n3 events are damaged\n"},
+		{errors.New("input/output error"), 503, "events cannot be stored\n3 events are damaged\n"},
+	} {
+		r := relaytest.Start(t, relaytest.Options{Store: &illStore{Store: memstore.New(), err: c.err, troubles: []string{"3 events are damaged"}}})
+		relaytest.Eventually(t, "an answer", func() bool {
+			_, body := get(t, r, "GET", "/readyz")
+			return body != "not ready\n"
+		})
+		if resp, body := get(t, r, "GET", "/readyz"); resp.StatusCode != c.status || body != c.want {
+			t.Errorf("%v: %s %q", c.err, resp.Status, body)
+		}
+		if _, body := get(t, r, "GET", "/readyz", "X-Forwarded-For", "192.0.2.1"); strings.Contains(body, "damaged") {
+			t.Errorf("a stranger is told %q", body)
+		}
 	}
 }
 

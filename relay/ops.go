@@ -2,18 +2,21 @@ package relay
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/pprof"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"moa/store"
 )
 
 // serveOps is the handler of MetricsListen.
 func (s *Server) serveOps(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
-		s.serveHealth(w, r)
+		s.serveHealth(w, r, true)
 		return
 	}
 	if h := s.inside(r); h != nil {
@@ -69,14 +72,37 @@ func (s *Server) inside(r *http.Request) http.Handler {
 	return nil
 }
 
-// serveHealth says whether the process lives, and whether it takes connections.
-func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request) {
+// serveHealth says whether the process lives, and whether it takes connections and
+// events. What else an operator should act on is not for strangers.
+func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, inside bool) {
 	w.Header().Set("Cache-Control", "no-store")
-	if r.URL.Path == "/readyz" && !s.ready.Load() {
+	if r.URL.Path != "/readyz" {
+		fmt.Fprintln(w, "ok")
+		return
+	}
+	if !s.ready.Load() {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return
 	}
-	fmt.Fprintln(w, "ok")
+	d, _ := s.deps.Store.(store.Doctor)
+	if d == nil {
+		fmt.Fprintln(w, "ok")
+		return
+	}
+	var troubles string
+	if inside {
+		for _, text := range d.Troubles() {
+			troubles += "\n" + text
+		}
+	}
+	switch err := d.Ready(); {
+	case err == nil:
+		fmt.Fprintln(w, "ok"+troubles)
+	case errors.Is(err, store.ErrFull):
+		http.Error(w, "the disk is full: no events are stored"+troubles, http.StatusServiceUnavailable)
+	default:
+		http.Error(w, "events cannot be stored"+troubles, http.StatusServiceUnavailable)
+	}
 }
 
 const pprofRoot = "/debug/pprof/"

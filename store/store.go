@@ -221,6 +221,16 @@ type Remover interface {
 	Remove(ctx context.Context, ids []event.ID) (int, error)
 }
 
+// Doctor is a Store that tells how it is.
+type Doctor interface {
+	// Ready reports why nothing can be stored now; nil: it can. It may be asked
+	// often.
+	Ready() error
+	// Troubles are what an operator should act on though the store works, in
+	// plain words: damage that was found, work that fails and is tried again.
+	Troubles() []string
+}
+
 // Stats are a store's figures for pages and metrics.
 type Stats struct {
 	Events int64 // stored and not removed

@@ -119,6 +119,7 @@ type storeConfig struct {
 	CacheMiB   int  `toml:"cache_mib"`
 	HotMiB     int  `toml:"hot_mib"`
 	ReserveMiB int  `toml:"reserve_mib"`
+	ScrubMiB   int  `toml:"scrub_mib"`
 }
 
 type metricsConfig struct {
@@ -155,7 +156,7 @@ func Default() Config {
 	defaults := relay.DefaultConfig()
 	c := Config{
 		Data:    "./moa-data",
-		Store:   storeConfig{Sync: true, CacheMiB: 128, HotMiB: 96, ReserveMiB: 512},
+		Store:   storeConfig{Sync: true, CacheMiB: 128, HotMiB: 96, ReserveMiB: 512, ScrubMiB: 2},
 		Log:     logConfig{Level: "info", Format: "auto"},
 		Process: processConfig{Verifier: sig.Auto},
 	}
@@ -215,6 +216,7 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 	for path, n := range map[string]int{
 		"process.memory_mib": c.Process.MemoryMiB, "process.open_files": c.Process.OpenFiles,
 		"store.hot_mib": c.Store.HotMiB, "store.reserve_mib": c.Store.ReserveMiB,
+		"store.scrub_mib": c.Store.ScrubMiB,
 	} {
 		if n < 0 {
 			fault(path, "%d is less than 0", n)

@@ -25,8 +25,8 @@ func openStore(c *Config, log *slog.Logger, metrics *prometheus.Registry) (store
 		NoSync:    !c.Store.Sync,
 		Log:       log,
 	}
-	if metrics != nil {
-		options.Registry = metrics
+	if metrics != nil { // it is the relay's: verbs end soon
+		options.Registry, options.ScrubMB = metrics, c.Store.ScrubMiB
 	}
 	st, err := badgerstore.Open(options)
 	if errors.Is(err, badgerstore.ErrLocked) {

@@ -43,6 +43,9 @@ type Options struct {
 	// NoSync leaves it to the operating system when what was committed reaches
 	// the disk. A crash of the process loses nothing, one of the machine may.
 	NoSync bool
+	// ScrubMB is how much of the files is read through a second, in MB, in the
+	// background, to find what the disk has lost. 0: nothing.
+	ScrubMB int
 	// Existing has Open answer ErrNoStore where it would make a store, and
 	// ErrOlderFormat where it would migrate one: for who only reads.
 	Existing bool
@@ -114,7 +117,9 @@ type Store struct {
 	hot     *hot
 	kept    *kept
 
-	damages   damages
+	broken    atomic.Bool  // the last commit has failed
+	probed    atomic.Int64 // the second in which Ready has tried the journal last
+	damages   *damages
 	collector collector
 	removals  removals
 	later     func(do func(context.Context)) // in the background, until Close ends ctx
@@ -137,10 +142,11 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		opt: o, log: o.Log, metrics: newMetrics(o.Registry), lock: lock, db: db, cancel: cancel,
 		hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20),
-		marks: newMarks(tombstoneBits), ids: ids{marks: newMarks(idBits)}, ahead: newAhead(),
+		marks: newMarks(tombstoneBits), ahead: newAhead(),
 		collector: collector{due: make(chan struct{}, 1)},
 		syncFile:  syncFile, distrusted: distrusted{},
 	}
+	s.damages = newDamages(o.Log, s.metrics)
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.guardedStart(); err != nil {
 		cancel()
@@ -157,6 +163,9 @@ func Open(o Options) (*Store, error) {
 	s.warmUp()
 	s.tasks.Go(func() { s.loadIDs(ctx) })
 	s.tasks.Go(func() { s.background(ctx) })
+	if o.ScrubMB > 0 {
+		s.tasks.Go(func() { s.scrubs(ctx) })
+	}
 	return s, nil
 }
 
@@ -229,6 +238,7 @@ func (s *Store) load() error {
 		s.serial = store.Serial(st.serial)
 		s.events.Store(int64(st.events))
 		s.last.Store(uint64(s.serial))
+		s.ids = newIDs(s.events.Load())
 		s.marks.loadTombstones(txn)
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()

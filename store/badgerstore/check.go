@@ -3,7 +3,12 @@ package badgerstore
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -28,9 +33,11 @@ func (r *Report) problem(format string, a ...any) {
 	}
 }
 
-// Check walks the whole store and reports where records, index keys, counters
-// and memory disagree. Commits wait meanwhile. Its error is that of reading.
-func (s *Store) Check(ctx context.Context) (_ *Report, err error) {
+// Check walks the whole store and reports where records, keys, the set of the
+// removed, counters and memory disagree, and which tables of keys are not what was
+// written. Deep, it also parses every event and computes its id. Commits wait
+// meanwhile. Its error is that of reading.
+func (s *Store) Check(ctx context.Context, deep bool) (_ *Report, err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	gate, err := s.life.begin()
@@ -39,21 +46,21 @@ func (s *Store) Check(ctx context.Context) (_ *Report, err error) {
 	}
 	defer gate.RUnlock()
 	defer fault.Catch(fault.Arm(), &err)
-	c := &checker{s: s, txn: s.versions.begin(), report: new(Report)}
+	c := &checker{s: s, txn: s.versions.begin(), report: new(Report), deep: deep}
 	defer s.versions.finish(c.txn)
-	for _, step := range []func(context.Context) error{c.records, c.indexes, c.jobs} {
+	for _, step := range []func(context.Context) error{c.tables, c.records, c.indexes, c.addresses, c.jobs} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
-	c.counters()
-	return c.report, nil
+	return c.report, c.counters()
 }
 
 type checker struct {
 	s        *Store
 	txn      *badger.Txn
 	report   *Report
+	deep     bool
 	last     store.Serial
 	inMemory int // events that memory should hold, and does
 }
@@ -64,7 +71,10 @@ func (c *checker) records(ctx context.Context) error {
 		c.report.Events++
 		n := stored{tail: tailOf(item.Key())}
 		serial := uint64(n.tail.serial())
-		if !c.s.records.Whole(serial) || c.s.records.Dead(serial) {
+		if c.s.records.Dead(serial) {
+			c.report.problem("record %x is among the removed, and has its key", n.tail)
+		}
+		if !c.s.records.Whole(serial) {
 			c.report.problem("record %x is not as it was written", n.tail)
 			return nil
 		}
@@ -78,35 +88,69 @@ func (c *checker) record(n *stored) error {
 		c.report.problem("record %x: %v", n.tail, err)
 		return nil
 	}
-	e, err := event.Parse(bytes.Clone(n.raw()))
-	if err != nil {
-		c.report.problem("record %x holds no event: %v", n.tail, err)
+	if t := n.value.tail(n.tail.serial()); t.compare(&n.tail) != 0 || t.kind() != n.kind() {
+		c.report.problem("record %x does not fit its place", n.tail)
 		return nil
 	}
 	c.last = max(c.last, n.tail.serial())
-	if t := makeTail(e, n.tail.serial()); t != n.tail || !bytes.Equal(makeValue(e), n.value) {
-		c.report.problem("record %x does not fit its event %s", n.tail, e.ID)
-	}
 	n.keys(&n.tail, func(key []byte) {
 		c.report.Keys++
 		want := []byte{}
 		if key[0] == keyID {
 			want = n.tail[:]
 		}
-		c.holds(e, bytes.Clone(key), want)
+		c.holds(n, bytes.Clone(key), want)
 	})
-	if a, ok := store.AddressOf(e); ok {
-		c.holds(e, addressKey(keyLatest, a), n.tail[:])
-	}
 	c.memory(n)
+	if c.deep || n.latestKey(&n.tail) != nil || n.tail.alias() || n.kind() == event.KindDeletion || n.kind() == event.KindVanish {
+		c.event(n)
+	}
 	return nil
 }
 
+// event checks what only the event itself tells.
+func (c *checker) event(n *stored) {
+	e, err := event.Parse(bytes.Clone(n.raw()))
+	if err != nil {
+		c.report.problem("record %x holds no event: %v", n.tail, err)
+		return
+	}
+	if t := makeTail(e, n.tail.serial()); t != n.tail || !bytes.Equal(makeValue(e), n.value) {
+		c.report.problem("record %x does not fit its event %s", n.tail, e.ID)
+	}
+	if c.deep && event.ComputeID(e) != e.ID {
+		c.report.problem("event %s has another id than its bytes", e.ID)
+	}
+	if a, ok := store.AddressOf(e); ok {
+		c.holds(n, addressKey(keyLatest, a), n.tail[:])
+	}
+	switch e.Kind {
+	case event.KindDeletion:
+		ids, addrs := store.Targets(e)
+		for _, id := range ids {
+			c.bars(n, goneKey(id, e.PubKey), math.MinInt64)
+		}
+		for _, a := range addrs {
+			c.bars(n, addressKey(keyGoneAddr, a), e.CreatedAt)
+		}
+	case event.KindVanish:
+		c.bars(n, vanishedKey(e.PubKey), e.CreatedAt)
+	}
+}
+
+// bars wants the tombstone of that key to be there, up to that time at least.
+func (c *checker) bars(n *stored, key []byte, until int64) {
+	got, err := get(c.txn, key)
+	if err != nil || got == nil || readTime(got) < until {
+		c.report.problem("event %s: what it deletes is not barred: key %x is %x (%v)", *n.id(), key, got, err)
+	}
+}
+
 // holds wants key to be there with that value.
-func (c *checker) holds(e *event.Event, key, want []byte) {
+func (c *checker) holds(n *stored, key, want []byte) {
 	got, err := get(c.txn, key)
 	if err != nil || got == nil || !bytes.Equal(got, want) {
-		c.report.problem("event %s: key %x is %x, want %x (%v)", e.ID, key, got, want, err)
+		c.report.problem("event %s: key %x is %x, want %x (%v)", *n.id(), key, got, want, err)
 	}
 }
 
@@ -174,12 +218,68 @@ func (c *checker) jobs(ctx context.Context) error {
 	})
 }
 
-func (c *checker) counters() {
+// tables reads the tables of keys with their checksums.
+func (c *checker) tables(ctx context.Context) error {
+	names, err := filesOf(c.s.opt.Dir, ".sst")
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := verifyTable(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // or Badger has removed it
+			c.report.problem("table %s: %v", filepath.Base(name), err)
+		}
+	}
+	return err
+}
+
+// addresses checks what addresses lead to: an event that has this address, or one
+// that is gone.
+func (c *checker) addresses(ctx context.Context) error {
+	return c.each(ctx, keyLatest, func(item *badger.Item) error {
+		b, err := item.ValueCopy(nil)
+		if err != nil {
+			return err
+		}
+		t, err := parseTail(item.Key(), b)
+		if err != nil {
+			c.report.problem("address %x: %v", item.Key(), err)
+			return nil
+		}
+		if t.serial() > c.s.serial {
+			c.report.problem("address %x leads to serial %d, which is beyond the last, %d", item.Key(), t.serial(), c.s.serial)
+		}
+		if _, err := c.txn.Get(recordKey(&t)); errors.Is(err, badger.ErrKeyNotFound) || t.alias() {
+			return nil
+		}
+		n := stored{t, c.s.records.Get(uint64(t.serial()))}
+		if n.check() == nil && !bytes.Equal(n.latestKey(&t), item.Key()) {
+			c.report.problem("address %x leads to event %s, which has another", item.Key(), *n.id())
+		}
+		return nil
+	})
+}
+
+func (c *checker) counters() error {
+	state, err := get(c.txn, stateKey)
+	if err != nil {
+		return err
+	}
+	want := binary.BigEndian.AppendUint64(nil, uint64(c.s.serial))
+	want = binary.BigEndian.AppendUint64(want, uint64(c.s.events.Load()))
+	if (state != nil || c.s.serial > 0) && !bytes.Equal(state, want) {
+		c.report.problem("the state is %x, want %x", state, want)
+	}
 	if n := c.s.events.Load(); n != int64(c.report.Events) {
 		c.report.problem("the counter says %d events, there are %d", n, c.report.Events)
 	}
 	if st := c.s.records.Stats(); st.Records-st.Dead != c.report.Events {
 		c.report.problem("%d records are not dropped, there are %d events", st.Records-st.Dead, c.report.Events)
+	}
+	if n := c.s.records.Doubted(); n > 0 {
+		c.report.problem("%d pages of the set of the removed have no checksum", n)
+	}
+	if next := c.s.records.Next(); next > uint64(c.s.serial)+1 {
+		c.report.problem("there are records up to %d, and keys up to %d", next-1, c.s.serial)
 	}
 	if c.last > c.s.serial {
 		c.report.problem("serial %d is beyond the last, %d", c.last, c.s.serial)
@@ -187,6 +287,7 @@ func (c *checker) counters() {
 	if n, _ := c.s.hot.size(); n != c.inMemory {
 		c.report.problem("memory holds %d events, should %d", n, c.inMemory)
 	}
+	return nil
 }
 
 // each calls do for every key of that name.

@@ -83,9 +83,7 @@ func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
 		s.records.Undrop(r.Serial)
 		keep = append(keep, r.Serial)
 	}
-	if len(keep) > 0 {
-		s.log.Error("the set of removed events was damaged; it is mended", "serial", keep[0], "events", len(keep))
-	}
+	s.damages.dead(keep)
 	return keep, nil
 }
 
@@ -96,7 +94,7 @@ func (s *Store) known(list []records.Record) (known []records.Record, err error)
 			return errUnsettled
 		}
 		for _, r := range list {
-			there, err := isEvent(txn, store.Serial(r.Serial), r.Bytes)
+			_, there, err := eventTail(txn, store.Serial(r.Serial), r.Bytes)
 			if err != nil {
 				return err
 			}
@@ -109,23 +107,21 @@ func (s *Store) known(list []records.Record) (known []records.Record, err error)
 	return known, err
 }
 
-// isEvent reports whether the record's own key is there.
-func isEvent(txn *badger.Txn, serial store.Serial, v value) (bool, error) {
+// eventTail returns the tail of the record if its own key is there.
+func eventTail(txn *badger.Txn, serial store.Serial, v value) (t tail, ok bool, err error) {
 	if v.check() != nil {
-		return false, nil
+		return t, false, nil
 	}
-	t := v.tail(serial)
-	flags := []byte{t[len(t)-1]}
-	if event.Addressable(v.kind()) { // whether it has several d tags the record does not tell
-		flags = append(flags, flags[0]|flagAlias)
+	t = v.tail(serial)
+	_, err = txn.Get(recordKey(&t))
+	if errors.Is(err, badger.ErrKeyNotFound) && event.Addressable(v.kind()) {
+		t[len(t)-1] |= flagAlias // whether it has several d tags the record does not tell
+		_, err = txn.Get(recordKey(&t))
 	}
-	for _, f := range flags {
-		t[len(t)-1] = f
-		if _, err := txn.Get(recordKey(&t)); !errors.Is(err, badger.ErrKeyNotFound) {
-			return err == nil, err
-		}
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return t, false, nil
 	}
-	return false, nil
+	return t, err == nil, err
 }
 
 func (s *Store) syncRecords() error {

@@ -71,6 +71,7 @@ func (s *Store) update(reserveMB int, do func(*writer) error) (err error) {
 	defer w.close()
 	err = w.run(do)
 	s.failed = err != nil && w.flushed
+	s.broken.Store(err != nil && !errors.Is(err, context.Canceled))
 	return asFull(err)
 }
 
@@ -174,7 +175,7 @@ func (w *writer) value(t *tail) (value, error) {
 	if lost != nil || !there {
 		return nil, lost
 	}
-	w.s.damages.report(w.s.log, t, err)
+	w.s.damages.record(t, err)
 	return unread, nil
 }
 
@@ -266,6 +267,7 @@ func (s *Store) publish(c *change, slots []slot, serial store.Serial, events int
 	s.recent.update(added, removed)
 	s.hot.apply(slots, c.removed)
 	s.kept.forget(c)
+	s.ids.follow(c)
 	s.events.Store(events)
 	s.serial = serial
 	s.last.Store(uint64(serial))

@@ -76,7 +76,7 @@ func TestCrash(t *testing.T) {
 // sound wants the store to be in order.
 func sound(t testing.TB, s *badgerstore.Store) {
 	t.Helper()
-	r, err := s.Check(context.Background())
+	r, err := s.Check(context.Background(), true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (r *reader) record(t *tail) (value, error) {
 		return nil, err
 	}
 	if errors.Is(err, errValue) { // nobody's query is to fail for ever because of it
-		r.s.damages.report(r.s.log, t, err)
+		r.s.damages.record(t, err)
 		return nil, nil
 	}
 	return v, err

@@ -1,6 +1,7 @@
 package badgerstore
 
 import (
+	"bytes"
 	"context"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -14,6 +15,34 @@ import (
 type ids struct {
 	*marks
 	complete bool // those on disk are in it
+
+	// While they are read: how many keys there are before next, which is to be
+	// read next.
+	next  []byte
+	count int64
+}
+
+// newIDs has room for so many events and a quarter more.
+func newIDs(events int64) ids {
+	bits := min(max(events*5/4*idBitsEach, idBits), idBitsMost)
+	return ids{marks: newMarks(int(bits) / 64 * 64), next: []byte{keyID}}
+}
+
+// follow counts what a commit changes among the keys that were read already.
+func (i *ids) follow(c *change) {
+	if i.complete {
+		return
+	}
+	for k := range c.added {
+		if bytes.Compare(idKey(*c.added[k].id()), i.next) < 0 {
+			i.count++
+		}
+	}
+	for k := range c.removed {
+		if !c.removed[k].unread() && bytes.Compare(idKey(*c.removed[k].id()), i.next) < 0 {
+			i.count--
+		}
+	}
 }
 
 // lack reports that no event has the id that key is of.
@@ -24,23 +53,22 @@ const idChunk = 4096
 
 // loadIDs adds the ids on disk.
 func (s *Store) loadIDs(ctx context.Context) {
-	from := []byte{keyID}
-	for ctx.Err() == nil && from != nil {
+	for more := true; more && ctx.Err() == nil; {
 		var err error
-		if from, err = s.loadMoreIDs(from); err != nil {
+		if more, err = s.loadMoreIDs(); err != nil {
 			s.log.Error("reading the ids failed; new events take longer", "err", err)
 			return
 		}
 	}
 }
 
-// loadMoreIDs adds some ids, and returns the key to go on from; nil: none.
-func (s *Store) loadMoreIDs(from []byte) (next []byte, err error) {
+// loadMoreIDs adds some ids, and reports whether there are more.
+func (s *Store) loadMoreIDs() (more bool, err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	gate, err := s.life.begin()
 	if err != nil {
-		return nil, nil
+		return false, nil
 	}
 	defer gate.RUnlock()
 	defer fault.Catch(fault.Arm(), &err)
@@ -48,16 +76,20 @@ func (s *Store) loadMoreIDs(from []byte) (next []byte, err error) {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		n := 0
-		for it.Seek(from); it.ValidForPrefix([]byte{keyID}); it.Next() {
+		for it.Seek(s.ids.next); it.ValidForPrefix([]byte{keyID}); it.Next() {
 			if n == idChunk {
-				next = it.Item().KeyCopy(nil)
+				s.ids.next, more = it.Item().KeyCopy(nil), true
 				return nil
 			}
 			s.ids.add(it.Item().Key())
+			s.ids.count++
 			n++
 		}
 		s.ids.complete = true
+		if events := s.events.Load(); s.ids.count != events {
+			s.damages.ids(s.ids.count, events)
+		}
 		return nil
 	})
-	return next, err
+	return more, err
 }

@@ -32,7 +32,7 @@ func mustCommit(t *testing.T, s *Store, events ...*event.Event) {
 
 func checkSound(t *testing.T, s *Store, events int) {
 	t.Helper()
-	r, err := s.Check(context.Background())
+	r, err := s.Check(context.Background(), true)
 	if err != nil || len(r.Problems) > 0 || r.Events != events {
 		t.Fatalf("%+v, %v; want %d events and no problem", r, err, events)
 	}

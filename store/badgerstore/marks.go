@@ -9,7 +9,8 @@ import (
 // marks tells in memory which keys certainly do not exist: tombstones and ids,
 // for nearly every event is looked for among them in vain. It is a Bloom filter
 // of fixed size: with a key for every 16 bits one answer in a hundred and fifty
-// is wrong, and with many more it only saves less. It is used by the writer
+// is wrong, and with many more it only saves less; that of ids is made for the
+// events that there are when the store is opened. It is used by the writer
 // alone.
 type marks struct {
 	seed maphash.Seed
@@ -18,7 +19,9 @@ type marks struct {
 
 const (
 	tombstoneBits = 1 << 23 // 1 MB
-	idBits        = 1 << 26 // 8 MB
+	idBits        = 1 << 26 // 8 MB, at least
+	idBitsMost    = 1 << 30
+	idBitsEach    = 16 // for an event
 	marksHashes   = 4
 )
 

@@ -21,6 +21,9 @@ type metrics struct {
 	scanTime                prometheus.Histogram
 	fromMemory, fromDisk    prometheus.Counter
 	settleTime              prometheus.Histogram
+	damages                 *prometheus.CounterVec
+	scrubbed                prometheus.Counter
+	scrubEnd                prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -46,6 +49,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.removed = counter("moa_store_removed_events_total", "Events removed: replaced, deleted, vanished or expired.")
 	m.expired = counter("moa_store_expired_events_total", "Events removed because they had expired.")
 	m.collected = counter("moa_store_collected_events_total", "Removed events that are gone from the files of records.")
+	m.damages = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "moa_store_damages_total", Help: "What was found damaged on the disk, by kind."}, []string{"kind"})
+	m.scrubbed = counter("moa_store_scrubbed_bytes_total", "Bytes of files read through in the background.")
+	m.scrubEnd = prometheus.NewGauge(prometheus.GaugeOpts{Name: "moa_store_scrub_completed_timestamp_seconds", Help: "When all files were read through last; 0: not since the start."})
+	m.watched = append(m.watched, m.damages, m.scrubEnd)
 	m.fromMemory = counter("moa_store_memory_hits_total", "Events that scans looked at in memory.")
 	m.fromDisk = counter("moa_store_memory_misses_total", "Events that scans looked at on disk.")
 	m.scanTime = histogram("moa_store_scan_seconds", "Time of one page of a scan.", seconds)

@@ -86,7 +86,7 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 		t.Fatalf("version %d, %v; want 3", v, err)
 	}
 	s.versions = newVersions(s.db)
-	r, err := s.Check(context.Background())
+	r, err := s.Check(context.Background(), true)
 	if err != nil || len(r.Problems) > 0 {
 		t.Fatal(err, r)
 	}
@@ -114,7 +114,7 @@ func TestRegionsOfAnOlderStoreAreListed(t *testing.T) {
 	asOlder(t, s, 1)
 	s = smallStore(t, dir)
 	defer s.Close()
-	r, err := s.Check(t.Context())
+	r, err := s.Check(t.Context(), true)
 	if err != nil || len(r.Problems) > 0 {
 		t.Fatal(err, r)
 	}

@@ -82,7 +82,7 @@ func TestDamagedRecordIsReported(t *testing.T) {
 			at := random.Int64N(size+16) - 16
 			by := byte(1 + random.IntN(255))
 			p.change(t, at, func(b byte) byte { return b ^ by })
-			r, err := s.Check(t.Context())
+			r, err := s.Check(t.Context(), true)
 			if err != nil || len(r.Problems) == 0 {
 				t.Fatalf("byte %d: %v, no problem", at, err)
 			}

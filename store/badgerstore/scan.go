@@ -192,7 +192,7 @@ func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
 // nameLost tells of the events that are in memory and damaged on the disk.
 func (sc *scan) nameLost() {
 	for i := range sc.lost {
-		sc.s.damages.report(sc.s.log, &sc.lost[i], nil)
+		sc.s.damages.record(&sc.lost[i], nil)
 	}
 	sc.lost = sc.lost[:0]
 }

@@ -59,7 +59,7 @@ func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
 			t := tailOf(it.Item().Key())
 			v, err := s.readRecord(&t, new([]byte))
 			if errors.Is(err, errValue) {
-				s.damages.report(s.log, &t, err)
+				s.damages.record(&t, err)
 				continue
 			}
 			if err != nil {

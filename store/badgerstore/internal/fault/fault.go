@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 )
 
 // Err says that a mapped file could not be read.
@@ -34,4 +35,14 @@ func Of(r any) error {
 		panic(r)
 	}
 	return fmt.Errorf("%w, at %#x", Err, at.Addr())
+}
+
+// CatchAll is Catch, with every other panic as an error too: for a library that
+// panics over bytes that it does not expect.
+func CatchAll(before bool, err *error) {
+	debug.SetPanicOnFault(before)
+	if r := recover(); r != nil {
+		first, _, _ := strings.Cut(fmt.Sprint(r), "\n")
+		*err = errors.Join(*err, errors.New(first))
+	}
 }

@@ -239,6 +239,9 @@ func (l *Log) Whole(serial uint64) bool {
 	return s != nil && s.whole(uint32(serial-s.base))
 }
 
+// Covers reports a serial that a file has a place for. Its record may be gone.
+func (l *Log) Covers(serial uint64) bool { return l.find(serial) != nil }
+
 // Dead reports that the record was dropped. It may still be there.
 func (l *Log) Dead(serial uint64) bool { return l.dead.has(serial) }
 

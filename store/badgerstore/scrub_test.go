@@ -1,0 +1,148 @@
+package badgerstore
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"moa/nips/event"
+	"moa/store"
+	"moa/store/storetest"
+)
+
+// A scrub finds what nobody has asked for: a record that is not what was written, a
+// key that is missing, a wrong bit of the removed in both directions, a table. It
+// names each once, and a store in order has no troubles.
+func TestScrubFindsDamage(t *testing.T) {
+	o := Options{Dir: t.TempDir(), CacheMB: 32, HotMB: -1, ReserveMB: -1}
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*event.Event
+	for i := range 30 {
+		all = append(all, tagged(i, []uint16{1, 0, 30023}[i%3], int64(i)))
+	}
+	mustCommit(t, s, all...)
+	mustCommit(t, s, tagged(1, 0, 100), tagged(4, 0, 100)) // whose older versions are removed
+	mustScrub(t, s)
+	if got := s.Troubles(); got != nil {
+		t.Fatalf("%q", got)
+	}
+	if err := s.Close(); err != nil { // or there are no tables
+		t.Fatal(err)
+	}
+	if s, err = Open(o); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	awaitIDs(t, s)
+	place := placeOf(t, s, all[7])
+	place.change(t, 90, func(b byte) byte { return b ^ 1 })
+	var lost []byte
+	v, tl := makeValue(all[9]), makeTail(all[9], 10)
+	v.keys(&tl, func(key []byte) {
+		if key[0] == keyAuthor {
+			lost = append(lost, key...)
+		}
+	})
+	version := s.versions.next()
+	if err := writeFew(s.db, []write{{key: lost, remove: true}}, version); err != nil {
+		t.Fatal(err)
+	}
+	s.versions.committed(version)
+	s.records.Drop(12)
+	s.records.Undrop(2)
+	for range 2 {
+		mustScrub(t, s)
+		for kind, want := range map[damageKind]int{damagedRecord: 1, damagedKey: 2, damagedDead: 1, damagedTable: 0} {
+			if got := s.damages.count[kind]; got != want {
+				t.Errorf("%s: %d, want %d", kind, got, want)
+			}
+		}
+		if s.records.Dead(12) {
+			t.Error("record 12 is dead")
+		}
+	}
+	tables, err := filepath.Glob(filepath.Join(o.Dir, "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatal(tables, err)
+	}
+	flipByte(t, tables[0], 20)
+	mustScrub(t, s)
+	got := strings.Join(s.Troubles(), "\n")
+	if !strings.Contains(got, "1 tables") || !strings.Contains(got, "repair") {
+		t.Fatalf("%q", got)
+	}
+}
+
+func mustScrub(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.scrub(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func flipByte(t *testing.T, name string, at int64) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var b [1]byte
+	_, err1 := f.ReadAt(b[:], at)
+	b[0] ^= 1
+	_, err2 := f.WriteAt(b[:], at)
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Check says of each part of the store that it is wrong.
+func TestCheckFindsDamage(t *testing.T) {
+	ask := storetest.Make(storetest.Key(1), event.KindDeletion, 50, "", event.Tag{"e", storetest.Key(9).String()}, event.Tag{"a", "30023:" + storetest.Key(1).String() + ":x"})
+	gone := storetest.Make(storetest.Key(2), event.KindVanish, 50, "")
+	profile := storetest.Make(storetest.Key(3), 0, 50, "")
+	for what, damage := range map[string]func(s *Store) []write{
+		"deleted by id": func(*Store) []write {
+			return []write{{key: goneKey(event.ID(storetest.Key(9)), ask.PubKey), remove: true}}
+		},
+		"deleted by address": func(*Store) []write {
+			return []write{{key: addressKey(keyGoneAddr, store.Address{PubKey: ask.PubKey, Kind: 30023, D: "x"}), value: appendTime(nil, 49)}}
+		},
+		"vanished": func(*Store) []write { return []write{{key: vanishedKey(gone.PubKey), remove: true}} },
+		"address": func(*Store) []write {
+			n := makeTail(note(5, 5), 4)
+			return []write{{key: addressKey(keyLatest, store.Address{PubKey: storetest.Key(8), Kind: 0}), value: n[:]}}
+		},
+		"state":   func(s *Store) []write { return []write{{key: stateKey, value: make([]byte, 16)}} },
+		"dead":    func(s *Store) []write { s.records.Drop(4); return nil },
+		"nothing": func(s *Store) []write { return nil },
+	} {
+		s, err := Open(Options{Dir: t.TempDir(), CacheMB: 32, HotMB: -1, ReserveMB: -1, NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustCommit(t, s, ask, gone, profile, note(5, 5))
+		s.settle()
+		version := s.versions.next()
+		if list := damage(s); list != nil {
+			if err := writeFew(s.db, list, version); err != nil {
+				t.Fatal(err)
+			}
+			s.versions.committed(version)
+		}
+		for _, deep := range []bool{false, true} {
+			r, err := s.Check(t.Context(), deep)
+			if err != nil || len(r.Problems) == 0 != (what == "nothing") {
+				t.Errorf("%s: %+v, %v", what, r, err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
