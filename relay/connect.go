@@ -36,6 +36,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	s.met.opened.Inc()
 	s.met.connections.Inc()
 	if !s.conns.add(c) {
+		c.leaves(dropShutdown)
 		conn.Close(ws.GoingAway, "the relay is shutting down")
 		conn.CloseNow()
 		c.out.close()
@@ -57,7 +58,7 @@ func (s *Server) newSession(st *settings, from origin) *session {
 	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, url: from.url, chain: st.chain}
 	c.out.writers = &s.writers
 	c.out.limit = s.limits.OutboxBytes
-	c.out.slow = c.slow
+	c.out.slow, c.out.failed = c.slow, c.unwritten
 	return c
 }
 

@@ -25,15 +25,6 @@ const (
 	fateFailed    fate = "failed"   // by the store
 )
 
-// dropReason is why the relay ended a connection.
-type dropReason string
-
-const (
-	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
-	dropGarbage  dropReason = "garbage"       // nothing but malformed messages
-	dropShutdown dropReason = "shutdown"
-)
-
 // refusal is why a connection was not accepted.
 type refusal string
 
@@ -102,7 +93,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 		connections: gauge("moa_connections", "Open connections."),
 		opened:      counter("moa_connections_total", "Connections accepted."),
 		refused:     counters("moa_connections_refused_total", "Connections refused.", "reason"),
-		dropped:     counters("moa_connections_dropped_total", "Connections that the relay ended.", "reason"),
+		dropped:     counters("moa_connections_dropped_total", "Connections that have ended, by the first reason for it.", "reason"),
 		events:      map[fate]prometheus.Counter{},
 		vanishes:    counters("moa_vanishes_total", "Requests to vanish that are addressed to this relay (NIP-62).", "outcome"),
 		subs:        gauge("moa_subscriptions", "Open subscriptions."),
@@ -136,7 +127,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	for _, o := range []vanishOutcome{vanishTaken, vanishPerIP, vanishAll} {
 		m.vanishes.WithLabelValues(string(o))
 	}
-	for _, r := range []dropReason{dropSlow, dropGarbage, dropShutdown} {
+	for _, r := range dropReasons {
 		m.dropped.WithLabelValues(string(r))
 	}
 	if reg == nil {

@@ -29,6 +29,7 @@ type outbox struct {
 	writers *writers
 	limit   int
 	slow    func(queued int) // called once, when the client is disconnected for its slowness
+	failed  func(err error)  // called when writing has failed; may be nil
 
 	// Guarded by mu.
 	flushed *sync.Cond // made by who waits for the writer
@@ -142,7 +143,7 @@ func (o *outbox) sent(batch *queue, rest *ws.Rest, err error) {
 		o.written(batch, err)
 		return
 	}
-	go func() { o.written(batch, rest.Finish()) }() // flush and close wait for it
+	o.writers.tasks.Go("finisher", func() { o.written(batch, rest.Finish()) }) // flush and close wait for it
 }
 
 func (o *outbox) written(batch *queue, err error) {
@@ -164,6 +165,9 @@ func (o *outbox) written(batch *queue, err error) {
 	}
 	o.mu.Unlock()
 	if err != nil {
+		if o.failed != nil {
+			o.failed(err)
+		}
 		o.conn.CloseNow() // ends the reader, who cleans up
 	}
 	if then != nil {

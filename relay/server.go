@@ -134,6 +134,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
+	s.writers.tasks = &s.tasks
 	s.writers.plain, s.writers.fail = !s.mayRing(cfg.IOUring), s.ringFailed
 	s.queries.after = s.writers.serve
 	s.life, s.end = context.WithCancel(context.Background())

@@ -34,6 +34,7 @@ type session struct {
 
 	authed atomic.Pointer[[]event.PubKey] // nil: nobody
 
+	left    atomic.Bool    // why the connection ends is counted
 	open    atomic.Int32   // tickets at the writer
 	tickets sync.WaitGroup // the same, to wait for
 
@@ -123,12 +124,13 @@ func (s *session) handle(frame []byte, err error) {
 			return
 		}
 	}
-	s.end()
+	s.end(err)
 }
 
-// end cleans up after the connection.
-func (s *session) end() {
+// end cleans up after the connection, whose reading has failed.
+func (s *session) end(err error) {
 	defer s.srv.tasks.end(sessionTask)
+	s.ended(err)
 	s.conn.CloseNow()
 	s.turn.Lock()
 	s.stopped = true
@@ -159,7 +161,7 @@ func (s *session) take(frame []byte) (publishes bool) {
 	}
 	if s.garbage.n > maxGarbage {
 		s.stopped = true
-		s.srv.met.drop(dropGarbage)
+		s.leaves(dropGarbage)
 		s.conn.Close(ws.Policy, "nothing but malformed messages")
 	}
 	return verb == wire.Event
@@ -248,8 +250,9 @@ func (s *session) stop(code ws.Code, why string) {
 
 // slow ends the connection of a client that does not read.
 func (s *session) slow(queued int) {
-	s.srv.met.drop(dropSlow)
-	s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.out.limit)
+	if s.leaves(dropSlow) {
+		s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.out.limit)
+	}
 	s.conn.CloseNow()
 }
 

@@ -71,8 +71,8 @@ const serviceRestart ws.Code = 1012
 // them. Those that are still there when ctx ends are cut.
 func (s *Server) stopAll(ctx context.Context, sessions []*session, spread time.Duration) {
 	for i, c := range sessions {
+		c.leaves(dropShutdown)
 		s.tasks.Go("stop", func() { c.stop(serviceRestart, "the relay is restarting") })
-		s.met.drop(dropShutdown)
 		if (i+1)%64 == 0 {
 			pause(ctx, spread*64/time.Duration(len(sessions)))
 		}

@@ -10,40 +10,47 @@ import (
 	"sync"
 )
 
-// tasks is the group that every goroutine of the relay belongs to, but for a
-// connection's writer, which its session awaits. The zero tasks is ready.
+// tasks is the group that every goroutine of the relay belongs to. The zero
+// tasks is ready.
 type tasks struct {
 	wg sync.WaitGroup
 
-	mu      sync.Mutex // guards the following
-	running map[string]int
-	labels  map[string]context.Context
+	mu    sync.Mutex // guards the following
+	named map[string]*task
+}
+
+// task is all goroutines of one name.
+type task struct {
+	running int             // guarded by tasks.mu
+	labels  context.Context // that profiles show
 }
 
 // Go runs f under a name that profiles and the shutdown log show.
 func (t *tasks) Go(name string, f func()) {
-	t.begin(name)
-	t.leg(name, func() {
+	task := t.begin(name)
+	go func() {
 		defer t.end(name)
+		pprof.SetGoroutineLabels(task.labels)
 		f()
-	})
+	}()
 }
 
 // begin counts a task that runs in several legs, each on a goroutine of its
 // own, with or without a pause between them; the last of them calls end.
-func (t *tasks) begin(name string) {
+func (t *tasks) begin(name string) *task {
 	t.wg.Add(1)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.running == nil {
-		t.running = map[string]int{}
-	}
-	t.running[name]++
+	task := t.taskLocked(name)
+	task.running++
+	return task
 }
 
 // leg runs f for a task that has begun.
 func (t *tasks) leg(name string, f func()) {
-	labels := t.labelsOf(name)
+	t.mu.Lock()
+	labels := t.taskLocked(name).labels
+	t.mu.Unlock()
 	go func() {
 		pprof.SetGoroutineLabels(labels)
 		f()
@@ -52,21 +59,21 @@ func (t *tasks) leg(name string, f func()) {
 
 func (t *tasks) end(name string) {
 	t.mu.Lock()
-	t.running[name]--
+	t.taskLocked(name).running--
 	t.mu.Unlock()
 	t.wg.Done()
 }
 
-func (t *tasks) labelsOf(name string) context.Context {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.labels == nil {
-		t.labels = map[string]context.Context{}
+func (t *tasks) taskLocked(name string) *task {
+	one := t.named[name]
+	if one == nil {
+		if t.named == nil {
+			t.named = map[string]*task{}
+		}
+		one = &task{labels: pprof.WithLabels(context.Background(), pprof.Labels("task", name))}
+		t.named[name] = one
 	}
-	if t.labels[name] == nil {
-		t.labels[name] = pprof.WithLabels(context.Background(), pprof.Labels("task", name))
-	}
-	return t.labels[name]
+	return one
 }
 
 // Wait returns when every task has ended, or with an error that names those
@@ -90,8 +97,8 @@ func (t *tasks) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []string
-	for _, name := range slices.Sorted(maps.Keys(t.running)) {
-		if n := t.running[name]; n > 0 {
+	for _, name := range slices.Sorted(maps.Keys(t.named)) {
+		if n := t.named[name].running; n > 0 {
 			list = append(list, fmt.Sprintf("%s %d", name, n))
 		}
 	}

@@ -18,6 +18,7 @@ type writers struct {
 	most  int         // goroutines
 	plain bool        // one system call for each client
 	fail  func(error) // told of a fault of io_uring; may be nil
+	tasks *tasks
 
 	mu      sync.Mutex // guards the following
 	line    ring[*outbox]
@@ -62,7 +63,7 @@ func (w *writers) wake() {
 func (w *writers) startLocked() {
 	if w.line.len() > 0 && w.running < w.most {
 		w.running++
-		go w.run()
+		w.tasks.Go("writers", w.run)
 	}
 }
 

@@ -57,7 +57,7 @@ func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
 // gets all of it once it does.
 func TestNoWriterWaitsForAClient(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		noWriterWaitsForAClient(t, &writers{most: 1, plain: plain})
+		noWriterWaitsForAClient(t, &writers{tasks: new(tasks), most: 1, plain: plain})
 	}
 }
 
@@ -102,7 +102,7 @@ func noWriterWaitsForAClient(t *testing.T, w *writers) {
 // What was queued quietly waits for who serves the line, but for no longer than
 // until there is something to be sent at once.
 func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
-	w := &writers{most: 1}
+	w := &writers{tasks: new(tasks), most: 1}
 	defer w.close()
 	outs, clients := outboxes(t, w, 2)
 	hear := func(c net.Conn, want string) {
@@ -132,7 +132,7 @@ func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
 // One event to each of many clients: the sockets' part is nearly all of it.
 func BenchmarkDeliver(b *testing.B) {
 	const many = 200
-	w := &writers{most: 2}
+	w := &writers{tasks: new(tasks), most: 2}
 	defer w.close()
 	outs, clients := outboxes(b, w, many)
 	var readers sync.WaitGroup
@@ -159,7 +159,7 @@ func BenchmarkDeliver(b *testing.B) {
 // Many clients that each get much, served by all who may at once: everything
 // arrives, once and in order.
 func TestWritersShareTheLine(t *testing.T) {
-	w := &writers{most: 2}
+	w := &writers{tasks: new(tasks), most: 2}
 	defer w.close()
 	const clients, messages = 150, 40
 	outs, conns := outboxes(t, w, clients)

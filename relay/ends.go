@@ -1,0 +1,82 @@
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"moa/relay/ws"
+)
+
+// dropReason is why a connection has ended.
+type dropReason string
+
+const (
+	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
+	dropWrite    dropReason = "write_timeout" // the client has taken nothing for so long
+	dropPing     dropReason = "ping_timeout"  // nor has it answered a ping
+	dropDribble  dropReason = "message_timeout"
+	dropProtocol dropReason = "protocol" // what came is no WebSocket, or too big
+	dropGarbage  dropReason = "garbage"  // nothing but malformed messages
+	dropShutdown dropReason = "shutdown"
+	dropClosed   dropReason = "client_close" // the client said good-bye
+	dropGone     dropReason = "client_gone"  // it hung up without, or was reset
+	dropOther    dropReason = "other"        // what the network says, TLS included
+)
+
+// dropReasons are all there are.
+var dropReasons = [...]dropReason{
+	dropSlow, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropShutdown, dropClosed, dropGone, dropOther,
+}
+
+// leaves takes note of why the connection ends. Only the first reason counts:
+// what is found afterwards follows from it. False: this one is not the first.
+func (s *session) leaves(why dropReason) bool {
+	if s.left.Swap(true) {
+		return false
+	}
+	s.srv.met.drop(why)
+	return true
+}
+
+// ended is leaves for what the reader was told.
+func (s *session) ended(err error) {
+	if why := readingEnded(err); s.leaves(why) {
+		s.srv.deps.Log.Debug("connection ended", "conn", s.id, "ip", s.ip, "reason", string(why), "err", err)
+	}
+}
+
+// unwritten is leaves for what a writer was told. Where somebody has ended the
+// connection meanwhile, the reader, or he, says why.
+func (s *session) unwritten(err error) {
+	switch {
+	case errors.Is(err, ws.ErrClosed), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		if s.leaves(dropWrite) {
+			s.srv.deps.Log.Warn("client takes nothing, disconnected", "conn", s.id, "ip", s.ip, "waited", s.srv.settings.Load().cfg.WriteTimeout)
+		}
+	default:
+		s.ended(err)
+	}
+}
+
+// readingEnded is why a connection has ended by itself.
+func readingEnded(err error) dropReason {
+	if c, ok := errors.AsType[*ws.CloseError](err); ok {
+		if c.Peer {
+			return dropClosed
+		}
+		return dropProtocol
+	}
+	switch {
+	case errors.Is(err, ws.ErrDead):
+		return dropPing
+	case errors.Is(err, ws.ErrSlow):
+		return dropDribble
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return dropGone
+	}
+	return dropOther
+}
