@@ -103,6 +103,7 @@ type Chain struct {
 	early, late row // of events
 	asked       row // of filters, the same links as filters
 	filters     []filterLink
+	rights      rights
 	deliveries  []deliveryLink
 	restricted  *kindSet // the kinds some DeliveryPolicy wants to see; nil: none
 	conns       []connLink
@@ -141,6 +142,7 @@ func NewChain(report Report, links ...Named) *Chain {
 		}
 		if p, ok := n.Policy.(FilterPolicy); ok {
 			c.filters = append(c.filters, filterLink{c.asked.add(n), p})
+			c.rights.add(n, p)
 		}
 		if p, ok := n.Policy.(DeliveryPolicy); ok {
 			c.addDelivery(n, p)
@@ -160,6 +162,7 @@ func (c *Chain) addDelivery(n *Named, p DeliveryPolicy) {
 	}
 	set := newKindSet(kinds)
 	c.deliveries = append(c.deliveries, deliveryLink{n, p, set})
+	c.rights.watch(n)
 	if c.restricted == nil {
 		c.restricted = new(kindSet)
 	}

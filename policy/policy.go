@@ -74,6 +74,25 @@ type FilterPolicy interface {
 	Filter(ctx context.Context, c Client, f *event.Filter) Verdict
 }
 
+// RightPolicy is a FilterPolicy that decides by who the client is and by the
+// kinds that a filter asks for. What it has let in is asked about again, while it
+// is open, when the chain, a list of people or the client's identities have
+// changed. One that is about something else than a right, such as how often
+// somebody asks, accepts then. A FilterPolicy that is none is asked when a filter
+// comes; when a reload brings one, what is open ends.
+type RightPolicy interface {
+	FilterPolicy
+	// MayRead must return at once, like Deliver. kinds are those of one filter;
+	// nil: all.
+	MayRead(c Client, kinds []uint16) Verdict
+}
+
+// Changing is a policy, or a Group, that decides by what may change while it
+// runs. Its Version grows after each change.
+type Changing interface {
+	Version() uint64
+}
+
 // DeliveryPolicy is asked about each event, stored or live, before a client
 // sees or counts it.
 type DeliveryPolicy interface {

@@ -55,6 +55,7 @@ func (s *session) auth(st *settings, raw []byte) {
 		return
 	}
 	st.chain.Authenticated(s)
+	s.review()
 	s.answer(id, true, "", "")
 }
 

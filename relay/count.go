@@ -22,6 +22,7 @@ const maxCountTime = 10 * time.Second
 type counting struct {
 	id     string
 	query  store.Query
+	right  *right        // like that of a reconciliation
 	sketch *nip45.Sketch // of whom the query finds; nil: there is none
 	start  time.Time
 }
@@ -31,12 +32,14 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	if s.subs == nil {
 		s.subs = &subscriptions{s: s}
 	}
+	since := st.generation() // before anybody is asked
 	filters, v := s.admit(st, id, filters, true)
 	if v.Action == policy.Reject {
 		s.subs.refuse(id, v.Reason, v.Text)
 		return
 	}
-	c := counting{id: id, query: s.storeQuery(st, filters), start: time.Now()}
+	c := counting{id: id, query: s.storeQuery(st, filters), right: new(right), start: time.Now()}
+	c.right.grant(filters, since)
 	if st.cfg.CountSketches {
 		c.sketch = nip45.New(filters)
 	}
@@ -110,7 +113,13 @@ func (b counter) answer(c counting) {
 	defer cancel()
 	n, err := store.Total(ctx, s.srv.deps.Store.Count(c.query))
 	s.srv.met.counts.Observe(time.Since(c.start).Seconds())
+	lost := c.right.lost(s)
 	switch {
+	case lost.Action == policy.Reject:
+		if lost.Reason == reason.AuthRequired {
+			s.RequestAuth()
+		}
+		b.refuse(c.id, lost.Reason, lost.Text)
 	case errors.Is(err, context.DeadlineExceeded):
 		b.refuse(c.id, reason.Error, "this takes too long to count")
 	case err != nil:

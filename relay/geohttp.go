@@ -111,6 +111,7 @@ func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []b
 		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)
 	}
 	defer st.chain.Disconnect(c)
+	since := st.generation() // before anybody is asked
 	var filters []*event.Filter
 	for _, f := range q.filters() {
 		admitted, v := c.admit(st, "geo", []*event.Filter{f}, false)
@@ -119,6 +120,9 @@ func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []b
 		}
 		filters = append(filters, admitted...)
 	}
+	var right right
+	right.grant(filters, since)
+	right.asks = restricts(st.chain, right.kinds)
 	ctx, cancel := context.WithTimeout(r.Context(), maxGeoTime)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
@@ -130,6 +134,9 @@ func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []b
 			s.deps.Log.Error("stored events cannot be read", "err", err)
 		}
 		return nil, http.StatusServiceUnavailable, errors.New("the relay cannot read its store at the moment, try again later")
+	}
+	if v := right.lost(c); v.Action == policy.Reject {
+		return nil, statusOf(v.Reason), errors.New(string(v.Reason) + ": " + v.Text)
 	}
 	return body, http.StatusOK, nil
 }

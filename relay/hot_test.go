@@ -20,11 +20,11 @@ func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 	sub := hub.NewSub("x", nil, s)
 	body := &ws.Body{Raw: make([]byte, 500)}
 	s.out.queue = &queue{msgs: make([]ws.Msg, 0, 5000)}
-	chain := policy.NewChain(nil, builtin.Defaults(policy.Env{})...)
+	st := &settings{chain: policy.NewChain(nil, builtin.Defaults(policy.Env{})...)}
 	for _, e := range []*event.Event{{Kind: 1}, {Kind: 1059, Tags: []event.Tag{{"p", "01" + strings.Repeat("0", 62)}}}} {
 		before := s.out.bytes
 		if n := testing.AllocsPerRun(1000, func() {
-			srv.passage.begin(chain, e)
+			srv.passage.begin(st, e)
 			s.Offer(sub, body, e)
 			srv.passage.end()
 		}); n != 0 {

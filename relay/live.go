@@ -16,7 +16,11 @@ import (
 // Offer queues the live event that is being passed on. Who does that serves the
 // writers' line.
 func (s *session) Offer(sub *hub.Sub, body *ws.Body, _ *event.Event) bool {
-	if p := &s.srv.passage; p.asks && !p.shows(s) {
+	p := &s.srv.passage
+	if sub.Since != p.generation && !p.allowed(sub) {
+		return false
+	}
+	if p.asks && !p.shows(s) {
 		return true
 	}
 	s.srv.met.delivered.Inc()
@@ -26,6 +30,9 @@ func (s *session) Offer(sub *hub.Sub, body *ws.Body, _ *event.Event) bool {
 // Push queues a live event that came while the stored ones were sent. Too many
 // of them are an error, and end the subscription rather than the connection.
 func (s *session) Push(_ context.Context, sub *hub.Sub, body *ws.Body, e *event.Event) error {
+	if q := sub.Owner.(*query); q.right.lost(s).Action == policy.Reject {
+		return errLost
+	}
 	if !s.mayHear(e) {
 		return nil
 	}
@@ -43,15 +50,18 @@ func (s *session) mayHear(e *event.Event) bool {
 // a time. What is found out about it for one of them is there for the others, and
 // a client is asked about once, however many of its subscriptions want it.
 type passage struct {
-	chain *policy.Chain // in force
-	view  policy.View
-	asks  bool   // the chain has a say in it
-	nth   uint64 // counts the events that it has a say in
+	generation uint64
+	chain      *policy.Chain // in force
+	view       policy.View
+	asks       bool        // the chain has a say in it
+	nth        uint64      // counts the events that it has a say in
+	lost       []lostRight // to end once it has been passed on
 }
 
 // begin lets the passage be that of e.
-func (p *passage) begin(chain *policy.Chain, e *event.Event) {
-	p.chain = chain
+func (p *passage) begin(st *settings, e *event.Event) {
+	chain := st.chain
+	p.generation, p.chain = st.generation(), chain
 	if p.asks = chain.Restricts(e.Kind) || chain.Hides() || chain.WatchesLive(); p.asks {
 		p.view.Of(e)
 		p.nth++
@@ -62,6 +72,22 @@ func (p *passage) begin(chain *policy.Chain, e *event.Event) {
 func (p *passage) end() {
 	p.chain = nil
 	p.view.Of(nil)
+	for i := range p.lost {
+		p.lost[i].end()
+	}
+	p.lost = nil
+}
+
+// allowed asks again whether a subscription may be. The subscription's lock is
+// held, so that it ends only later.
+func (p *passage) allowed(sub *hub.Sub) bool {
+	q := sub.Owner.(*query)
+	if why := q.right.lost(q.subs.s); why.Action == policy.Reject {
+		p.lost = append(p.lost, lostRight{q, why})
+		return false
+	}
+	sub.Since = q.right.since.Load()
+	return true
 }
 
 // shows reports whether the client hears the event.
@@ -78,7 +104,7 @@ func (p *passage) shows(s *session) bool {
 func (s *Server) publish(p publication) {
 	start := time.Now()
 	defer func() { s.met.passing.Observe(time.Since(start).Seconds()) }()
-	s.passage.begin(s.settings.Load().chain, p.e)
+	s.passage.begin(s.settings.Load(), p.e)
 	defer s.passage.end()
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
 		p.chain.Saved(p.s, p.e)

@@ -29,6 +29,10 @@ type reconciliation struct {
 	scan    store.Scan
 	message []byte // of the NEG-OPEN
 
+	// right is asked about before each answer. What was gathered is not: asks is
+	// false, so that a change of what it was chosen by ends the reconciliation.
+	right right
+
 	// set is the worker's, until ready; then it does not change.
 	set nip77.Set
 
@@ -56,6 +60,7 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		s.negErr(id, reason.Invalid, err.Error(), 0)
 		return
 	}
+	since := st.generation() // before anybody is asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {
 		s.negErr(id, v.Reason, v.Text, 0)
@@ -69,10 +74,12 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		s.negErr(id, reason.RateLimited, fmt.Sprintf("more than %d syncs are open on this connection", st.cfg.Sync.Sessions), 0)
 		return
 	}
-	s.syncs.add(&reconciliation{
+	r := &reconciliation{
 		syncs: s.syncs, id: id, most: st.cfg.Sync.Events, start: time.Now(),
 		scan: s.everything(st, filters), message: message,
-	})
+	}
+	r.right.grant(filters, since)
+	s.syncs.add(r)
 }
 
 // everything begins to read all that the filters find, whatever the limits of a
@@ -104,6 +111,10 @@ func (s *session) negMsg(st *settings, id, text string) {
 	}
 	if !s.syncs.hear(r) {
 		s.syncs.fail(r, reason.Invalid, "the message before is not answered yet", 0)
+		return
+	}
+	if why := r.right.lost(s); why.Action == policy.Reject {
+		s.syncs.lose(r, why)
 		return
 	}
 	answer, err := r.set.Answer(message, s.frame(st))

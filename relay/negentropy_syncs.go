@@ -10,6 +10,7 @@ import (
 
 	"moa/nips/reason"
 	"moa/nips/wire"
+	"moa/policy"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -96,6 +97,26 @@ func (b *syncs) fail(r *reconciliation, why reason.Reason, text string, most int
 func (b *syncs) failLocked(r *reconciliation, why reason.Reason, text string, most int) {
 	if b.endLocked(r) {
 		b.s.negErr(r.id, why, text, most)
+	}
+}
+
+// lose ends r, which the client may not read any more.
+func (b *syncs) lose(r *reconciliation, why policy.Verdict) {
+	if why.Reason == reason.AuthRequired {
+		b.s.RequestAuth()
+	}
+	b.fail(r, why.Reason, why.Text, 0)
+}
+
+// review ends those that are not allowed any more.
+func (b *syncs) review(st *settings) {
+	b.mu.Lock()
+	list := slices.Clone(b.list)
+	b.mu.Unlock()
+	for _, r := range list {
+		if why := r.right.refused(b.s, st); why.Action == policy.Reject {
+			b.lose(r, why)
+		}
 	}
 }
 
@@ -188,6 +209,10 @@ func (b *syncs) gather(r *reconciliation) {
 		return
 	}
 	b.s.srv.met.gathers.Observe(time.Since(r.start).Seconds())
+	if why := r.right.lost(b.s); why.Action == policy.Reject {
+		b.lose(r, why)
+		return
+	}
 	b.answer(r, answer)
 }
 

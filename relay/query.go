@@ -27,6 +27,8 @@ type query struct {
 	sub    *hub.Sub
 	values int // in its filters
 
+	right right // asks is guarded by subs.mu until the query is live
+
 	// answer is owned by the worker whose turn it is; nil after EOSE.
 	answer *answer
 
@@ -43,7 +45,10 @@ type answer struct {
 	start   time.Time
 }
 
-var errOver = errors.New("relay: the query was ended")
+var (
+	errOver = errors.New("relay: the query was ended")
+	errLost = errors.New("relay: the client may not read this any more")
+)
 
 // page sends the next stored events, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
@@ -70,6 +75,11 @@ func (q *query) page() (done bool) {
 		q.failLocked(err)
 		return true
 	}
+	if why := q.right.lost(b.s); why.Action == policy.Reject {
+		p.release()
+		q.loseLocked(why)
+		return true
+	}
 	met.served.Add(float64(len(p.msgs)))
 	if progress.Done {
 		p.add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, a.hint(progress))})
@@ -81,7 +91,14 @@ func (q *query) page() (done bool) {
 	q.over.Store(true)
 	met.queries.Observe(time.Since(a.start).Seconds())
 	q.answer = nil
-	if !q.sub.GoLive(b.s.srv.life, a.upTo) {
+	q.right.asks = true
+	q.sub.Since = q.right.since.Load()
+	if q.sub.GoLive(b.s.srv.life, a.upTo) {
+		return true
+	}
+	if why := q.right.lost(b.s); why.Action == policy.Reject {
+		q.loseLocked(why)
+	} else {
 		q.endLocked(reason.Error, "too many events arrived while the stored ones were sent, subscribe again")
 	}
 	return true
@@ -124,6 +141,7 @@ func (q *query) endLocked(r reason.Reason, text string) {
 func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	start := time.Now()
 	s.closeSub(id)
+	since := st.generation() // before anybody is asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {
 		s.closed(id, v.Reason, v.Text)
@@ -146,6 +164,9 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	}
 	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), values: asked}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
+	q.sub.Owner = q
+	q.right.grant(filters, since)
+	q.right.asks = restricts(st.chain, q.right.kinds)
 	s.subs.add(q)
 	kept := s.srv.recall.join(&s.srv.index, q.sub, filters) // from here on live events wait
 	upTo := s.srv.deps.Store.Last()
@@ -178,28 +199,29 @@ func (s *session) storeQuery(st *settings, filters []*event.Filter) store.Query 
 		MaxLimit:     st.cfg.Limits.Limit,
 		Now:          s.srv.deps.Now().Unix(),
 	}
-	if chain := st.chain; restricts(chain, filters) {
-		q.Visible = func(r *store.Record) bool { return s.maySee(chain, r) }
-		if kinds := chain.Involved(s); len(kinds) > 0 {
+	if restricts(st.chain, askedKinds(filters)) {
+		q.Visible = s.maySee
+		if kinds := st.chain.Involved(s); len(kinds) > 0 {
 			q.Private = &store.Private{Kinds: kinds, People: s.Authed()}
 		}
 	}
 	return q
 }
 
-// restricts reports whether the chain has a say in what the filters can find.
-func restricts(chain *policy.Chain, filters []*event.Filter) bool {
+// restricts reports whether the chain has a say in what filters of these kinds
+// can find.
+func restricts(chain *policy.Chain, kinds [][]uint16) bool {
 	if chain.Hides() {
 		return true
 	}
 	if !chain.RestrictsAny() {
 		return false
 	}
-	for _, f := range filters {
-		if f.Kinds == nil {
+	for _, list := range kinds {
+		if list == nil {
 			return true
 		}
-		for _, k := range f.Kinds {
+		for _, k := range list {
 			if chain.Restricts(k) {
 				return true
 			}
@@ -208,7 +230,9 @@ func restricts(chain *policy.Chain, filters []*event.Filter) bool {
 	return false
 }
 
-func (s *session) maySee(chain *policy.Chain, r *store.Record) bool {
+// maySee asks the chain that is in force now about a stored event.
+func (s *session) maySee(r *store.Record) bool {
+	chain := s.srv.settings.Load().chain
 	if chain.Hidden(r.ID, r.PubKey) {
 		return false
 	}

@@ -67,11 +67,10 @@ func (r *recall) join(index *hub.Index, sub *hub.Sub, filters []*event.Filter) [
 // recalled joins events of the ring, of which the client sees what the chain
 // lets it see, and a scan of stored ones.
 func (s *session) recalled(st *settings, events []*event.Event, filters []*event.Filter, stored store.Scan) store.Scan {
-	events = slices.DeleteFunc(events, func(e *event.Event) bool { return !st.chain.Deliver(s, e) })
 	if len(events) == 0 {
 		return stored
 	}
-	m := &merged{stored: stored, events: events, filters: filters, left: make([]int, len(filters))}
+	m := &merged{s: s, stored: stored, events: events, filters: filters, left: make([]int, len(filters))}
 	q := s.storeQuery(st, filters)
 	for i, f := range filters {
 		m.left[i] = q.LimitOf(f)
@@ -83,6 +82,7 @@ func (s *session) recalled(st *settings, events []*event.Event, filters []*event
 // Both count toward the filters' limits, so that of a stored event, too, it must
 // be known which filters match.
 type merged struct {
+	s       *session
 	stored  store.Scan
 	events  []*event.Event // not yet found
 	filters []*event.Filter
@@ -116,7 +116,7 @@ func (m *merged) before(e *event.Event, found func(*store.Record) error) error {
 	for len(m.events) > 0 && (e == nil || replay.Compare(m.events[0], e) < 0) {
 		next := m.events[0]
 		m.events = m.events[1:]
-		if !m.take(next, replay.Asks) {
+		if !m.s.srv.settings.Load().chain.Deliver(m.s, next) || !m.take(next, replay.Asks) {
 			continue
 		}
 		r := store.Record{ID: next.ID, PubKey: next.PubKey, Kind: next.Kind, CreatedAt: next.CreatedAt, Raw: next.Raw, Stable: true}

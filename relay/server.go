@@ -171,6 +171,13 @@ func (s *Server) ringFailed(err error) {
 
 // install puts settings in force.
 func (s *Server) install(st *settings) {
+	st.nth, st.asksSince = 1, 1
+	if before := s.settings.Load(); before != nil {
+		st.nth, st.asksSince = before.nth+1, before.asksSince
+		if st.chain.AsksMore(before.chain) {
+			st.asksSince = st.nth
+		}
+	}
 	s.settings.Store(st)
 	s.recall.ring.Configure(st.cfg.Geo.ring())
 	upgrade := ws.Options{
@@ -275,6 +282,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.tasks.Go("watch", func() { s.watcher.Run(background) })
 	}
 	s.tasks.Go("sweeper", func() { s.sweep(background) })
+	s.tasks.Go("reviewer", func() { s.review(background) })
 	if s.self != nil {
 		s.tasks.Go("self", func() { s.self.run(background) })
 	}

@@ -22,9 +22,13 @@ var supportedNIPs = []int{1, 9, 11, 17, 40, 42, 45, 59, 62, 70}
 type settings struct {
 	cfg   Config
 	chain *policy.Chain
-	ours  []relayurl.Location // the configured URL; none: the host the client connected to
-	info  nip11.Document
-	doc   []byte // info as JSON
+	nth   uint64 // of those that were in force
+	// asksSince is the nth of the settings with which the last policy came that
+	// cannot be asked again about what is open. Before it, nobody was asked.
+	asksSince uint64
+	ours      []relayurl.Location // the configured URL; none: the host the client connected to
+	info      nip11.Document
+	doc       []byte // info as JSON
 }
 
 func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settings, error) {

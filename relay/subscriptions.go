@@ -3,6 +3,8 @@ package relay
 import (
 	"slices"
 	"sync"
+
+	"moa/policy"
 )
 
 // subscriptions are a connection's open REQs, and its COUNTs. It is the job that
@@ -90,6 +92,17 @@ func (b *subscriptions) endLocked(q *query) bool {
 	q.over.Store(true)
 	b.s.srv.met.subs.Dec()
 	return true
+}
+
+// review ends those that are not allowed any more.
+func (b *subscriptions) review(st *settings) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, q := range slices.Clone(b.list) {
+		if why := q.right.refused(b.s, st); why.Action == policy.Reject {
+			q.loseLocked(why)
+		}
+	}
 }
 
 // close ends all of them.

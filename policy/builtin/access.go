@@ -89,9 +89,8 @@ type readersConfig struct {
 	Message string     `toml:"message" comment:"What those who are refused are told. Empty: a plain sentence."`
 }
 
-// readers lets only certain people read. It asks when a filter comes; for the
-// kinds of a list it asks again at every event, so that who leaves the list in
-// the meantime sees no more of them.
+// readers lets only certain people read. For the kinds of a list it asks at
+// every event too, since filters that ask for other things find those as well.
 type readers struct {
 	*people
 	cfg readersConfig
@@ -107,8 +106,12 @@ func (p *readers) Event(context.Context, policy.Client, *event.Event) policy.Ver
 }
 
 func (p *readers) Filter(_ context.Context, c policy.Client, f *event.Filter) policy.Verdict {
+	return p.MayRead(c, f.Kinds)
+}
+
+func (p *readers) MayRead(c policy.Client, kinds []uint16) policy.Verdict {
 	switch {
-	case p.any(c.Authed()), len(p.cfg.Kinds) > 0 && !asksOnlyFor(f, p.cfg.Kinds):
+	case p.any(c.Authed()), len(p.cfg.Kinds) > 0 && !asksOnlyFor(kinds, p.cfg.Kinds):
 		return policy.Verdict{}
 	case len(c.Authed()) == 0:
 		return policy.Refuse(reason.AuthRequired, "authenticate; only certain people may read this")

@@ -43,7 +43,11 @@ func (p *auth) Event(_ context.Context, c policy.Client, e *event.Event) policy.
 	return policy.Verdict{}
 }
 
-func (p *auth) Filter(_ context.Context, c policy.Client, _ *event.Filter) policy.Verdict {
+func (p *auth) Filter(_ context.Context, c policy.Client, f *event.Filter) policy.Verdict {
+	return p.MayRead(c, f.Kinds)
+}
+
+func (p *auth) MayRead(c policy.Client, _ []uint16) policy.Verdict {
 	if p.Read && len(c.Authed()) == 0 {
 		return policy.Refuse(reason.AuthRequired, "authenticate to read here")
 	}

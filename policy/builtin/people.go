@@ -45,6 +45,7 @@ type people struct {
 	log     *slog.Logger
 	sources []*source
 	set     atomic.Pointer[keySet]
+	version atomic.Uint64 // of set
 
 	// waiting counts the sources that have not been read yet: until it is 0,
 	// somebody may be missing. Then loaded is closed.
@@ -152,8 +153,13 @@ func (p *people) union() {
 		lists[i] = s.keys
 	}
 	set := newKeySet(lists...)
-	p.set.Store(&set)
+	if old := p.set.Swap(&set); old == nil || !slices.Equal(*old, set) {
+		p.version.Add(1)
+	}
 }
+
+// Version counts the changes of who is meant.
+func (p *people) Version() uint64 { return p.version.Load() }
 
 // Has reports whether pk is one of the people.
 func (p *people) Has(pk event.PubKey) bool { return p.set.Load().has(pk) }

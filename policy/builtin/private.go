@@ -27,7 +27,11 @@ func (p *private) Event(context.Context, policy.Client, *event.Event) policy.Ver
 // Filter refuses strangers who ask for nothing else. Asked for among other
 // things, these kinds are left out.
 func (p *private) Filter(_ context.Context, c policy.Client, f *event.Filter) policy.Verdict {
-	if len(c.Authed()) == 0 && asksOnlyFor(f, p.Kinds) {
+	return p.MayRead(c, f.Kinds)
+}
+
+func (p *private) MayRead(c policy.Client, kinds []uint16) policy.Verdict {
+	if len(c.Authed()) == 0 && asksOnlyFor(kinds, p.Kinds) {
 		return policy.Refuse(reason.AuthRequired, "authenticate to read messages: only the people involved may")
 	}
 	return policy.Verdict{}
@@ -42,11 +46,11 @@ func (p *private) Deliver(c policy.Client, e *policy.View) bool {
 }
 
 // asksOnlyFor reports a filter that names kinds, all of them of the set.
-func asksOnlyFor(f *event.Filter, set conf.Kinds) bool {
-	for _, k := range f.Kinds {
+func asksOnlyFor(kinds []uint16, set conf.Kinds) bool {
+	for _, k := range kinds {
 		if !set.Has(k) {
 			return false
 		}
 	}
-	return len(f.Kinds) > 0
+	return len(kinds) > 0
 }

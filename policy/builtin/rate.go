@@ -169,6 +169,9 @@ func (r filterRate) Filter(_ context.Context, c policy.Client, _ *event.Filter) 
 	return r.count(c, bucketKey{})
 }
 
+// MayRead does not count once more what has been let in.
+func (r filterRate) MayRead(policy.Client, []uint16) policy.Verdict { return policy.Verdict{} }
+
 // count takes a token, unless the client is exempt or not a client at all.
 func (r *rate) count(c policy.Client, key bucketKey) policy.Verdict {
 	ip := c.IP()

@@ -28,7 +28,12 @@ type Sub struct {
 	// Head is for the Sink: what precedes each event on the wire. The hub does
 	// not look at it.
 	Head []byte
-	sink Sink
+	// Owner is for the Sink too: what the subscription is to it.
+	Owner any
+	sink  Sink
+
+	// Since is for the Sink's methods, which are called one at a time.
+	Since uint64
 
 	// Owned by the Index, under its lock.
 	filters []*event.Filter // until it is added
