@@ -12,10 +12,6 @@ import (
 	"moa/store"
 )
 
-// maxCommit is the most events of one commit: enough to spread a sync of the
-// disk, few enough that none waits long for it.
-const maxCommit = 512
-
 // fewTickets is how many events a session commits itself rather than wake the
 // writer.
 const fewTickets = 4
@@ -44,15 +40,16 @@ type ingest struct {
 	maxEvents int
 	maxBytes  int
 
-	mu      sync.Mutex // guards the following
-	room    sync.Cond  // for submitters
-	work    sync.Cond  // for the writer
-	waiting []ticket   // Full: the submitter waits. Bounds: maxEvents, maxBytes
-	count   int        // waiting or being committed
-	bytes   int        // of those
-	full    int        // submitters that wait for room
-	leading bool       // somebody leads
-	expire  bool       // expired events are to be removed
+	mu       sync.Mutex // guards the following
+	room     sync.Cond  // for submitters
+	work     sync.Cond  // for the writer
+	waiting  []ticket   // Full: the submitter waits. Bounds: maxEvents, maxBytes
+	amount              // of what waits or is being committed
+	shares   map[source]amount
+	portions portions
+	full     int  // submitters that wait for room
+	leading  bool // somebody leads
+	expire   bool // expired events are to be removed
 	// removals are of operators, who wait for the answer: one a command.
 	removals []removal
 	closed   bool
@@ -69,6 +66,7 @@ func newIngest(d Deps, l Limits, publish func(publication)) *ingest {
 		store: d.Store, log: d.Log, now: d.Now, passing: newPassing(publish), life: context.Background(),
 		maxEvents: l.TicketEvents, maxBytes: l.TicketBytes,
 	}
+	in.shares = map[source]amount{}
 	in.room.L, in.work.L = &in.mu, &in.mu
 	return in
 }
@@ -76,13 +74,15 @@ func newIngest(d Deps, l Limits, publish func(publication)) *ingest {
 // submit has tickets decided and answered, in order: now, or by the writer. It
 // waits while too many wait already.
 func (in *ingest) submit(ts []ticket) {
-	bytes := 0
+	l, weight := amount{tickets: len(ts)}, 0
 	for i := range ts {
-		bytes += ts[i].cost()
+		l.bytes += ts[i].cost()
+		weight += ts[i].weight()
 	}
-	few := len(ts) <= fewTickets && !in.passing.full()
+	from := ts[0].s.source()
+	few := len(ts) <= fewTickets && weight <= sessionWeight && !in.passing.full()
 	in.mu.Lock()
-	for !in.closed && in.count > 0 && (in.count+len(ts) > in.maxEvents || in.bytes+bytes > in.maxBytes) {
+	for !in.closed && in.fullLocked(from, l) {
 		in.full++
 		in.room.Wait()
 		in.full--
@@ -94,8 +94,7 @@ func (in *ingest) submit(ts []ticket) {
 		}
 		return
 	}
-	in.count += len(ts)
-	in.bytes += bytes
+	in.addLocked(from, l)
 	if few && !in.leading && len(in.waiting) == 0 && !in.choresLocked() {
 		in.leading = true
 		in.mu.Unlock()
@@ -114,7 +113,7 @@ func (in *ingest) submit(ts []ticket) {
 func (in *ingest) load() (tickets, bytes int) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return in.count, in.bytes
+	return in.tickets, in.amount.bytes
 }
 
 // sweep has the writer remove expired events, between its commits.
@@ -207,11 +206,9 @@ func (in *ingest) take(batch []ticket) (_ []ticket, expire, more bool) {
 		return batch, false, false
 	}
 	in.leading = true
-	n := min(len(in.waiting), maxCommit)
-	batch = append(batch, in.waiting[:n]...)
-	rest := copy(in.waiting, in.waiting[n:])
-	clear(in.waiting[rest:])
-	in.waiting = in.waiting[:rest]
+	batch, rest := in.portions.pick(batch, in.waiting)
+	clear(in.waiting[len(rest):])
+	in.waiting = rest
 	expire, in.expire = in.expire, false
 	return batch, expire, true
 }
@@ -319,18 +316,22 @@ func decide(batch []ticket, results []store.Result, err error) {
 
 // answer queues the OKs and makes room. It reports whether nothing waits.
 func (in *ingest) answer(batch []ticket) (idle bool) {
-	bytes := 0
 	for i := range batch {
 		t := &batch[i]
-		bytes += t.cost()
 		in.met.events[t.fate].Inc()
 		t.answer()
 		t.s.settled()
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.count -= len(batch)
-	in.bytes -= bytes
+	for i := 0; i < len(batch); { // one session's stand together
+		s, done := batch[i].s, amount{}
+		for ; i < len(batch) && batch[i].s == s; i++ {
+			done.tickets--
+			done.bytes -= batch[i].cost()
+		}
+		in.addLocked(s.source(), done)
+	}
 	if in.full > 0 {
 		in.room.Broadcast()
 	}

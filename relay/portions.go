@@ -1,0 +1,187 @@
+package relay
+
+import (
+	"net/netip"
+
+	"moa/nips/event"
+)
+
+// A commit ends at so many events or so much weight: enough to spread a sync of
+// the disk, little enough that none waits long for it.
+const (
+	maxCommit    = 512
+	commitWeight = 8 << 10 // some 0.1 s
+	// sourceShare is the part of what may wait that one source may have.
+	sourceShare = 4
+	// sessionWeight is what a session commits itself at most.
+	sessionWeight = commitWeight / 4
+)
+
+// weight is about how many keys it takes to commit the event. A deletion looks
+// for what each of its tags names, and may remove it with all of its keys.
+func (t *ticket) weight() int {
+	if t.e == nil || t.fate != "" {
+		return 1
+	}
+	n := 8 + len(t.e.Tags) + len(t.e.Raw)/512
+	if t.e.Kind == event.KindDeletion {
+		n += 7 * len(t.e.Tags)
+	}
+	return n
+}
+
+// source is who tickets are counted by: a network, on this machine a connection.
+type source struct {
+	net  netip.Addr
+	conn uint64
+}
+
+func (s *session) source() source {
+	if !s.ip.IsValid() || s.ip.IsLoopback() {
+		return source{conn: s.id}
+	}
+	return source{net: network(s.ip)}
+}
+
+// amount is what waits for the writer.
+type amount struct{ tickets, bytes int }
+
+func (l amount) plus(m amount) amount { return amount{l.tickets + m.tickets, l.bytes + m.bytes} }
+
+// fullLocked reports that there is no room for so much more of a source: a
+// quarter is the most that one has. What comes alone has room.
+func (in *ingest) fullLocked(from source, l amount) bool {
+	all, its := in.amount.plus(l), in.shares[from].plus(l)
+	return in.tickets > 0 && (all.tickets > in.maxEvents || all.bytes > in.maxBytes) ||
+		in.shares[from].tickets > 0 && (its.tickets > in.maxEvents/sourceShare || its.bytes > in.maxBytes/sourceShare)
+}
+
+func (in *ingest) addLocked(from source, l amount) {
+	in.amount = in.amount.plus(l)
+	if its := in.shares[from].plus(l); its.tickets > 0 {
+		in.shares[from] = its
+	} else {
+		delete(in.shares, from)
+	}
+}
+
+// portions picks from what waits the tickets of the next commit.
+//
+//  1. As a rule it is all of them.
+//  2. If that is too much, half of the commit is divided among the sources that
+//     wait; then they have what is left of it, in the order in which it came.
+//  3. A source that has had more than its portion waits for its turn while the
+//     others have theirs. Any number of its own goes in the order it was sent in.
+//  4. What is alone more than a commit takes is one, when it is the first; of the
+//     next one it has no portion.
+//
+// So one client's events that cost much stand in nobody's way but its own.
+type portions struct {
+	debts map[source]int      // weight that was taken beyond a portion
+	spent map[source]spending // of the commit at hand
+	held  map[source]bool
+	taken []bool
+	heavy bool // the last one was more than a commit takes
+}
+
+// spending is what a source, or all of them, have of a commit.
+type spending struct{ tickets, weight int }
+
+func (s spending) plus(weight int) spending { return spending{s.tickets + 1, s.weight + weight} }
+
+// pick appends the next tickets to batch and returns the others.
+func (p *portions) pick(batch, waiting []ticket) (picked, rest []ticket) {
+	if fitting(waiting) {
+		clear(p.debts)
+		p.heavy = false
+		return append(batch, waiting...), waiting[:0]
+	}
+	if p.debts == nil {
+		p.debts, p.spent, p.held = map[source]int{}, map[source]spending{}, map[source]bool{}
+	}
+	p.taken = append(p.taken[:0], make([]bool, len(waiting))...)
+	for i := range waiting {
+		p.spent[waiting[i].s.source()] = spending{}
+	}
+	c := commit{portions: p, waiting: waiting, sources: len(p.spent)}
+	c.fill(true)
+	c.fill(false)
+	c.settle()
+	rest = waiting[:0]
+	for i := range waiting {
+		if p.taken[i] {
+			batch = append(batch, waiting[i])
+		} else {
+			rest = append(rest, waiting[i])
+		}
+	}
+	return batch, rest
+}
+
+// fitting reports that everything is one commit.
+func fitting(waiting []ticket) bool {
+	weight := 0
+	for i := range waiting[:min(len(waiting), maxCommit+1)] {
+		weight += waiting[i].weight()
+	}
+	return len(waiting) <= maxCommit && weight <= commitWeight
+}
+
+// commit is one being put together.
+type commit struct {
+	*portions
+	waiting []ticket
+	sources int
+	spending
+}
+
+// portion is what each source has of it first.
+func (c *commit) portion() spending {
+	return spending{max(maxCommit/2/c.sources, 1), commitWeight / 2 / c.sources}
+}
+
+// fill takes what there is room for: portions only, or whatever waits.
+func (c *commit) fill(portions bool) {
+	clear(c.held)
+	for i := range c.waiting {
+		if c.tickets == maxCommit || c.weight >= commitWeight {
+			return
+		}
+		t := &c.waiting[i]
+		from := t.s.source()
+		if c.taken[i] || c.held[from] {
+			continue
+		}
+		w := t.weight()
+		if c.weight > 0 && c.weight+w > commitWeight || portions && c.beyond(from, w) {
+			c.held[from] = true // what follows it follows it
+			continue
+		}
+		c.taken[i] = true
+		c.spent[from] = c.spent[from].plus(w)
+		c.spending = c.plus(w)
+	}
+}
+
+// beyond reports a ticket that is more than its source's portion.
+func (c *commit) beyond(from source, weight int) bool {
+	its, most := c.spent[from], c.portion()
+	its.weight += c.debts[from]
+	return its.weight > 0 && (its.weight+weight > most.weight || its.tickets == most.tickets) ||
+		c.heavy && weight > commitWeight
+}
+
+// settle writes down who has had too much, and lets everybody have a portion
+// more.
+func (c *commit) settle() {
+	for from, its := range c.spent {
+		c.debts[from] += its.weight
+	}
+	for from := range c.debts {
+		if c.debts[from] -= c.portion().weight; c.debts[from] <= 0 {
+			delete(c.debts, from)
+		}
+	}
+	clear(c.spent)
+	c.heavy = c.weight > commitWeight
+}
