@@ -198,7 +198,11 @@ func (s *Store) start() (err error) {
 	if have > 0 && have < recordsVersion {
 		redo = s.redoKeys
 	}
-	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, s.log, s.atLeast, redo); err != nil {
+	id, err := s.identify()
+	if err != nil {
+		return err
+	}
+	if s.journal, err = openJournal(s.opt.Dir, !s.opt.NoSync, id, s.log, s.atLeast, redo); err != nil {
 		return err
 	}
 	defer func() {
@@ -212,6 +216,9 @@ func (s *Store) start() (err error) {
 		return err
 	}
 	if err := migrate(s, migrations, s.checkpoint); err != nil {
+		return err
+	}
+	if err := s.name(); err != nil {
 		return err
 	}
 	s.versions.committed(s.db.MaxVersion())

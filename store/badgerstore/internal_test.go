@@ -62,6 +62,9 @@ func TestInterruptedRemovalsAreFinishedAtOpen(t *testing.T) {
 		n := stored{makeTail(e, w.serial), makeValue(e)}
 		w.put(n)
 		w.set(jobKey(w.serial), append([]byte{jobAsked}, n.tail[:]...))
+		if e.Kind == event.KindVanish {
+			w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt))
+		}
 	}
 	if err := w.flush(); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"moa/store/badgerstore/internal/records"
 )
 
 // journal makes commits durable: one frame a commit, one sync a frame. Badger,
@@ -21,6 +23,7 @@ import (
 // it must be in Badger and synced there; Store.checkpoint sees to it and raises
 // the floor.
 type journal struct {
+	id   records.ID // of the store
 	sync func(*os.File) error
 	full int64 // bytes from which on a file is full; with journalMost times as many commits wait for the other
 
@@ -71,10 +74,10 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openJournal opens the files in dir and hands what Badger may lack to redo,
-// frame by frame. before, if it is not nil, is asked first, with what Badger must
+// frame by frame. id is the store's, if it has one. before, if it is not nil, is asked first, with what Badger must
 // have by itself.
-func openJournal(dir string, sync bool, log *slog.Logger, before func(state) error, redo func(*writes) error) (j *journal, err error) {
-	j = &journal{sync: datasync, full: journalFull, due: make(chan struct{}, 1)}
+func openJournal(dir string, sync bool, id records.ID, log *slog.Logger, before func(state) error, redo func(*writes) error) (j *journal, err error) {
+	j = &journal{id: id, sync: datasync, full: journalFull, due: make(chan struct{}, 1)}
 	if !sync {
 		j.sync = func(*os.File) error { return nil }
 	}
@@ -95,6 +98,9 @@ func openJournal(dir string, sync bool, log *slog.Logger, before func(state) err
 	}
 	found, err := findFrames(files)
 	if err != nil {
+		return j, err
+	}
+	if err := j.identify(found); err != nil {
 		return j, err
 	}
 	if len(found.frames) == 0 {
@@ -128,7 +134,7 @@ func (j *journal) begin() {
 	j.next = binary.BigEndian.Uint64(b[:])>>1 + 1
 	j.floor = j.next
 	j.at = 1
-	_ = j.appendLocked(nil) // a full disk does without
+	_ = j.appendLocked(j.mark()) // a full disk does without
 	j.floor = j.next
 	j.at = 0
 }
@@ -190,7 +196,7 @@ func (j *journal) turnLocked() error {
 	other.size, other.end = 0, 0
 	j.at = 1 - j.at
 	signal(j.due)
-	return nil
+	return j.appendLocked(j.mark())
 }
 
 // appendLocked leaves the journal as it was after an error: half a frame, or one

@@ -21,7 +21,7 @@ func halfMigrated(t *testing.T, dir string) (half *Store, end func()) {
 	half = &Store{opt: Options{Dir: dir, NoSync: true}, db: db}
 	half.versions = newVersions(db)
 	half.backlog = newBacklog(half.versions, newMetrics(nil).settleTime)
-	if half.journal, err = openJournal(dir, false, half.log, nil, half.redoKeys); err != nil {
+	if half.journal, err = openJournal(dir, false, records.ID{}, half.log, nil, half.redoKeys); err != nil {
 		t.Fatal(err)
 	}
 	if half.records, err = records.Open(dir); err != nil {

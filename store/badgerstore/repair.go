@@ -154,6 +154,9 @@ func (p *repairer) open() error {
 		p.old = nil
 	}
 	p.was = log.TakeDead()
+	if n := p.was.Wrong(); n > 0 && p.old == nil {
+		p.report.note("%d pages of the set of removed events are damaged: for their events it is found out from the others what was removed; what had expired or was removed by the operator may be back", n)
+	}
 	if p.s, err = newKeys(p.o, log); err != nil {
 		return errors.Join(err, log.Close())
 	}
@@ -184,6 +187,10 @@ func (p *repairer) mergeJournal() error {
 	found, err := findFrames(files)
 	if err != nil || len(found.frames) == 0 {
 		return err
+	}
+	if err := (&journal{id: p.records.ID()}).identify(found); err != nil {
+		p.report.note("the journal is not used: %v", err)
+		return nil
 	}
 	if err := found.whole(p.o.Log); err != nil {
 		p.report.note("the journal is damaged in its middle: what was removed by the commits that are lost is found out from the events; what had expired or was removed by the operator may be back")

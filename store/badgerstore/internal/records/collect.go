@@ -68,7 +68,7 @@ func (l *Log) wasteful() (worst *segment, err error) {
 	if worst == nil || worst != list[len(list)-1] {
 		return worst, nil
 	}
-	next, err := makeSegment(nameOf(l.dir, worst.next()), worst.next(), segmentBytes)
+	next, err := makeSegment(nameOf(l.dir, worst.next()), worst.next(), segmentBytes, l.id)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)
 	}
@@ -96,7 +96,7 @@ func (l *Log) rewrite(ctx context.Context, s *segment, needed func([]Record) ([]
 	if err != nil {
 		return nil, err
 	}
-	fresh, err = makeSegment(name, s.base, s.end.Load()-recordsAt)
+	fresh, err = makeSegment(name, s.base, s.end.Load()-recordsAt, l.id)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type dead struct {
 	file, sums *os.File
 	pages      atomic.Pointer[[]*deadPage]
 	mu         sync.Mutex // held to change anything
+	id         ID         // guarded by mu
 }
 
 type deadPage struct {
@@ -27,6 +28,7 @@ type deadPage struct {
 	changed bool   // since it was written
 	sum     uint32 // of what was written
 	doubted bool
+	wrong   bool // doubted, and there was a sum
 }
 
 const (
@@ -77,7 +79,8 @@ func (d *dead) read() error {
 		}
 		clear(b[got:])
 		p := d.pageLocked(n)
-		p.doubted = n >= len(sums) || sums[n] != crc32.Checksum(b[:], castagnoli)
+		p.wrong = n < len(sums) && sums[n] != crc32.Checksum(b[:], castagnoli)
+		p.doubted = p.wrong || n >= len(sums)
 		if !p.doubted {
 			p.sum = sums[n]
 		}

@@ -35,6 +35,7 @@ type Log struct {
 
 	segments atomic.Pointer[[]*segment] // by base; the last is written to
 	dead     *dead
+	id       ID // fixed once it is set
 
 	collecting sync.Mutex // held by Collect, which takes mu
 
@@ -127,6 +128,9 @@ func (l *Log) openSegments(mend mender) error {
 		next := l.Next()
 		list = append(list, s)
 		l.segments.Store(&list)
+		if err := l.recognise(s); err != nil {
+			return err
+		}
 		if s.base < next {
 			return fmt.Errorf("%s: %w: the one before it has its records", name, ErrDamaged)
 		}
@@ -302,7 +306,7 @@ func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	if len(l.buf) > mostBytes {
 		return nil, fmt.Errorf("%d bytes at once", len(l.buf))
 	}
-	s, err := makeSegment(nameOf(l.dir, first), first, max(segmentBytes, int64(len(l.buf))))
+	s, err := makeSegment(nameOf(l.dir, first), first, max(segmentBytes, int64(len(l.buf))), l.id)
 	if err != nil {
 		return nil, err
 	}

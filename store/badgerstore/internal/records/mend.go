@@ -183,8 +183,22 @@ func (l *Log) Has(serial uint64) bool {
 // Serials is a set of serials.
 type Serials struct{ dead *dead }
 
-// Has reports whether the serial is in it.
-func (s Serials) Has(serial uint64) bool { return s.dead.has(serial) }
+// Has reports whether the serial is in it. What is known to be damaged has none.
+func (s Serials) Has(serial uint64) bool {
+	list := *s.dead.pages.Load()
+	n := serial / pageBits
+	return n < uint64(len(list)) && !list[n].wrong && s.dead.has(serial)
+}
+
+// Wrong is how many pages of it are damaged.
+func (s Serials) Wrong() (pages int) {
+	for _, p := range *s.dead.pages.Load() {
+		if p.wrong {
+			pages++
+		}
+	}
+	return pages
+}
 
 // TakeDead empties the set of the dead, and returns what it was.
 func (l *Log) TakeDead() Serials {

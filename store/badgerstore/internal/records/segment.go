@@ -77,14 +77,14 @@ func baseOf(name string) (base uint64, ok bool) {
 }
 
 // makeSegment makes an empty file that has room for so many bytes of records.
-func makeSegment(name string, base uint64, room int64) (*segment, error) {
+func makeSegment(name string, base uint64, room int64, id ID) (*segment, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	s := &segment{base: base, file: f}
 	s.end.Store(recordsAt)
-	if err = s.writeHead(); err == nil {
+	if err = errors.Join(s.writeHead(), s.writeID(id)); err == nil {
 		err = s.mapped(recordsAt + room)
 	}
 	if err != nil {

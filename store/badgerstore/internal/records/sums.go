@@ -10,7 +10,7 @@ import (
 // The file of the dead set's sums is
 //
 //	0        4          8      24       28
-//	| "moaS" | version4 | 0 ... | crc of the head | crc of each page, 4 bytes ...
+//	| "moaS" | version4 | ID 16 | crc of the head | crc of each page, 4 bytes ...
 //
 // little-endian, crcs of Castagnoli.
 const (
@@ -34,6 +34,7 @@ func (d *dead) readSums() (sums []uint32) {
 	if string(head[:4]) != sumsMagic || binary.LittleEndian.Uint32(head[sumsHead-4:]) != crc32.Checksum(head[:sumsHead-4], castagnoli) {
 		return nil
 	}
+	d.id = ID(head[8:])
 	for ; len(b) >= 4; b = b[4:] {
 		sums = append(sums, binary.LittleEndian.Uint32(b))
 	}
@@ -43,6 +44,7 @@ func (d *dead) readSums() (sums []uint32) {
 func (d *dead) writeSums(sums []byte) error {
 	head := make([]byte, sumsHead, sumsHead+len(sums))
 	copy(head, sumsMagic)
+	copy(head[8:], d.id[:])
 	binary.LittleEndian.PutUint32(head[4:], sumsVersion)
 	binary.LittleEndian.PutUint32(head[sumsHead-4:], crc32.Checksum(head[:sumsHead-4], castagnoli))
 	_, err := d.sums.WriteAt(append(head, sums...), 0)
@@ -72,6 +74,20 @@ func (d *dead) doubtMissing(next uint64) {
 	for n := len(*d.pages.Load()); uint64(n)*pageBits < next; n++ {
 		d.pageLocked(n).doubted = true
 	}
+}
+
+// setID has the ID written beside the sums. If it is another there, they are of
+// another store, and so is all that the set says.
+func (d *dead) setID(id ID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	stranger := d.id != (ID{}) && d.id != id
+	for _, p := range *d.pages.Load() {
+		p.doubted = p.doubted || stranger
+		p.wrong = p.wrong || stranger
+		p.changed = p.changed || d.id != id
+	}
+	d.id = id
 }
 
 // Doubted is how many pages of the dead set are in doubt: their sums are missing
@@ -118,6 +134,6 @@ func (l *Log) Vouch(living iter.Seq[uint64]) {
 			}
 			p.words[i].Store(dead)
 		}
-		p.changed, p.doubted = true, false
+		p.changed, p.doubted, p.wrong = true, false, false
 	}
 }
