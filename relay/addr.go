@@ -190,6 +190,10 @@ func hostOf(url string) string {
 	return strings.Trim(host, "[]")
 }
 
+// unbounded reports an address for which no bound of one address is meant: this
+// machine's own.
+func unbounded(ip netip.Addr) bool { return ip.IsLoopback() }
+
 // network is what connections are counted by: the address, or of an IPv6
 // address the /64, which one customer has to himself.
 func network(ip netip.Addr) netip.Addr {

@@ -71,7 +71,7 @@ type Limits struct {
 	Subscriptions int // open at once on one connection
 	Filters       int // of one REQ or COUNT
 	FilterValues  int // in all lists of one filter together
-	OpenValues    int // in all filters open at once on one connection
+	FilterBytes   int // of memory, for all filters open at once on one connection
 	Limit         int // of a filter; a higher one is clamped
 	DefaultLimit  int // of a filter that names none
 	EventTags     int // tags of one event
@@ -84,7 +84,14 @@ type Limits struct {
 	Vanishes      int // requests to vanish (NIP-62) an hour, loopback's aside; 0: no bound
 	VanishesPerIP int // of those, from one address, IPv6 by /64; 0: no bound
 
+	// FiltersTotalMiB is for the filters of all clients together, and
+	// OutboxTotalMiB for what waits for all of them to read. 0: an eighth and a
+	// quarter of the memory limit (GOMEMLIMIT), or 256 and 512 if there is none.
+	FiltersTotalMiB int
+	OutboxTotalMiB  int
+
 	Counts       int // COUNTs waiting or under way on one connection
+	CountsPerIP  int // of those, from one address, IPv6 by /64
 	OutboxBytes  int // waiting for one client to read
 	TicketEvents int // waiting for the writer
 	TicketBytes  int // waiting for the writer
@@ -118,7 +125,7 @@ func DefaultConfig() Config {
 			Subscriptions:    64,
 			Filters:          32,
 			FilterValues:     5000,
-			OpenValues:       50_000,
+			FilterBytes:      12 << 20,
 			Limit:            5000,
 			DefaultLimit:     500,
 			EventTags:        5000,
@@ -129,6 +136,7 @@ func DefaultConfig() Config {
 			Vanishes:         600,
 			VanishesPerIP:    20,
 			Counts:           64,
+			CountsPerIP:      128,
 			OutboxBytes:      4 << 20,
 			TicketEvents:     4096,
 			TicketBytes:      32 << 20,
@@ -231,7 +239,9 @@ func (l *Limits) all() []limit {
 		{"Subscriptions", l.Subscriptions, 1},
 		{"Filters", l.Filters, 1},
 		{"FilterValues", l.FilterValues, 1},
-		{"OpenValues", l.OpenValues, 1},
+		{"FilterBytes", l.FilterBytes, 1024},
+		{"FiltersTotalMiB", l.FiltersTotalMiB, 0},
+		{"OutboxTotalMiB", l.OutboxTotalMiB, 0},
 		{"Limit", l.Limit, 1},
 		{"DefaultLimit", l.DefaultLimit, 1},
 		{"EventTags", l.EventTags, 1},
@@ -242,6 +252,7 @@ func (l *Limits) all() []limit {
 		{"Vanishes", l.Vanishes, 0},
 		{"VanishesPerIP", l.VanishesPerIP, 0},
 		{"Counts", l.Counts, 1},
+		{"CountsPerIP", l.CountsPerIP, 1},
 		{"OutboxBytes", l.OutboxBytes, 64 << 10},
 		{"TicketEvents", l.TicketEvents, 1},
 		{"TicketBytes", l.TicketBytes, 1},

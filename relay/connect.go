@@ -13,21 +13,22 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	st := s.settings.Load()
 	from := originOf(r, st.cfg.TrustedProxies)
 	s.noteProxy(r, st.cfg.TrustedProxies)
-	if why := s.conns.reserve(from.ip, &st.cfg.Limits); why != "" {
+	account, why := s.conns.reserve(from.ip, &st.cfg.Limits)
+	if why != "" {
 		s.met.refuse(why)
 		turnAway(w, why)
 		return
 	}
-	c := s.newSession(st, from)
+	c := s.newSession(st, from, account)
 	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
-		s.conns.release(from.ip)
+		s.conns.release(account)
 		s.met.refuse(refusePolicy)
 		http.Error(w, string(d.Reason)+": "+d.Text, statusOf(d.Reason))
 		return
 	}
 	conn, err := ws.Upgrade(w, r, s.upgrade.Load())
 	if err != nil {
-		s.conns.release(from.ip)
+		s.conns.release(account)
 		s.met.refuse(refuseBroken)
 		st.chain.Disconnect(c)
 		return
@@ -54,18 +55,19 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	c.Wake()
 }
 
-func (s *Server) newSession(st *settings, from origin) *session {
-	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, url: from.url, chain: st.chain}
+func (s *Server) newSession(st *settings, from origin, a *account) *session {
+	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, account: a, url: from.url, chain: st.chain}
 	c.out.writers = &s.writers
 	c.out.limit = s.limits.OutboxBytes
 	c.out.slow, c.out.failed = c.slow, c.unwritten
+	c.out.account = a
 	return c
 }
 
 // forget ends what connect began, but for the policies.
 func (s *Server) forget(c *session) {
 	s.conns.remove(c)
-	s.conns.release(c.ip)
+	s.conns.release(c.account)
 	s.met.connections.Dec()
 }
 

@@ -274,24 +274,6 @@ func TestAllSubscriptionsMayBeOpenedAtOnce(t *testing.T) {
 	}
 }
 
-// What the filters of one connection hold in memory is bounded.
-func TestValuesOfOpenFiltersAreLimited(t *testing.T) {
-	r := start(t, func(c *relay.Config) { c.Limits.OpenValues = 10 })
-	c := r.Dial(t)
-	c.Stored(t, "a", `{"kinds":[1,2,3],"#t":["x","y"]}`, `{"kinds":[1]}`)
-	c.Stored(t, "b", `{"#t":["1","2","3","4"]}`)
-	c.Stored(t, "none", `{}`)
-	c.Closed(t, "c", "rate-limited: ", `["REQ","c",{"kinds":[1]}]`)
-	c.Closed(t, "b", "rate-limited: ", `["REQ","b",{"#t":["1","2","3","4","5"]}]`)
-	c.Stored(t, "c", `{"#t":["1","2","3","4"]}`) // for the refusal has ended b
-	c.Closed(t, "b", "rate-limited: ", `["REQ","b",{"kinds":[1]}]`)
-	c.Say(t, `["CLOSE","a"]`)
-	c.Stored(t, "b", `{"kinds":[1,2,3,4,5,6]}`)
-	if n := c.Count(t, `{"kinds":[1,2,3,4,5,6,7,8,9,10,11]}`); n != 0 {
-		t.Errorf("counted %d", n)
-	}
-}
-
 func TestOneConnectionsQueriesDoNotHoldUpAnothers(t *testing.T) {
 	r := start(t, func(c *relay.Config) { c.Limits.Limit, c.Limits.DefaultLimit = 100_000, 100_000 })
 	w := r.Dial(t)

@@ -9,45 +9,48 @@ import (
 
 // conns are the open connections.
 type conns struct {
+	ledger *ledger
+
 	mu       sync.Mutex // guards the following
 	sessions map[*session]struct{}
-	from     map[netip.Addr]int // by network, loopback left out
-	open     int                // sessions, and handshakes under way
-	closed   bool               // no more are accepted
+	from     map[netip.Addr]*account // by network
+	open     int                     // sessions, and handshakes under way
+	closed   bool                    // no more are accepted
 }
 
-func newConns() *conns {
-	return &conns{sessions: map[*session]struct{}{}, from: map[netip.Addr]int{}}
+func newConns(l *ledger) *conns {
+	return &conns{ledger: l, sessions: map[*session]struct{}{}, from: map[netip.Addr]*account{}}
 }
 
-// reserve takes a place for a connection from ip; "": it is free to come in.
-func (c *conns) reserve(ip netip.Addr, l *Limits) refusal {
+// reserve takes a place for a connection from ip, whose account it returns.
+func (c *conns) reserve(ip netip.Addr, l *Limits) (*account, refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	net := network(ip)
+	net, free := network(ip), unbounded(ip)
+	a := c.from[net]
 	switch {
 	case c.closed:
-		return refuseDrain
+		return nil, refuseDrain
 	case l.Connections > 0 && c.open >= l.Connections:
-		return refuseFull
-	case l.ConnectionsPerIP > 0 && c.from[net] >= l.ConnectionsPerIP:
-		return refusePerIP
+		return nil, refuseFull
+	case l.ConnectionsPerIP > 0 && !free && a != nil && a.uses >= l.ConnectionsPerIP:
+		return nil, refusePerIP
+	case a == nil:
+		a = &account{ledger: c.ledger, net: net, free: free}
+		c.from[net] = a
 	}
 	c.open++
-	if !ip.IsLoopback() {
-		c.from[net]++
-	}
-	return ""
+	a.uses++
+	return a, ""
 }
 
 // release gives a place back.
-func (c *conns) release(ip netip.Addr) {
+func (c *conns) release(a *account) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open--
-	net := network(ip)
-	if c.from[net]--; c.from[net] <= 0 {
-		delete(c.from, net)
+	if a.uses--; a.uses == 0 {
+		delete(c.from, a.net)
 	}
 }
 

@@ -15,6 +15,8 @@ type dropReason string
 
 const (
 	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
+	dropShare    dropReason = "outbox_share"  // too much waits for its address
+	dropTotal    dropReason = "outbox_total"  // too much waits for all clients
 	dropWrite    dropReason = "write_timeout" // the client has taken nothing for so long
 	dropPing     dropReason = "ping_timeout"  // nor has it answered a ping
 	dropDribble  dropReason = "message_timeout"
@@ -28,7 +30,7 @@ const (
 
 // dropReasons are all there are.
 var dropReasons = [...]dropReason{
-	dropSlow, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropShutdown, dropClosed, dropGone, dropOther,
+	dropSlow, dropShare, dropTotal, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropShutdown, dropClosed, dropGone, dropOther,
 }
 
 // leaves takes note of why the connection ends. Only the first reason counts:

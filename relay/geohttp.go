@@ -101,11 +101,12 @@ func geoError(w http.ResponseWriter, status int, text string) {
 // answerGeo asks on behalf of a client that comes, asks once and goes.
 func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []byte, status int, err error) {
 	from := originOf(r, st.cfg.TrustedProxies)
-	if why := s.conns.reserve(from.ip, &st.cfg.Limits); why != "" {
+	account, why := s.conns.reserve(from.ip, &st.cfg.Limits)
+	if why != "" {
 		return nil, http.StatusServiceUnavailable, errors.New("too many connections")
 	}
-	defer s.conns.release(from.ip)
-	c := s.newSession(st, from)
+	defer s.conns.release(account)
+	c := s.newSession(st, from, account)
 	defer c.out.close()
 	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
 		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)

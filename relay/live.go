@@ -27,6 +27,20 @@ func (s *session) Offer(sub *hub.Sub, body *ws.Body, _ *event.Event) bool {
 	return s.out.offerQuietly(ws.Msg{Head: sub.Head, Body: body})
 }
 
+// Keep takes a live event into account that waits until the stored ones are out.
+func (s *session) Keep(_ *hub.Sub, body *ws.Body, e *event.Event) bool {
+	whose := s.out.keep(keptBytes(e), body)
+	if whose != within {
+		s.srv.ledger.refuse(ofOutbox, whose)
+	}
+	return whose == within
+}
+
+func (s *session) Unkeep(_ *hub.Sub, body *ws.Body, e *event.Event) { s.out.unkeep(keptBytes(e), body) }
+
+// keptBytes is what an event takes that waits, besides a body of its Raw.
+func keptBytes(e *event.Event) int { return msgCost + e.Bytes() }
+
 // Push queues a live event that came while the stored ones were sent. Too many
 // of them are an error, and end the subscription rather than the connection.
 func (s *session) Push(_ context.Context, sub *hub.Sub, body *ws.Body, e *event.Event) error {

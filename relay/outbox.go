@@ -15,7 +15,11 @@ var errSlow = errors.New("relay: slow consumer")
 //
 // Nobody waits for room here: live events and answers go by offer, which
 // disconnects a client that has left more than limit unread, and stored events
-// are looked up only while room says that there is room for them.
+// are looked up only while room says that there is room for them. Live events
+// that wait for stored ones count too: keep.
+//
+// What is beyond unclaimed is charged to the client's account. If its address, or
+// all together, then have too much, those that have the most are ended.
 type outbox struct {
 	mu      sync.Mutex // guards the following
 	writing bool       // in line, or at a writer's
@@ -23,11 +27,13 @@ type outbox struct {
 	closed  bool
 	queue   *queue // nil: empty
 	bytes   int    // queued or being written
+	kept    int    // bytes of live events that wait for stored ones
 
 	// Fixed once opened.
 	conn    *ws.Conn
 	writers *writers
 	limit   int
+	account *account         // nil: nobody's
 	slow    func(queued int) // called once, when the client is disconnected for its slowness
 	failed  func(err error)  // called when writing has failed; may be nil
 
@@ -74,9 +80,73 @@ func (o *outbox) add(m ws.Msg, condemn, wake bool) error {
 	}
 	o.queue.add(m)
 	o.bytes += cost(&m)
+	claimed := o.bytes > unclaimed && o.account != nil
+	if claimed {
+		o.queue.claim(o.account, cost(&m), m.Body)
+	}
 	o.startLocked(wake)
 	o.mu.Unlock()
+	if claimed {
+		o.account.relieve()
+	}
 	return nil
+}
+
+// keep takes a live event into account that waits for stored ones. False: there
+// is no room for it. One that was kept is let go of by unkeep.
+func (o *outbox) keep(n int, b *ws.Body) scope {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case o.closed || o.bytes+o.kept+n > o.limit:
+		return ofConnection
+	case o.account == nil:
+	default:
+		o.account.claim(n, b)
+		if whose := o.account.beyond(ofOutbox, 1); whose != within {
+			o.account.unclaim(n, b)
+			return whose
+		}
+	}
+	o.kept += n
+	return within
+}
+
+func (o *outbox) unkeep(n int, b *ws.Body) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.kept -= n
+	if o.account != nil {
+		o.account.unclaim(n, b)
+	}
+}
+
+// load is how much waits, in bytes.
+func (o *outbox) load() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes + o.kept
+}
+
+// condemn closes the outbox and forgets what is queued. False: it was closed.
+func (o *outbox) condemn() (queued int, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return 0, false
+	}
+	queued, o.closed = o.bytes+o.kept, true
+	o.dropLocked()
+	return queued, true
+}
+
+// dropLocked forgets what is queued.
+func (o *outbox) dropLocked() {
+	if o.queue != nil {
+		o.bytes -= o.queue.bytes
+		o.queue.release()
+	}
+	o.queue, o.waiting = nil, nil
 }
 
 // page queues a page, which is the outbox's to release. The caller has asked
@@ -89,6 +159,9 @@ func (o *outbox) page(q *queue) {
 		return
 	}
 	o.bytes += q.bytes
+	if o.bytes > unclaimed && o.account != nil {
+		q.claim(o.account, q.bytes, nil)
+	}
 	if o.queue == nil {
 		o.queue = q
 	} else {
@@ -114,11 +187,23 @@ func (o *outbox) startLocked(wake bool) {
 func (o *outbox) room(then func()) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.bytes < o.limit/4 || o.closed {
+	if o.roomLocked() || o.closed {
 		return true
 	}
 	o.waiting = then
 	return false
+}
+
+// roomLocked: where memory is scarce, only those who have read what there was
+// are read ahead for.
+func (o *outbox) roomLocked() bool {
+	return o.bytes < o.limit/4 && (o.bytes <= unclaimed || !o.scarce())
+}
+
+// scarce reports that the client's address, or all clients, have half of what
+// they may.
+func (o *outbox) scarce() bool {
+	return o.account != nil && o.account.beyond(ofOutbox, 2) != within
 }
 
 // take hands out all that is queued now, to be sent in one go. nil: nothing is to
@@ -155,7 +240,7 @@ func (o *outbox) written(batch *queue, err error) {
 		o.closed = true
 	}
 	var then func()
-	if o.bytes < o.limit/4 {
+	if o.roomLocked() {
 		then, o.waiting = o.waiting, nil
 	}
 	if o.queue == nil || o.closed {
@@ -199,7 +284,7 @@ func (o *outbox) flush() {
 func (o *outbox) close() {
 	o.mu.Lock()
 	o.closed = true
-	o.queue, o.waiting = nil, nil
+	o.dropLocked()
 	o.mu.Unlock()
 	o.flush()
 }

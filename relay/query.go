@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -20,12 +19,15 @@ import (
 // turn: of Work, about 10 ms.
 var onePage = store.Page{Events: 256, Bytes: 512 << 10, Work: 2048}
 
+// scarcePage is the Bytes of a page where memory is scarce.
+const scarcePage = 64 << 10
+
 // query is a REQ: its stored events, page by page, and its live side.
 type query struct {
 	// Fixed once made.
-	subs   *subscriptions
-	sub    *hub.Sub
-	values int // in its filters
+	subs  *subscriptions
+	sub   *hub.Sub
+	bytes int // of its filters
 
 	right right // asks is guarded by subs.mu until the query is live
 
@@ -55,7 +57,11 @@ var (
 func (q *query) page() (done bool) {
 	a := q.answer
 	p := newQueue()
-	progress, err := a.scan.Next(q.subs.s.srv.life, onePage, func(r *store.Record) error {
+	bounds := onePage
+	if q.subs.s.out.scarce() {
+		bounds.Bytes = scarcePage
+	}
+	progress, err := a.scan.Next(q.subs.s.srv.life, bounds, func(r *store.Record) error {
 		if q.over.Load() {
 			return errOver
 		}
@@ -150,19 +156,16 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	if s.subs == nil {
 		s.subs = &subscriptions{s: s}
 	}
-	asked := 0
-	for _, f := range filters {
-		asked += values(f)
-	}
-	switch open, held := s.subs.load(); {
-	case open >= st.cfg.Limits.Subscriptions:
+	if s.subs.len() >= st.cfg.Limits.Subscriptions {
 		s.closed(id, reason.RateLimited, "too many subscriptions are open on this connection")
 		return
-	case held+asked > st.cfg.Limits.OpenValues:
-		s.closed(id, reason.RateLimited, fmt.Sprintf("more than %d values in the filters that are open on this connection", st.cfg.Limits.OpenValues))
+	}
+	bytes := filterBytes(filters)
+	if v := s.holdFilters(st, bytes); v.Action == policy.Reject {
+		s.closed(id, v.Reason, v.Text)
 		return
 	}
-	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), values: asked}
+	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), bytes: bytes}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, since)

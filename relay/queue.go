@@ -14,6 +14,11 @@ type queue struct {
 	bytes  int      // what the messages take
 	pieces []*piece // in use
 	free   []byte   // of the last piece
+
+	// What of it is charged to an account.
+	account *account
+	claimed int
+	bodies  []*ws.Body
 }
 
 // piece is memory for a few events.
@@ -28,6 +33,9 @@ func newQueue() *queue { return queues.Get().(*queue) }
 
 // release gives back the queue and the copies that it made.
 func (q *queue) release() {
+	if q.claimed > 0 {
+		q.account.unclaim(q.claimed, q.bodies...)
+	}
 	for _, p := range q.pieces {
 		pieces.Put(p)
 	}
@@ -42,7 +50,8 @@ func (q *queue) clear() {
 	}
 	clear(q.msgs)
 	clear(q.pieces)
-	*q = queue{msgs: q.msgs[:0], pieces: q.pieces[:0]}
+	clear(q.bodies)
+	*q = queue{msgs: q.msgs[:0], pieces: q.pieces[:0], bodies: q.bodies[:0]}
 	queues.Put(q)
 }
 
@@ -60,6 +69,48 @@ func cost(m *ws.Msg) int {
 func (q *queue) add(m ws.Msg) {
 	q.msgs = append(q.msgs, m)
 	q.bytes += cost(&m)
+}
+
+// unclaimed is what may wait for a client without being charged to its account,
+// in bytes: so that what comes and goes costs nothing but that.
+const unclaimed = 16 << 10
+
+// claim charges n bytes to a, body b among them if it is not nil.
+func (q *queue) claim(a *account, n int, b *ws.Body) {
+	a.claim(n, b)
+	q.account = a
+	q.claimed += n
+	if b != nil {
+		q.bodies = append(q.bodies, b)
+	}
+}
+
+// claim charges n bytes that wait for a client. The body among them is charged
+// to each address that it waits for, but once only to all: it lies in memory once.
+func (a *account) claim(n int, b *ws.Body) {
+	a.held[ofOutbox].Add(int64(n))
+	if b != nil && b.Waits.Add(1) > 1 {
+		n -= len(b.Raw)
+	}
+	a.ledger.held[ofOutbox].Add(int64(n))
+}
+
+// unclaim takes back what claims have charged.
+func (a *account) unclaim(n int, bodies ...*ws.Body) {
+	a.held[ofOutbox].Add(-int64(n))
+	for _, b := range bodies {
+		if b != nil && b.Waits.Add(-1) > 0 {
+			n -= len(b.Raw)
+		}
+	}
+	a.ledger.held[ofOutbox].Add(-int64(n))
+}
+
+// relieve sees to it that not too much waits, for the account's address or in all.
+func (a *account) relieve() {
+	if a.beyond(ofOutbox, 1) != within {
+		a.ledger.relieve(a)
+	}
 }
 
 // addStored adds a stored event. It is not compressed: unlike a live one it is
@@ -95,5 +146,10 @@ func (q *queue) join(other *queue) {
 	q.bytes += other.bytes
 	q.pieces = append(q.pieces, other.pieces...)
 	q.free = other.free
+	if other.claimed > 0 {
+		q.account = other.account
+		q.claimed += other.claimed
+		q.bodies = append(q.bodies, other.bodies...)
+	}
 	other.clear()
 }

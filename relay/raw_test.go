@@ -19,14 +19,18 @@ type rawConn struct {
 	in *bufio.Reader
 }
 
-func dialRaw(t *testing.T, r *relaytest.Relay) *rawConn {
+func dialRaw(t *testing.T, r *relaytest.Relay) *rawConn { return dialRawAs(t, r, "127.0.0.1") }
+
+// dialRawAs connects as a trusted proxy does for a client at that address.
+func dialRawAs(t *testing.T, r *relaytest.Relay, ip string) *rawConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", r.Addr)
+	conn.(*net.TCPConn).SetReadBuffer(16 << 10) // what is not read is soon the relay's to hold
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nX-Forwarded-For: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", r.Addr, ip)
 	c := &rawConn{conn, bufio.NewReader(conn)}
 	for {
 		line, err := c.in.ReadString('\n')

@@ -64,6 +64,7 @@ type Server struct {
 	deps     Deps
 	limits   Limits // of the queues; a Reload does not change them
 	met      *metrics
+	ledger   *ledger
 	conns    *conns
 	verifier *verifier
 	ingest   *ingest
@@ -90,6 +91,7 @@ type Server struct {
 	proxyNoted atomic.Bool // the operator was told of a proxy that should be trusted
 	chains     chainRunner
 	reloading  sync.Mutex // one Reload at a time
+	relieving  sync.Mutex // held to end connections for which too much waits
 
 	passage passage // owned by the goroutine that passes events on
 
@@ -124,7 +126,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		deps:    deps,
 		limits:  cfg.Limits,
-		conns:   newConns(),
+		ledger:  new(ledger),
 		queries: newScheduler(),
 		counts:  newScheduler(),
 		syncing: newReconciler(),
@@ -135,6 +137,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
 	s.writers.tasks = &s.tasks
+	s.conns = newConns(s.ledger)
+	s.ledger.relieve = s.relieve
+	s.ledger.register(deps.Metrics)
 	s.writers.plain, s.writers.fail = !s.mayRing(cfg.IOUring), s.ringFailed
 	s.queries.after = s.writers.serve
 	s.life, s.end = context.WithCancel(context.Background())
@@ -179,6 +184,7 @@ func (s *Server) install(st *settings) {
 		}
 	}
 	s.settings.Store(st)
+	s.ledger.bounds.Store(boundsOf(&st.cfg))
 	s.recall.ring.Configure(st.cfg.Geo.ring())
 	upgrade := ws.Options{
 		MaxMessage:   st.cfg.Limits.MessageBytes,

@@ -25,16 +25,18 @@ type session struct {
 	hears   bool   // the client may see it
 
 	// Fixed once made.
-	srv   *Server
-	id    uint64
-	ip    netip.Addr
-	url   unique.Handle[string] // ws URL that the client connected to, without a path
-	conn  *ws.Conn
-	chain *policy.Chain // that has accepted the connection, and is owed a Disconnect
+	srv     *Server
+	id      uint64
+	ip      netip.Addr
+	account *account              // of its address
+	url     unique.Handle[string] // ws URL that the client connected to, without a path
+	conn    *ws.Conn
+	chain   *policy.Chain // that has accepted the connection, and is owed a Disconnect
 
 	authed atomic.Pointer[[]event.PubKey] // nil: nobody
 
 	left    atomic.Bool    // why the connection ends is counted
+	filters atomic.Int64   // bytes of those that are open
 	open    atomic.Int32   // tickets at the writer
 	tickets sync.WaitGroup // the same, to wait for
 
@@ -250,8 +252,14 @@ func (s *session) stop(code ws.Code, why string) {
 
 // slow ends the connection of a client that does not read.
 func (s *session) slow(queued int) {
-	if s.leaves(dropSlow) {
-		s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.out.limit)
+	s.srv.ledger.refuse(ofOutbox, ofConnection)
+	s.cut(dropSlow, queued)
+}
+
+// cut ends the connection of a client for which too much waits.
+func (s *session) cut(why dropReason, queued int) {
+	if s.leaves(why) {
+		s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.out.limit, "reason", string(why))
 	}
 	s.conn.CloseNow()
 }

@@ -18,7 +18,6 @@ type subscriptions struct {
 	list   []*query
 	next   []*query   // with pages left, the one whose turn it is first
 	lined  bool       // in the scheduler's line, at work, or waiting for room
-	values int        // in the filters of list
 	counts []counting // not yet answered, the one whose turn it is first
 	closed bool
 }
@@ -39,18 +38,17 @@ func (b *subscriptions) findLocked(id string) *query {
 	return nil
 }
 
-// load reports how many REQs are open, and how many values their filters hold.
-func (b *subscriptions) load() (open, values int) {
+// len is how many REQs are open.
+func (b *subscriptions) len() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.list), b.values
+	return len(b.list)
 }
 
 // add registers a REQ. Its pages come once start is called.
 func (b *subscriptions) add(q *query) {
 	b.mu.Lock()
 	b.list = append(b.list, q)
-	b.values += q.values
 	b.mu.Unlock()
 	b.s.srv.met.subs.Inc()
 }
@@ -88,7 +86,7 @@ func (b *subscriptions) endLocked(q *query) bool {
 	if i := slices.Index(b.next, q); i >= 0 {
 		b.next = slices.Delete(b.next, i, i+1)
 	}
-	b.values -= q.values
+	b.s.dropFilters(q.bytes)
 	q.over.Store(true)
 	b.s.srv.met.subs.Dec()
 	return true

@@ -42,7 +42,7 @@ func (t *ticket) cost() int {
 	if t.e == nil {
 		return 256
 	}
-	return 512 + 2*len(t.e.Raw)
+	return 256 + t.e.Bytes() + len(t.e.Raw) // what is read aside is as long
 }
 
 func (t *ticket) refuse(f fate, r reason.Reason, text string) {

@@ -72,7 +72,8 @@ type limitsConfig struct {
 	Subscriptions    int `toml:"subscriptions" relay:"Limits.Subscriptions"`
 	Filters          int `toml:"filters" relay:"Limits.Filters"`
 	FilterValues     int `toml:"filter_values" relay:"Limits.FilterValues"`
-	OpenValues       int `toml:"open_values" relay:"Limits.OpenValues"`
+	FilterBytes      int `toml:"filter_bytes" relay:"Limits.FilterBytes"`
+	FiltersTotalMiB  int `toml:"filters_total_mib" relay:"Limits.FiltersTotalMiB"`
 	Limit            int `toml:"limit" relay:"Limits.Limit"`
 	DefaultLimit     int `toml:"default_limit" relay:"Limits.DefaultLimit"`
 	Connections      int `toml:"connections" relay:"Limits.Connections"`
@@ -81,6 +82,8 @@ type limitsConfig struct {
 	Vanishes         int `toml:"vanishes" relay:"Limits.Vanishes"`
 	VanishesPerIP    int `toml:"vanishes_per_ip" relay:"Limits.VanishesPerIP"`
 	Counts           int `toml:"counts" relay:"Limits.Counts"`
+	CountsPerIP      int `toml:"counts_per_ip" relay:"Limits.CountsPerIP"`
+	OutboxTotalMiB   int `toml:"outbox_total_mib" relay:"Limits.OutboxTotalMiB"`
 	OutboxBytes      int `toml:"outbox_bytes" relay:"Limits.OutboxBytes"`
 	TicketEvents     int `toml:"ticket_events" relay:"Limits.TicketEvents"`
 	TicketBytes      int `toml:"ticket_bytes" relay:"Limits.TicketBytes"`

@@ -6,6 +6,7 @@ package event
 import (
 	"encoding/hex"
 	"strconv"
+	"unsafe"
 
 	"moa/nips/internal/scan"
 )
@@ -39,6 +40,16 @@ type Event struct {
 
 func (id ID) String() string     { return hex.EncodeToString(id[:]) }
 func (pk PubKey) String() string { return hex.EncodeToString(pk[:]) }
+
+// Bytes is about what the event takes in memory: a tag of empty values takes
+// several times what it takes in Raw.
+func (e *Event) Bytes() int {
+	n := 256 + len(e.Raw) + len(e.Tags)*int(unsafe.Sizeof(Tag(nil)))
+	for _, t := range e.Tags {
+		n += len(t) * int(unsafe.Sizeof(""))
+	}
+	return n
+}
 
 // Value returns the second element of the first tag of that name, and whether
 // there is such a tag. A tag of one element has the value "".

@@ -35,6 +35,9 @@ func (r *reader) add(id event.ID) {
 
 func (r *reader) Offer(_ *hub.Sub, _ *ws.Body, e *event.Event) bool { r.add(e.ID); return true }
 
+func (*reader) Keep(*hub.Sub, *ws.Body, *event.Event) bool { return true }
+func (*reader) Unkeep(*hub.Sub, *ws.Body, *event.Event)    {}
+
 func (r *reader) Push(_ context.Context, _ *hub.Sub, _ *ws.Body, e *event.Event) error {
 	if rand.N(50) == 0 {
 		time.Sleep(50 * time.Microsecond) // dawdles

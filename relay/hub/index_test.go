@@ -17,6 +17,8 @@ import (
 type counter struct{ n int }
 
 func (c *counter) Offer(*Sub, *ws.Body, *event.Event) bool                  { c.n++; return true }
+func (c *counter) Keep(*Sub, *ws.Body, *event.Event) bool                   { return true }
+func (c *counter) Unkeep(*Sub, *ws.Body, *event.Event)                      {}
 func (c *counter) Push(context.Context, *Sub, *ws.Body, *event.Event) error { c.n++; return nil }
 
 // dice makes events and filters out of few values, so that they meet often.

@@ -10,7 +10,7 @@ import (
 )
 
 // maxPending is how many live events a subscription may hold while its stored
-// ones are sent.
+// ones are sent. What they take is the Sink's to bound: Keep.
 const maxPending = 1024
 
 // Sub is one REQ. It begins in replay: live matches wait until the stored ones
@@ -80,7 +80,7 @@ func (s *Sub) deliver(n store.Serial, e *event.Event, b *ws.Body) bool {
 		return false
 	case s.state == live:
 		return s.sink.Offer(s, b, e)
-	case len(s.pending) == maxPending:
+	case len(s.pending) == maxPending || !s.sink.Keep(s, b, e):
 		s.endLocked() // GoLive tells
 		return false
 	}
@@ -98,11 +98,13 @@ func (s *Sub) GoLive(ctx context.Context, upTo store.Serial) bool {
 		if done || !ok {
 			return ok
 		}
-		for _, d := range batch {
+		for i, d := range batch {
+			s.sink.Unkeep(s, d.body, d.event)
 			if d.serial != 0 && d.serial <= upTo {
 				continue
 			}
 			if s.sink.Push(ctx, s, d.body, d.event) != nil {
+				s.unkeep(batch[i+1:])
 				return false
 			}
 		}
@@ -130,4 +132,13 @@ func (s *Sub) end() {
 	s.endLocked()
 }
 
-func (s *Sub) endLocked() { s.state, s.pending = ended, nil }
+func (s *Sub) endLocked() {
+	s.unkeep(s.pending)
+	s.state, s.pending = ended, nil
+}
+
+func (s *Sub) unkeep(list []delivery) {
+	for _, d := range list {
+		s.sink.Unkeep(s, d.body, d.event)
+	}
+}

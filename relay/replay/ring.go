@@ -62,7 +62,7 @@ type item struct {
 }
 
 // cost is about what the item takes, in bytes.
-func (it *item) cost() int { return 512 + 2*len(it.Raw) + 64*len(it.cells) }
+func (it *item) cost() int { return 256 + it.Bytes() + len(it.Raw) + 64*len(it.cells) }
 
 // NewRing returns a Ring that keeps nothing until it is configured.
 func NewRing(now func() time.Time) *Ring {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
 )
@@ -18,6 +19,9 @@ import (
 // which an inflater without context reads as Head + Raw + "]".
 type Body struct {
 	Raw []byte // immutable
+	// Waits is how often the body waits in a queue whose length is charged; it
+	// is its users', who share the body.
+	Waits atomic.Int32
 
 	once   sync.Once
 	shared []byte

@@ -1,0 +1,56 @@
+package relay
+
+import (
+	"fmt"
+
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/policy"
+)
+
+// What a filter and each value in it take in memory while it is open, besides
+// the value itself: the filter's own lists, those of the live index, and of what
+// is read for it the place in each list of the store.
+const (
+	filterCost = 512
+	valueCost  = 192
+)
+
+// filterBytes is about what the filters take.
+func filterBytes(filters []*event.Filter) (n int) {
+	for _, f := range filters {
+		n += filterCost + values(f)*valueCost
+		n += len(f.IDs)*len(event.ID{}) + len(f.Authors)*len(event.PubKey{}) + len(f.Search)
+		for _, t := range f.Tags {
+			for _, v := range t.Values {
+				n += len(v)
+			}
+		}
+	}
+	return n
+}
+
+// holdFilters charges n bytes of filters to the connection, its address and all.
+// A Verdict that rejects says whose bound that would be beyond.
+func (s *session) holdFilters(st *settings, n int) policy.Verdict {
+	most := st.cfg.Limits.FilterBytes
+	if s.filters.Add(int64(n)) > int64(most) {
+		s.filters.Add(-int64(n))
+		s.srv.ledger.refuse(ofFilters, ofConnection)
+		return policy.Refuse(reason.RateLimited, fmt.Sprintf("the filters that are open on this connection would take more than %d KiB", most>>10))
+	}
+	switch whose := s.account.take(ofFilters, n); whose {
+	case ofAddress:
+		s.filters.Add(-int64(n))
+		return policy.Refuse(reason.RateLimited, "too many filters are open from your address")
+	case ofAll:
+		s.filters.Add(-int64(n))
+		return policy.Refuse(reason.RateLimited, "too many filters are open on this relay, try again later")
+	}
+	return policy.Verdict{}
+}
+
+func (s *session) dropFilters(n int) {
+	s.filters.Add(-int64(n))
+	s.account.give(ofFilters, n)
+}

@@ -1,0 +1,206 @@
+package relay_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/wire"
+	"moa/relay"
+	"moa/relay/relaytest"
+)
+
+// fromAfar is a relay to which tests connect from addresses of their choice.
+func fromAfar(t *testing.T, change func(*relay.Config)) *relaytest.Relay {
+	t.Helper()
+	return start(t, func(c *relay.Config) {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+		change(c)
+	})
+}
+
+func dialAs(t testing.TB, r *relaytest.Relay, ip string) *relaytest.Client {
+	t.Helper()
+	return r.Dial(t, "X-Forwarded-For", ip)
+}
+
+const (
+	attacker = "203.0.113.7"
+	honest   = "198.51.100.1"
+)
+
+// refused is how often a bound was met.
+func refused(t testing.TB, r *relaytest.Relay, of, scope string) float64 {
+	return r.Metric(t, "moa_bounds_refused_total", "of", of, "scope", scope)
+}
+
+func held(t testing.TB, r *relaytest.Relay, of string) float64 {
+	return r.Metric(t, "moa_bounds_held", "of", of)
+}
+
+// Open filters are bounded by what they take, however few values that is.
+func TestOpenFiltersAreBoundedByBytes(t *testing.T) {
+	const each = 200_000
+	r := fromAfar(t, func(c *relay.Config) { c.Limits.FilterBytes, c.Limits.FiltersTotalMiB = 1<<20, 8 })
+	value := strings.Repeat("x", each)
+	ask := func(c *relaytest.Client, id int) wire.Reply {
+		c.Say(t, `["REQ","%d",{"#t":["%s%d"],"limit":0}]`, id, value, id)
+		reply, err := wire.ParseReply([]byte(c.Next(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	before := heap()
+	opened := 0
+	for range 4 { // the fourth of an address that has its share
+		c := dialAs(t, r, attacker)
+		for i := range 10 {
+			if reply := ask(c, i); reply.Verb == wire.EOSE {
+				opened++
+			} else if reply.Verb != wire.Closed || !strings.HasPrefix(reply.Text, "rate-limited: ") {
+				t.Fatalf("%+v", reply)
+			}
+		}
+	}
+	if opened != 2<<20/each {
+		t.Errorf("%d filters of %d bytes are open, of an address that may have 2 MiB", opened, each)
+	}
+	if refused(t, r, "filters", "connection") == 0 || refused(t, r, "filters", "address") == 0 {
+		t.Error("the refusals are not counted")
+	}
+	if now := heap(); now > before+6<<20 {
+		t.Errorf("%d KB of filters in memory", (now-before)>>10)
+	}
+	other := dialAs(t, r, honest)
+	if reply := ask(other, 1); reply.Verb != wire.EOSE {
+		t.Errorf("another address: %+v", reply)
+	}
+	other.Say(t, `["CLOSE","1"]`)
+	other.Query(t, `{"#t":["y"]}`)
+	if n := held(t, r, "filters"); n > float64(opened*(each+1024)) {
+		t.Errorf("%v bytes are held after a CLOSE", n)
+	}
+}
+
+// Filters of many values are charged at least what they take.
+func TestFiltersTakeWhatTheyAreChargedFor(t *testing.T) {
+	r := start(t, func(*relay.Config) {})
+	c := r.Dial(t)
+	before := heap()
+	for i := range 5 {
+		var b strings.Builder
+		for j := range 2000 {
+			fmt.Fprintf(&b, `"%064x",`, i*10_000+j)
+		}
+		list := strings.TrimSuffix(b.String(), ",")
+		c.Stored(t, fmt.Sprint("a", i), `{"authors":[`+list+`],"kinds":[1]}`)
+		c.Stored(t, fmt.Sprint("e", i), `{"#e":[`+list+`]}`)
+	}
+	took, charged := heap()-before, held(t, r, "filters")
+	t.Logf("%d KB taken, %.0f KB charged", took>>10, charged/1024)
+	if float64(took) > charged*1.2 {
+		t.Errorf("%d KB taken, %.0f KB charged", took>>10, charged/1024)
+	}
+}
+
+// Live events that wait behind a slow REQ are bounded by their bytes: beyond
+// that the subscription ends, not the connection.
+func TestEventsBehindASlowREQAreBoundedByBytes(t *testing.T) {
+	const size, outbox = 100_000, 1 << 20
+	st := &gatedStore{Store: stores["memory"](t), gate: make(chan struct{})}
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Limits.OutboxBytes = outbox }})
+	w := r.Dial(t)
+	w.Accepted(t, bob.Note(t, "stored"))
+	slow := r.Dial(t)
+	for i := range 8 {
+		slow.Say(t, `["REQ","%d",{"#t":["w%d"]}]`, i, i)
+	}
+	slow.Say(t, `["REQ","other",{"#t":["other"]}]`)
+	relaytest.Eventually(t, "all subscribe", func() bool { return r.Metric(t, "moa_subscriptions") == 9 })
+	before := heap()
+	for i := range 80 {
+		w.Accepted(t, alice.Sign(t, event.Event{Kind: 20001, CreatedAt: time.Now().Unix(), Content: strings.Repeat("x", size) + fmt.Sprint(i), Tags: tags([]string{"t", fmt.Sprint("w", i%8)})}))
+	}
+	w.Accepted(t, alice.Sign(t, event.Event{Kind: 20001, CreatedAt: time.Now().Unix(), Tags: tags([]string{"t", "other"})}))
+	if now := heap(); now > before+3*outbox {
+		t.Errorf("%d KB wait for one client that may have %d", (now-before)>>10, outbox>>10)
+	}
+	if refused(t, r, "outbox", "connection") == 0 {
+		t.Error("the refusals are not counted")
+	}
+	close(st.gate)
+	closed := 0
+	for {
+		m := slow.Next(t)
+		if strings.HasPrefix(m, `["CLOSED"`) {
+			closed++
+			if !strings.Contains(m, `"error: `) {
+				t.Errorf("%s", m)
+			}
+		}
+		if strings.HasPrefix(m, `["EVENT","other"`) {
+			break
+		}
+	}
+	relaytest.Eventually(t, "nothing waits", func() bool { return held(t, r, "outbox") == 0 })
+	if closed == 0 {
+		t.Error("no subscription was closed")
+	}
+	slow.Query(t, `{}`)
+}
+
+// What waits for all clients together has a bound, and an address a share of
+// it: those go first that have most.
+func TestWhatWaitsForAllClientsIsBounded(t *testing.T) {
+	for _, c := range []struct {
+		scope   string
+		reason  string
+		address func(i int) string
+		most    int
+	}{
+		{"address", "outbox_share", func(int) string { return attacker }, 2 << 20},
+		{"all", "outbox_total", func(i int) string { return fmt.Sprintf("203.0.113.%d", i) }, 8 << 20},
+	} {
+		t.Run(c.scope, func(t *testing.T) { unreadEvents(t, c.scope, c.reason, c.address, c.most) })
+	}
+}
+
+func unreadEvents(t *testing.T, scope, reason string, address func(i int) string, bound int) {
+	const size, groups = 100_000, 16 // each connection is to hold other events
+	r := fromAfar(t, func(c *relay.Config) { c.Limits.OutboxBytes, c.Limits.OutboxTotalMiB = 1<<20, 8 })
+	w, good := dialAs(t, r, honest), dialAs(t, r, honest)
+	for i := range groups {
+		c := dialRawAs(t, r, address(i))
+		c.say(t, fmt.Sprintf(`["REQ","x",{"kinds":[20001],"#t":["%d"]}]`, i))
+	}
+	good.Stored(t, "x", `{"kinds":[20001]}`)
+	relaytest.Eventually(t, "all subscribe", func() bool { return r.Metric(t, "moa_subscriptions") == groups+1 })
+	before := heap()
+	most := 0.0
+	content := strings.Repeat("x", size)
+	for i := 0; i < 5000 && refused(t, r, "outbox", scope) == 0; i++ {
+		e := alice.Sign(t, event.Event{Kind: 20001, CreatedAt: time.Now().Unix(), Content: content + fmt.Sprint(i), Tags: tags([]string{"t", fmt.Sprint(i % groups)})})
+		w.Accepted(t, e)
+		if got := good.Event(t, "x"); got.ID != e.ID {
+			t.Fatal("another event")
+		}
+		most = max(most, held(t, r, "outbox"))
+	}
+	if most < float64(bound)/2 || most > float64(bound+2*size) {
+		t.Errorf("%.0f KB waited at most", most/1024)
+	}
+	if now := heap(); now > before+uint64(2*bound) {
+		t.Errorf("%d KB of heap", (now-before)>>10)
+	}
+	if r.Metric(t, "moa_connections_dropped_total", "reason", reason) == 0 {
+		t.Error("nobody was ended")
+	}
+	if n := r.Metric(t, "moa_connections"); n < groups/2 {
+		t.Errorf("only %v connections are left", n)
+	}
+	good.Query(t, `{}`)
+}
