@@ -118,7 +118,7 @@ type Store struct {
 	kept    *kept
 
 	broken    atomic.Bool  // the last commit has failed
-	probed    atomic.Int64 // the second in which Ready has tried the journal last
+	probed    atomic.Int64 // when Ready has tried the journal last, in probeEvery
 	damages   *damages
 	collector collector
 	removals  removals

@@ -107,6 +107,102 @@ func awaitIDs(t *testing.T, s *Store) {
 	}
 }
 
+// awaitWarm waits until all recent events are in memory.
+func awaitWarm(t *testing.T, s *Store) {
+	t.Helper()
+	warm := func() bool {
+		s.hot.mu.RLock()
+		defer s.hot.mu.RUnlock()
+		return s.hot.floor == lastTail
+	}
+	for deadline := time.Now().Add(time.Minute); !warm(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("recent events never come into memory")
+		}
+	}
+}
+
+// The process ends in the middle of a removal, and the event that asks for it is
+// damaged: a request to vanish is finished all the same, by its keys; a kind 5 waits.
+func TestDamagedRequestsAreNotForgotten(t *testing.T) {
+	o := Options{Dir: t.TempDir(), CacheMB: 32, HotMB: -1, ReserveMB: -1}
+	s, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := filler(1)
+	mustCommit(t, s, mine...)
+	mustCommit(t, s, note(2, 5), storetest.Make(storetest.Key(3), event.KindVanish, 500, ""))
+	asks := []*event.Event{
+		storetest.Make(storetest.Key(1), event.KindVanish, 500, ""),
+		storetest.Make(storetest.Key(2), event.KindDeletion, 500, "", event.Tag{"e", storetest.Key(9).String()}),
+	}
+	w := s.newWriter()
+	for _, e := range asks {
+		w.serial++
+		n := stored{makeTail(e, w.serial), makeValue(e)}
+		w.put(n)
+		w.set(jobKey(w.serial), append([]byte{jobAsked}, n.tail[:]...))
+	}
+	w.mark(vanishedKey(asks[0].PubKey), appendTime(nil, asks[0].CreatedAt))
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	w.close()
+	for _, e := range asks {
+		placeOf(t, s, e).change(t, 30, func(b byte) byte { return b ^ 1 })
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(o); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, e := range mine {
+		n, err := store.Total(t.Context(), s.Count(store.Query{Filters: []*event.Filter{{IDs: []event.ID{e.ID}}}}))
+		if n != 0 || err != nil {
+			t.Fatalf("%d, %v: an event of one who has vanished", n, err)
+		}
+	}
+	jobs, err := s.readJobs()
+	if err != nil || len(jobs) != 1 || jobs[24].op != jobAsked {
+		t.Fatalf("%v, %v: the kind 5 waits until it can be read", jobs, err)
+	}
+}
+
+// A commit fails, and Ready says so until the journal can be written again; while
+// the disk is full it says that.
+func TestReadyFollowsTheDisk(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	if err := s.Ready(); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("by a test")
+	s.journal.sync = func(*os.File) error { return broken }
+	if _, err := s.Commit(t.Context(), 0, []*event.Event{note(1, 1)}); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := s.Ready(); !errors.Is(err, errNotStored) {
+			t.Fatalf("error %v", err)
+		}
+	}
+	s.journal.sync = func(*os.File) error { return nil }
+	for deadline := time.Now().Add(time.Minute); s.Ready() != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal(s.Ready())
+		}
+	}
+	s.SetRoom(func(int) error { return store.ErrFull })
+	if err := s.Ready(); !errors.Is(err, store.ErrFull) {
+		t.Fatalf("error %v", err)
+	}
+	s.SetRoom(func(int) error { return nil })
+	mustCommit(t, s, note(1, 1))
+}
+
 // A table of Badger's cannot be read: that is an error of the query, and the
 // process lives.
 func TestAnUnreadableTableIsAnErrorOfOneQuery(t *testing.T) {

@@ -30,7 +30,7 @@ func (s *Store) Ready() error {
 		return err
 	}
 	defer gate.RUnlock()
-	if now := time.Now().Unix(); s.probed.Swap(now) == now {
+	if now := time.Now().UnixNano() / int64(probeEvery); s.probed.Swap(now) == now {
 		return errNotStored
 	}
 	s.appending.Lock()

@@ -75,6 +75,9 @@ func TestDamagedRecordIsReported(t *testing.T) {
 			all = append(all, tagged(i, []uint16{1, 0, 30023}[i%3], int64(i)))
 		}
 		mustCommit(t, s, all...)
+		if memory == 0 {
+			awaitWarm(t, s) // what is damaged before is not in memory
+		}
 		victim := all[2]
 		p, size := placeOf(t, s, victim), int64(len(makeValue(victim)))
 		random := rand.New(rand.NewPCG(1, 1))
