@@ -62,6 +62,14 @@ func (h *hooks) add(n *Named) {
 	}
 }
 
+// OwnHost reports a host that a policy knows to be the relay's own.
+func (c *Chain) OwnHost(host string) bool {
+	return slices.ContainsFunc(c.Links(), func(n Named) bool {
+		p, ok := n.Policy.(HostPolicy)
+		return ok && p.OwnHost(host)
+	})
+}
+
 // WantsSubID reports that filters must be asked about with WithSubID.
 func (c *Chain) WantsSubID() bool { return c != nil && c.hooks.subIDs }
 

@@ -7,8 +7,8 @@ import (
 )
 
 // The add-on interfaces of this file are for policies that host other people's
-// hooks (package relay/khatru), but for Hider, Involving and Observer. Most policies need
-// none of them.
+// hooks (package relay/khatru), but for Hider, Involving, Observer and HostPolicy.
+// Most policies need none of them.
 
 // Rewriter changes what a filter asks for, before FilterPolicy is asked. It
 // returns f itself or another filter; it must not change f.
@@ -53,6 +53,13 @@ type Hider interface {
 type Involving interface {
 	DeliveryPolicy
 	InvolvedKinds() []uint16
+}
+
+// HostPolicy knows hosts that are the relay's own, besides that of its URL:
+// clients name the one that they are at when they authenticate (NIP-42), and in a
+// request to vanish (NIP-62).
+type HostPolicy interface {
+	OwnHost(host string) bool // lower case, without port
 }
 
 // SubIDPolicy is a policy that asks SubID of the context of Rewrite, Filter or

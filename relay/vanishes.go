@@ -28,7 +28,7 @@ func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
 		return policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d tags", l.MaxEventTags))
 	}
 	ours := st.ours
-	if len(ours) == 0 && s.atHome() {
+	if len(ours) == 0 && s.atHome() || st.chain.OwnHost(s.Host()) {
 		ours = s.ours(st)
 	}
 	addressed, err := nip62.Addressed(e, ours)

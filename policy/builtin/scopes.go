@@ -53,6 +53,15 @@ func (p *scopes) scope(c policy.Client) string {
 	return label
 }
 
+// OwnHost reports the domain, a scope of it, or one of the reserved names.
+func (p *scopes) OwnHost(host string) bool {
+	if host == p.Domain {
+		return true
+	}
+	label, ok := strings.CutSuffix(host, "."+p.Domain)
+	return ok && (geohash.Valid(label) || slices.Contains(p.Reserved, label))
+}
+
 func (p *scopes) Connect(_ context.Context, c policy.Client, _ *http.Request) policy.Verdict {
 	if s := p.scope(c); s != "" && !geohash.Valid(s) {
 		return policy.Refuse(reason.Restricted, fmt.Sprintf("%.40q is not a geohash, so %.80s is no relay", s, c.Host()))
