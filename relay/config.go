@@ -67,7 +67,7 @@ type Info struct {
 
 // Limits are enforced, and those that NIP-11 names are advertised.
 type Limits struct {
-	MessageBytes  int // of one message, as the client sent it
+	MessageBytes  int // of one message, inflated; one of more than twice as many ends the connection
 	Subscriptions int // open at once on one connection
 	Filters       int // of one REQ or COUNT
 	FilterValues  int // in all lists of one filter together

@@ -104,6 +104,7 @@ func (b counter) step() (more bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.counts = slices.Delete(b.counts, 0, 1)
+	b.tellLocked()
 	return len(b.counts) > 0
 }
 

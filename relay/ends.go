@@ -77,6 +77,8 @@ func readingEnded(err error) dropReason {
 		return dropPing
 	case errors.Is(err, ws.ErrSlow):
 		return dropDribble
+	case err == errGarbage:
+		return dropGarbage
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return dropGone
 	}

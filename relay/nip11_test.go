@@ -221,7 +221,8 @@ func TestNIP11EveryNumberIsEnforced(t *testing.T) {
 	if m := d.Next(t); !strings.HasPrefix(m, `["EOSE","x"`) {
 		t.Errorf("NIP11.4 max_message_length: %s", m)
 	}
-	d.TrySay(message(n("max_message_length") + 1))
+	d.Closed(t, "x", "invalid: the message has 20001 bytes", message(n("max_message_length")+1))
+	d.TrySay(message(2*n("max_message_length") + 1))
 	if err := lastError(d); !strings.Contains(err.Error(), "StatusMessageTooBig") {
 		t.Errorf("NIP11.4 a longer message: %v", err)
 	}

@@ -54,33 +54,60 @@ func (c *rawConn) say(t *testing.T, m string) {
 	}
 }
 
+// frame reads one frame: its first byte and its payload.
+func (c *rawConn) frame() (first byte, payload []byte, err error) {
+	c.SetReadDeadline(time.Now().Add(relaytest.Patience))
+	var head [2]byte
+	if _, err := io.ReadFull(c.in, head[:]); err != nil {
+		return 0, nil, err
+	}
+	n := int(head[1])
+	wide := map[int]int{126: 2, 127: 8}[n]
+	if wide > 0 {
+		n = 0
+		for range wide {
+			b, _ := c.in.ReadByte()
+			n = n<<8 | int(b)
+		}
+	}
+	payload = make([]byte, n)
+	_, err = io.ReadFull(c.in, payload)
+	return head[0], payload, err
+}
+
 // messages reads frames until the connection ends.
 func (c *rawConn) messages(t *testing.T) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for {
-			c.SetReadDeadline(time.Now().Add(relaytest.Patience))
-			var head [2]byte
-			if _, err := io.ReadFull(c.in, head[:]); err != nil {
+			first, m, err := c.frame()
+			if err != nil {
 				t.Errorf("reading: %v", err)
 				return
 			}
-			n := int(head[1])
-			wide := map[int]int{126: 2, 127: 8}[n]
-			if wide > 0 {
-				n = 0
-				for range wide {
-					b, _ := c.in.ReadByte()
-					n = n<<8 | int(b)
-				}
-			}
-			m := make([]byte, n)
-			if _, err := io.ReadFull(c.in, m); err != nil {
-				t.Errorf("reading: %v", err)
+			if first&0xf == 1 && !yield(string(m)) {
 				return
 			}
-			if head[0]&0xf == 1 && !yield(string(m)) {
-				return
-			}
+		}
+	}
+}
+
+// untilClose reads messages until the close frame, which must be the last, and
+// returns its code.
+func (c *rawConn) untilClose(t *testing.T, heard func(m string)) (code int) {
+	t.Helper()
+	for {
+		first, payload, err := c.frame()
+		switch {
+		case err == io.EOF && code != 0:
+			return code
+		case err != nil:
+			t.Fatalf("reading: %v", err)
+		case code != 0:
+			t.Fatalf("behind the close frame: %q", payload)
+		case first&0xf == 8:
+			code = int(payload[0])<<8 | int(payload[1])
+		case first&0xf == 1:
+			heard(string(payload))
 		}
 	}
 }

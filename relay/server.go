@@ -187,7 +187,7 @@ func (s *Server) install(st *settings) {
 	s.ledger.bounds.Store(boundsOf(&st.cfg))
 	s.recall.ring.Configure(st.cfg.Geo.ring())
 	upgrade := ws.Options{
-		MaxMessage:   st.cfg.Limits.MessageBytes,
+		MaxMessage:   2 * st.cfg.Limits.MessageBytes, // what is longer than once is answered
 		WriteTimeout: st.cfg.WriteTimeout,
 		Compression:  st.cfg.Compression,
 		Keeper:       s.keeper,
@@ -197,8 +197,9 @@ func (s *Server) install(st *settings) {
 }
 
 // Reload puts another configuration and chain in force. Connections stay, and
-// are held to the new limits from their next message on, but for the size of
-// messages and the write timeout, which are those of the time they came.
+// are held to the new limits from their next message on, but for the
+// size of messages that ends a connection and the write timeout, which are those
+// of the time they came.
 // Listen, MetricsListen, PingEvery, IOUring, Self.Publish and the bounds of the
 // queues need a restart: a change in them has no effect.
 //

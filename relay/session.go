@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -112,7 +113,10 @@ func (s *session) handle(frame []byte, err error) {
 		frame, err = s.conn.Read()
 	}
 	for err == nil {
-		publishes := s.take(frame)
+		var publishes bool
+		if publishes, err = s.take(frame); err != nil {
+			break
+		}
 		if publishes && s.srv.grown.Add(1) <= maxGrown {
 			frame, err = s.conn.Read()
 			s.srv.grown.Add(-1)
@@ -129,10 +133,13 @@ func (s *session) handle(frame []byte, err error) {
 	s.end(err)
 }
 
-// end cleans up after the connection, whose reading has failed.
+// end cleans up after the connection, which err has ended.
 func (s *session) end(err error) {
 	defer s.srv.tasks.end(sessionTask)
 	s.ended(err)
+	if code, why, ok := parting(err); ok {
+		s.part(code, why)
+	}
 	s.conn.CloseNow()
 	s.turn.Lock()
 	s.stopped = true
@@ -150,33 +157,37 @@ func (s *session) end(err error) {
 	s.chain.Disconnect(s)
 }
 
-// take handles one message, and reports whether it was an EVENT.
-func (s *session) take(frame []byte) (publishes bool) {
+// take handles one message, and reports whether it was an EVENT. An error ends the
+// connection.
+func (s *session) take(frame []byte) (publishes bool, err error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	if s.stopped {
-		return false // the peer has not seen the close yet
+		return false, nil // the peer has not seen the close yet
 	}
 	verb := s.message(frame)
 	if s.batch != nil && (s.batch.full() || !s.conn.Ready()) {
 		s.flush()
 	}
 	if s.garbage.n > maxGarbage {
-		s.stopped = true
-		s.leaves(dropGarbage)
-		s.conn.Close(ws.Policy, "nothing but malformed messages")
+		return false, errGarbage
 	}
-	return verb == wire.Event
+	return verb == wire.Event, nil
 }
 
 func (s *session) message(frame []byte) wire.Verb {
+	st := s.srv.settings.Load()
+	if most := st.cfg.Limits.MessageBytes; len(frame) > most {
+		s.srv.met.messages[wire.Unknown].Inc()
+		s.malformed(wire.Refuse(frame, fmt.Sprintf("the message has %d bytes; at most %d are taken", len(frame), most)))
+		return wire.Unknown
+	}
 	m, err := wire.Parse(frame)
 	s.srv.met.messages[m.Verb].Inc()
 	if err != nil {
 		s.malformed(err)
 		return m.Verb
 	}
-	st := s.srv.settings.Load()
 	if m.Verb == wire.Event {
 		s.event(st, m.Event)
 		return m.Verb

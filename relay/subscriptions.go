@@ -3,6 +3,7 @@ package relay
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"moa/policy"
 )
@@ -20,6 +21,29 @@ type subscriptions struct {
 	lined  bool       // in the scheduler's line, at work, or waiting for room
 	counts []counting // not yet answered, the one whose turn it is first
 	closed bool
+	idle   chan struct{} // closed once next and counts are empty, if somebody waits for that
+}
+
+// answered waits, at most so long, until what was asked is answered.
+func (b *subscriptions) answered(within time.Duration) {
+	b.mu.Lock()
+	b.idle = make(chan struct{})
+	idle := b.idle
+	b.tellLocked()
+	b.mu.Unlock()
+	late := time.NewTimer(within)
+	defer late.Stop()
+	select {
+	case <-idle:
+	case <-late.C:
+	}
+}
+
+func (b *subscriptions) tellLocked() {
+	if b.idle != nil && len(b.next) == 0 && len(b.counts) == 0 {
+		close(b.idle)
+		b.idle = nil
+	}
 }
 
 // find returns the open REQ of that id, or nil.
@@ -87,6 +111,7 @@ func (b *subscriptions) endLocked(q *query) bool {
 		b.next = slices.Delete(b.next, i, i+1)
 	}
 	b.s.dropFilters(q.bytes)
+	b.tellLocked()
 	q.over.Store(true)
 	b.s.srv.met.subs.Dec()
 	return true
@@ -136,6 +161,7 @@ func (b *subscriptions) step() (more bool) {
 	}
 	left := len(b.next) > 0
 	b.lined = left
+	b.tellLocked()
 	b.mu.Unlock()
 	return left && b.s.out.room(b.resume)
 }

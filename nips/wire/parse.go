@@ -199,6 +199,26 @@ func (p *parser) comma(what string) (string, error) {
 // errCut says that a message has no end.
 var errCut = errors.New("the closing bracket is missing")
 
+// Refuse makes the answer to a frame that is not to be read: what it is about is
+// looked for all the same.
+func Refuse(frame []byte, text string) *Error {
+	p := parser{Scanner: scan.Scanner{Text: frame}}
+	var err error
+	if p.msg.Verb, err = p.verb(); err == nil {
+		switch p.msg.Verb {
+		case Event, Auth:
+			p.Take(',')
+		case Req, Count, NegOpen, NegMsg:
+			_ = p.subID() // the answer does without it
+		}
+	}
+	e := p.explain(errors.New(text))
+	if (e.Verb == Event || e.Verb == Auth) && e.EventID == "" {
+		e.Verb = Unknown
+	}
+	return e
+}
+
 // First returns the JSON object that raw begins with, if all that follows it
 // are more elements of a message.
 func First(raw []byte) (object []byte, ok bool) {

@@ -37,6 +37,17 @@ func (r *Relay) Dial(t testing.TB, header ...string) *Client {
 	return Dial(t, r.URL, header...)
 }
 
+// DialCompressed connects with permessage-deflate.
+func (r *Relay) DialCompressed(t testing.TB) *Client {
+	t.Helper()
+	c, _, err := dial(r.URL, websocket.CompressionNoContextTakeover)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
 // Dial connects to a relay that is running somewhere.
 func Dial(t testing.TB, url string, header ...string) *Client {
 	t.Helper()
@@ -50,6 +61,10 @@ func Dial(t testing.TB, url string, header ...string) *Client {
 
 // TryDial connects, or returns the HTTP answer that it got instead.
 func TryDial(url string, header ...string) (*Client, *http.Response, error) {
+	return dial(url, websocket.CompressionDisabled, header...)
+}
+
+func dial(url string, mode websocket.CompressionMode, header ...string) (*Client, *http.Response, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	defer cancel()
 	h := http.Header{}
@@ -61,7 +76,7 @@ func TryDial(url string, header ...string) (*Client, *http.Response, error) {
 		}
 		h.Add(header[i], header[i+1])
 	}
-	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: h, Host: host})
+	conn, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPHeader: h, Host: host, CompressionMode: mode})
 	if err != nil {
 		return nil, resp, err
 	}

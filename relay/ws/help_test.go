@@ -56,9 +56,17 @@ func start(t testing.TB, o *Options, serve func(*Conn)) (addr string) {
 	return srv.Listener.Addr().String()
 }
 
+// part tells a peer that has broken the protocol so, if err says that.
+func part(c *Conn, err error) {
+	if e, ok := err.(*CloseError); ok && !e.Peer {
+		c.Part(e.Code, e.Reason)
+	}
+}
+
 func echo(c *Conn) {
 	for {
 		msg, err := c.Read()
+		part(c, err)
 		if err != nil {
 			return
 		}

@@ -264,7 +264,8 @@ func TestViolationMeetsAWrite(t *testing.T) {
 				c.writing.Unlock()
 				_ = c.sendControl() // as a Write ends
 			})
-			c.Read()
+			_, err := c.Read()
+			part(c, err)
 		}))
 		p.send(frame(0xf1, "reserved bits"))
 		p.expect("88 1002")

@@ -12,9 +12,10 @@ import (
 
 // Read returns the next whole message, text or binary, its fragments joined
 // and inflated. It is valid until the next Read: copy what is to be kept. Text
-// is valid UTF-8. Read answers control frames, and tells a peer that breaks
-// the protocol so. Its error is final: a *CloseError, ErrDead, ErrSlow, io.EOF
-// or what the network says.
+// is valid UTF-8. Read answers control frames. Its error is final: a *CloseError,
+// ErrDead, ErrSlow, io.EOF or what the network says. A *CloseError that is not
+// the peer's says how the peer has broken the protocol: it has not been told yet,
+// so that what waits to be written can go before (Part).
 func (c *Conn) Read() ([]byte, error) { return c.read(forever) }
 
 // TryRead is Read that does not wait for a message to begin: ErrNothing says
@@ -261,12 +262,20 @@ func (c *Conn) dropInbox() {
 	}
 }
 
-// endReading gives everything back and says, once and for all, why. A peer
-// that broke the protocol is told and then given time to read it.
+// Part is Close for the goroutine that reads, instead of reading on: it tells the
+// peer why, and gives it a moment to read that.
+func (c *Conn) Part(code Code, reason string) {
+	c.Close(code, reason)
+	c.dropInbox()
+	c.drain()
+	if c.ended == nil {
+		c.ended = ErrClosed
+	}
+}
+
+// endReading gives everything back and says, once and for all, why.
 func (c *Conn) endReading(err error) error {
 	if v, ok := errors.AsType[*violation](err); ok {
-		c.Close(v.code, v.text)
-		c.drain()
 		err = &CloseError{Code: v.code, Reason: v.text}
 	}
 	switch {

@@ -1,0 +1,48 @@
+package relay
+
+import (
+	"errors"
+	"time"
+
+	"moa/relay/ws"
+)
+
+// errGarbage ends the reading of a connection that says nothing but garbage.
+var errGarbage = errors.New("relay: nothing but malformed messages")
+
+// partTime is how long a client that is sent away may take for the answers to
+// what it said before. Then it has ws.Options.CloseTimeout for the close.
+const partTime = 5 * time.Second
+
+// parting says what a client is told whose connection err has ended, if that was
+// for something that it did.
+func parting(err error) (code ws.Code, why string, ok bool) {
+	if e, is := errors.AsType[*ws.CloseError](err); is {
+		return e.Code, e.Reason, !e.Peer
+	}
+	switch err {
+	case errGarbage:
+		return ws.Policy, "nothing but malformed messages", true
+	case ws.ErrSlow:
+		return ws.Policy, "a message took too long to arrive", true
+	}
+	return 0, "", false
+}
+
+// part ends a connection for what its client did: what the client said before is
+// decided and answered, and the close frame comes last.
+func (s *session) part(code ws.Code, why string) {
+	s.turn.Lock()
+	s.stopped = true
+	s.settle()
+	subs := s.subs
+	s.turn.Unlock()
+	late := time.AfterFunc(partTime, s.conn.CloseNow)
+	defer late.Stop()
+	if subs != nil {
+		subs.answered(partTime)
+		subs.close() // no live events any more
+	}
+	s.out.flush()
+	s.conn.Part(code, why)
+}
