@@ -123,3 +123,11 @@ func (d *damages) troubles() (list []string) {
 	say(damagedDead, "the set of removed events was damaged in %d places; it is mended: check the disk")
 	return list
 }
+
+// Damaged is how many damaged events were met, and passed over, since the store was
+// opened; no more than 1000 are counted.
+func (s *Store) Damaged() int {
+	s.damages.mu.Lock()
+	defer s.damages.mu.Unlock()
+	return s.damages.count[damagedRecord]
+}

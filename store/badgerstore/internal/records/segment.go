@@ -100,7 +100,7 @@ func openSegment(name string, room int64, mend mender) (*segment, error) {
 		return nil, err
 	}
 	s := &segment{file: f, clean: true}
-	if err = s.readHead(name); err != nil {
+	if err = s.readHead(f, name); err != nil {
 		err = mend(s, err)
 	}
 	if err == nil {
@@ -120,21 +120,24 @@ func (s *segment) mapped(length int64) (err error) {
 func (s *segment) close() error { return errors.Join(unix.Munmap(s.bytes), s.file.Close()) }
 
 func (s *segment) writeHead() error {
-	b := append(make([]byte, 0, segmentHead), segmentMagic...)
+	_, err := s.file.WriteAt(s.appendHead(make([]byte, 0, segmentHead)), 0)
+	return err
+}
+
+func (s *segment) appendHead(b []byte) []byte {
+	b = append(b, segmentMagic...)
 	b = binary.LittleEndian.AppendUint32(b, segmentVersion)
 	b = binary.LittleEndian.AppendUint64(b, s.base)
 	b = binary.LittleEndian.AppendUint32(b, s.count.Load())
 	b = binary.LittleEndian.AppendUint32(b, s.kept)
 	b = binary.LittleEndian.AppendUint64(b, uint64(s.end.Load()))
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-	_, err := s.file.WriteAt(b, 0)
-	return err
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // readHead reads the head. One that a crash has left unwritten is of an empty
 // segment.
-func (s *segment) readHead(name string) error {
-	info, err := s.file.Stat()
+func (s *segment) readHead(f *os.File, name string) error {
+	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
@@ -144,7 +147,7 @@ func (s *segment) readHead(name string) error {
 	if info.Size() < segmentHead {
 		return nil
 	}
-	if _, err := s.file.ReadAt(b[:], 0); err != nil {
+	if _, err := f.ReadAt(b[:], 0); err != nil {
 		return err
 	}
 	if b == [segmentHead]byte{} {

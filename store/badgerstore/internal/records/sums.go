@@ -42,13 +42,17 @@ func (d *dead) readSums() (sums []uint32) {
 }
 
 func (d *dead) writeSums(sums []byte) error {
+	_, err := d.sums.WriteAt(sumsFile(sums, d.id), 0)
+	return err
+}
+
+func sumsFile(sums []byte, id ID) []byte {
 	head := make([]byte, sumsHead, sumsHead+len(sums))
 	copy(head, sumsMagic)
-	copy(head[8:], d.id[:])
+	copy(head[8:], id[:])
 	binary.LittleEndian.PutUint32(head[4:], sumsVersion)
 	binary.LittleEndian.PutUint32(head[sumsHead-4:], crc32.Checksum(head[:sumsHead-4], castagnoli))
-	_, err := d.sums.WriteAt(append(head, sums...), 0)
-	return err
+	return append(head, sums...)
 }
 
 // said is the sum of what was written of the page; of one in doubt a wrong one, so
