@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -24,9 +25,12 @@ one second by ascending id. A name that ends in .gz or .zst asks for that
 compression. FILE appears, or is replaced, once it is whole.
 
 From the store of a relay that is not running, everything that has not expired,
-whoever may read it; with --relay from one that is, what it shows to a stranger.`,
+whoever may read it; with --relay from one that is, what it shows to a stranger;
+with --all everything from one that is, through its control socket in the data
+folder. Events that are damaged on the disk are left out, which is an error.`,
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "relay", Usage: "read from the running relay at `URL`, ws://…"},
+			&cli.BoolFlag{Name: "all", Usage: "read everything from the relay that runs on this machine with the same data folder"},
 			&cli.StringFlag{Name: "filter", Usage: "only what this NIP-01 filter matches, as `JSON`; its limit counts"},
 		),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
@@ -37,7 +41,7 @@ whoever may read it; with --relay from one that is, what it shows to a stranger.
 	}
 }
 
-func runExport(ctx context.Context, cmd *cli.Command) error {
+func runExport(ctx context.Context, cmd *cli.Command) (err error) {
 	path, err := oneFile(cmd)
 	if err != nil {
 		return err
@@ -52,7 +56,7 @@ func runExport(ctx context.Context, cmd *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer func() { err = errors.Join(err, done()) }()
 	out, err := createOutput(path)
 	if err != nil {
 		return err
@@ -84,16 +88,27 @@ func runExport(ctx context.Context, cmd *cli.Command) error {
 }
 
 // exportSource returns what reads the events, about how many there are, 0 if
-// that is not known, and what ends the reading.
-func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (read func(emit func([]byte) error) error, total int64, done func(), err error) {
+// that is not known, and what ends the reading: its error says what was left out.
+func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (read func(emit func([]byte) error) error, total int64, done func() error, err error) {
 	if url := cmd.String("relay"); url != "" {
-		return func(emit func([]byte) error) error { return fetch(ctx, url, *filter, emit) }, 0, func() {}, nil
+		if cmd.Bool("all") {
+			return nil, 0, nil, usagef("--relay or --all, not both")
+		}
+		return func(emit func([]byte) error) error { return fetch(ctx, url, *filter, emit) }, 0, func() error { return nil }, nil
 	}
 	cfg, _, err := sourceOf(cmd).load(policy.Env{}, nil)
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	st, err := openStore(&cfg, nil, nil)
+	if cmd.Bool("all") {
+		var left error
+		read = func(emit func([]byte) error) (err error) {
+			left, err = exportAll(ctx, cfg.Data, cmd.String("filter"), emit)
+			return err
+		}
+		return read, 0, func() error { return left }, nil
+	}
+	st, err := openReading(&cfg, cmd.Root().ErrWriter)
 	if err != nil {
 		return nil, 0, nil, err
 	}
@@ -101,7 +116,7 @@ func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (
 		total = st.Stats().Events
 	}
 	scan := func(emit func([]byte) error) error { return scanAll(ctx, st, filter, emit) }
-	return scan, total, func() { st.Close() }, nil
+	return scan, total, func() error { return errors.Join(leftOut(st.Damaged(), nil), st.Close()) }, nil
 }
 
 // scanAll emits every stored event that matches and has not expired.

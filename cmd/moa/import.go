@@ -108,6 +108,9 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 	began := time.Now()
 	done, err := im.run(ctx, from)
 	bar.finish()
+	if errors.Is(err, store.ErrFull) {
+		err = fmt.Errorf("%w: make room, or lower store.reserve_mib, and import again; what is stored already counts as duplicate", err)
+	}
 	err = errors.Join(err, im.rejects.finish())
 	if err = report(cmd.Root().ErrWriter, path, resume, done, from, time.Since(began), err); err != nil {
 		return err

@@ -37,6 +37,7 @@ func app() *cli.Command {
 			benchCommand(),
 			importCommand(),
 			exportCommand(),
+			storeCommand(),
 			policyCommand(),
 			moderationCommand(),
 			configCommand(),

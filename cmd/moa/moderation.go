@@ -73,11 +73,6 @@ type door struct{ data string }
 func (d door) ask(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	socket := doorPath(d.data)
-	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
-	defer client.CloseIdleConnections()
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -86,23 +81,40 @@ func (d door) ask(ctx context.Context, method, path string, in, out any) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, body)
+	res, err := d.open(ctx, method, path, body)
 	if err != nil {
 		return err
+	}
+	defer res.Body.Close()
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// open sends a request, and returns an answer that is no refusal.
+func (d door) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	socket := doorPath(d.data)
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, body)
+	if err != nil {
+		return nil, err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return usagef("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
+		return nil, usagef("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
 	}
 	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if res.StatusCode != http.StatusOK {
-		return usagef("%s", strings.TrimSpace(string(text)))
-	}
-	return json.Unmarshal(text, out)
+	return nil, usagef("%s", strings.TrimSpace(string(text)))
 }
 
 // decide sends a decision and says what follows from it.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"moa/nips/event"
@@ -24,6 +26,8 @@ import (
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
 //	POST /moderation            an order
+//	POST /backup                everything, as a stream (storedoor.go)
+//	GET  /export                everything, as JSON lines
 func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
 
 // order is a decision, and what is to be done besides.
@@ -66,7 +70,15 @@ func (in *instance) openDoor() (leave func(), err error) {
 	mux.HandleFunc("GET /moderation", in.serveCases)
 	mux.HandleFunc("GET /moderation/{author}", in.serveCase)
 	mux.HandleFunc("POST /moderation", in.serveDecision)
-	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
+	mux.HandleFunc("POST /backup", in.serveBackup)
+	mux.HandleFunc("GET /export", in.serveExport)
+	var serving sync.WaitGroup
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serving.Add(1)
+		defer serving.Done()
+		mux.ServeHTTP(w, r)
+	})
+	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(in.log.Handler(), slog.LevelDebug), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
 	ctx, cancel := context.WithCancel(context.Background())
 	removing, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -84,6 +96,7 @@ func (in *instance) openDoor() (leave func(), err error) {
 		server.Close()
 		<-removing
 		<-ended
+		serving.Wait()
 	}, nil
 }
 

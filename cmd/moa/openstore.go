@@ -3,21 +3,23 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"moa/policy/builtin"
 	"moa/store"
 	"moa/store/badgerstore"
 )
 
-// openStore opens the store of a configuration. Both log and metrics may be nil.
-func openStore(c *Config, log *slog.Logger, metrics *prometheus.Registry) (store.Store, error) {
-	if err := os.MkdirAll(c.Data, 0o750); err != nil {
-		return nil, err
-	}
-	options := badgerstore.Options{
+// storeOptions are how the configuration has its store opened.
+func storeOptions(c *Config, log *slog.Logger) badgerstore.Options {
+	return badgerstore.Options{
 		Dir:       c.Data,
 		CacheMB:   c.Store.CacheMiB,
 		HotMB:     orNone(c.Store.HotMiB),
@@ -25,17 +27,35 @@ func openStore(c *Config, log *slog.Logger, metrics *prometheus.Registry) (store
 		NoSync:    !c.Store.Sync,
 		Log:       log,
 	}
+}
+
+// openStore opens the store of a configuration, and makes it if there is none.
+// Both log and metrics may be nil.
+func openStore(c *Config, log *slog.Logger, metrics *prometheus.Registry) (*badgerstore.Store, error) {
+	if err := mayHold(c.Data); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Data, 0o750); err != nil {
+		return nil, err
+	}
+	options := storeOptions(c, log)
 	if metrics != nil { // it is the relay's: verbs end soon
 		options.Registry, options.ScrubMB = metrics, c.Store.ScrubMiB
 	}
 	st, err := badgerstore.Open(options)
-	if errors.Is(err, badgerstore.ErrLocked) {
-		return nil, lockedError(c.Data, err)
-	}
-	if err != nil {
+	return st, storeError(c.Data, err)
+}
+
+// openReading opens the store that there is, to read it: it makes none, and
+// migrates none. What is damaged is told on w.
+func openReading(c *Config, w io.Writer) (*badgerstore.Store, error) {
+	if err := notBackup(c.Data); err != nil {
 		return nil, err
 	}
-	return st, nil
+	options := storeOptions(c, newLogger(w, c.Log.Format, slog.LevelWarn))
+	options.Existing = true
+	st, err := badgerstore.Open(options)
+	return st, storeError(c.Data, err)
 }
 
 // orNone is how badgerstore.Options says none, for which the file has 0.
@@ -46,11 +66,83 @@ func orNone(mib int) int {
 	return mib
 }
 
+// storeError adds to an error of Open what can be done about it.
+func storeError(dir string, err error) error {
+	switch {
+	case errors.Is(err, badgerstore.ErrLocked):
+		return lockedError(dir, err)
+	case errors.Is(err, badgerstore.ErrNoStore):
+		return usagef("there is no store in %s; name its folder with --data", dir)
+	case errors.Is(err, store.ErrDamaged):
+		return fmt.Errorf("%w (moa store check --data %s says more; nothing was changed)", err, dir)
+	case errors.Is(err, store.ErrFull):
+		return fmt.Errorf("%w; make room, or lower store.reserve_mib", err)
+	}
+	return err
+}
+
 // lockedError says who has the store, and what can be done without stopping it.
 func lockedError(dir string, err error) error {
 	url := announced(dir)
 	if url == "" {
 		url = "ws://HOST:PORT"
 	}
-	return fmt.Errorf("%w; stop it, or import and export through its socket with --relay %s", err, url)
+	return fmt.Errorf("%w; stop it, or import and export through its socket with --relay %s; moa store backup and moa export --all work while it runs", err, url)
+}
+
+// notBackup refuses a folder that holds a backup.
+func notBackup(dir string) error {
+	if _, err := os.Lstat(filepath.Join(dir, badgerstore.BackupManifest)); err == nil {
+		return usagef("%s is a backup, not a store: moa store restore %s --data DIR makes a store of it", dir, dir)
+	}
+	return nil
+}
+
+// mayHold refuses a folder in which somebody keeps other things: a store has a
+// folder of its own.
+func mayHold(dir string) error {
+	if err := notBackup(dir); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var others []string
+	for _, f := range files {
+		switch name := f.Name(); {
+		case badgerstore.Holds(name):
+			return nil // a store, if perhaps not a whole one
+		case !mayStandBeside(name):
+			others = append(others, name)
+		}
+	}
+	if len(others) > 0 {
+		return usagef("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, shown(strings.Join(others[:min(len(others), 3)], ", ")))
+	}
+	return nil
+}
+
+// mayStandBeside reports a file that a folder may have before the store is made.
+func mayStandBeside(name string) bool {
+	switch name {
+	case keyFile, urlFile, builtin.ModerationFile, filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
+		return true
+	}
+	ext := filepath.Ext(name)
+	return ext == ".toml" || ext == ".txt" || strings.HasPrefix(name, ".")
+}
+
+// leftOut is an error if n damaged events were passed over while a store was read.
+func leftOut(n int, err error) error {
+	switch {
+	case err != nil:
+		return fmt.Errorf("whether damaged events were left out is not known: %w", err)
+	case n > 0:
+		return fmt.Errorf("%d events are damaged on the disk and were left out; moa store check says more", n)
+	}
+	return nil
 }

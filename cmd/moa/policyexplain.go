@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +43,7 @@ have a say in what is read. The client is a stranger, or as --as says. With
 	}
 }
 
-func runPolicyExplain(ctx context.Context, cmd *cli.Command) error {
+func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() != 1 {
 		return usagef("one event or filter, please: its JSON, an event's id, or a file with an event")
 	}
@@ -54,11 +55,11 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) error {
 	id, err := event.ParseID(arg)
 	byID := err == nil
 	if data := cmd.IsSet("data"); byID && cmd.String("relay") == "" || data {
-		end, err := t.openData()
+		end, err := t.openData(cmd.Root().ErrWriter)
 		if err != nil {
 			return err
 		}
-		defer end()
+		defer func() { failed = errors.Join(failed, end()) }()
 	}
 	if q, ok := askedFilter(arg); ok {
 		return t.explain(ctx, cmd, func(ctx context.Context) (explained, error) { return explainFilter(ctx, t, q) })

@@ -80,7 +80,7 @@ func parseQuestions(text []byte) (all []question, err error) {
 }
 
 // runReadTest is runPolicyTest for --reads.
-func runReadTest(ctx context.Context, cmd *cli.Command) error {
+func runReadTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() > 1 {
 		return usagef("one file at a time")
 	}
@@ -108,11 +108,11 @@ func runReadTest(ctx context.Context, cmd *cli.Command) error {
 	case errors.Is(err, fs.ErrNotExist) && !cmd.IsSet("data"):
 		// Only the filters are tried.
 	default:
-		end, err := t.openData()
+		end, err := t.openData(cmd.Root().ErrWriter)
 		if err != nil {
 			return err
 		}
-		defer end()
+		defer func() { failed = errors.Join(failed, end()) }()
 		r.Events = t.cfg.Data
 	}
 	if err := t.run(ctx, stderr, func(ctx context.Context) error { return r.ask(ctx, t, questions) }); err != nil {

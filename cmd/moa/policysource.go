@@ -5,8 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"io"
 	"slices"
 	"time"
 
@@ -24,15 +23,15 @@ func sourceFlags() []cli.Flag {
 	}
 }
 
-// openData opens the store of the configuration, which must be there.
-func (t *trial) openData() (end func(), err error) {
-	if _, err := os.Stat(t.cfg.Data); errors.Is(err, fs.ErrNotExist) {
-		return nil, usagef("there is no store at %s; name one with --data, or a FILE of events", t.cfg.Data)
-	}
-	if t.store, err = openStore(&t.cfg, nil, nil); err != nil {
+// openData opens the store of the configuration, which must be there. end tells
+// what of it was left out.
+func (t *trial) openData(stderr io.Writer) (end func() error, err error) {
+	st, err := openReading(&t.cfg, stderr)
+	if err != nil {
 		return nil, err
 	}
-	return func() { t.store.Close() }, nil
+	t.store = st
+	return func() error { return errors.Join(leftOut(st.Damaged(), nil), st.Close()) }, nil
 }
 
 // gather takes the events that match from a file, a relay or the store, the

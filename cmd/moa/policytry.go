@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -57,7 +58,7 @@ the events, so that those are listed which a policy hides.`,
 	}
 }
 
-func runPolicyTest(ctx context.Context, cmd *cli.Command) error {
+func runPolicyTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() > 1 {
 		return usagef("one file at a time")
 	}
@@ -72,11 +73,11 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	if cmd.NArg() == 0 && cmd.String("relay") == "" {
-		end, err := t.openData()
+		end, err := t.openData(stderr)
 		if err != nil {
 			return err
 		}
-		defer end()
+		defer func() { failed = errors.Join(failed, end()) }()
 	}
 	r.begin(t.chain)
 	if r.Source, r.broken, err = t.gather(ctx, cmd, filter); err != nil {

@@ -47,6 +47,13 @@ func (p *progress) set(at, events int64) {
 	_ = p.bar.Set64(at) // a bar that cannot be drawn is no reason to stop
 }
 
+// at moves the bar to its place.
+func (p *progress) at(done int64) {
+	if p.bar != nil {
+		_ = p.bar.Set64(done) // as above
+	}
+}
+
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()

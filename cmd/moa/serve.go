@@ -24,6 +24,7 @@ import (
 	"moa/policy"
 	"moa/relay"
 	"moa/store"
+	"moa/store/badgerstore"
 )
 
 func serveCommand() *cli.Command {
@@ -56,6 +57,7 @@ type instance struct {
 	env    policy.Env
 	report policy.Report
 	force  inForce
+	store  *badgerstore.Store
 	server *relay.Server
 }
 
@@ -86,10 +88,11 @@ func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 		return err
 	}
 	defer verifier.Close()
-	if st, err = openStore(&cfg, in.log, registry); err != nil {
+	if in.store, err = openStore(&cfg, in.log, registry); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.Close()) }()
+	defer func() { err = errors.Join(err, in.store.Close()) }()
+	st = in.store
 	registerFigures(registry, st)
 	in.force.set(chain, cfg.Policy)
 	identity, err := cfg.identity(in.log)

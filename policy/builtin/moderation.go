@@ -28,8 +28,8 @@ var moderationDefaults = moderationConfig{
 	Exempt: conf.MustKinds("5, 62"), Cases: 1000,
 }
 
-// moderationFile, in the data folder, is the record of what was decided.
-const moderationFile = "moderation.jsonl"
+// ModerationFile, in the data folder, is the record of what was decided.
+const ModerationFile = "moderation.jsonl"
 
 // Moderation lays what trusted people report before an operator, and holds
 // authors and readers to what was decided.
@@ -71,7 +71,7 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Po
 		Trusted: people.Has, Now: env.Now, Log: env.Log,
 	}
 	if env.Data != "" {
-		options.Record = filepath.Join(env.Data, moderationFile)
+		options.Record = filepath.Join(env.Data, ModerationFile)
 	}
 	desk, err := moderation.New(options)
 	if err != nil {

@@ -1,0 +1,261 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"moa/nips/event"
+	"moa/nips/nip19"
+	"moa/relay/relaytest"
+)
+
+// exported is what the store in data holds, when nobody uses it.
+func exported(t *testing.T, data string) string {
+	t.Helper()
+	out, _ := good(t, "export", "--data", data)
+	return out
+}
+
+// stop ends a relay in order.
+func (s *server) stop(t *testing.T) {
+	t.Helper()
+	s.Signal(t, syscall.SIGTERM)
+	if code := s.Wait(t); code != 0 {
+		t.Fatalf("exit code %d:\n%s", code, s.lines())
+	}
+}
+
+// mixedLoad publishes what is public and what is not.
+func mixedLoad(t *testing.T, url string, from, n int) {
+	t.Helper()
+	alice, bob := relaytest.NewKey(1), relaytest.NewKey(2)
+	c := relaytest.Dial(t, url)
+	defer c.Close()
+	for i := range n {
+		kind := []uint16{1, 4, 1059, 0, 30023}[i%5]
+		tags := []event.Tag{{"p", bob.Hex()}, {"d", fmt.Sprint(i)}}
+		c.Accepted(t, alice.Sign(t, event.Event{Kind: kind, CreatedAt: 1_700_000_000 + int64(from+i), Content: fmt.Sprint("number ", from+i), Tags: tags}))
+	}
+}
+
+func TestARunningRelayIsBackedUpAndRestored(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := serveIn(t, data, "--self.publish", "true", "--url", "wss://relay.example.com")
+	mixedLoad(t, s.URL, 0, 100)
+	spammer := relaytest.NewKey(30)
+	good(t, "moderation", "ban", "--data", data, nip19.Npub(spammer.PubKey))
+	all, _ := good(t, "export", "--all", "--data", data)
+	dir, withKey := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "with-key")
+	good(t, "store", "backup", "--data", data, dir)
+	good(t, "store", "backup", "--data", data, "--with-key", withKey)
+	stream, _ := good(t, "store", "backup", "--data", data, "-")
+	mixedLoad(t, s.URL, 1000, 50)
+	if _, stderr, code := run(t, "", "store", "backup", "--data", data, dir); code != 2 || !strings.Contains(stderr, "is there already") {
+		t.Errorf("over a backup: exit code %d, %s", code, stderr)
+	}
+	later, _ := good(t, "export", "--all", "--data", data)
+	if strings.Count(later, "\n") <= strings.Count(all, "\n") {
+		t.Errorf("%d lines, and before %d", strings.Count(later, "\n"), strings.Count(all, "\n"))
+	}
+	s.stop(t)
+	if got := exported(t, data); got != later {
+		t.Errorf("--all gave %d lines, and the store has %d", strings.Count(later, "\n"), strings.Count(got, "\n"))
+	}
+
+	for name, restore := range map[string]func(to string) (string, int){
+		"folder": func(to string) (string, int) {
+			_, stderr, code := run(t, "", "store", "restore", "--data", to, dir)
+			return stderr, code
+		},
+		"with its key": func(to string) (string, int) {
+			_, stderr, code := run(t, "", "store", "restore", "--data", to, withKey)
+			return stderr, code
+		},
+		"stream": func(to string) (string, int) {
+			_, stderr, code := run(t, stream, "store", "restore", "--data", to, "-")
+			return stderr, code
+		},
+	} {
+		to := filepath.Join(t.TempDir(), "restored")
+		if stderr, code := restore(to); code != 0 {
+			t.Fatalf("%s: exit code %d: %s", name, code, stderr)
+		}
+		if got := exported(t, to); got != all {
+			t.Errorf("%s: %d lines, not %d", name, strings.Count(got, "\n"), strings.Count(all, "\n"))
+		}
+		good(t, "store", "check", "--deep", "--data", to)
+		if key, err := os.ReadFile(filepath.Join(to, keyFile)); (err == nil) != (name == "with its key") {
+			t.Errorf("%s: the key is %d bytes, %v", name, len(key), err)
+		}
+		r := serveIn(t, to)
+		relaytest.Dial(t, r.URL).Refused(t, spammer.Note(t, "buy"), "blocked: ")
+		r.stop(t)
+	}
+	good(t, "store", "check", "--data", dir)
+	for _, verb := range [][]string{{"serve"}, {"export"}, {"import"}, {"store", "repair"}} {
+		if _, stderr, code := run(t, "", append(verb, "--data", dir)...); code != 2 || !strings.Contains(stderr, "is a backup, not a store") {
+			t.Errorf("%v over a backup: exit code %d, %s", verb, code, stderr)
+		}
+	}
+}
+
+func TestAStoppedStoreIsBackedUpAndReplaced(t *testing.T) {
+	data, text := dataOf(t, 200)
+	dir := filepath.Join(t.TempDir(), "backup")
+	good(t, "store", "backup", "--data", data, dir)
+	good(t, "import", "--data", data, file(t, "more.jsonl", jsonl([]*event.Event{relaytest.NewKey(5).Note(t, "later")})))
+	newer := exported(t, data)
+	if _, stderr, code := run(t, "", "store", "restore", "--data", data, dir); code != 2 || !strings.Contains(stderr, "--replace") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	_, stderr := good(t, "store", "restore", "--data", data, "--replace", dir)
+	if got := exported(t, data); got != text {
+		t.Errorf("%d lines", strings.Count(got, "\n"))
+	}
+	old, err := filepath.Glob(data + ".before-*")
+	if err != nil || len(old) != 1 || !strings.Contains(stderr, old[0]) {
+		t.Fatalf("%v, %v, %s", old, err, stderr)
+	}
+	if got := exported(t, old[0]); got != newer {
+		t.Errorf("what was there has %d lines", strings.Count(got, "\n"))
+	}
+	s := serveIn(t, data)
+	if _, stderr, code := run(t, "", "store", "restore", "--data", data, "--replace", dir); code != 1 || !strings.Contains(stderr, "another moa is using it") {
+		t.Errorf("under a relay: exit code %d, %s", code, stderr)
+	}
+	s.stop(t)
+}
+
+func TestCheckAndRepairSayWhatIsWrong(t *testing.T) {
+	data, text := dataOf(t, 200)
+	stdout, _ := good(t, "store", "check", "--data", data, "--deep")
+	if want := "200 events, nothing is wrong\n"; stdout != want {
+		t.Errorf("%q, want %q", stdout, want)
+	}
+	stdout, _ = good(t, "store", "check", "--data", data, "--json")
+	var said checked
+	if err := json.Unmarshal([]byte(stdout), &said); err != nil || !said.OK || said.Events != 200 || said.Problems == nil {
+		t.Errorf("%s, %v", stdout, err)
+	}
+	s := serveIn(t, data)
+	if _, stderr, code := run(t, "", "store", "check", "--data", data); code != 1 || !strings.Contains(stderr, "stop it first; or take a backup") {
+		t.Errorf("under a relay: exit code %d, %s", code, stderr)
+	}
+	s.stop(t)
+
+	if err := os.Remove(filepath.Join(data, "MANIFEST")); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"export"}, {"import", file(t, "in.jsonl", text)}} {
+		_, stderr, code := run(t, "", append(verb, "--data", data)...)
+		if code != 1 || !strings.Contains(stderr, "store: damaged: the file MANIFEST is missing") || !strings.Contains(stderr, "moa store repair") || strings.Contains(stderr, "goroutine") {
+			t.Errorf("%v: exit code %d, %s", verb, code, stderr)
+		}
+	}
+	if stdout, _, code := run(t, "", "store", "check", "--data", data); code != 1 || !strings.Contains(stdout, "\nNext: moa store repair --data "+data) {
+		t.Errorf("exit code %d, %s", code, stdout)
+	}
+	stdout, _ = good(t, "store", "repair", "--data", data)
+	if want := "200 events, and the index is new\n"; stdout != want {
+		t.Errorf("%q, want %q", stdout, want)
+	}
+	if exported(t, data) != text {
+		t.Error("the export is not what it was")
+	}
+}
+
+func TestAnExportThatLeavesSomethingOutSaysSo(t *testing.T) {
+	all := notes(t, 100)
+	data := filepath.Join(t.TempDir(), "data")
+	good(t, "import", "--data", data, file(t, "in.jsonl", jsonl(all)))
+	name := filepath.Join(data, "records.0000000000000001")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(text, all[50].ID[:])
+	text[at] ^= 1
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out.jsonl")
+	_, stderr, code := run(t, "", "export", "--data", data, out)
+	if code != 1 || !strings.Contains(stderr, "1 events are damaged on the disk and were left out") || !strings.Contains(stderr, "an event is damaged on the disk, and passed over") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if got, err := os.ReadFile(out); err != nil || bytes.Count(got, []byte("\n")) != 99 {
+		t.Errorf("%d lines, %v", bytes.Count(got, []byte("\n")), err)
+	}
+	if _, stderr, code := run(t, "", "policy", "test", "--data", data, "--config", writeConfig(t, "")); code != 1 || !strings.Contains(stderr, "left out") {
+		t.Errorf("policy test: exit code %d, %s", code, stderr)
+	}
+	if stdout, _, code := run(t, "", "store", "check", "--data", data); code != 1 || !strings.Contains(stdout, "record") {
+		t.Errorf("check: exit code %d, %s", code, stdout)
+	}
+	backup := filepath.Join(t.TempDir(), "backup")
+	if _, stderr, code := run(t, "", "store", "backup", "--data", data, backup); code != 1 || !strings.Contains(stderr, "the backup is done, and 1 events in it are damaged") {
+		t.Errorf("backup: exit code %d, %s", code, stderr)
+	}
+	s := serveIn(t, data)
+	if out, stderr, code := run(t, "", "export", "--all", "--data", data); code != 1 || strings.Count(out, "\n") != 99 || !strings.Contains(stderr, "1 events are damaged on the disk and were left out") {
+		t.Errorf("--all: exit code %d, %d lines, %s", code, strings.Count(out, "\n"), stderr)
+	}
+	stream, stderr, code := run(t, "", "store", "backup", "--data", data, "-")
+	if code != 1 || !strings.Contains(stderr, "the backup is done, and 1 events in it are damaged") {
+		t.Errorf("backup of the relay: exit code %d, %s", code, stderr)
+	}
+	s.stop(t)
+	to := filepath.Join(t.TempDir(), "restored")
+	if _, stderr, code := run(t, stream, "store", "restore", "--data", to, "-"); code != 1 || !strings.Contains(stderr, "1 events were damaged when the backup was taken") {
+		t.Errorf("restore: exit code %d, %s", code, stderr)
+	}
+	if got := exported(t, to); strings.Count(got, "\n") != 99 {
+		t.Errorf("%d lines are restored", strings.Count(got, "\n"))
+	}
+}
+
+func TestReadingVerbsMakeAndReplaceNothing(t *testing.T) {
+	dir := t.TempDir()
+	backup := file(t, "backup.jsonl", "the last backup\n")
+	for _, data := range []string{dir, filepath.Join(dir, "none")} {
+		for _, args := range [][]string{{"export", backup}, {"policy", "test", "--config", writeConfig(t, "")}, {"store", "check"}, {"store", "repair"}, {"store", "backup", filepath.Join(dir, "b")}} {
+			if _, stderr, code := run(t, "", append(args, "--data", data)...); code == 0 || !strings.Contains(stderr, "there is no store in") {
+				t.Errorf("%v: exit code %d, %s", args, code, stderr)
+			}
+		}
+	}
+	if got, err := os.ReadFile(backup); err != nil || string(got) != "the last backup\n" {
+		t.Errorf("the backup is %q, %v", got, err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("made: %v, %v", files, err)
+	}
+}
+
+func TestAFolderOfOtherThingsIsNotTaken(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "thesis.doc"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"import", file(t, "in.jsonl", jsonl(notes(t, 1)))}} {
+		if _, stderr, code := run(t, "", append(args, "--data", dir)...); code != 2 || !strings.Contains(stderr, "is not empty, and there is no store in it (but thesis.doc)") {
+			t.Errorf("%v: exit code %d, %s", args, code, stderr)
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("there is %v, %v", files, err)
+	}
+	mine := t.TempDir()
+	for _, name := range []string{"moa.toml", "members.txt", ".hidden", "lost+found", keyFile} {
+		if err := os.WriteFile(filepath.Join(mine, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	good(t, "import", "--data", mine, file(t, "in.jsonl", jsonl(notes(t, 1))))
+}
