@@ -14,7 +14,7 @@ type fate string
 const (
 	fateStored    fate = "stored"
 	fateDuplicate fate = "duplicate"
-	fateStale     fate = "stale"    // a newer version is stored
+	fateStale     fate = "stale"    // a newer version was stored
 	fateDeleted   fate = "deleted"  // its author has deleted it
 	fateVanished  fate = "vanished" // its author has asked to vanish
 	fateExpired   fate = "expired"

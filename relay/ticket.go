@@ -57,7 +57,7 @@ func (t *ticket) decide(r store.Result) {
 	case store.Duplicate:
 		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
 	case store.Stale:
-		t.refuse(fateStale, reason.Duplicate, "a newer version is stored")
+		t.refuse(fateStale, reason.Duplicate, "a newer version was stored")
 	case store.Deleted:
 		t.refuse(fateDeleted, reason.Blocked, "this event was deleted by its author")
 	case store.Vanished:

@@ -21,7 +21,7 @@ type Outcome uint8
 const (
 	Stored    Outcome = iota + 1
 	Duplicate         // the very event is stored already
-	Stale             // a newer version of this replaceable or addressable event is stored (NIP-01)
+	Stale             // a newer version of this replaceable or addressable event was stored (NIP-01)
 	Deleted           // its author has deleted it, by id or by address, or its recipient has (NIP-09, NIP-59)
 	Vanished          // its author, or a gift wrap's recipient, has asked to vanish after it (NIP-62)
 	Expired           // its time has passed (NIP-40)
@@ -184,9 +184,10 @@ type Store interface {
 	// more, and not taken again, when Commit returns; to remove it may take longer.
 	// now is Unix seconds.
 	//
-	// A replaceable event's place is taken for good: once a version was stored,
-	// an older one is Stale, also after the newer has expired or was deleted by
-	// id.
+	// An address is barred up to the newest version that is stored, and up to the
+	// newest that a newer one took the place of: what is older is Stale, and so is
+	// that one. A version that is gone otherwise, deleted by id, expired or removed
+	// by the operator, bars nothing more.
 	//
 	// Ephemeral kinds are the caller's business too: Commit would store them.
 	Commit(ctx context.Context, now int64, batch []*event.Event) ([]Result, error)

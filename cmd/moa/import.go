@@ -261,7 +261,7 @@ func (t *tally) count(o store.Outcome, line int64, text []byte) {
 		return
 	}
 	why, ok := map[store.Outcome]string{
-		store.Stale: "a newer version is stored", store.Deleted: "deleted by its author", store.Vanished: "its author has vanished",
+		store.Stale: "a newer version was stored", store.Deleted: "deleted by its author", store.Vanished: "its author has vanished",
 		store.Expired: "expired", store.TooLarge: "more tags than the store can index",
 	}[o]
 	if !ok {

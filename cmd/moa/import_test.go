@@ -137,7 +137,7 @@ func TestImportCountsWhyLinesAreRejected(t *testing.T) {
 	}
 	says(t, report, "5 accepted", "1 duplicate", "3 rejected: malformed", "line 4: ", "line 5: ", "line 17: longer than 16 MiB",
 		"1 rejected: deleted by its author (line 7)", "1 rejected: its author has vanished", "1 rejected: a request to vanish from another relay",
-		"1 rejected: bad signature (line 11)", "1 rejected: bad id (line 12)", "1 rejected: ephemeral", "1 rejected: expired", "1 rejected: a newer version is stored")
+		"1 rejected: bad signature (line 11)", "1 rejected: bad id (line 12)", "1 rejected: ephemeral", "1 rejected: expired", "1 rejected: a newer version was stored")
 }
 
 func TestImportAsksPoliciesOnlyIfTold(t *testing.T) {

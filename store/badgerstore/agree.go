@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -113,7 +112,7 @@ func (s *Store) rollForward() {
 	if len(s.behind) == 0 {
 		return
 	}
-	_, err := s.Commit(context.Background(), time.Now().Unix(), s.behind)
+	_, err := s.Commit(context.Background(), 0, s.behind) // what has expired since is swept as ever
 	s.log.Info("events that were written before a crash and not promised are stored now", "events", len(s.behind), "err", err)
 	s.behind = nil
 }

@@ -25,7 +25,7 @@ func newAhead() *ahead { return &ahead{latest: map[string]aheadWrite{}} }
 // readBack reports a key that the writer looks up; the others it only writes.
 func readBack(key []byte) bool {
 	switch key[0] {
-	case keyRecord, keyID, keyLatest, keyGone, keyGoneAddr, keyVanished:
+	case keyRecord, keyID, keyLatest, keyBar, keyGone, keyGoneAddr, keyVanished:
 		return true
 	}
 	return false

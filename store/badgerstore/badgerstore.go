@@ -92,6 +92,7 @@ type Store struct {
 	write      sync.Mutex // guards the following: one writer at a time
 	serial     store.Serial
 	rebuilding bool           // Repair makes the keys of records that there are
+	barsFrom   store.Serial   // what is removed of later ones leaves its address
 	had        state          // of Badger, before the journal was done again
 	behind     []*event.Event // records that are whole and were never promised
 	failed     bool           // the last commit has failed half-way
@@ -121,6 +122,7 @@ type Store struct {
 	probed    atomic.Int64 // when Ready has tried the journal last, in probeEvery
 	damages   *damages
 	collector collector
+	notes     notes // of the collector
 	removals  removals
 	later     func(do func(context.Context)) // in the background, until Close ends ctx
 
@@ -147,6 +149,7 @@ func Open(o Options) (*Store, error) {
 		syncFile:  syncFile, distrusted: distrusted{},
 	}
 	s.damages = newDamages(o.Log, s.metrics)
+	s.notes = notes{dir: o.Dir, fsync: (*os.File).Sync}
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.guardedStart(); err != nil {
 		cancel()
@@ -224,6 +227,9 @@ func (s *Store) start() (err error) {
 	s.versions.committed(s.db.MaxVersion())
 	s.versions.settle = func() { s.settle() }
 	if err := s.load(); err != nil {
+		return err
+	}
+	if err := s.loadBars(); err != nil {
 		return err
 	}
 	if err := s.adopt(); err != nil {

@@ -62,7 +62,13 @@ func (s *Store) collect(ctx context.Context) {
 
 func (s *Store) collectOne(ctx context.Context) (dropped int, err error) {
 	defer fault.Catch(fault.Arm(), &err)
-	return s.records.Collect(ctx, s.needed, s.drain)
+	s.notes.text = s.notes.text[:0]
+	return s.records.Collect(ctx, s.needed, func() error {
+		if err := s.notes.save(s.noteNeeded); err != nil {
+			return err
+		}
+		return s.drain()
+	})
 }
 
 // needed returns those of the records, which are to go for good, that Badger knows
@@ -72,7 +78,7 @@ func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
 	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
 	known, err := s.known(list)
 	if err != nil || len(known) == 0 {
-		return nil, err
+		return nil, errors.Join(err, s.noteGone(list))
 	}
 	s.appending.Lock() // what is removed meanwhile is not to be taken back
 	defer s.appending.Unlock()
@@ -84,6 +90,9 @@ func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
 		keep = append(keep, r.Serial)
 	}
 	s.damages.dead(keep)
+	if err := s.noteGone(list); err != nil {
+		return nil, err
+	}
 	return keep, nil
 }
 

@@ -361,6 +361,9 @@ func (w *writer) replace(key []byte, n stored) error {
 		w.drop(old)
 	}
 	w.put(n)
+	if old.tail != (tail{}) {
+		w.set(barKey(key), old.tail[:])
+	}
 	w.set(key, n.tail[:])
 	if inline || old.value == nil {
 		return nil
@@ -460,11 +463,15 @@ func (w *writer) until(key []byte, e *event.Event) (bool, error) {
 }
 
 func (w *writer) stale(e *event.Event, a store.Address) (store.Outcome, error) {
-	latest, ok, err := w.tail(addressKey(keyLatest, a))
+	key := addressKey(keyLatest, a)
+	by, ok, err := w.tail(key)
+	if err == nil && !ok { // otherwise it is newer than what bars the address
+		by, ok, err = w.tail(barKey(key))
+	}
 	if err != nil || !ok {
 		return 0, err
 	}
-	if t := makeTail(e, 0); latest.compare(&t) > 0 {
+	if t := makeTail(e, by.serial()); by.compare(&t) > 0 {
 		return 0, nil
 	}
 	return store.Stale, nil

@@ -17,7 +17,8 @@ const (
 	keyKind      = 'k' // kind2 tail
 	keyAuthor    = 'p' // pubkey16 tail
 	keyTag       = 't' // letter1 class1 text tail
-	keyLatest    = 'r' // pubkey16 kind2 sha256(d)16 -> tail: the newest version ever stored of an address
+	keyLatest    = 'r' // pubkey16 kind2 sha256(d)16 -> tail: the version of an address that is stored
+	keyBar       = 'b' // pubkey16 kind2 sha256(d)16 -> tail: the newest version that a newer one took the place of
 	keyAlias     = 'o' // pubkey16 kind2 sha256(d)16 tail: an addressable event with a further d tag
 	keyGone      = 'd' // id16 pubkey16: deleted by id, by that key
 	keyGoneAddr  = 'a' // pubkey16 kind2 sha256(d)16 -> created8: deleted by address, up to that time

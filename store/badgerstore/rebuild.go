@@ -78,6 +78,9 @@ func (p *repairer) run(ctx context.Context) error {
 			}
 		}
 	}
+	if err := p.applyNotes(ctx); err != nil {
+		return err
+	}
 	return p.finish()
 }
 
@@ -105,6 +108,15 @@ func (p *repairer) redo(w *writer, serial uint64) error {
 		return nil
 	}
 	w.serial = n.tail.serial()
+	if a, ok := store.AddressOf(e); ok {
+		newer, err := w.at(addressKey(keyLatest, a))
+		if err == nil && newer.value != nil && newer.tail.compare(&n.tail) < 0 { // it was removed before n came
+			err = w.dropRoomy(newer)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	if err := w.place(e, n); err != nil {
 		return err
 	}
@@ -169,6 +181,7 @@ func (p *repairer) finish() error {
 	s := p.s
 	w := s.newWriter()
 	w.serial = store.Serial(p.last)
+	w.set(barsKey, appendSerial(nil, 0))
 	w.set(versionKey, []byte{0, 0, 0, formatVersion})
 	err := w.flush()
 	w.close()

@@ -27,6 +27,7 @@ const inlineTargets = 64
 // chunk is how many events a job looks at between two frames at most.
 const chunk = 512
 
+// drop drops n, of which something else takes the place.
 func (w *writer) drop(n stored) {
 	w.del(recordKey(&n.tail))
 	if !n.unread() {
@@ -78,13 +79,12 @@ func (w *writer) deletionJob(e *event.Event) error {
 	return nil
 }
 
-// dropRoomy drops n after making room for it.
+// dropRoomy removes n after making room for it.
 func (w *writer) dropRoomy(n stored) error {
-	err := w.room(n.ops(), 0)
-	if err == nil {
-		w.drop(n)
+	if err := w.room(n.ops(), 0); err != nil {
+		return err
 	}
-	return err
+	return w.remove(n)
 }
 
 // targets returns the stored events that e may delete.
@@ -166,7 +166,9 @@ func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, t
 		w.mark(key, appendTime(nil, max(e.CreatedAt, readTime(old))))
 	}
 	for _, n := range targets {
-		w.drop(n)
+		if err := w.remove(n); err != nil {
+			return err
+		}
 	}
 	return nil
 }

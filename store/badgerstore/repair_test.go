@@ -169,8 +169,37 @@ func TestRepairKeepsTheRules(t *testing.T) {
 	defer other.Close()
 	got, want := fates(s), fates(other)
 	for i := range want {
-		if (got[i].outcome == store.Stored) != (want[i].outcome == store.Stored) {
+		if got[i] != want[i] {
 			t.Errorf("event %d of kind %d: outcome %d, want %d", i, all[i].Kind, got[i].outcome, want[i].outcome)
+		}
+	}
+}
+
+// What bars an address is found out from the records, and nothing more than that.
+func TestRepairFindsBars(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	v := func(at int64) *event.Event { return storetest.Make(storetest.Key(1), 0, at, "") }
+	expiring := storetest.Make(storetest.Key(1), 0, 30, "", event.Tag{"expiration", "40"})
+	mustCommit(t, s, v(1000), storetest.Make(storetest.Key(1), 5, 9, "", event.Tag{"e", v(1000).ID.String()}))
+	mustCommit(t, s, v(10), v(20), expiring)
+	if n, err := s.Expire(t.Context(), 50, 10); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	dir := s.opt.Dir
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	remove(t, dir, allKeys...)
+	repaired(t, dir, []held{{storetest.Make(storetest.Key(1), 5, 9, "", event.Tag{"e", v(1000).ID.String()}).ID, 2}})
+	s = smallStore(t, dir)
+	defer s.Close()
+	for _, c := range []struct {
+		at   int64
+		want store.Outcome
+	}{{1000, store.Deleted}, {10, store.Stale}, {20, store.Stale}, {25, store.Stored}} {
+		r, err := s.Commit(t.Context(), 60, []*event.Event{v(c.at)})
+		if err != nil || r[0].Outcome != c.want {
+			t.Errorf("version of %d: %v (%v), want %d", c.at, r, err, c.want)
 		}
 	}
 }

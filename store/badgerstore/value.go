@@ -214,7 +214,7 @@ func (v value) ops() int64 {
 	if len(v) == 0 {
 		return 1
 	}
-	n := int64(6)
+	n := int64(7)
 	for entry := range v.eachEntry {
 		n++
 		switch entry[0] {

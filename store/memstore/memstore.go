@@ -20,7 +20,7 @@ type Store struct {
 	events []entry // in the order of a Scan
 	last   store.Serial
 
-	latest      map[store.Address]version // the newest version ever stored
+	bars        map[store.Address]version // the newest version that a newer one took the place of
 	deletedID   map[idBy]bool
 	deletedAddr map[store.Address]int64 // up to this time
 	vanished    map[event.PubKey]int64  // up to this time
@@ -44,7 +44,7 @@ type idBy struct {
 // New returns an empty store.
 func New() *Store {
 	return &Store{
-		latest:      map[store.Address]version{},
+		bars:        map[store.Address]version{},
 		deletedID:   map[idBy]bool{},
 		deletedAddr: map[store.Address]int64{},
 		vanished:    map[event.PubKey]int64{},
@@ -88,11 +88,10 @@ func (s *Store) commitLocked(now int64, e *event.Event) store.Result {
 		return store.Result{Outcome: o}
 	}
 	if a, ok := store.AddressOf(e); ok {
-		s.latest[a] = version{e.CreatedAt, e.ID}
-		s.removeLocked(func(old *event.Event) bool {
-			b, ok := store.AddressOf(old)
-			return ok && a == b
-		})
+		if old := s.atLocked(a); old != nil {
+			s.bars[a] = version{old.CreatedAt, old.ID}
+			s.removeLocked(func(e *event.Event) bool { return e == old })
+		}
 	}
 	switch e.Kind {
 	case event.KindDeletion:
@@ -133,10 +132,26 @@ func (s *Store) refuseLocked(now int64, e *event.Event) store.Outcome {
 			return store.Vanished
 		}
 	}
-	if v, ok := s.latest[a]; addressed && ok && event.Newer(v.createdAt, v.id, e.CreatedAt, e.ID) {
+	if !addressed {
+		return 0
+	}
+	if old := s.atLocked(a); old != nil && event.Newer(old.CreatedAt, old.ID, e.CreatedAt, e.ID) {
+		return store.Stale
+	}
+	if v, ok := s.bars[a]; ok && (v.id == e.ID || event.Newer(v.createdAt, v.id, e.CreatedAt, e.ID)) {
 		return store.Stale
 	}
 	return 0
+}
+
+// atLocked returns the event that has the address, or nil.
+func (s *Store) atLocked(a store.Address) *event.Event {
+	for _, n := range s.events {
+		if b, ok := store.AddressOf(n.Event); ok && a == b {
+			return n.Event
+		}
+	}
+	return nil
 }
 
 func (s *Store) deleteLocked(e *event.Event) {

@@ -160,11 +160,35 @@ var nip09 = []conformanceTest{
 		x.commit(store.Deleted, notes...)
 		x.holds(d)
 	}},
-	{"An_address_only_moves_forward", func(x *check) {
-		v1, v2 := Make(alice, 0, 1, ""), Make(alice, 0, 2, "")
-		x.commit(store.Stored, v2, deletes(alice, 3, eTag(v2)))
-		x.commit(store.Stale, v1)
-		x.commit(store.Deleted, v2)
+	{"A_version_that_is_gone_bars_nothing", func(x *check) {
+		// A profile that was dated in milliseconds, and its author takes it back.
+		wrong, right := Make(alice, 0, now*1000, "wrong"), Make(alice, 0, now, "right")
+		undo := deletes(alice, now, eTag(wrong))
+		x.commit(store.Stored, wrong)
+		x.commit(store.Stale, right)
+		x.commit(store.Stored, undo)
+		x.reopen()
+		x.commit(store.Stored, right)
+		x.commit(store.Deleted, wrong)
+		x.commit(store.Stale, Make(alice, 0, now-1, "older"))
+		x.finds(query(`{"kinds":[0]}`), right)
+		x.reopen()
+		x.finds(query(`{"kinds":[0]}`), right)
+	}},
+	{"What_was_replaced_does_not_return", func(x *check) {
+		for i, tags := range [][]event.Tag{{}, {tag("d", "x")}, {tag("d", "x"), tag("d", "y")}} {
+			kind := []uint16{0, 30023, 30023}[i]
+			pk := Key(700 + i)
+			v := func(at int64) *event.Event { return Make(pk, kind, at, "", tags...) }
+			x.commit(store.Stored, v(10), v(20), deletes(pk, 21, eTag(v(20))))
+			x.commit(store.Stale, v(10), v(9))
+			x.reopen()
+			x.commit(store.Stale, v(10), v(9))
+			x.commit(store.Stored, v(15), v(16), deletes(pk, 22, eTag(v(16))))
+			x.commit(store.Stale, v(10), v(15), v(12))
+			x.commit(store.Deleted, v(16))
+			x.commit(store.Stored, v(17), deletes(pk, 23, eTag(v(17))), v(18))
+		}
 	}},
 }
 
@@ -204,6 +228,17 @@ var nip40 = []conformanceTest{
 		}
 		x.commit(store.Stale, old)
 		x.holds()
+		x.commit(store.Stored, Make(alice, 0, 2, "between"))
+	}},
+	{"NIP40_03_expired_version_bars_nothing", func(x *check) {
+		old, brief := Make(alice, 0, 1, ""), expiring(alice, 0, 2, now+10)
+		x.commit(store.Stored, brief)
+		x.commit(store.Stale, old)
+		if n, err := x.Expire(context.Background(), now+10, 100); n != 1 || err != nil {
+			x.Fatalf("expired %d, %v; want 1", n, err)
+		}
+		x.commit(store.Stored, old)
+		x.holds(old)
 	}},
 	{"NIP40_04_removed", func(x *check) {
 		var all []*event.Event

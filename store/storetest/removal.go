@@ -39,6 +39,6 @@ var removal = []conformanceTest{
 		x.holds(other, note)
 		remove(1, note)
 		older := Make(alice, 0, 11, "older")
-		x.commit(store.Stale, older) // its place is taken for good
+		x.commit(store.Stored, older) // nothing took its place
 	}},
 }
