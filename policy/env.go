@@ -18,6 +18,8 @@ type Env struct {
 	HTTP *http.Client // for lists and NIP-05; nil: one with a timeout of 10 s
 	Dir  string       // relative paths in the config start here
 	Data string       // the folder for what policies must remember; "": they forget it
+	// Self returns the relay's own key, zero if it has none.
+	Self func() event.PubKey
 	// Stored calls found for the stored events that match, newest first, until
 	// found returns an error, which it hands back. nil: there is no store.
 	Stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
@@ -33,6 +35,9 @@ func (env Env) Filled() Env {
 	}
 	if env.HTTP == nil {
 		env.HTTP = &http.Client{Timeout: 10 * time.Second}
+	}
+	if env.Self == nil {
+		env.Self = func() event.PubKey { return event.PubKey{} }
 	}
 	return env
 }

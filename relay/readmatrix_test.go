@@ -52,6 +52,10 @@ var readRules = []struct {
 	{name: "none", stored: 1, fleets: 20000, sees: []viewer{stranger, asBob, asDave}},
 	{name: "private", stored: 1059, fleets: 21059, sees: []viewer{asBob}, blind: []viewer{stranger, asDave}},
 	{
+		name: "owner-only", tables: []map[string]any{{"use": "owner-only", "kinds": "30078, 20078"}},
+		stored: 30078, fleets: 20078, blind: []viewer{stranger, asBob, asDave},
+	},
+	{
 		name: "readers", tables: []map[string]any{{"use": "readers", "pubkeys": []any{bob.Hex()}}},
 		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{stranger, asDave},
 	},

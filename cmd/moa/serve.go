@@ -57,8 +57,24 @@ type instance struct {
 	env    policy.Env
 	report policy.Report
 	force  inForce
-	store  *badgerstore.Store
 	server *relay.Server
+
+	// Set before the first policy is asked.
+	store    *badgerstore.Store
+	identity *relay.Identity // nil: the relay has no key of its own
+}
+
+// self is policy.Env.Self.
+func (in *instance) self() (pk event.PubKey) {
+	if in.identity != nil {
+		pk = in.identity.PubKey()
+	}
+	return pk
+}
+
+// stored is policy.Env.Stored.
+func (in *instance) stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+	return stored(ctx, in.store, f, found)
 }
 
 // serve runs the relay until a signal or ctx ends it.
@@ -74,10 +90,7 @@ func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 	counted := newVerdicts(&in.force)
 	in.report = counted.reporter(in.log)
 	registry.MustRegister(counted, pluginFigures{&in.force}, deskFigures{&in.force})
-	var st store.Store // set before the first policy is asked
-	in.env = policy.Env{Log: in.log, Data: cfg.Data, Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
-		return stored(ctx, st, f, found)
-	}}
+	in.env = policy.Env{Log: in.log, Data: cfg.Data, Self: in.self, Stored: in.stored}
 	chain, found := src.chain(&cfg, in.env, in.report, nil)
 	if err := faultsError(append(faults, found...)); err != nil {
 		return err
@@ -92,16 +105,15 @@ func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.store.Close()) }()
-	st = in.store
+	st := in.store
 	registerFigures(registry, st)
 	in.force.set(chain, cfg.Policy)
-	identity, err := cfg.identity(in.log)
-	if err != nil {
+	if in.identity, err = cfg.identity(in.log); err != nil {
 		return err
 	}
 	in.server, err = relay.New(cfg.relay(), relay.Deps{
 		Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry,
-		Identity: identity, Push: pushTo,
+		Identity: in.identity, Push: pushTo,
 	})
 	if err != nil {
 		return err

@@ -59,7 +59,7 @@ required = ""
 func typicalChain(t testing.TB) *policy.Chain {
 	tables := parse(t, typical)
 	chain, faults := Build(policy.Env{}, nil, tables)
-	if faults != nil || len(chain.Links()) != 10 {
+	if faults != nil || len(chain.Links()) != 11 {
 		t.Fatal(len(chain.Links()), faults)
 	}
 	return chain

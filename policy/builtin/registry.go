@@ -15,26 +15,28 @@ import (
 // registry is every policy by the name that `use` gives it in a [[policy]]
 // table.
 var registry = map[string]Factory{
-	"allow":      factory("only certain people write", allowDefaults, newAllow),
-	"auth":       factory("who reads or writes must authenticate", authDefaults, newAuth),
-	"content":    factory("what the text of events may be", contentDefaults, newContent),
-	"deny":       factory("certain people do not write", denyDefaults, newDeny),
-	"expr":       factory("an expression decides", exprDefaults, newExpr),
-	"geo":        factory("events from an area of the earth", geoDefaults, newGeo),
-	"languages":  factory("texts in certain languages", languagesDefaults, newLanguages),
-	"kinds":      factory("only some kinds of events", kindsConfig{}, newKinds),
-	"limits":     factory("how large an event may be", limitsConfig{}, newLimits),
-	"plugin":     factory("a program of yours decides (strfry's protocol)", pluginDefaults, newPlugin),
-	"moderation": factory("what trusted people report comes before the operator", moderationDefaults, newModeration),
-	"pow":        factory("proof of work", powDefaults, newPoW),
-	"private":    factory("messages are for the people involved", privateDefaults, newPrivate),
-	"rate":       factory("so many events or filters in a time", rateDefaults, newRate),
-	"readers":    factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
-	"scopes":     factory("a relay for each cell of the earth, by host name", scopesDefaults, newScopes),
-	"shape":      factory("kinds must have the shape that their NIP gives them", shapeDefaults, newShape),
-	"spam":       factory("suspicious authors must show work", spamDefaults, newSpam),
-	"tags":       factory("what tags events must and may have", tagsConfig{}, newTags),
-	"times":      factory("how far away created_at may be", timesDefaults, newTimes),
+	"allow":       factory("only certain people write", allowDefaults, newAllow),
+	"auth":        factory("who reads or writes must authenticate", authDefaults, newAuth),
+	"content":     factory("what the text of events may be", contentDefaults, newContent),
+	"deny":        factory("certain people do not write", denyDefaults, newDeny),
+	"expr":        factory("an expression decides", exprDefaults, newExpr),
+	"geo":         factory("events from an area of the earth", geoDefaults, newGeo),
+	"languages":   factory("texts in certain languages", languagesDefaults, newLanguages),
+	"kinds":       factory("only some kinds of events", kindsConfig{}, newKinds),
+	"limits":      factory("how large an event may be", limitsConfig{}, newLimits),
+	"owner-only":  factory("some kinds are for their author alone", ownerOnlyDefaults, newOwnerOnly),
+	"plugin":      factory("a program of yours decides (strfry's protocol)", pluginDefaults, newPlugin),
+	"moderation":  factory("what trusted people report comes before the operator", moderationDefaults, newModeration),
+	"pow":         factory("proof of work", powDefaults, newPoW),
+	"private":     factory("messages are for the people involved", privateDefaults, newPrivate),
+	"rate":        factory("so many events or filters in a time", rateDefaults, newRate),
+	"readers":     factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
+	"relay-kinds": factory("only the relay's own key says who its members are", relayKindsDefaults, newRelayKinds),
+	"scopes":      factory("a relay for each cell of the earth, by host name", scopesDefaults, newScopes),
+	"shape":       factory("kinds must have the shape that their NIP gives them", shapeDefaults, newShape),
+	"spam":        factory("suspicious authors must show work", spamDefaults, newSpam),
+	"tags":        factory("what tags events must and may have", tagsConfig{}, newTags),
+	"times":       factory("how far away created_at may be", timesDefaults, newTimes),
 }
 
 // Fault is what is wrong with one value of the config.
@@ -95,8 +97,9 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 
 // Defaults returns the policies that are in every chain unless its config uses
 // them otherwise: messages are for the people involved, no event is from the
-// future, where it would stand on top of every feed until then, and what the
-// operator has banned or hidden stays so.
+// future, where it would stand on top of every feed until then, nobody but the
+// relay says who its members are, and what the operator has banned or hidden stays
+// so.
 func Defaults(env policy.Env) []policy.Named {
 	env = env.Filled()
 	return defaults(&env, new(faults))
@@ -106,6 +109,7 @@ func defaults(env *policy.Env, bad *faults) []policy.Named {
 	all := []policy.Named{
 		{Name: "private", Policy: newPrivate(env, privateDefaults, bad)},
 		{Name: "times", Policy: newTimes(env, timesDefaults, bad)},
+		{Name: "relay-kinds", Policy: newRelayKinds(env, relayKindsDefaults, bad)},
 	}
 	if env.Data != "" { // there an operator's decisions are kept
 		all = append(all, policy.Named{Name: "moderation", Policy: newModeration(env, moderationDefaults, bad)})

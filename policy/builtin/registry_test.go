@@ -105,11 +105,11 @@ func TestNamesAreUniqueAndTheDefaultsComeFirst(t *testing.T) {
 	for _, n := range chain.Links() {
 		names = append(names, n.Name+":"+n.Mode.String())
 	}
-	if got := strings.Join(names, " "); got != "private:enforce times:enforce limits:enforce limits-2:observe big:enforce" {
+	if got := strings.Join(names, " "); got != "private:enforce times:enforce relay-kinds:enforce limits:enforce limits-2:observe big:enforce" {
 		t.Error(got)
 	}
 	chain, _ = build(t, "[[policy]]\nuse='private'\nkinds=''\n[[policy]]\nuse='times'\nnewest='0s'")
-	if n := len(chain.Links()); n != 2 || chain.RestrictsAny() || chain.Limits().NewestCreatedAt != 0 {
+	if n := len(chain.Links()); n != 3 || chain.RestrictsAny() || chain.Limits().NewestCreatedAt != 0 {
 		t.Errorf("%d policies; restricts: %v", n, chain.RestrictsAny())
 	}
 }
