@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"moa/nips/event"
 )
@@ -45,6 +46,8 @@ type Named struct {
 	// Only and Unless, if not nil, say whom the policy is asked about: authors of
 	// events, and clients who have authenticated. Connections are always asked about.
 	Only, Unless Group
+
+	trouble *trouble // nil: not a chain's
 }
 
 // Group is a set of people. It may be a Runner and an Observer.
@@ -55,7 +58,7 @@ type Group interface {
 // concerns reports whether the policy is asked about what the client does; e
 // is nil if that is to read.
 func (n *Named) concerns(c Client, e *event.Event) bool {
-	return (n.Only == nil || involved(n.Only, c, e)) && (n.Unless == nil || !involved(n.Unless, c, e))
+	return n.Only == nil && n.Unless == nil || n.member(c, e)
 }
 
 func involved(g Group, c Client, e *event.Event) bool {
@@ -109,6 +112,7 @@ type Chain struct {
 	conns       []connLink
 	hooks       hooks
 	report      Report
+	panicked    atomic.Pointer[PanicReport]
 }
 
 type filterLink struct {
@@ -135,6 +139,10 @@ func NewChain(report Report, links ...Named) *Chain {
 	c := &Chain{links: slices.Clone(links), report: report}
 	for i := range c.links {
 		n := &c.links[i]
+		n.trouble = &trouble{chain: c}
+		if p, ok := n.Policy.(PanicReporter); ok {
+			p.ReportPanics(n.caught)
+		}
 		if _, ok := n.Policy.(LatePolicy); ok {
 			c.late.add(n)
 		} else {
@@ -201,7 +209,7 @@ func (c *Chain) event(ctx context.Context, r *row, cl Client, e *event.Event, so
 			n.passedBy.Add(1)
 			continue
 		}
-		v := n.Policy.Event(ctx, cl, e)
+		v := n.event(ctx, cl, e)
 		if v.Action == Accept {
 			continue
 		}
@@ -234,12 +242,13 @@ func (c *Chain) Filter(ctx context.Context, cl Client, f *event.Filter) Decision
 		return Decision{}
 	}
 	c.asked.came.Add(1)
-	for _, l := range c.filters {
+	for i := range c.filters {
+		l := &c.filters[i]
 		if !l.concerns(cl, nil) {
 			l.passedBy.Add(1)
 			continue
 		}
-		v := l.policy.Filter(ctx, cl, f)
+		v := l.filter(ctx, cl, f)
 		if v.Action != Reject {
 			continue
 		}
@@ -281,8 +290,9 @@ func (c *Chain) Shows(cl Client, e *View) bool {
 	if !c.Restricts(e.Kind) {
 		return true
 	}
-	for _, l := range c.deliveries {
-		if l.kinds.has(e.Kind) && l.concerns(cl, nil) && !l.policy.Deliver(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
+	for i := range c.deliveries {
+		l := &c.deliveries[i]
+		if l.kinds.has(e.Kind) && l.concerns(cl, nil) && !l.deliver(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
 			return false
 		}
 	}
@@ -295,8 +305,9 @@ func (c *Chain) Connect(ctx context.Context, cl Client, r *http.Request) Decisio
 	if c == nil {
 		return Decision{}
 	}
-	for i, l := range c.conns {
-		v := l.policy.Connect(ctx, cl, r)
+	for i := range c.conns {
+		l := &c.conns[i]
+		v := l.connect(ctx, cl, r)
 		if v.Action != Reject {
 			continue
 		}
@@ -320,7 +331,7 @@ func (c *Chain) Disconnect(cl Client) {
 func (c *Chain) disconnect(links []connLink, cl Client) {
 	for i := len(links) - 1; i >= 0; i-- {
 		if _, refused := links[i].refused.LoadAndDelete(cl.ID()); !refused {
-			links[i].policy.Disconnect(cl)
+			links[i].disconnect(cl)
 		}
 	}
 }

@@ -10,13 +10,28 @@ import (
 // hooks are a chain's policies with the add-on interfaces of hooks.go. Only
 // those that give a verdict heed the mode.
 type hooks struct {
-	rewriters []Rewriter
+	rewriters []rewriteLink
 	counts    []countLink
 	lives     []liveLink
-	observers []Observer
-	hiders    []Hider
+	observers []observeLink
+	hiders    []hideLink
 	involving []involvingLink
 	subIDs    bool
+}
+
+type rewriteLink struct {
+	*Named
+	policy Rewriter
+}
+
+type observeLink struct {
+	*Named
+	policy Observer
+}
+
+type hideLink struct {
+	*Named
+	policy Hider
 }
 
 type countLink struct {
@@ -36,7 +51,7 @@ type involvingLink struct {
 
 func (h *hooks) add(n *Named) {
 	if p, ok := n.Policy.(Rewriter); ok && n.Mode == Enforce {
-		h.rewriters = append(h.rewriters, p)
+		h.rewriters = append(h.rewriters, rewriteLink{n, p})
 	}
 	if p, ok := n.Policy.(CountPolicy); ok {
 		h.counts = append(h.counts, countLink{n, p})
@@ -46,11 +61,11 @@ func (h *hooks) add(n *Named) {
 	}
 	for _, what := range []any{n.Policy, n.Only, n.Unless} {
 		if p, ok := what.(Observer); ok {
-			h.observers = append(h.observers, p)
+			h.observers = append(h.observers, observeLink{n, p})
 		}
 	}
 	if p, ok := n.Policy.(Hider); ok && n.Mode == Enforce {
-		h.hiders = append(h.hiders, p)
+		h.hiders = append(h.hiders, hideLink{n, p})
 	}
 	if p, ok := n.Policy.(Involving); ok && n.Mode == Enforce {
 		kinds := slices.Clone(p.InvolvedKinds())
@@ -74,15 +89,20 @@ func (c *Chain) OwnHost(host string) bool {
 func (c *Chain) WantsSubID() bool { return c != nil && c.hooks.subIDs }
 
 // Rewrite returns the filter that is to be asked about and answered instead of
-// f, in most cases f itself.
-func (c *Chain) Rewrite(ctx context.Context, cl Client, f *event.Filter) *event.Filter {
+// f, in most cases f itself. It refuses where a policy has panicked.
+func (c *Chain) Rewrite(ctx context.Context, cl Client, f *event.Filter) (*event.Filter, Decision) {
 	if c == nil {
-		return f
+		return f, Decision{}
 	}
-	for _, p := range c.hooks.rewriters {
-		f = p.Rewrite(ctx, cl, f)
+	for i := range c.hooks.rewriters {
+		l := &c.hooks.rewriters[i]
+		to, v := l.rewrite(ctx, cl, f)
+		if v.Action != Accept {
+			return f, Decision{v, l.Name}
+		}
+		f = to
 	}
-	return f
+	return f, Decision{}
 }
 
 // Count asks what a COUNT needs besides Filter.
@@ -90,11 +110,12 @@ func (c *Chain) Count(ctx context.Context, cl Client, f *event.Filter) Decision 
 	if c == nil {
 		return Decision{}
 	}
-	for _, l := range c.hooks.counts {
+	for i := range c.hooks.counts {
+		l := &c.hooks.counts[i]
 		if !l.concerns(cl, nil) {
 			continue
 		}
-		if v := l.policy.Count(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
+		if v := l.count(ctx, cl, f); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
 			return Decision{v, l.Name}
 		}
 	}
@@ -103,12 +124,28 @@ func (c *Chain) Count(ctx context.Context, cl Client, f *event.Filter) Decision 
 
 // Hides reports that Hidden must be asked about whatever is read.
 func (c *Chain) Hides() bool {
-	return c != nil && slices.ContainsFunc(c.hooks.hiders, Hider.Hides)
+	if c == nil {
+		return false
+	}
+	for i := range c.hooks.hiders {
+		if c.hooks.hiders[i].hides() {
+			return true
+		}
+	}
+	return false
 }
 
 // Hidden reports an event that nobody may see. Deliver asks it too.
 func (c *Chain) Hidden(id event.ID, author event.PubKey) bool {
-	return c != nil && slices.ContainsFunc(c.hooks.hiders, func(h Hider) bool { return h.Hidden(id, author) })
+	if c == nil {
+		return false
+	}
+	for i := range c.hooks.hiders {
+		if c.hooks.hiders[i].hidden(id, author) {
+			return true
+		}
+	}
+	return false
 }
 
 // Involved returns the kinds of which the client sees only what it is involved
@@ -139,8 +176,9 @@ func (c *Chain) Live(cl Client, e *event.Event) bool {
 	if c == nil {
 		return true
 	}
-	for _, l := range c.hooks.lives {
-		if l.concerns(cl, nil) && !l.policy.Live(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
+	for i := range c.hooks.lives {
+		l := &c.hooks.lives[i]
+		if l.concerns(cl, nil) && !l.live(cl, e) && c.enforced(l.Named, AtDelivery, Verdict{Action: Reject}) {
 			return false
 		}
 	}
@@ -152,8 +190,8 @@ func (c *Chain) Authenticated(cl Client) {
 	if c == nil {
 		return
 	}
-	for _, o := range c.hooks.observers {
-		o.Authenticated(cl)
+	for i := range c.hooks.observers {
+		c.hooks.observers[i].authenticated(cl)
 	}
 }
 
@@ -163,7 +201,7 @@ func (c *Chain) Saved(cl Client, e *event.Event) {
 	if c == nil {
 		return
 	}
-	for _, o := range c.hooks.observers {
-		o.Saved(cl, e)
+	for i := range c.hooks.observers {
+		c.hooks.observers[i].saved(cl, e)
 	}
 }

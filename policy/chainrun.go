@@ -83,7 +83,7 @@ func (c *Chain) Explain(ctx context.Context, cl Client, e *event.Event) (all []A
 	for i := range c.Links() {
 		a := Answer{Link: &c.links[i]}
 		if a.Asked = a.Link.concerns(cl, e); a.Asked {
-			a.Verdict = a.Link.Policy.Event(ctx, cl, e)
+			a.Verdict = a.Link.event(ctx, cl, e)
 		}
 		all = append(all, a)
 	}
@@ -117,11 +117,11 @@ func (c *Chain) ExplainFilter(ctx context.Context, cl Client, f *event.Filter, c
 		return nil, so
 	}
 	for _, l := range c.filters {
-		ask(l.Named, func() Verdict { return l.policy.Filter(ctx, cl, f) })
+		ask(l.Named, func() Verdict { return l.filter(ctx, cl, f) })
 	}
 	if count {
 		for _, l := range c.hooks.counts {
-			ask(l.Named, func() Verdict { return l.policy.Count(ctx, cl, f) })
+			ask(l.Named, func() Verdict { return l.count(ctx, cl, f) })
 		}
 	}
 	return all, firstRefusal(all)
@@ -139,7 +139,7 @@ func (c *Chain) ExplainDelivery(cl Client, e *event.Event) (all []Answer, so Dec
 			continue
 		}
 		a := Answer{Link: l.Named, Asked: l.concerns(cl, nil)}
-		if a.Asked && !l.policy.Deliver(cl, v) {
+		if a.Asked && !l.deliver(cl, v) {
 			a.Action = Reject
 		}
 		all = append(all, a)

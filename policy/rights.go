@@ -7,12 +7,18 @@ import "reflect"
 type rights struct {
 	links    []rightLink
 	once     []*Named // with a FilterPolicy that is asked only when a filter comes
-	changing []Changing
+	changing []changingLink
 }
 
 type rightLink struct {
 	*Named
 	policy RightPolicy
+}
+
+// changingLink is a link whose policy, or one of whose groups, may change.
+type changingLink struct {
+	*Named
+	what Changing
 }
 
 func (r *rights) add(n *Named, p FilterPolicy) {
@@ -29,7 +35,7 @@ func (r *rights) add(n *Named, p FilterPolicy) {
 func (r *rights) watch(n *Named) {
 	for _, what := range []any{n.Policy, n.Only, n.Unless} {
 		if p, ok := what.(Changing); ok {
-			r.changing = append(r.changing, p)
+			r.changing = append(r.changing, changingLink{n, p})
 		}
 	}
 }
@@ -39,8 +45,8 @@ func (c *Chain) Version() (sum uint64) {
 	if c == nil {
 		return 0
 	}
-	for _, p := range c.rights.changing {
-		sum += p.Version()
+	for i := range c.rights.changing {
+		sum += c.rights.changing[i].version()
 	}
 	return sum
 }
@@ -50,11 +56,12 @@ func (c *Chain) MayRead(cl Client, kinds []uint16) Decision {
 	if c == nil {
 		return Decision{}
 	}
-	for _, l := range c.rights.links {
+	for i := range c.rights.links {
+		l := &c.rights.links[i]
 		if !l.concerns(cl, nil) {
 			continue
 		}
-		if v := l.policy.MayRead(cl, kinds); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
+		if v := l.mayRead(cl, kinds); v.Action == Reject && c.enforced(l.Named, AtFilter, v) {
 			return Decision{v, l.Name}
 		}
 	}

@@ -25,11 +25,14 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 		if values(f) > l.FilterValues {
 			return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d values in one filter", l.FilterValues))
 		}
-		f = st.chain.Rewrite(ctx, s, f)
+		f, d := st.chain.Rewrite(ctx, s, f)
+		if d.Action == policy.Reject {
+			return nil, d.Verdict
+		}
 		if f.Search != "" { // and no policy has taken it out
 			return nil, policy.Refuse(reason.Unsupported, "this relay does not search")
 		}
-		d := st.chain.Filter(ctx, s, f)
+		d = st.chain.Filter(ctx, s, f)
 		if d.Action == policy.Accept && count {
 			d = st.chain.Count(ctx, s, f)
 		}

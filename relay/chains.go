@@ -57,8 +57,9 @@ func (c *chainRunner) begin(chain *policy.Chain) {
 		ctx, stop := context.WithCancel(c.ctx)
 		c.runs = append(c.runs, run{r, stop})
 		c.tasks.Go("policy", func() {
-			if err := r.Run(ctx); err != nil && ctx.Err() == nil {
-				c.log.Error("a policy has stopped working", "policy", name, "err", err)
+			err := policy.Safely(func() error { return r.Run(ctx) })
+			if err != nil && ctx.Err() == nil {
+				c.log.Error("a policy has stopped working", "policy", name, "err", err, "stack", stackOf(err))
 			}
 		})
 	}

@@ -22,6 +22,7 @@ const (
 	dropDribble  dropReason = "message_timeout"
 	dropProtocol dropReason = "protocol" // what came is no WebSocket, or too big
 	dropGarbage  dropReason = "garbage"  // nothing but malformed messages
+	dropPanic    dropReason = "panic"    // a fault of moa that its message has found
 	dropShutdown dropReason = "shutdown"
 	dropClosed   dropReason = "client_close" // the client said good-bye
 	dropGone     dropReason = "client_gone"  // it hung up without, or was reset
@@ -30,7 +31,7 @@ const (
 
 // dropReasons are all there are.
 var dropReasons = [...]dropReason{
-	dropSlow, dropShare, dropTotal, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropShutdown, dropClosed, dropGone, dropOther,
+	dropSlow, dropShare, dropTotal, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropShutdown, dropClosed, dropGone, dropOther,
 }
 
 // leaves takes note of why the connection ends. Only the first reason counts:

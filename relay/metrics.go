@@ -58,6 +58,9 @@ type metrics struct {
 	passing     prometheus.Histogram
 	ringFaults  prometheus.Counter
 
+	policyPanics  *prometheus.CounterVec
+	sessionPanics prometheus.Counter
+
 	syncs        prometheus.Gauge
 	syncEvents   prometheus.Gauge
 	syncReceived prometheus.Counter
@@ -90,23 +93,25 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	messages := counters("moa_messages_total", "Messages received.", "verb")
 	events := counters("moa_events_total", "EVENTs received, by what became of them.", "fate")
 	m := &metrics{
-		connections: gauge("moa_connections", "Open connections."),
-		opened:      counter("moa_connections_total", "Connections accepted."),
-		refused:     counters("moa_connections_refused_total", "Connections refused.", "reason"),
-		dropped:     counters("moa_connections_dropped_total", "Connections that have ended, by the first reason for it.", "reason"),
-		events:      map[fate]prometheus.Counter{},
-		vanishes:    counters("moa_vanishes_total", "Requests to vanish that are addressed to this relay (NIP-62).", "outcome"),
-		subs:        gauge("moa_subscriptions", "Open subscriptions."),
-		closed:      counter("moa_closed_total", "REQs and COUNTs answered with CLOSED."),
-		delivered:   counter("moa_delivered_events_total", "Live events sent to subscriptions."),
-		served:      counter("moa_served_events_total", "Stored events sent to subscriptions."),
-		queries:     seconds("moa_query_seconds", "From REQ to EOSE."),
-		counts:      seconds("moa_count_seconds", "From COUNT to its answer."),
-		commits:     seconds("moa_commit_seconds", "One commit of the store."),
-		commitSize:  sizes("moa_commit_events", "Events of one commit."),
-		verifySize:  sizes("moa_verify_signatures", "Signatures of one batch."),
-		passing:     seconds("moa_passing_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
-		ringFaults:  counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
+		connections:   gauge("moa_connections", "Open connections."),
+		opened:        counter("moa_connections_total", "Connections accepted."),
+		refused:       counters("moa_connections_refused_total", "Connections refused.", "reason"),
+		dropped:       counters("moa_connections_dropped_total", "Connections that have ended, by the first reason for it.", "reason"),
+		events:        map[fate]prometheus.Counter{},
+		vanishes:      counters("moa_vanishes_total", "Requests to vanish that are addressed to this relay (NIP-62).", "outcome"),
+		subs:          gauge("moa_subscriptions", "Open subscriptions."),
+		closed:        counter("moa_closed_total", "REQs and COUNTs answered with CLOSED."),
+		delivered:     counter("moa_delivered_events_total", "Live events sent to subscriptions."),
+		served:        counter("moa_served_events_total", "Stored events sent to subscriptions."),
+		queries:       seconds("moa_query_seconds", "From REQ to EOSE."),
+		counts:        seconds("moa_count_seconds", "From COUNT to its answer."),
+		commits:       seconds("moa_commit_seconds", "One commit of the store."),
+		commitSize:    sizes("moa_commit_events", "Events of one commit."),
+		verifySize:    sizes("moa_verify_signatures", "Signatures of one batch."),
+		passing:       seconds("moa_passing_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
+		policyPanics:  counters("moa_policy_panics_total", "Panics of policies; each costs one answer.", "policy"),
+		sessionPanics: counter("moa_session_panics_total", "Panics in the handling of messages; each costs one connection."),
+		ringFaults:    counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
 
 		syncs:        gauge("moa_syncs", "Open reconciliations (NIP-77)."),
 		syncEvents:   gauge("moa_sync_events", "Events that are part of open reconciliations."),
@@ -134,7 +139,7 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 		return m
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
-		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.passing, m.ringFaults,
+		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.passing, m.ringFaults, m.policyPanics, m.sessionPanics,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),
 		figure("moa_tickets_bytes", "Bytes of the EVENTs waiting for the writer.", func() float64 { _, n := waiting(); return float64(n) }),

@@ -75,6 +75,14 @@ func (c *rawConn) frame() (first byte, payload []byte, err error) {
 	return head[0], payload, err
 }
 
+// sayLong is say for up to 64 KiB.
+func (c *rawConn) sayLong(t *testing.T, m string) {
+	t.Helper()
+	if _, err := c.Write(append([]byte{0x81, 0xfe, byte(len(m) >> 8), byte(len(m)), 0, 0, 0, 0}, m...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // messages reads frames until the connection ends.
 func (c *rawConn) messages(t *testing.T) iter.Seq[string] {
 	return func(yield func(string) bool) {

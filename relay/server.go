@@ -88,7 +88,8 @@ type Server struct {
 	lastID     atomic.Uint64 // of a session
 	grown      atomic.Int32  // sessions that wait with a stack that has grown
 	ready      atomic.Bool
-	proxyNoted atomic.Bool // the operator was told of a proxy that should be trusted
+	panicTold  atomic.Int64 // when a session's panic was logged, Unix seconds
+	proxyNoted atomic.Bool  // the operator was told of a proxy that should be trusted
 	chains     chainRunner
 	reloading  sync.Mutex // one Reload at a time
 	relieving  sync.Mutex // held to end connections for which too much waits
@@ -183,6 +184,7 @@ func (s *Server) install(st *settings) {
 			st.asksSince = st.nth
 		}
 	}
+	s.watchPanics(st.chain)
 	s.settings.Store(st)
 	s.ledger.bounds.Store(boundsOf(&st.cfg))
 	s.recall.ring.Configure(st.cfg.Geo.ring())

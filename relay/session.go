@@ -92,10 +92,16 @@ func (s *session) Wake() { s.srv.tasks.leg(sessionTask, s.serve) }
 // sessionTask is the task that a session is until its connection has ended.
 const sessionTask = "session"
 
-func (s *session) serve() { s.handle(s.conn.TryRead()) }
+func (s *session) serve() {
+	defer s.survive()
+	s.handle(s.conn.TryRead())
+}
 
 // await is serve for who may have more to say.
-func (s *session) await() { s.handle(s.conn.ReadFor(attention)) }
+func (s *session) await() {
+	defer s.survive()
+	s.handle(s.conn.ReadFor(attention))
+}
 
 // attention is how long a session waits for the next message before it sleeps,
 // for to wake it costs some 3 us: clients ask several things in a row.
@@ -118,8 +124,7 @@ func (s *session) handle(frame []byte, err error) {
 			break
 		}
 		if publishes && s.srv.grown.Add(1) <= maxGrown {
-			frame, err = s.conn.Read()
-			s.srv.grown.Add(-1)
+			frame, err = s.readGrown()
 			continue
 		}
 		if publishes {
@@ -131,6 +136,12 @@ func (s *session) handle(frame []byte, err error) {
 		}
 	}
 	s.end(err)
+}
+
+// readGrown reads for one of those that wait with a stack that has grown.
+func (s *session) readGrown() ([]byte, error) {
+	defer s.srv.grown.Add(-1)
+	return s.conn.Read()
 }
 
 // end cleans up after the connection, which err has ended.

@@ -118,8 +118,12 @@ func explainEvent(ctx context.Context, t *trial, e *event.Event, read bool) (exp
 }
 
 func explainFilter(ctx context.Context, t *trial, q question) (explained, error) {
-	f := t.chain.Rewrite(ctx, t.reader(), q.filter)
+	f, d := t.chain.Rewrite(ctx, t.reader(), q.filter)
 	x := &readExplanation{What: "filter " + string(f.Append(nil)), filter: true, client: t.as}
+	if d.Action != policy.Accept {
+		x.take(nil, d)
+		return x, nil
+	}
 	x.take(t.chain.ExplainFilter(ctx, t.reader(), f, q.count))
 	return x, nil
 }

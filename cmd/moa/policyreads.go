@@ -202,8 +202,10 @@ func (r *readOutcome) ask(ctx context.Context, t *trial, questions []question) e
 		}
 		r.Filters++
 		r.asking = string(q.filter.Append(nil))
-		f := t.chain.Rewrite(ctx, c, q.filter)
-		d := t.chain.Filter(ctx, c, f)
+		f, d := t.chain.Rewrite(ctx, c, q.filter)
+		if d.Action == policy.Accept {
+			d = t.chain.Filter(ctx, c, f)
+		}
 		if d.Action == policy.Accept && q.count {
 			d = t.chain.Count(ctx, c, f)
 		}

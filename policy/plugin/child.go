@@ -12,6 +12,8 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"moa/policy"
 )
 
 // child is a running program, of the operating system or of WebAssembly.
@@ -78,7 +80,10 @@ func (p *Policy) startModule() (*child, error) {
 	_, err = wasi_snapshot_preview1.Instantiate(ctx, runtime)
 	var module wazero.CompiledModule
 	if err == nil {
-		module, err = runtime.CompileModule(ctx, code)
+		err = policy.Safely(func() (err error) {
+			module, err = runtime.CompileModule(ctx, code)
+			return err
+		})
 	}
 	if err != nil {
 		cancel()
@@ -89,9 +94,12 @@ func (p *Policy) startModule() (*child, error) {
 	noise, stderr := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := runtime.InstantiateModule(ctx, module, wazero.NewModuleConfig().
-			WithStdin(stdin).WithStdout(stdout).WithStderr(stderr).
-			WithSysWalltime().WithSysNanotime())
+		err := policy.Safely(func() error {
+			_, err := runtime.InstantiateModule(ctx, module, wazero.NewModuleConfig().
+				WithStdin(stdin).WithStdout(stdout).WithStderr(stderr).
+				WithSysWalltime().WithSysNanotime())
+			return err
+		})
 		_, _ = stdout.Close(), stderr.Close()
 		ended <- err
 	}()

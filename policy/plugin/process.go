@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"moa/policy"
 	"moa/policy/internal/files"
 )
 
@@ -55,7 +56,7 @@ func runProcess(ctx context.Context, p *Policy) error {
 	defer cancel()
 	wg.Go(func() { s.write(ctx, c.stdin) })
 	wg.Go(func() { s.watch(ctx, started) })
-	talking.Go(func() { s.end(s.read(c.stdout)) })
+	talking.Go(func() { s.end(policy.Safely(func() error { return s.read(c.stdout) })) })
 	talking.Go(func() { s.log(c.stderr) })
 
 	var why error

@@ -30,6 +30,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fiatjaf/khatru"
 	"github.com/nbd-wtf/go-nostr"
@@ -66,6 +67,7 @@ type Door struct {
 	conns   sync.Map // of uint64 (policy.Client.ID) to *conn
 	live    lastEvent
 	backlog backlog
+	report  atomic.Pointer[func(value any)] // told of panics in the backlog; nil: nobody
 }
 
 var _ interface {
@@ -77,6 +79,7 @@ var _ interface {
 	policy.LivePolicy
 	policy.ConnPolicy
 	policy.Observer
+	policy.PanicReporter
 } = (*Door)(nil)
 
 // hooks are the lists that the door calls.

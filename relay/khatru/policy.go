@@ -155,7 +155,19 @@ func (d *Door) Saved(c policy.Client, e *event.Event) {
 	}
 }
 
+// ReportPanics says who is told of panics of the hooks that runSaved calls.
+func (d *Door) ReportPanics(report func(value any)) { d.report.Store(&report) }
+
 func (d *Door) runSaved(s saved) {
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+		if report := d.report.Load(); report != nil {
+			(*report)(value)
+		}
+	}()
 	evt := toKhatruEvent(s.e)
 	s.conn.run(d.life, "", func(ctx context.Context) {
 		for _, on := range d.afterCommit(s.e.Kind) {
