@@ -329,7 +329,7 @@ func TestDefectAStaleReplaceableIsBroadcast(t *testing.T) {
 func TestDefectManagementIsOpenToAnyoneByDefault(t *testing.T) {
 	r, calls := managed(t) // no admins
 	for _, by := range []relaytest.Key{alice, bob} {
-		resp, body := ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", authorization(t, by, "http://"+r.Addr, ban, nil))
+		resp, body := ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", authorization(t, by, "https://garden.example", ban, nil))
 		if resp.StatusCode != 403 {
 			t.Errorf("%d %s", resp.StatusCode, body)
 		}

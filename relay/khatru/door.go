@@ -46,7 +46,9 @@ type Options struct {
 	// URL is the relay's public ws:// or wss:// URL. "": the ServiceURL of the
 	// *khatru.Relay, and if there is none the host that is asked for.
 	URL string
-	// Admins may call the management API (NIP-86). None: nobody may.
+	// Admins may call the management API (NIP-86). None: nobody may. With some,
+	// there must be a URL: a call is signed for one, and who comes with the Host
+	// header of another relay could play here what was signed for that one.
 	Admins []event.PubKey
 }
 
@@ -108,6 +110,9 @@ func New(rl *khatru.Relay, o Options) (*Door, error) {
 	}
 	if o.URL == "" {
 		o.URL = rl.ServiceURL
+	}
+	if o.URL == "" && len(o.Admins) > 0 {
+		return nil, errors.New("khatru: Options.Admins needs Options.URL: the relay's public URL, for which management calls are signed")
 	}
 	d := &Door{rl: rl, o: o, keys: keys, mint: newMint(), hooks: hooks{
 		rejectEvent:       slices.Clone(rl.RejectEvent),

@@ -148,10 +148,12 @@ func authorization(t *testing.T, by relaytest.Key, url, body string, change func
 	return "Nostr " + base64.StdEncoding.EncodeToString(by.Sign(t, e).Raw)
 }
 
+const garden = "wss://garden.example"
+
 // managed is a relay that alice administers, and what was called.
 func managed(t *testing.T, admins ...event.PubKey) (*relaytest.Relay, *atomic.Int32) {
 	var calls atomic.Int32
-	r, _ := serve(t, setup{door: door.Options{Admins: admins}, hooks: func(rl *khatru.Relay) {
+	r, _ := serve(t, setup{door: door.Options{URL: garden, Admins: admins}, hooks: func(rl *khatru.Relay) {
 		rl.ManagementAPI.BanPubKey = func(ctx context.Context, pubkey, _ string) error {
 			if khatru.GetAuthed(ctx) != alice.Hex() || pubkey != bob.Hex() {
 				return errors.New("not what was signed")
@@ -170,7 +172,7 @@ var ban = `{"method":"banpubkey","params":["` + bob.Hex() + `","spam"]}`
 
 func TestManagementIsForAdmins(t *testing.T) {
 	r, calls := managed(t, alice.PubKey)
-	url := "http://" + r.Addr
+	const url = "https://garden.example"
 	drop := func(name string) func(*event.Event) {
 		return func(e *event.Event) {
 			e.Tags = slices.DeleteFunc(e.Tags, func(t event.Tag) bool { return t[0] == name })
@@ -188,6 +190,7 @@ func TestManagementIsForAdmins(t *testing.T) {
 		"no u tag":       {authorization(t, alice, url, ban, drop("u")), ban, 401, "u tag"},
 		"short u tag":    {authorization(t, alice, url, ban, func(e *event.Event) { e.Tags[0] = e.Tags[0][:1] }), ban, 401, "u tag"},
 		"another relay":  {authorization(t, alice, "https://other.example", ban, nil), ban, 401, "u tag"},
+		"another host":   {authorization(t, alice, "http://"+r.Addr, ban, nil), ban, 401, "u tag"},
 		"another method": {authorization(t, alice, url, ban, drop("method")), ban, 401, "method"},
 		"another body":   {authorization(t, alice, url, `{}`, nil), ban, 401, "payload"},
 		"too old":        {authorization(t, alice, url, ban, func(e *event.Event) { e.CreatedAt = time.Now().Unix() - 70 }), ban, 401, "created_at"},
@@ -211,7 +214,7 @@ func TestManagementIsForAdmins(t *testing.T) {
 	if resp, body = ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", header); resp.StatusCode != 401 || !strings.Contains(body, "used before") {
 		t.Errorf("the same event again: %d %s", resp.StatusCode, body)
 	}
-	header = authorization(t, alice, "wss://"+r.Addr+"/", ban, nil)
+	header = authorization(t, alice, garden+"/", ban, nil)
 	if resp, body = ask(t, r, "POST", "/", ban, "Content-Type", management+"; charset=utf-8", "Authorization", header); resp.StatusCode != 200 || calls.Load() != 2 {
 		t.Errorf("with wss and a charset: %d %s", resp.StatusCode, body)
 	}
@@ -232,24 +235,36 @@ func TestManagementIsForAdmins(t *testing.T) {
 }
 
 func TestManagementBehindAProxy(t *testing.T) {
-	for name, o := range map[string]door.Options{
-		"configured": {URL: "wss://relay.example", Admins: []event.PubKey{alice.PubKey}},
-		"asked for":  {Admins: []event.PubKey{alice.PubKey}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r, _ := serve(t, setup{
-				door: o, config: func(c *relay.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} },
-				hooks: func(rl *khatru.Relay) {
-					rl.ManagementAPI.BanPubKey = func(context.Context, string, string) error { return nil }
-				},
-			})
-			header := authorization(t, alice, "https://relay.example:443/", ban, nil)
-			resp, body := ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", header,
-				"Host", "relay.example", "X-Forwarded-Proto", "https", "X-Forwarded-For", "203.0.113.5")
-			if resp.StatusCode != 200 || !strings.Contains(body, "true") {
-				t.Errorf("%d %s", resp.StatusCode, body)
-			}
-		})
+	r, _ := serve(t, setup{
+		door:   door.Options{URL: "wss://relay.example", Admins: []event.PubKey{alice.PubKey}},
+		config: func(c *relay.Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")} },
+		hooks: func(rl *khatru.Relay) {
+			rl.ManagementAPI.BanPubKey = func(context.Context, string, string) error { return nil }
+		},
+	})
+	header := authorization(t, alice, "https://relay.example:443/", ban, nil)
+	resp, body := ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", header,
+		"Host", "relay.example", "X-Forwarded-Proto", "https", "X-Forwarded-For", "203.0.113.5")
+	if resp.StatusCode != 200 || !strings.Contains(body, "true") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// Without a URL of its own, the relay would take the Host header's word for which
+// relay a call was signed.
+func TestManagementNeedsAURL(t *testing.T) {
+	admins := []event.PubKey{alice.PubKey}
+	if _, err := door.New(khatru.NewRelay(), door.Options{Admins: admins}); err == nil || !strings.Contains(err.Error(), "Options.URL") {
+		t.Errorf("New without a URL: %v", err)
+	}
+	rl := khatru.NewRelay()
+	rl.ServiceURL = garden
+	d, err := door.New(rl, door.Options{Admins: admins})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
