@@ -1,6 +1,10 @@
 package policy
 
-import "reflect"
+import (
+	"reflect"
+
+	"moa/nips/event"
+)
 
 // rights are a chain's policies that decide who may read, and what they depend
 // on.
@@ -66,6 +70,23 @@ func (c *Chain) MayRead(cl Client, kinds []uint16) Decision {
 		}
 	}
 	return Decision{}
+}
+
+// Open reports that the client might see the event, if it were stored, whoever
+// the event is for: that it is stored is no secret.
+func (c *Chain) Open(cl Client, e *event.Event) bool {
+	if c == nil {
+		return true
+	}
+	if c.Restricts(e.Kind) || c.Hidden(e.ID, e.PubKey) {
+		return false
+	}
+	for _, l := range c.rights.links {
+		if l.Mode == Enforce && l.concerns(cl, nil) && l.policy.MayRead(cl, []uint16{e.Kind}).Action == Reject {
+			return false
+		}
+	}
+	return true
 }
 
 // AsksMore reports that the chain has a policy which might refuse what the chain

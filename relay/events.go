@@ -50,17 +50,18 @@ func (s *session) event(st *settings, raw []byte) {
 		s.add(t, nil)
 		return
 	}
-	if s.srv.ingest.has(e.ID) {
-		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
-		s.add(t, nil)
-		return
-	}
 	var early policy.Decision
 	if e.Kind != event.KindVanish {
 		early = st.chain.Early(background, s, e)
 	}
-	if early.Action == policy.Reject {
+	// That an event is stored which not everybody sees is for those to know who
+	// have it: of such a one the store tells, once the signature holds and all
+	// policies accept it.
+	switch {
+	case early.Action == policy.Reject:
 		s.refuse(&t, early.Verdict)
+	case st.chain.Open(s, e) && s.srv.ingest.has(e.ID):
+		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
 	}
 	s.add(t, &early)
 }
