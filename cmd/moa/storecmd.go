@@ -225,8 +225,10 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *Config) error {
 		return fmt.Errorf("%w; stop it first", err)
 	case errors.Is(err, badgerstore.ErrExists):
 		return usagef("%w; with --replace it is moved aside", err)
+	case errors.Is(err, badgerstore.ErrBackup):
+		return fmt.Errorf("%w; nothing was changed", err)
 	case err != nil:
-		return fmt.Errorf("%w (nothing was changed)", err)
+		return err
 	}
 	fmt.Fprintf(w, "%10d events as of %s are in %s\n", done.Repair.Events, done.Manifest.Taken.Format(time.RFC3339), cfg.Data)
 	if done.Old != "" {

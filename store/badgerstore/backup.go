@@ -48,6 +48,7 @@ type Backup struct {
 	Taken   time.Time
 	Events  uint64
 	records *records.Snapshot
+	notes   *os.File // nil: none
 	files   []*BackupFile
 }
 
@@ -82,11 +83,43 @@ func (s *Store) Backup() (*Backup, error) {
 	for _, c := range snap.Files {
 		b.files = append(b.files, &BackupFile{Name: c.Name, Size: c.Size(), open: c.Reader, link: c.Link, of: c})
 	}
+	if err := b.addNotes(filepath.Join(s.opt.Dir, notesFile)); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
 	return b, nil
 }
 
+// notesFile has what records tell no more: a collection appends to it before it
+// drops them, so that what the files of records lack is in it, if it is looked at
+// after them.
+const notesFile = "records.notes"
+
+// addNotes puts in what the file has now; it may be replaced or go on at any time.
+func (b *Backup) addNotes(path string) (err error) {
+	b.notes, err = os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	info, err := b.notes.Stat()
+	if err != nil {
+		return err
+	}
+	b.files = append(b.files, &BackupFile{Name: notesFile, Size: info.Size(), open: func() (io.Reader, error) {
+		return io.NewSectionReader(b.notes, 0, info.Size()), nil
+	}})
+	return nil
+}
+
 // Close forgets the files.
-func (b *Backup) Close() error { return b.records.Close() }
+func (b *Backup) Close() error {
+	if b.notes == nil {
+		return b.records.Close()
+	}
+	return errors.Join(b.records.Close(), b.notes.Close())
+}
 
 // Add puts a file of the caller's into the backup.
 func (b *Backup) Add(name string, content []byte) {
@@ -188,7 +221,7 @@ func readBackupManifest(dir string) (*Manifest, error) {
 
 // mayBeIn reports a name that a backup may have, besides those of its owner.
 func mayBeIn(name string, also []string) bool {
-	return isSegment(name) || slices.Contains([]string{"records.dead", "records.dead.sum", "records.notes", BackupManifest}, name) || slices.Contains(also, name)
+	return isSegment(name) || slices.Contains([]string{"records.dead", "records.dead.sum", notesFile, BackupManifest}, name) || slices.Contains(also, name)
 }
 
 // Holds reports the name of a file by which a folder shows that a store is in it,

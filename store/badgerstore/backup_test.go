@@ -291,6 +291,13 @@ func TestABackupTellsOfDamage(t *testing.T) {
 	}
 }
 
+func mustHold(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // damageEvent changes a byte of an event in its file of records.
 func damageEvent(t *testing.T, dir string, id event.ID) {
 	t.Helper()
@@ -337,6 +344,32 @@ func TestAnUnfinishedBackupIsBegunAnew(t *testing.T) {
 		t.Errorf("there is %v", names)
 	}
 	second.Abandon()
+
+	// One that was killed as it gave the folder its name.
+	third, err := Stage(dir, ".part")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, errors.Join(os.WriteFile(filepath.Join(third.Dir(), BackupManifest), nil, 0o600), os.Remove(filepath.Join(third.Dir(), stageMark))))
+	third.lock.Close()
+	fourth, err := Stage(dir, ".part")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustHold(t, errors.Join(os.WriteFile(filepath.Join(fourth.Dir(), "MANIFEST"), []byte("old"), 0o600), os.Remove(filepath.Join(fourth.Dir(), stageMark))))
+	fourth.lock.Close()
+	fifth, err := Stage(dir, ".part")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fifth.Abandon()
+	old, err := filepath.Glob(dir + ".before-*")
+	if err != nil || len(old) != 1 {
+		t.Fatalf("%v, %v", old, err)
+	}
+	if got, err := os.ReadFile(filepath.Join(old[0], "MANIFEST")); err != nil || string(got) != "old" {
+		t.Errorf("the store that was moved aside is %q, %v", got, err)
+	}
 	if err := os.MkdirAll(filepath.Join(dir+".part", "mine"), 0o700); err != nil {
 		t.Fatal(err)
 	}

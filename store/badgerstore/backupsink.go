@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,6 +30,9 @@ func Stage(path, suffix string) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
+	if mounted(path) {
+		return nil, fmt.Errorf("%s is a mount point, which cannot be replaced: use a folder inside of it", path)
+	}
 	s := &Staged{path: path, stage: path + suffix}
 	if err := os.Mkdir(s.stage, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
@@ -41,13 +46,29 @@ func Stage(path, suffix string) (*Staged, error) {
 	return s, nil
 }
 
+// mounted reports that path is on another disk than the folder that it is in.
+func mounted(path string) bool {
+	var here, above unix.Stat_t
+	return unix.Stat(path, &here) == nil && unix.Stat(filepath.Dir(path), &above) == nil && here.Dev != above.Dev
+}
+
 // begin marks the folder as one that is being made, and locks the mark.
 func (s *Staged) begin() error {
 	files, err := os.ReadDir(s.stage)
 	if err != nil {
 		return err
 	}
-	if len(files) > 0 && !there(filepath.Join(s.stage, stageMark)) {
+	has := func(is func(name string) bool) bool {
+		return slices.ContainsFunc(files, func(f os.DirEntry) bool { return is(f.Name()) })
+	}
+	switch {
+	case len(files) == 0, has(func(name string) bool { return name == stageMark || name == BackupManifest }):
+		// Whoever made a whole backup was killed before it could give it its name.
+	case has(Holds): // and who put a store in place, before it could move the old one aside
+		if err := errors.Join(os.Rename(s.stage, aside(s.path)), os.Mkdir(s.stage, 0o700)); err != nil {
+			return err
+		}
+	default:
 		return fmt.Errorf("%s is there, and not a folder that moa has begun: remove it", s.stage)
 	}
 	if s.lock, err = os.OpenFile(filepath.Join(s.stage, stageMark), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
@@ -77,6 +98,15 @@ func (s *Staged) empty() error {
 		}
 	}
 	return errors.Join(s.lock.Sync(), syncFile(s.stage))
+}
+
+// aside is a name for what has had the name of path.
+func aside(path string) string {
+	name := path + time.Now().UTC().Format(".before-20060102T150405Z")
+	for n, first := 2, name; there(name); n++ {
+		name = fmt.Sprint(first, "-", n)
+	}
+	return name
 }
 
 // stageMark is a file by which a folder that is being made is known. It is locked
@@ -110,7 +140,7 @@ func (s *Staged) rename(old string) error {
 		return os.Rename(s.stage, old)
 	}
 	if !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
-		return err
+		return fmt.Errorf("put %s in its place: %w", s.path, err)
 	}
 	if err := os.Rename(s.path, old); err != nil {
 		return err

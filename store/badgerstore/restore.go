@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 )
 
 // Restoring says what Restore does.
@@ -170,7 +169,7 @@ func (r *Restoring) place(s *Staged, replace bool, out *Restored) error {
 		}
 		out.Kept = append(out.Kept, name)
 	}
-	out.Old = s.path + time.Now().UTC().Format(".before-20060102T150405Z")
+	out.Old = aside(s.path)
 	return s.Place(out.Old)
 }
 
