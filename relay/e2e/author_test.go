@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"log"
 	"os"
 	"strings"
 	"testing"
@@ -53,6 +54,13 @@ func serve(ctx context.Context, dir string, cfg relay.Config) error {
 	return rl.Run(ctx) // until ctx ends
 }
 
+func main() {
+	cfg := relay.DefaultConfig() // a public relay at 127.0.0.1:7447; every field has a comment
+	if err := serve(context.Background(), "relay-data", cfg); err != nil {
+		log.Fatal(err)
+	}
+}
+
 // README: khatru's hooks
 
 func khatruPolicy() (policy.Named, error) {
@@ -67,6 +75,8 @@ func khatruPolicy() (policy.Named, error) {
 }
 
 // README: end
+
+var _ = main
 
 // TestREADMEShowsThisCode holds the README to the code that is tested here.
 func TestREADMEShowsThisCode(t *testing.T) {
