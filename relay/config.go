@@ -122,7 +122,7 @@ func DefaultConfig() Config {
 		},
 		Limits: Limits{
 			MessageBytes:     512 << 10,
-			Subscriptions:    64,
+			Subscriptions:    128,
 			Filters:          32,
 			FilterValues:     5000,
 			FilterBytes:      12 << 20,
@@ -143,7 +143,7 @@ func DefaultConfig() Config {
 		},
 		Sync: Sync{
 			Enabled:     true,
-			Sessions:    4,
+			Sessions:    64,
 			Events:      1_000_000,
 			TotalEvents: 2_000_000,
 			FrameBytes:  250_000,

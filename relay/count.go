@@ -15,8 +15,12 @@ import (
 	"moa/store"
 )
 
-// maxCountTime is how long one COUNT may keep a worker.
+// maxCountTime is how long workers may be at one COUNT.
 const maxCountTime = 10 * time.Second
+
+// countPage bounds what a worker does for a COUNT before it is the next one's
+// turn: about 10 ms.
+var countPage = store.Page{Work: onePage.Work}
 
 // counting is a COUNT that waits or is under way (NIP-45). It opens no subscription.
 type counting struct {
@@ -24,7 +28,13 @@ type counting struct {
 	query  store.Query
 	right  *right        // like that of a reconciliation
 	sketch *nip45.Sketch // of whom the query finds; nil: there is none
+	bytes  int           // of its filters
 	start  time.Time
+
+	// Owned by the worker whose turn it is.
+	scan   store.Scan
+	found  int
+	worked time.Duration
 }
 
 // count answers a COUNT.
@@ -38,7 +48,8 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 		s.subs.refuse(id, v.Reason, v.Text)
 		return
 	}
-	c := counting{id: id, query: s.storeQuery(st, filters), right: new(right), start: time.Now()}
+	filters = fewest(filters)
+	c := &counting{id: id, query: s.storeQuery(st, filters), right: new(right), bytes: filterBytes(filters), start: time.Now()}
 	c.right.grant(filters, since)
 	if st.cfg.CountSketches {
 		c.sketch = nip45.New(filters)
@@ -46,9 +57,21 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	if c.sketch != nil {
 		c.query.Visible = sketched(c.sketch, c.query.Visible)
 	}
-	if !s.subs.line(c, st.cfg.Limits.Counts) {
-		s.subs.refuse(id, reason.RateLimited, "too many COUNTs are under way on this connection")
+	if v := s.subs.line(st, c); v.Action == policy.Reject {
+		s.subs.refuse(id, v.Reason, v.Text)
 	}
+}
+
+// fewest drops those of the filters whose events another one finds.
+func fewest(filters []*event.Filter) []*event.Filter {
+	var kept []*event.Filter
+	for i, f := range filters {
+		needless := func(by *event.Filter) bool { return by != f && by.Covers(f) }
+		if !slices.ContainsFunc(kept, needless) && !slices.ContainsFunc(filters[i+1:], needless) {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // sketched has the authors of what is visible counted in the sketch.
@@ -75,32 +98,51 @@ func (b *subscriptions) refuse(id string, r reason.Reason, text string) {
 	b.s.closed(id, r, text)
 }
 
-// line lets c wait for its turn. False: most wait already.
-func (b *subscriptions) line(c counting, most int) bool {
+// line lets c wait for its turn, or says why it may not.
+func (b *subscriptions) line(st *settings, c *counting) policy.Verdict {
 	b.mu.Lock()
 	n := len(b.counts)
-	if n < most {
-		b.counts = append(b.counts, c)
-	}
 	b.mu.Unlock()
-	if n == 0 {
+	if n >= st.cfg.Limits.Counts {
+		b.s.srv.ledger.refuse(ofCounts, ofConnection)
+		return policy.Refuse(reason.RateLimited, "too many COUNTs are under way on this connection")
+	}
+	if v := b.s.holdFilters(st, c.bytes); v.Action == policy.Reject {
+		return v
+	}
+	if b.s.account.take(ofCounts, 1) != within {
+		b.s.dropFilters(c.bytes)
+		return policy.Refuse(reason.RateLimited, "too many COUNTs are under way from your address")
+	}
+	b.mu.Lock()
+	first := len(b.counts) == 0
+	b.counts = append(b.counts, c)
+	b.mu.Unlock()
+	if first {
 		b.s.srv.counts.put(counter{b})
 	}
-	return n < most
+	return policy.Verdict{}
+}
+
+// giveCount takes back what was charged for a COUNT.
+func (s *session) giveCount(c *counting) {
+	s.dropFilters(c.bytes)
+	s.account.give(ofCounts, 1)
 }
 
 // counter is the job that the count workers see: the COUNTs of one connection,
-// one a step, so that who asks for many waits in line after each.
+// one after the other, a page a step, so that who asks for much waits in line
+// after each.
 type counter struct{ *subscriptions }
 
 func (b counter) step() (more bool) {
 	b.mu.Lock()
 	c, gone := b.counts[0], b.closed
 	b.mu.Unlock()
-	if gone {
-		return false
+	if !gone && !b.page(c) {
+		return true
 	}
-	b.answer(c)
+	b.s.giveCount(c)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.counts = slices.Delete(b.counts, 0, 1)
@@ -108,11 +150,19 @@ func (b counter) step() (more bool) {
 	return len(b.counts) > 0
 }
 
-func (b counter) answer(c counting) {
+// page counts on for a while. It reports whether c is answered.
+func (b counter) page(c *counting) (done bool) {
 	s := b.s
-	ctx, cancel := context.WithTimeout(s.srv.life, maxCountTime)
-	defer cancel()
-	n, err := store.Total(ctx, s.srv.deps.Store.Count(c.query))
+	if c.scan == nil {
+		c.scan = s.srv.deps.Store.Count(c.query)
+	}
+	start := time.Now()
+	p, err := c.scan.Next(s.srv.life, countPage, nil)
+	c.found += p.Found
+	c.worked += time.Since(start)
+	if err == nil && !p.Done && c.worked < maxCountTime {
+		return false
+	}
 	s.srv.met.counts.Observe(time.Since(c.start).Seconds())
 	lost := c.right.lost(s)
 	switch {
@@ -121,13 +171,17 @@ func (b counter) answer(c counting) {
 			s.RequestAuth()
 		}
 		b.refuse(c.id, lost.Reason, lost.Text)
-	case errors.Is(err, context.DeadlineExceeded):
-		b.refuse(c.id, reason.Error, "this takes too long to count")
 	case err != nil:
+		if !errors.Is(err, context.Canceled) {
+			s.srv.deps.Log.Error("stored events cannot be read", "err", err)
+		}
 		b.refuse(c.id, reason.Error, "the relay cannot read its store at the moment, try again later")
+	case !p.Done:
+		b.refuse(c.id, reason.Error, "this takes too long to count")
 	default:
-		s.out.offer(ws.Msg{Head: c.result(n)})
+		s.out.offer(ws.Msg{Head: c.result(c.found)})
 	}
+	return true
 }
 
 // result is the answer.

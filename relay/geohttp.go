@@ -28,6 +28,7 @@ const (
 	maxGeoPages    = 64 // of onePage.Work each
 	maxGeoBytes    = 4 << 20
 	maxGeoTime     = 5 * time.Second
+	maxGeoTotal    = 32 << 20 // of all answers, until they are out
 )
 
 // serveGeo answers what is asked about places (relay/docs/geo.md): who asks
@@ -59,23 +60,55 @@ func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
 		geoError(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	s.sendGeo(w, r, st, q)
+}
+
+// sendGeo answers, or says why not. The place of the connection and the bytes of
+// the answer are held until it is out: until then they are in memory.
+func (s *Server) sendGeo(w http.ResponseWriter, r *http.Request, st *settings, q *geoQuery) {
+	from := originOf(r, st.cfg.TrustedProxies)
+	account, why := s.conns.reserve(from.ip, &st.cfg.Limits)
+	if why != "" {
+		s.met.refuse(why)
+		geoBusy(w, "too many connections")
+		return
+	}
+	defer s.conns.release(account)
+	held := maxGeoBytes // as long as it is not known how many
+	switch account.take(ofGeo, held) {
+	case ofAddress:
+		geoBusy(w, "too many questions from your address are not answered yet, try again")
+		return
+	case ofAll:
+		geoBusy(w, "too many are asking, try again")
+		return
+	}
+	defer func() { account.give(ofGeo, held) }()
 	select {
 	case s.geoSlots <- struct{}{}:
 	default:
-		w.Header().Set("Retry-After", "1")
-		geoError(w, http.StatusServiceUnavailable, "too many are asking, try again")
+		s.ledger.refuse(ofGeo, ofAll)
+		geoBusy(w, "too many are asking, try again")
 		return
 	}
-	body, status, err := s.answerGeo(st, r, q)
+	body, status, err := s.answerGeo(st, r, q, s.newSession(st, from, account))
 	<-s.geoSlots
 	if err != nil {
 		geoError(w, status, err.Error())
 		return
 	}
+	account.give(ofGeo, held-len(body))
+	held = len(body)
 	if http.NewResponseController(w).SetWriteDeadline(time.Now().Add(st.cfg.WriteTimeout)) != nil {
 		return
 	}
 	send(w, r, "application/json", body)
+}
+
+// geoBusy says to try again.
+func geoBusy(w http.ResponseWriter, text string) {
+	w.Header().Set("Retry-After", "1")
+	geoError(w, http.StatusServiceUnavailable, text)
 }
 
 // serveMap shows a person with a browser what /geo/cells tells.
@@ -99,14 +132,7 @@ func geoError(w http.ResponseWriter, status int, text string) {
 }
 
 // answerGeo asks on behalf of a client that comes, asks once and goes.
-func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery) (body []byte, status int, err error) {
-	from := originOf(r, st.cfg.TrustedProxies)
-	account, why := s.conns.reserve(from.ip, &st.cfg.Limits)
-	if why != "" {
-		return nil, http.StatusServiceUnavailable, errors.New("too many connections")
-	}
-	defer s.conns.release(account)
-	c := s.newSession(st, from, account)
+func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery, c *session) (body []byte, status int, err error) {
 	defer c.out.close()
 	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
 		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)

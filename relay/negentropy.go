@@ -23,11 +23,13 @@ type reconciliation struct {
 	syncs *syncs
 	id    string
 	most  int // events
+	bytes int // of the filter, until all is gathered
 	start time.Time
 
 	// Owned by the worker whose turn it is; nil once all is gathered.
-	scan    store.Scan
-	message []byte // of the NEG-OPEN
+	begin   func() store.Scan
+	scan    store.Scan // nil: not begun
+	message []byte     // of the NEG-OPEN
 
 	// right is asked about before each answer. What was gathered is not: asks is
 	// false, so that a change of what it was chosen by ends the reconciliation.
@@ -40,9 +42,11 @@ type reconciliation struct {
 	over atomic.Bool
 
 	// syncs.mu guards the following.
-	ready bool // all is gathered, and the NEG-OPEN answered
-	held  int  // events that count toward those of all
-	heard time.Time
+	ready  bool // all is gathered, and the NEG-OPEN answered
+	parked bool // it waits until another of this connection gives events back
+	held   int  // events that are charged to the address
+	heard  time.Time
+	last   uint64 // a hash of the message before
 }
 
 // negOpen answers a NEG-OPEN. Whatever was open by that id ends first.
@@ -75,10 +79,15 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		return
 	}
 	r := &reconciliation{
-		syncs: s.syncs, id: id, most: st.cfg.Sync.Events, start: time.Now(),
-		scan: s.everything(st, filters), message: message,
+		syncs: s.syncs, id: id, most: st.cfg.Sync.Events, bytes: filterBytes(filters), start: time.Now(),
+		begin: func() store.Scan { return s.everything(st, filters) }, message: message,
 	}
 	r.right.grant(filters, since)
+	if v := s.holdFilters(st, r.bytes+len(message)); v.Action == policy.Reject {
+		s.negErr(id, v.Reason, v.Text, 0)
+		return
+	}
+	r.bytes += len(message)
 	s.syncs.add(r)
 }
 
@@ -109,7 +118,7 @@ func (s *session) negMsg(st *settings, id, text string) {
 	if !ok {
 		return
 	}
-	if !s.syncs.hear(r) {
+	if !s.syncs.hear(r, message) {
 		s.syncs.fail(r, reason.Invalid, "the message before is not answered yet", 0)
 		return
 	}
@@ -122,7 +131,7 @@ func (s *session) negMsg(st *settings, id, text string) {
 		s.syncs.fail(r, reason.Invalid, err.Error(), 0)
 		return
 	}
-	s.syncs.answer(r, answer)
+	s.syncs.answer(r, message, answer)
 }
 
 // negentropy reads the message in hex. False: it is none, and the

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
 
+	"moa/nips/nip77"
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
@@ -33,6 +35,7 @@ var syncPage = store.Page{Events: 1024, Work: 2048}
 
 var (
 	errTooMany = errors.New("relay: more events than one sync may have")
+	errShare   = errors.New("relay: more events than the syncs of one address may have")
 	errNoRoom  = errors.New("relay: more events than all syncs may have")
 )
 
@@ -67,16 +70,22 @@ func (b *syncs) add(r *reconciliation) {
 	}
 }
 
-// hear notes that the client has said something. False: it is not its turn.
-func (b *syncs) hear(r *reconciliation) bool {
+// hear notes that the client has said something. Who says nothing, or the same
+// again, counts as silent. False: it is not its turn.
+func (b *syncs) hear(r *reconciliation, message []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r.heard = time.Now()
+	if hash := maphash.Bytes(messageSeed, message); len(message) > 1 && hash != r.last {
+		r.heard, r.last = time.Now(), hash
+	}
 	return r.ready
 }
 
-// answer sends a message, unless r has ended.
-func (b *syncs) answer(r *reconciliation, message []byte) {
+var messageSeed = maphash.MakeSeed()
+
+// answer sends a message, unless r has ended. If it leaves nothing to ask, r ends
+// here: many clients say nothing more.
+func (b *syncs) answer(r *reconciliation, asked, message []byte) {
 	text := hex.EncodeToString(message)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,6 +93,9 @@ func (b *syncs) answer(r *reconciliation, message []byte) {
 		b.s.srv.met.syncSent.Add(float64(len(message)))
 		head := make([]byte, 0, len(text)+len(r.id)+len(`["NEG-MSG","",""]`))
 		b.s.out.offer(ws.Msg{Head: wire.AppendNegMsg(head, r.id, text)})
+		if nip77.Final(asked, message) {
+			b.endLocked(r)
+		}
 	}
 }
 
@@ -134,19 +146,45 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 	}
 	b.list = slices.Delete(b.list, i, i+1)
 	r.over.Store(true)
-	b.s.srv.syncing.release(r.held)
+	b.giveBackLocked(r)
+	b.s.dropFilters(r.bytes)
+	r.bytes = 0
 	b.s.srv.met.syncs.Dec()
-	b.s.srv.met.syncEvents.Sub(float64(r.held))
+	b.unparkLocked()
 	return true
 }
 
-// expire ends those whose client has been silent since before.
-func (b *syncs) expire(before time.Time) {
+// giveBackLocked gives back r's events.
+func (b *syncs) giveBackLocked(r *reconciliation) {
+	b.s.account.give(ofSyncs, r.held)
+	b.s.srv.met.syncEvents.Sub(float64(r.held))
+	r.held = 0
+}
+
+// unparkLocked lets those go on that wait for room.
+func (b *syncs) unparkLocked() {
+	wake := false
+	for _, r := range b.list {
+		wake = wake || r.parked
+		r.parked = false
+	}
+	if wake && !b.lined {
+		b.lined = true
+		b.s.srv.syncing.workers.put(b)
+	}
+}
+
+// expire ends those whose client has been silent since before, or that begun
+// before begun.
+func (b *syncs) expire(before, begun time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range slices.Clone(b.list) {
-		if r.ready && r.heard.Before(before) {
-			b.failLocked(r, reason.Closed, "nothing was heard for too long", 0)
+		switch {
+		case r.ready && r.heard.Before(before):
+			b.failLocked(r, reason.Closed, "nothing new was heard for too long", 0)
+		case r.start.Before(begun):
+			b.failLocked(r, reason.Closed, "this has taken too long", 0)
 		}
 	}
 }
@@ -161,7 +199,10 @@ func (b *syncs) close() {
 	}
 }
 
-// step gathers one page.
+func (b *syncs) payer() *account { return b.s.account }
+
+// step gathers one page, of the first that is not complete: that its events are
+// soon given back makes room for the others.
 func (b *syncs) step() (more bool) {
 	b.mu.Lock()
 	i := slices.IndexFunc(b.list, gathering)
@@ -171,19 +212,19 @@ func (b *syncs) step() (more bool) {
 		return false
 	}
 	r := b.list[i]
-	b.list = append(slices.Delete(b.list, i, i+1), r) // behind the others
 	b.mu.Unlock()
 	b.gather(r)
 	return true
 }
 
-func gathering(r *reconciliation) bool { return !r.ready }
+func gathering(r *reconciliation) bool { return !r.ready && !r.parked }
 
 // gather reads the next page of r's events, and after the last one answers the
 // NEG-OPEN.
 func (b *syncs) gather(r *reconciliation) {
-	all := b.s.srv.syncing
-	most := b.s.srv.settings.Load().cfg.Sync.TotalEvents
+	if r.scan == nil {
+		r.scan = r.begin()
+	}
 	n := 0
 	progress, err := r.scan.Next(b.s.srv.life, syncPage, func(found *store.Record) error {
 		switch {
@@ -191,7 +232,11 @@ func (b *syncs) gather(r *reconciliation) {
 			return errOver
 		case r.set.Len() == r.most:
 			return errTooMany
-		case !all.take(most):
+		}
+		switch b.s.account.take(ofSyncs, 1) {
+		case ofAddress:
+			return errShare
+		case ofAll:
 			return errNoRoom
 		}
 		n++
@@ -199,6 +244,7 @@ func (b *syncs) gather(r *reconciliation) {
 		return nil
 	})
 	done := err == nil && progress.Done
+	asked := r.message
 	var answer []byte
 	if done {
 		r.set.Seal()
@@ -213,7 +259,7 @@ func (b *syncs) gather(r *reconciliation) {
 		b.lose(r, why)
 		return
 	}
-	b.answer(r, answer)
+	b.answer(r, asked, answer)
 }
 
 // gathered takes n more events into account. True: there are no more, and r is
@@ -222,19 +268,23 @@ func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.over.Load() {
-		b.s.srv.syncing.release(n)
+		b.s.account.give(ofSyncs, n)
 		return false
 	}
 	r.held += n
 	b.s.srv.met.syncEvents.Add(float64(n))
 	switch err {
 	case nil:
-		r.ready, r.heard = done, time.Now()
+		if done {
+			r.ready, r.heard = true, time.Now()
+			b.s.dropFilters(r.bytes)
+			r.bytes, r.begin = 0, nil
+		}
 		return done
+	case errShare, errNoRoom:
+		b.parkLocked(r, err)
 	case errTooMany:
 		b.failLocked(r, reason.Blocked, "the filter finds too many events to sync at once, narrow it", r.most)
-	case errNoRoom:
-		b.failLocked(r, reason.RateLimited, "too many events are being synced on this relay, try again later or narrow the filter", 0)
 	default:
 		if !errors.Is(err, context.Canceled) {
 			b.s.srv.deps.Log.Error("stored events cannot be read", "err", err)
@@ -242,4 +292,19 @@ func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
 		b.failLocked(r, reason.Error, "the relay cannot read its store at the moment, try again later", 0)
 	}
 	return false
+}
+
+// parkLocked has r begin anew when another reconciliation of this connection has
+// given its events back. If there is none, r fails.
+func (b *syncs) parkLocked(r *reconciliation, why error) {
+	waits := slices.ContainsFunc(b.list, func(other *reconciliation) bool { return other != r && other.held > 0 })
+	switch {
+	case waits:
+		b.giveBackLocked(r)
+		r.scan, r.set, r.parked = nil, nip77.Set{}, true
+	case why == errShare:
+		b.failLocked(r, reason.RateLimited, "too many events are being synced from your address, end another sync or narrow the filter", 0)
+	default:
+		b.failLocked(r, reason.RateLimited, "too many events are being synced on this relay, try again later or narrow the filter", 0)
+	}
 }

@@ -218,11 +218,9 @@ func TestNIP77Messages(t *testing.T) {
 	if got := c.Event(t, "n"); got.ID != live.ID {
 		t.Errorf("NIP77.1: %s", got.Raw)
 	}
-	// The set is that of its beginning; a NEG-OPEN by the same id begins again.
-	c.Say(t, `["NEG-MSG","n","%s"]`, everything)
-	if m := c.Next(t); m != listed {
-		t.Errorf("NIP77.1: %s", m)
-	}
+	// After an answer that leaves nothing to ask it is over; a NEG-OPEN by the same
+	// id begins again.
+	negErr(t, c, "n", "closed: ", `["NEG-MSG","n","`+everything+`"]`)
 	c.Say(t, `["NEG-OPEN","n",{"authors":["%s"]},"%s"]`, bob.Hex(), everything)
 	if m := c.Next(t); !strings.Contains(m, live.ID.String()) || strings.Contains(m, e.ID.String()) {
 		t.Errorf("NIP77.1: opened again: %s", m)
@@ -379,8 +377,8 @@ func TestNIP77GatheringHoldsNobodyUp(t *testing.T) {
 		t.Errorf("an answer of %d bytes to %s", len(raw), m.SubID)
 	}
 	c.Quiet(t)
-	relaytest.Eventually(t, "all but one are let go", func() bool {
-		return r.Metric(t, "moa_syncs") == 1 && r.Metric(t, "moa_sync_events") == float64(len(all))
+	relaytest.Eventually(t, "all are let go", func() bool {
+		return r.Metric(t, "moa_syncs") == 0 && r.Metric(t, "moa_sync_events") == 0
 	})
 }
 
@@ -438,5 +436,78 @@ func TestNIP77FiltersThatAreRefused(t *testing.T) {
 	} {
 		negErr(t, c, "n", prefix, `["NEG-OPEN","n",`+filter+`,"61"]`)
 		negErr(t, c, "n", "closed: ", `["NEG-MSG","n","61"]`) // NIP77.6
+	}
+}
+
+// asksOn is a NEG-OPEN's message whose answer has fingerprints if there are many
+// events.
+var asksOn = "61000001" + strings.Repeat("0", 32)
+
+// Clients open a sync for each of their filters, dozens at once: all are
+// answered, one after the other if there is no room for all, and those that are
+// final hold nothing.
+func TestNIP77BurstsWaitInLine(t *testing.T) {
+	st := stores["memory"](t)
+	fill(t, st, 1000)
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Sync.Events, c.Sync.TotalEvents = 1000, 2500 }})
+	c := r.Dial(t)
+	const burst = 64
+	for i := range burst {
+		c.Say(t, `["NEG-OPEN","%d",{},"%s"]`, i, asksOn)
+	}
+	for range burst {
+		m := c.Hear(t, wire.NegMsg)
+		if n := r.Metric(t, "moa_sync_events"); n > 2500 {
+			t.Fatalf("%v events are held", n)
+		}
+		c.Say(t, `["NEG-CLOSE","%s"]`, m.SubID)
+	}
+	relaytest.Eventually(t, "nothing is held", func() bool { return held(t, r, "syncs") == 0 && r.Metric(t, "moa_syncs") == 0 })
+	for i := range burst {
+		c.Say(t, `["NEG-OPEN","%d",{},"6100000200"]`, i) // final
+	}
+	for range burst {
+		c.Hear(t, wire.NegMsg)
+	}
+	relaytest.Eventually(t, "nothing is held", func() bool { return held(t, r, "syncs") == 0 && held(t, r, "filters") == 0 })
+}
+
+// One address cannot take the events of all, and who says nothing new is silent.
+func TestNIP77AShareForOneAddress(t *testing.T) {
+	st := stores["memory"](t)
+	fill(t, st, 1000)
+	r := fromAfarOn(t, st, func(c *relay.Config) {
+		c.Sync.Events, c.Sync.TotalEvents, c.Sync.Idle = 1000, 4000, time.Second
+	})
+	var greedy []*relaytest.Client
+	for range 3 {
+		c := dialAs(t, r, attacker)
+		c.Say(t, `["NEG-OPEN","n",{},"%s"]`, asksOn)
+		greedy = append(greedy, c)
+	}
+	answered := 0
+	for _, c := range greedy {
+		m := c.Next(t)
+		switch {
+		case strings.HasPrefix(m, `["NEG-MSG"`):
+			answered++
+		case !strings.HasPrefix(m, `["NEG-ERR","n","rate-limited: too many events are being synced from your address`):
+			t.Errorf("%s", m)
+		}
+	}
+	if answered > 1 || refused(t, r, "syncs", "address") == 0 {
+		t.Errorf("%d were answered", answered)
+	}
+	other := dialAs(t, r, honest)
+	other.Say(t, `["NEG-OPEN","n",{},"%s"]`, asksOn)
+	other.Hear(t, wire.NegMsg)
+	other.Say(t, `["NEG-CLOSE","n"]`)
+	for end := time.Now().Add(relaytest.Patience); held(t, r, "syncs") > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the same said again and again holds a sync for ever")
+		}
+		for _, c := range greedy {
+			c.Say(t, `["NEG-MSG","n","%s"]`, asksOn)
+		}
 	}
 }

@@ -6,32 +6,62 @@ import "sync"
 type job interface {
 	// step does one page. It reports whether there is more that can be done now.
 	step() (more bool)
+	// payer is the address that the work is for.
+	payer() *account
 }
 
-// scheduler runs the steps of many jobs on a few workers, round-robin: who asks
-// for much waits in line after each page like everybody else. Between two
-// steps a job holds no worker, no transaction and no lock.
+// scheduler runs the steps of many jobs on a few workers, round-robin by address
+// and among the jobs of each: who asks for much, on however many connections,
+// waits in line after each page like everybody else. Between two steps a job
+// holds no worker, no transaction and no lock.
 type scheduler struct {
 	after func() // called after each step; nil: nothing. Fixed before run
+	nth   int    // of an account's lanes
 
-	mu     sync.Mutex // guards the following
+	mu     sync.Mutex // guards the following, and that lane of all accounts
 	work   sync.Cond
-	line   ring[job]
+	line   ring[*account] // those that have jobs in their lane
 	closed bool
 }
 
-func newScheduler() *scheduler {
-	s := new(scheduler)
+// The schedulers there are, by their lane.
+const (
+	queryLane = iota
+	countLane
+	syncLane
+	lanes
+)
+
+// lane is the jobs of one address that are in line.
+type lane = ring[job]
+
+func newScheduler(nth int) *scheduler {
+	s := &scheduler{nth: nth}
 	s.work.L = &s.mu
 	return s
 }
 
 // put lines a job up. The caller makes sure that no job is in line twice.
 func (s *scheduler) put(j job) {
+	a := j.payer()
 	s.mu.Lock()
-	s.line.push(j)
+	l := &a.lanes[s.nth]
+	if l.push(j); l.len() == 1 {
+		s.line.push(a)
+	}
 	s.mu.Unlock()
 	s.work.Signal()
+}
+
+// popLocked takes the next job out of the line.
+func (s *scheduler) popLocked() job {
+	a := s.line.pop()
+	l := &a.lanes[s.nth]
+	j := l.pop()
+	if l.len() > 0 {
+		s.line.push(a)
+	}
+	return j
 }
 
 // run is one worker. It ends after close.
@@ -45,7 +75,7 @@ func (s *scheduler) run() {
 			s.mu.Unlock()
 			return
 		}
-		j := s.line.pop()
+		j := s.popLocked()
 		s.mu.Unlock()
 		if j.step() {
 			s.put(j)

@@ -128,8 +128,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps:    deps,
 		limits:  cfg.Limits,
 		ledger:  new(ledger),
-		queries: newScheduler(),
-		counts:  newScheduler(),
+		queries: newScheduler(queryLane),
+		counts:  newScheduler(countLane),
 		syncing: newReconciler(),
 		writers: writers{most: max(1, runtime.GOMAXPROCS(0)-1)}, // one core is for what brings more
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},

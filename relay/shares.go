@@ -19,12 +19,11 @@ const (
 	ofCounts               // COUNTs that wait or are under way
 	ofSyncs                // events of reconciliations
 	ofGeo                  // bytes of answers about places, from the question until they are out
-	ofTickets              // bytes of EVENTs that wait for the writer
 	totals
 )
 
 func (t total) String() string {
-	return [...]string{"outbox", "filters", "counts", "syncs", "geo", "tickets"}[t]
+	return [...]string{"outbox", "filters", "counts", "syncs", "geo"}[t]
 }
 
 // scope says whose bound something was beyond.
@@ -54,8 +53,7 @@ func boundsOf(cfg *Config) *[totals]bound {
 		ofFilters: shareOf(l.filtersTotal(), l.FilterBytes),
 		ofCounts:  {math.MaxInt64, int64(l.CountsPerIP)},
 		ofSyncs:   shareOf(cfg.Sync.TotalEvents, cfg.Sync.Events),
-		ofGeo:     shareOf(maxGeoRequests*maxGeoBytes*2, 2*maxGeoBytes),
-		ofTickets: shareOf(l.TicketBytes, 0),
+		ofGeo:     shareOf(maxGeoTotal, 0),
 	}
 }
 
@@ -90,6 +88,7 @@ type account struct {
 	net    netip.Addr
 	free   bool // it is bound by the totals only
 	held   [totals]atomic.Int64
+	lanes  [lanes]lane // each guarded by its scheduler's mu
 
 	uses int // connections, guarded by conns.mu
 }

@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -11,15 +12,21 @@ import (
 	"moa/nips/wire"
 	"moa/relay"
 	"moa/relay/relaytest"
+	"moa/store"
 )
 
 // fromAfar is a relay to which tests connect from addresses of their choice.
 func fromAfar(t *testing.T, change func(*relay.Config)) *relaytest.Relay {
 	t.Helper()
-	return start(t, func(c *relay.Config) {
+	return fromAfarOn(t, nil, change)
+}
+
+func fromAfarOn(t *testing.T, st store.Store, change func(*relay.Config)) *relaytest.Relay {
+	t.Helper()
+	return relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		change(c)
-	})
+	}})
 }
 
 func dialAs(t testing.TB, r *relaytest.Relay, ip string) *relaytest.Client {
@@ -203,4 +210,91 @@ func unreadEvents(t *testing.T, scope, reason string, address func(i int) string
 		t.Errorf("only %v connections are left", n)
 	}
 	good.Query(t, `{}`)
+}
+
+// COUNTs are counted page by page, in turn for each address; of filters that
+// others contain nothing is counted; and one address has so many under way.
+func TestCOUNTsOfOneAddressHoldNobodyUp(t *testing.T) {
+	st := stores["memory"](t)
+	fill(t, st, 20_000)
+	r := fromAfarOn(t, st, func(c *relay.Config) { c.Limits.CountsPerIP = 40 })
+	var many strings.Builder
+	for i := range 32 {
+		fmt.Fprintf(&many, `,{"since":%d,"kinds":[1,%d]}`, i, 2+i) // none contains another
+	}
+	busy := 0
+	for range 3 {
+		c := dialAs(t, r, attacker)
+		for i := range 30 {
+			c.Say(t, `["COUNT","%d"%s]`, i, many.String())
+			busy++
+		}
+	}
+	relaytest.Eventually(t, "all are there", func() bool { return r.Metric(t, "moa_messages_total", "verb", "COUNT") == float64(busy) })
+	if refused(t, r, "counts", "address") == 0 {
+		t.Error("an address has more COUNTs under way than it may have")
+	}
+	before := r.Metric(t, "moa_count_seconds")
+	other := dialAs(t, r, honest)
+	if n := other.Count(t, `{"authors":["`+bob.Hex()+`"]}`); n != 0 {
+		t.Errorf("%d", n)
+	}
+	if n := r.Metric(t, "moa_count_seconds") - before; n > 8 {
+		t.Errorf("%v COUNTs of another address came first", n)
+	}
+	if n := other.Count(t, `{}`, `{"since":1}`, `{"kinds":[1]}`); n != 20_000 {
+		t.Errorf("%d", n)
+	}
+}
+
+// An answer about places counts until it is out: who does not read holds no more
+// than an address's share, and others are answered.
+func TestUnreadAnswersAboutPlacesAreBounded(t *testing.T) {
+	st := stores["memory"](t)
+	r := fromAfarOn(t, st, func(c *relay.Config) {
+		overHTTP(c)
+		c.Limits.ContentLength = 500_000
+	})
+	w := r.Dial(t)
+	for i := range 9 {
+		w.Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: int64(1000 + i), Content: strings.Repeat("x", 440_000), Tags: tags([]string{"g", "u33db"})}))
+	}
+	const ask = "GET /geo/events?bbox=13,52,14,53&limit=500 HTTP/1.1\r\nHost: relay\r\nX-Forwarded-For: %s\r\n\r\n"
+	before := heap()
+	for range 40 {
+		c := dialFrom(t, "127.0.0.1", r.Addr)
+		c.(*net.TCPConn).SetReadBuffer(4096)
+		fmt.Fprintf(c, ask, attacker)
+	}
+	relaytest.Eventually(t, "most are refused", func() bool { return refused(t, r, "geo", "address")+refused(t, r, "geo", "all") >= 30 })
+	if now := heap(); now > before+12<<20 {
+		t.Errorf("%d KB for one address", (now-before)>>10)
+	}
+	relaytest.Eventually(t, "another address is answered", func() bool {
+		resp, body := get(t, r, "GET", "/geo/events?bbox=13,52,14,53&limit=1", "X-Forwarded-For", honest)
+		return resp.StatusCode == 200 && len(body) > 400_000
+	})
+	if n := held(t, r, "geo"); n > 8<<20 {
+		t.Errorf("%v bytes are held", n)
+	}
+}
+
+// Requests to vanish are kept for ever, so that a day has a bound as an hour has.
+func TestNIP62RequestsOfADayAreLimited(t *testing.T) {
+	r := fromAfar(t, func(c *relay.Config) { c.Limits.VanishesPerIP, c.Limits.Vanishes = 2, 100 })
+	c := dialAs(t, r, attacker)
+	taken := 0
+	for i := range 23 { // hours
+		for j := range 2 {
+			k := relaytest.NewKey(byte(10 + 2*i + j))
+			if c.Send(t, vanish(t, k, time.Now().Unix(), "ALL_RELAYS")).OK {
+				taken++
+			}
+		}
+		r.Advance(time.Hour)
+	}
+	if taken < 10 || taken > 20 { // five hours' worth, and what the day gives back
+		t.Errorf("%d in a day, where an hour has 2", taken)
+	}
+	dialAs(t, r, honest).Accepted(t, vanish(t, bob, time.Now().Unix(), "ALL_RELAYS"))
 }

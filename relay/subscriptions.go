@@ -17,9 +17,9 @@ type subscriptions struct {
 	// nothing follows its end.
 	mu     sync.Mutex // guards the following
 	list   []*query
-	next   []*query   // with pages left, the one whose turn it is first
-	lined  bool       // in the scheduler's line, at work, or waiting for room
-	counts []counting // not yet answered, the one whose turn it is first
+	next   []*query    // with pages left, the one whose turn it is first
+	lined  bool        // in the scheduler's line, at work, or waiting for room
+	counts []*counting // not yet answered, the one whose turn it is first
 	closed bool
 	idle   chan struct{} // closed once next and counts are empty, if somebody waits for that
 }
@@ -132,12 +132,20 @@ func (b *subscriptions) review(st *settings) {
 func (b *subscriptions) close() {
 	b.mu.Lock()
 	b.closed = true
+	if n := len(b.counts); n > 0 {
+		for _, c := range b.counts[1:] { // the first may be under way
+			b.s.giveCount(c)
+		}
+		b.counts = b.counts[:1]
+	}
 	list := slices.Clone(b.list)
 	b.mu.Unlock()
 	for _, q := range list {
 		b.remove(q)
 	}
 }
+
+func (b *subscriptions) payer() *account { return b.s.account }
 
 // step does one page of one query.
 func (b *subscriptions) step() (more bool) {

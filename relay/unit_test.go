@@ -159,7 +159,10 @@ type steps struct {
 	left int
 	log  *[]string
 	done func()
+	of   *account
 }
+
+func (s *steps) payer() *account { return s.of }
 
 func (s *steps) step() bool {
 	*s.log = append(*s.log, s.name)
@@ -170,21 +173,29 @@ func (s *steps) step() bool {
 	return s.left > 0
 }
 
+// Addresses take turns, and so do the jobs of each.
 func TestJobsTakeTurns(t *testing.T) {
-	s := newScheduler()
-	var log []string
-	var all sync.WaitGroup
-	for _, name := range []string{"a", "b", "c"} {
-		all.Add(1)
-		s.put(&steps{name, 3, &log, all.Done})
-	}
-	var worker sync.WaitGroup
-	worker.Go(s.run)
-	all.Wait()
-	s.close()
-	worker.Wait()
-	if got := strings.Join(log, ""); got != "abcabcabc" {
-		t.Errorf("turns: %s", got)
+	for _, c := range []struct{ of, want string }{ // the address of each of the jobs a, b, c
+		{"123", "abcabcabc"},
+		{"111", "abcabcabc"},
+		{"112", "acbcacbab"},
+	} {
+		s := newScheduler(queryLane)
+		accounts := map[byte]*account{'1': {}, '2': {}, '3': {}}
+		var log []string
+		var all sync.WaitGroup
+		for i, name := range []string{"a", "b", "c"} {
+			all.Add(1)
+			s.put(&steps{name, 3, &log, all.Done, accounts[c.of[i]]})
+		}
+		var worker sync.WaitGroup
+		worker.Go(s.run)
+		all.Wait()
+		s.close()
+		worker.Wait()
+		if got := strings.Join(log, ""); got != c.want {
+			t.Errorf("%s: turns: %s, want %s", c.of, got, c.want)
+		}
 	}
 }
 

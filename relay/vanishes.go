@@ -13,8 +13,9 @@ import (
 )
 
 // No policy may refuse a request to vanish (NIP-62), and each costs the writer
-// more than an event does, whether there is anything to delete or not. So what
-// is sent in an hour is bounded here: from one network, and in all.
+// more than an event does, whether there is anything to delete or not, and is kept
+// for ever. So what is sent in an hour and in a day is bounded here: from one
+// network, and in all.
 
 // maxVanishBytes is the most of a request to vanish, as JSON: it is kept for
 // ever, whoever wrote it. That is room for 200 relays and a reason.
@@ -75,14 +76,14 @@ const (
 // vanishes counts requests to vanish. The zero vanishes have counted none.
 type vanishes struct {
 	mu   sync.Mutex // guards the following
-	all  allowance
-	from map[netip.Addr]allowance // by network, of those that are not whole
+	all  allowances
+	from map[netip.Addr]allowances // by network, of those that are not whole
 }
 
 // take allows a request from ip, or says which bound it is beyond and for how
 // long. This machine's own are free.
 func (v *vanishes) take(ip netip.Addr, l *Limits, now time.Time) (vanishOutcome, time.Duration) {
-	if ip.IsLoopback() {
+	if unbounded(ip) {
 		return vanishTaken, 0
 	}
 	v.mu.Lock()
@@ -103,11 +104,11 @@ func (v *vanishes) take(ip netip.Addr, l *Limits, now time.Time) (vanishOutcome,
 
 // keep remembers a network's allowance. It forgets, once there are many, those
 // that are whole again.
-func (v *vanishes) keep(net netip.Addr, a allowance, now time.Time) {
+func (v *vanishes) keep(net netip.Addr, a allowances, now time.Time) {
 	const many = 1024
 	if len(v.from) >= many {
 		for old, b := range v.from {
-			if !time.Time(b).After(now) {
+			if !time.Time(b.hour).After(now) && !time.Time(b.day).After(now) {
 				delete(v.from, old)
 			}
 		}
@@ -116,28 +117,44 @@ func (v *vanishes) keep(net netip.Addr, a allowance, now time.Time) {
 		clear(v.from)
 	}
 	if v.from == nil {
-		v.from = map[netip.Addr]allowance{}
+		v.from = map[netip.Addr]allowances{}
 	}
 	v.from[net] = a
+}
+
+// vanishHours is how many hours' worth of requests may be sent in a day.
+const vanishHours = 5
+
+// allowances are those of an hour and of a day.
+type allowances struct{ hour, day allowance }
+
+// take takes one of most an hour and vanishHours times as many a day.
+func (a allowances) take(most int, now time.Time) (left allowances, wait time.Duration) {
+	hour, soon := a.hour.take(most, time.Hour, now)
+	day, late := a.day.take(vanishHours*most, 24*time.Hour, now)
+	if wait = max(soon, late); wait > 0 {
+		return a, wait
+	}
+	return allowances{hour, day}, 0
 }
 
 // allowance is a token bucket: the time at which it will be full again. The zero
 // allowance is full.
 type allowance time.Time
 
-// take takes one of most an hour, all of which may be taken at once; 0 is no
+// take takes one of most in a period, all of which may be taken at once; 0 is no
 // bound. A wait says how long until there is one.
-func (a allowance) take(most int, now time.Time) (left allowance, wait time.Duration) {
+func (a allowance) take(most int, period time.Duration, now time.Time) (left allowance, wait time.Duration) {
 	if most == 0 {
 		return a, 0
 	}
-	each := time.Hour / time.Duration(most)
+	each := period / time.Duration(most)
 	full := time.Time(a)
 	if full.Before(now) {
 		full = now
 	}
 	full = full.Add(each)
-	if wait = full.Sub(now) - time.Hour; wait > 0 {
+	if wait = full.Sub(now) - period; wait > 0 {
 		return a, wait
 	}
 	return allowance(full), 0

@@ -148,3 +148,26 @@ func cellIn(name byte) (prefix string, ok bool) {
 	}
 	return "", false
 }
+
+// Covers reports that f asks for every event that g asks for, Limit and Search
+// aside. It may be false where to find out would take long.
+func (f *Filter) Covers(g *Filter) bool {
+	const most = 64 // values of one list that are compared
+	return f.Since <= g.Since && (!f.HasUntil || g.HasUntil && g.Until <= f.Until) &&
+		covers(g.IDs, f.IDs == nil, most, f.HasID) &&
+		covers(g.Authors, f.Authors == nil, most, f.HasAuthor) &&
+		covers(g.Kinds, f.Kinds == nil, most, f.HasKind) &&
+		!slices.ContainsFunc(f.Tags, func(t TagFilter) bool {
+			i := slices.IndexFunc(g.Tags, func(other TagFilter) bool { return other.Name == t.Name })
+			return i < 0 || !covers(g.Tags[i].Values, false, most, t.HasValue) ||
+				!covers(g.Tags[i].Regions, g.Tags[i].Regions == nil, most, t.InRegion)
+		})
+}
+
+// covers reports that all of what is asked for is among what another has.
+func covers[T any](asked []T, all bool, most int, has func(T) bool) bool {
+	if all {
+		return true
+	}
+	return asked != nil && len(asked) <= most && !slices.ContainsFunc(asked, func(v T) bool { return !has(v) })
+}

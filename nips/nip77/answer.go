@@ -175,3 +175,20 @@ func (a *answer) begin(end *bound, m mode) {
 	a.out = append(appendBound(a.out, a.last, end), byte(m))
 	a.last = end.time
 }
+
+// Final reports that the answer to a message leaves its client nothing to ask: it
+// has no fingerprint. What asks for nothing itself, or is of another version,
+// has no such answer.
+func Final(message, answer []byte) bool {
+	if len(message) < 2 || message[0] != Version {
+		return false
+	}
+	r, err := newReader(answer)
+	for err == nil && len(r.rest) > 0 {
+		var s span
+		if s, err = r.span(); s.mode == modeFingerprint {
+			return false
+		}
+	}
+	return err == nil
+}
