@@ -18,21 +18,24 @@ type reader struct {
 	it   *badger.Iterator
 	key  []byte
 	seen []byte // the key that the iterator has shown last, of its versions the newest
-	work int    // index entries looked at; a record counts recordWork, a look-up lookUpWork
+	work *int   // index entries looked at; what costs more counts as several
 	buf  []byte // memory for a record
 	kept *kept  // nil for a bulk reader
 	gen  uint64 // of kept, before the transaction began
 }
 
-// What reading a record and looking up a key cost in index entries, about.
+// What reading a record, looking up a key and going to another place of the
+// index cost in index entries, about.
 const (
 	recordWork = 4
 	lookUpWork = 16
+	seekWork   = 2
 )
 
-// newReader begins a transaction. A bulk reader does not use what is kept.
-func (s *Store) newReader(bulk bool) *reader {
-	r := &reader{s: s}
+// newReader begins a transaction whose work is added to work. A bulk reader does
+// not use what is kept.
+func (s *Store) newReader(bulk bool, work *int) *reader {
+	r := &reader{s: s, work: work}
 	if !bulk && s.kept.max > 0 {
 		r.kept, r.gen = s.kept, s.kept.generation()
 	}
@@ -70,7 +73,7 @@ func (r *reader) shows(item *badger.Item) bool {
 // record returns the record of t, or nil if it is gone. It is valid until the
 // next call.
 func (r *reader) record(t *tail) (value, error) {
-	r.work += recordWork
+	*r.work += recordWork
 	v, err := r.s.readRecord(t, &r.buf)
 	if err == nil && !r.s.records.Dead(uint64(t.serial())) {
 		return v, nil
@@ -97,7 +100,7 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 	}
 	// What is kept may be about to be forgotten.
 	if t, ok, known := r.kept.lookUp(key, r.txn.ReadTs()); known && (!ok || !r.s.records.Dead(uint64(t.serial()))) {
-		r.work++
+		*r.work++
 		return t, ok, nil
 	}
 	if t, ok, err = r.tail(key); err != nil {
@@ -116,7 +119,7 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 
 // tail reads the tail that key holds.
 func (r *reader) tail(key []byte) (t tail, ok bool, err error) {
-	r.work += lookUpWork
+	*r.work += lookUpWork
 	item, err := r.txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) {
 		return t, false, nil
@@ -170,14 +173,15 @@ func (c *cursor) fill(r *reader, upTo store.Serial, budget int) error {
 	c.size = min(max(c.size*2, firstRun), lastRun)
 	it := r.iterator()
 	r.key = append(append(r.key[:0], c.prefix...), c.from[:]...)
-	limit := r.work + budget
+	limit := *r.work + budget
+	*r.work += seekWork
 	r.seen = r.seen[:0]
 	for it.Seek(r.key); len(c.run) < c.size; it.Next() {
 		if !it.ValidForPrefix(c.prefix) {
 			c.end = true
 			return nil
 		}
-		r.work++
+		*r.work++
 		item := it.Item()
 		t := tailOf(item.Key())
 		if t.created() < c.part.Since {
@@ -188,7 +192,7 @@ func (c *cursor) fill(r *reader, upTo store.Serial, budget int) error {
 		if r.shows(item) && c.part.admits(&t, c.side) && (upTo == 0 || t.serial() <= upTo) {
 			c.run = append(c.run, t)
 		}
-		if r.work >= limit {
+		if *r.work >= limit {
 			return nil
 		}
 	}
@@ -196,9 +200,9 @@ func (c *cursor) fill(r *reader, upTo store.Serial, budget int) error {
 }
 
 func (c *cursor) lookUp(r *reader, upTo store.Serial, budget int) error {
-	limit := r.work + budget
+	limit := *r.work + budget
 	c.pos = len(c.run)
-	for len(c.lookups) > 0 && r.work < limit {
+	for len(c.lookups) > 0 && *r.work < limit {
 		t, ok, err := r.lookUp(c.lookups[0])
 		if err != nil {
 			return err

@@ -1,14 +1,11 @@
 package badgerstore
 
 import (
-	"encoding/binary"
 	"hash/maphash"
-	"runtime/debug"
 	"slices"
 	"sort"
 	"sync"
 
-	"moa/store/badgerstore/internal/fault"
 	"moa/store/badgerstore/internal/records"
 )
 
@@ -30,6 +27,7 @@ type hot struct {
 	free  []uint32
 	posts posts
 	count int      // of entries in posts
+	gen   uint32   // counts the changes: of one generation slots and lists stay as they are
 	buf   []uint64 // memory for a removal
 	one   []uint32 // memory for allLocked
 }
@@ -103,6 +101,7 @@ func (h *hot) apply(added []slot, removed []stored) {
 func (h *hot) change(added []slot, removed []stored) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.gen++
 	for i := range added {
 		if added[i].tail.compare(&h.floor) < 0 {
 			h.addLocked(&added[i])
@@ -135,6 +134,7 @@ func (h *hot) surplus() (oldest []stored) {
 func (h *hot) evict(oldest []stored) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.gen++
 	for i := 0; i < len(oldest) && h.usedLocked() > h.max; i++ {
 		h.floor = oldest[i].tail
 		h.removeLocked(&oldest[i])
@@ -160,6 +160,7 @@ func (h *hot) extend(events []stored, to tail) (more bool) {
 	slots := h.prepare(events)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.gen++
 	for i := range slots {
 		if h.usedLocked() > h.max {
 			h.floor = slots[i].tail
@@ -175,6 +176,7 @@ func (h *hot) extend(events []stored, to tail) (more bool) {
 func (h *hot) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.gen++
 	h.floor, h.slots, h.free, h.count, h.posts = tail{}, nil, nil, 0, newPosts()
 }
 
@@ -239,157 +241,4 @@ func (h *hot) size() (events int, bytes int64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return len(h.slots) - len(h.free), h.usedLocked()
-}
-
-// run is a posting list being read, newest first.
-type run struct {
-	part *part
-	side side
-	list []uint32 // what is left; the next is the last
-	slot uint32   // of the next
-	time uint64   // that its tail begins with
-}
-
-// nextLocked moves to the next event that the part admits, and reports whether
-// there is one.
-func (h *hot) nextLocked(r *run, q *scan) bool {
-	for n := len(r.list); n > 0; n-- {
-		at := r.list[n-1]
-		t := &h.slots[at]
-		q.looked++
-		if t.created() < r.part.Since {
-			return false
-		}
-		if r.part.admits(t, r.side) && (q.q.UpTo == 0 || t.serial() <= q.q.UpTo) {
-			r.list, r.slot, r.time = r.list[:n-1], at, binary.BigEndian.Uint64(t[:])
-			return true
-		}
-	}
-	return false
-}
-
-func (h *hot) beforeLocked(a, b *run) bool {
-	if a.time != b.time {
-		return a.time < b.time
-	}
-	return a.slot != b.slot && h.slots[a.slot].compare(&h.slots[b.slot]) < 0
-}
-
-// read appends to sc.batch up to most events that match and that memory
-// covers, from sc.from on. It moves sc.from past what it has looked at, one
-// event at least, and reports whether that is all that it covers.
-//
-// What is damaged, or cannot be read, it passes over, and names in sc.lost.
-func (h *hot) read(sc *scan, most, work int) (end bool) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	at := sc.from
-	defer h.passOver(sc, &at, fault.Arm())
-	if sc.from.compare(&h.floor) >= 0 {
-		return true
-	}
-	sc.looked = 0
-	sc.batch = slices.Grow(sc.batch[:0], min(most, 32))
-	h.beginLocked(sc)
-	runs := sc.runs
-	for len(runs) > 0 {
-		first := runs[0].slot
-		t := &h.slots[first]
-		at = *t
-		v := value(h.records.Get(uint64(t.serial())))
-		whole := v.check() == nil
-		matched := false
-		for len(runs) > 0 && runs[0].slot == first {
-			r := &runs[0]
-			matched = matched || whole && r.part.matches(v)
-			if !h.nextLocked(r, sc) {
-				runs[0] = runs[len(runs)-1]
-				runs = runs[:len(runs)-1]
-			}
-			h.siftLocked(runs, 0)
-		}
-		sc.from = t.next()
-		switch {
-		case !whole, matched && !sc.counting && !h.records.Whole(uint64(t.serial())):
-			sc.lost = append(sc.lost, at)
-		case matched:
-			sc.batch = append(sc.batch, stored{*t, v})
-		}
-		if len(sc.batch) >= most || sc.looked >= work {
-			return false
-		}
-	}
-	sc.from = h.floor
-	return true
-}
-
-// passOver goes on behind the event at which a page could not be read. It is to
-// be deferred.
-func (h *hot) passOver(sc *scan, at *tail, before bool) {
-	debug.SetPanicOnFault(before)
-	if r := recover(); r != nil {
-		_ = fault.Of(r)
-		sc.from = at.next()
-		sc.lost = append(sc.lost, *at)
-	}
-}
-
-// beginLocked makes the heap of the runs that the scan's parts read.
-func (h *hot) beginLocked(sc *scan) {
-	sc.runs, sc.single = sc.runs[:0], sc.single[:0]
-	for _, p := range sc.parts {
-		if p.done {
-			continue
-		}
-		from := sc.start(p)
-		hashes := p.hashes(h)
-		sc.runs = slices.Grow(sc.runs, len(hashes))
-		for i, hash := range hashes {
-			list := h.posts.list(hash, &sc.single)
-			if n := len(list); n > 0 && h.slots[list[n-1]].compare(&from) < 0 {
-				before := from.prev()
-				list = list[:h.olderLocked(list, &before)]
-			}
-			r := run{part: p, side: p.side(i), list: list}
-			if h.nextLocked(&r, sc) {
-				sc.runs = append(sc.runs, r)
-			}
-		}
-	}
-	for i := len(sc.runs)/2 - 1; i >= 0; i-- {
-		h.siftLocked(sc.runs, i)
-	}
-}
-
-// siftLocked moves runs[i] down the heap to where it belongs.
-func (h *hot) siftLocked(runs []run, i int) {
-	for {
-		least := i
-		for down := 2*i + 1; down <= 2*i+2 && down < len(runs); down++ {
-			if h.beforeLocked(&runs[down], &runs[least]) {
-				least = down
-			}
-		}
-		if least == i {
-			return
-		}
-		runs[i], runs[least] = runs[least], runs[i]
-		i = least
-	}
-}
-
-// unseen returns the lookup keys without those whose event is in memory and
-// comes before from: a scan that has come that far has seen it.
-func (h *hot) unseen(keys [][]byte, from *tail) (rest [][]byte) {
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	var memory []uint32
-	for _, key := range keys {
-		list := h.posts.list(h.hash(key), &memory)
-		memory = memory[:0]
-		if len(list) == 0 || h.slots[list[0]].compare(from) >= 0 {
-			rest = append(rest, key)
-		}
-	}
-	return rest
 }

@@ -4,11 +4,10 @@ package badgerstore
 type part struct {
 	matcher
 	plan
-	*privacy          // nil: the filter asks for no private kind
-	hashed   []uint64 // of lists and lookups
-	left     int      // of its limit; store.Unlimited
-	peek     int      // once left is 0: how many more events to look at
-	hit      bool     // one of its cursors led to the event at hand
+	*privacy      // nil: the filter asks for no private kind
+	left     int  // of its limit; store.Unlimited
+	peek     int  // once left is 0: how many more events to look at
+	hit      bool // one of its cursors led to the event at hand
 	done     bool
 }
 
@@ -37,17 +36,14 @@ func (p *part) matches(v value) bool {
 	return p.matcher.matches(v) && (p.privacy == nil || p.lets(v))
 }
 
-// hashes are what the hot index knows the plan's keys by.
-func (p *part) hashes(h *hot) []uint64 {
-	if p.hashed == nil {
-		p.hashed = make([]uint64, 0, len(p.lists)+len(p.lookups))
-		for _, keys := range [][][]byte{p.lists, p.lookups} {
-			for _, key := range keys {
-				p.hashed = append(p.hashed, h.hash(key))
-			}
-		}
+// keys is of how many lists and lookups the plan is, and key one of them.
+func (p *part) keys() int { return len(p.lists) + len(p.lookups) }
+
+func (p *part) key(i int) []byte {
+	if i < len(p.lists) {
+		return p.lists[i]
 	}
-	return p.hashed
+	return p.lookups[i-len(p.lists)]
 }
 
 // hitExact reports that a key alone proves a match, and unhits the parts.
@@ -65,6 +61,10 @@ func (sc *scan) unhit() {
 		part.hit = false
 	}
 }
+
+// visibleBytes of an event that Visible withholds are one of work: to decide
+// about it it may be parsed.
+const visibleBytes = 1 << 10
 
 // offer counts v for the parts that were hit and match, and finds it if one of
 // them has room.
@@ -87,6 +87,7 @@ func (sc *scan) offer(p *page, t *tail, v value) error {
 	}
 	sc.rec = v.record(t)
 	if sc.q.Visible != nil && !sc.q.Visible(&sc.rec) {
+		p.work += len(sc.rec.Raw) / visibleBytes
 		sc.unhit()
 		return nil
 	}

@@ -12,10 +12,9 @@ type plan struct {
 	lookups [][]byte // keys that hold one tail each
 	// exact: every key under lists whose tail the filter admits is a match.
 	exact bool
-	// spell is a tag filter whose regions are not listed: spellOut is to find
+	// spell is of a tag filter whose regions are not listed: spellOut is to find
 	// out which of their cells there are.
-	spell *tagMatcher
-	asked *matcher // what the plan is for
+	spell *speller
 	// splits: the first so many lists are read for public kinds only, the others
 	// for private ones.
 	splits bool
@@ -94,7 +93,7 @@ func (p *plan) list(m *matcher) {
 	t := m.fewest()
 	switch {
 	case t != nil && t.unlisted() && m.Authors == nil:
-		p.spell, p.asked = t, m
+		p.spell = newSpeller(m, t)
 	case t != nil && !t.unlisted() && (m.Authors == nil || selective(t.letter)):
 		p.exact = len(m.tags) == 1 && m.Authors == nil
 		for _, entry := range t.entries {

@@ -139,7 +139,7 @@ func TestReplacedWhileItIsLookedUp(t *testing.T) {
 	defer s.Close()
 	s.kept.max = 1 << 20
 	mustCommit(t, s, profile(1, 10, "first"))
-	r := s.newReader(false) // and then
+	r := s.newReader(false, new(int)) // and then
 	defer r.close()
 	mustCommit(t, s, profile(1, 20, "second"))
 	lookUp(t, s, 1) // by another reader, who remembers the second

@@ -28,15 +28,16 @@ type scan struct {
 	from    tail
 	partial bool // a limit cut something off, or may have
 
+	page   page         // the one being filled
 	rec    store.Record // lent to Visible and found
 	batch  []stored     // read from the hot index, not yet offered
-	runs   []run        // the hot index's, during read
+	memory merge        // of the hot index
 	single []uint32     // memory for its short lists
 	looked int          // posting entries, by the last read
 	lost   []tail       // what the last read has passed over: it is damaged
 	cold   bool         // the hot index has nothing more
 
-	begun bool      // the cursors exist
+	begun int       // parts whose cursors exist
 	heap  cursors   // the ready ones
 	needy []*cursor // those to be filled before the merge can go on
 
@@ -70,18 +71,19 @@ func (s *Store) newScan(q store.Query) *scan {
 type page struct {
 	store.Page
 	events, bytes int
-	work          int // done, once it has ended
+	work          int
 	found         func(*store.Record) error
 }
 
-func (p *page) full(work int) bool {
-	return reached(p.events, p.Events) || reached(p.bytes, p.Bytes) || reached(work, p.Work)
-}
+func (p *page) full() bool { return p.filled() || reached(p.work, p.Work) }
+
+// filled reports a page full of what was found.
+func (p *page) filled() bool { return reached(p.events, p.Events) || reached(p.bytes, p.Bytes) }
 
 // rest is how much of the page's work is left, of most.
-func (p *page) rest(work, most int) int {
+func (p *page) rest(most int) int {
 	if p.Work > 0 {
-		return min(most, max(p.Work-work, 1))
+		return min(most, max(p.Work-p.work, 1))
 	}
 	return most
 }
@@ -96,9 +98,11 @@ func (sc *scan) Next(ctx context.Context, bounds store.Page, found func(*store.R
 	}
 	defer gate.RUnlock()
 	start := time.Now()
-	p := &page{Page: bounds, found: found}
+	p := &sc.page
+	*p = page{Page: bounds, found: found}
 	done, err := sc.guarded(ctx, p)
 	sc.s.metrics.scanTime.Observe(time.Since(start).Seconds())
+	p.found = nil
 	return store.Progress{Found: p.events, Work: p.work, Done: done, All: done && !sc.partial}, err
 }
 
@@ -110,36 +114,33 @@ func (sc *scan) guarded(ctx context.Context, p *page) (done bool, err error) {
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 	sc.hidden = sc.s.removals.hidden()
-	if err := sc.spellOut(); err != nil {
+	if all, err := sc.spellOut(ctx, p); !all {
 		return false, err
 	}
-	work, err := sc.nextHot(ctx, p)
-	p.work = work
-	if err != nil || sc.active == 0 || sc.ended() {
+	if err := sc.nextHot(ctx, p); err != nil || sc.active == 0 || sc.ended() {
 		return err == nil, err
 	}
-	if !sc.cold || p.full(work) {
+	if !sc.cold || p.full() {
 		return false, nil
 	}
-	sc.begin()
-	r := sc.s.newReader(sc.q.Bulk)
-	defer func() { p.work = r.work; r.close() }()
-	r.work = work
-	for sc.active > 0 && !p.full(r.work) {
+	r := sc.s.newReader(sc.q.Bulk, &p.work)
+	defer r.close()
+	for sc.active > 0 && !p.full() {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if len(sc.needy) > 0 {
-			if err := sc.fill(r, p.rest(r.work, fillWork)); err != nil {
-				return false, err
-			}
-			continue
-		}
-		if len(sc.heap) == 0 {
+		switch {
+		case sc.begun < len(sc.parts):
+			sc.begin(r)
+		case len(sc.needy) > 0:
+			err = sc.fill(r, p.rest(fillWork))
+		case len(sc.heap) == 0:
 			return true, nil
+		default:
+			t := sc.step()
+			err = sc.look(r, p, &t)
 		}
-		t := sc.step()
-		if err := sc.look(r, p, &t); err != nil {
+		if err != nil {
 			return false, err
 		}
 	}
@@ -156,23 +157,23 @@ const (
 )
 
 // nextHot finds what the hot index covers until the page is full.
-func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
+func (sc *scan) nextHot(ctx context.Context, p *page) error {
 	defer sc.putBack()
 	for sc.active > 0 {
 		if err := ctx.Err(); err != nil {
-			return work, err
+			return err
 		}
 		if len(sc.batch) == 0 {
-			if sc.cold || p.full(work) {
+			if sc.cold || p.full() {
 				break
 			}
-			sc.cold = sc.s.hot.read(sc, sc.want(p), p.rest(work, hotWork))
-			work += sc.looked
+			sc.cold = sc.s.hot.read(sc, sc.want(p), p.rest(hotWork))
+			p.work += sc.looked
 			sc.nameLost()
 			sc.peekedAt(sc.looked - len(sc.batch))
 			continue
 		}
-		if p.full(0) { // the work for what was read is done
+		if p.filled() { // the work for what was read is done
 			break
 		}
 		n := sc.batch[0]
@@ -183,10 +184,10 @@ func (sc *scan) nextHot(ctx context.Context, p *page) (work int, err error) {
 		}
 		sc.s.metrics.fromMemory.Inc()
 		if err := sc.offer(p, &n.tail, n.value); err != nil {
-			return work, err
+			return err
 		}
 	}
-	return work, nil
+	return nil
 }
 
 // nameLost tells of the events that are in memory and damaged on the disk.
@@ -203,6 +204,7 @@ func (sc *scan) putBack() {
 	if len(sc.batch) > 0 {
 		sc.from, sc.cold = sc.batch[0].tail, false
 		sc.batch = nil
+		sc.memory.forget()
 	}
 }
 
@@ -235,20 +237,20 @@ func (sc *scan) start(p *part) tail {
 	return sc.from
 }
 
-// begin makes the cursors.
-func (sc *scan) begin() {
-	if sc.begun {
+// begin makes the cursors of one part.
+func (sc *scan) begin(r *reader) {
+	p := sc.parts[sc.begun]
+	sc.begun++
+	if p.done {
 		return
 	}
-	sc.begun = true
-	for _, p := range sc.parts {
-		from := sc.start(p)
-		for i, prefix := range p.lists {
-			sc.needy = append(sc.needy, &cursor{part: p, side: p.side(i), prefix: prefix, from: from})
-		}
-		if rest := sc.s.hot.unseen(p.lookups, &sc.from); len(rest) > 0 {
-			sc.needy = append(sc.needy, &cursor{part: p, lookups: rest, from: from})
-		}
+	*r.work += p.keys() / 8
+	from := sc.start(p)
+	for i, prefix := range p.lists {
+		sc.needy = append(sc.needy, &cursor{part: p, side: p.side(i), prefix: prefix, from: from})
+	}
+	if rest := sc.s.hot.unseen(p.lookups, &sc.from); len(rest) > 0 {
+		sc.needy = append(sc.needy, &cursor{part: p, lookups: rest, from: from})
 	}
 }
 

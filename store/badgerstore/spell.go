@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"bytes"
+	"context"
 	"slices"
 
 	"moa/nips/geohash"
@@ -22,64 +23,113 @@ func (t *tagMatcher) unlisted() bool { return t.filter != nil && t.letter != 'g'
 // spellOut completes the plans that ask for unlisted regions: by the lists of
 // the cells in them that there are, or, if those are too many, by what else the
 // filter asks for. A cell that is there later belongs to later events than the
-// scan must find.
-func (sc *scan) spellOut() error {
+// scan must find. It reports whether all are complete; if not, the page is full.
+func (sc *scan) spellOut(ctx context.Context, page *page) (all bool, err error) {
+	var r *reader
 	for _, p := range sc.parts {
 		if p.spell == nil {
 			continue
 		}
-		r := sc.s.newReader(sc.q.Bulk)
-		lists, all := r.spell(p.spell)
-		r.close()
-		own := p.lists
-		if all {
-			p.lists, p.exact = lists, p.privacy == nil && len(p.tags) == 1 && !slices.ContainsFunc(p.spell.entries, cutInKey)
-		} else {
-			p.listWhole(p.asked)
-			p.exact = p.exact && p.privacy == nil
+		if r == nil {
+			r = sc.s.newReader(sc.q.Bulk, &page.work)
+			defer r.close()
 		}
-		p.public = len(p.lists)
-		p.lists = append(p.lists, own...)
-		p.spell, p.asked, p.hashed = nil, nil, nil
+		for !p.spell.done {
+			if page.full() {
+				return false, nil
+			}
+			if err := ctx.Err(); err != nil {
+				return false, err
+			}
+			p.spell.step(r)
+		}
+		p.spelled()
 	}
-	return nil
+	return true, nil
 }
 
-// spell returns the prefixes of the lists of the values that a tag filter asks
-// for and that there may be, and false if that takes too many, or too long.
-func (r *reader) spell(t *tagMatcher) (lists [][]byte, all bool) {
-	seeks := 2 * maxSpelled
+// spelled takes over what was spelled out.
+func (p *part) spelled() {
+	own, s := p.lists, p.spell
+	if s.tooMany {
+		p.listWhole(s.asked)
+		p.exact = p.exact && p.privacy == nil
+	} else {
+		p.lists, p.exact = s.lists, p.privacy == nil && len(p.tags) == 1 && !slices.ContainsFunc(s.tag.entries, cutInKey)
+	}
+	p.public = len(p.lists)
+	p.lists = append(p.lists, own...)
+	p.spell = nil
+}
+
+// speller finds the lists of the values that a tag filter asks for and that
+// there are. It seeks from one to the next, region by region, and of each the
+// cells of one length after the other.
+type speller struct {
+	asked   *matcher
+	tag     *tagMatcher
+	lists   [][]byte // their prefixes
+	regions [][]byte // what is left of them
+	length  int      // of the first one's cells
+	at      []byte   // where to seek next
+	seeks   int
+	tooMany bool // or it takes too long
+	done    bool
+}
+
+func newSpeller(m *matcher, t *tagMatcher) *speller {
+	s := &speller{asked: m, tag: t}
 	for _, entry := range t.entries {
-		lists = append(lists, tagPrefix(entry))
+		s.lists = append(s.lists, tagPrefix(entry))
 	}
 	for _, text := range t.filter.Texts() {
-		region, ok := bytes.CutSuffix([]byte(text), []byte("*"))
-		if !ok {
-			continue
-		}
-		for length := len(region); length <= maxCell; length++ {
-			lists = r.cells(lists, t, length, region, &seeks)
-			if len(lists) > maxSpelled || seeks <= 0 {
-				return nil, false
-			}
+		if region, ok := bytes.CutSuffix([]byte(text), []byte("*")); ok {
+			s.regions = append(s.regions, region)
 		}
 	}
-	return lists, true
+	s.next()
+	return s
 }
 
-// cells appends the prefix of each list of a value of that length that begins
-// with region. It seeks from one to the next, for as long as there are seeks.
-func (r *reader) cells(lists [][]byte, t *tagMatcher, length int, region []byte, seeks *int) [][]byte {
-	const head = 3 // keyTag, the letter, the length
-	within := append([]byte{keyTag, t.letter, byte(length)}, region...)
-	it := r.iterator()
-	it.Seek(within)
-	for *seeks--; *seeks > 0 && it.ValidForPrefix(within); *seeks-- {
-		list := bytes.Clone(it.Item().Key()[:head+length])
-		if t.filter.HasValue(string(list[head:])) {
-			lists = append(lists, list)
-		}
-		it.Seek(append(bytes.Clone(list), lastTail[:]...))
+// next goes on to the next region.
+func (s *speller) next() {
+	if len(s.regions) == 0 {
+		s.done = true
+		return
 	}
-	return lists
+	s.length = len(s.regions[0])
+	s.at = s.within()
+}
+
+// within is what the keys of the region's cells of that length begin with.
+func (s *speller) within() []byte {
+	return append([]byte{keyTag, s.tag.letter, byte(s.length)}, s.regions[0]...)
+}
+
+// step seeks once.
+func (s *speller) step(r *reader) {
+	const head = 3 // keyTag, the letter, the length
+	it := r.iterator()
+	it.Seek(s.at)
+	*r.work += seekWork
+	if s.seeks++; s.seeks == 2*maxSpelled {
+		s.tooMany, s.done = true, true
+		return
+	}
+	if it.ValidForPrefix(s.within()) {
+		list := bytes.Clone(it.Item().Key()[:head+s.length])
+		if s.tag.filter.HasValue(string(list[head:])) {
+			s.lists = append(s.lists, list)
+		}
+		s.tooMany = len(s.lists) > maxSpelled
+		s.done = s.tooMany
+		s.at = append(bytes.Clone(list), lastTail[:]...)
+		return
+	}
+	if s.length++; s.length <= maxCell {
+		s.at = s.within()
+		return
+	}
+	s.regions = s.regions[1:]
+	s.next()
 }
