@@ -26,6 +26,10 @@ func TestMain(m *testing.M) {
 		fullChild(dir)
 		return
 	}
+	if dir := os.Getenv(badgerstore.BitRotDir); dir != "" {
+		badgerstore.BitRotChild(dir)
+		return
+	}
 	dir := os.Getenv(crashDir)
 	if dir == "" {
 		goleak.VerifyTestMain(m)

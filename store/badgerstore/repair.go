@@ -90,6 +90,7 @@ type repairer struct {
 	was     records.Serials // the set of the dead, as it was
 	old     *oldKeys        // nil: the keys that there are cannot be used
 	last    uint64          // serial
+	adopted int             // events that only their records tell of
 	s       *Store          // that is being made
 }
 
@@ -136,18 +137,11 @@ func (p *repairer) open() error {
 	if err := p.mergeJournal(); err != nil {
 		return errors.Join(err, log.Close())
 	}
-	more := 0
-	if _, err := log.Adopt(func(serial uint64, b []byte) bool {
-		_, ok := tailIn(serial, b)
-		if ok {
-			more++
-		}
-		return ok
-	}); err != nil {
+	if _, err := log.Adopt(p.adoptable); err != nil {
 		return errors.Join(err, log.Close())
 	}
-	if more > 0 {
-		p.report.note("%d events that were written and that nothing else tells of are taken in", more)
+	if p.adopted > 0 {
+		p.report.note("%d events that were written and that nothing else tells of are taken in", p.adopted)
 	}
 	if p.old != nil && p.old.state.before(p.promised()) {
 		p.report.note("the old keys are older than the events, and are not used")
@@ -161,6 +155,16 @@ func (p *repairer) open() error {
 		return errors.Join(err, log.Close())
 	}
 	return nil
+}
+
+// adoptable counts a record that was written, is whole, and that neither a head nor
+// the journal tells of.
+func (p *repairer) adoptable(serial uint64, b []byte) bool {
+	_, ok := tailIn(serial, b)
+	if ok {
+		p.adopted++
+	}
+	return ok
 }
 
 // promised is what the old keys must have to be of use.
@@ -225,6 +229,11 @@ func (p *repairer) merge(f *frame, floor uint64) error {
 	for _, r := range w.records() {
 		if r.Serial >= p.records.Next() {
 			missing = append(missing, r)
+		}
+	}
+	if len(missing) > 0 && missing[0].Serial > p.records.Next() {
+		if err := p.records.AdoptUntil(missing[0].Serial, p.adoptable); err != nil {
+			return err
 		}
 	}
 	if err := p.records.Prepare(missing); err != nil {

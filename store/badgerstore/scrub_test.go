@@ -70,7 +70,7 @@ func TestScrubFindsDamage(t *testing.T) {
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
 	}
-	flipByte(t, tables[0], 20)
+	flipBit(t, tables[0], 20, 1)
 	mustScrub(t, s)
 	got := strings.Join(s.Troubles(), "\n")
 	if !strings.Contains(got, "1 tables") || !strings.Contains(got, "repair") {
@@ -85,7 +85,7 @@ func mustScrub(t *testing.T, s *Store) {
 	}
 }
 
-func flipByte(t *testing.T, name string, at int64) {
+func flipBit(t *testing.T, name string, at int64, bit byte) {
 	t.Helper()
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
@@ -94,7 +94,7 @@ func flipByte(t *testing.T, name string, at int64) {
 	defer f.Close()
 	var b [1]byte
 	_, err1 := f.ReadAt(b[:], at)
-	b[0] ^= 1
+	b[0] ^= bit
 	_, err2 := f.WriteAt(b[:], at)
 	if err := errors.Join(err1, err2); err != nil {
 		t.Fatal(err)

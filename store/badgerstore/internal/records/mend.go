@@ -140,6 +140,34 @@ func (l *Log) Adopt(take func(serial uint64, b []byte) bool) (rest []Record, err
 	return rest, err
 }
 
+// AdoptUntil shows the records that follow the last one, were written and are whole,
+// as long as take returns true, and up to before that serial: those of a commit
+// that the journal has lost, whose place what it has of later ones would take.
+func (l *Log) AdoptUntil(until uint64, take func(serial uint64, b []byte) bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := *l.segments.Load()
+	for i, s := range list {
+		if i < len(list)-1 && list[i+1].count.Load() > 0 {
+			continue
+		}
+		for s.next() < until {
+			b, err := s.behind(s.count.Load(), s.end.Load())
+			if err != nil {
+				return err
+			}
+			if b == nil || !take(s.next(), b[recordHead:]) {
+				break
+			}
+			s.lie = append(s.lie, uint32(s.end.Load()))
+			s.kept, s.clean = s.kept+1, false
+			s.end.Add(int64(len(b)))
+			s.count.Add(1)
+		}
+	}
+	return nil
+}
+
 // hasMore reports that behind has a record.
 func (s *segment) hasMore() bool {
 	b, err := s.behind(s.count.Load(), s.end.Load())
