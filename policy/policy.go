@@ -23,6 +23,16 @@ type Client interface {
 	Authed() []event.PubKey // who the client proved to be (NIP-42), in that order; not to be changed
 }
 
+// Local reports a client on this machine, for which no bound of one address is
+// meant. The relay's own clients have a method of that name: from a proxy on this
+// machine everybody comes with its address.
+func Local(c Client) bool {
+	if own, ok := c.(interface{ Local() bool }); ok {
+		return own.Local()
+	}
+	return c.IP().Unmap().IsLoopback()
+}
+
 // Action is what a Verdict tells the relay to do. The zero Action accepts.
 type Action uint8
 

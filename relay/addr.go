@@ -15,6 +15,16 @@ type origin struct {
 	// url is the ws:// or wss:// URL that the client connected to, lower case,
 	// without a path. Many connections share one.
 	url unique.Handle[string]
+	// local: it is on this machine, and no bound of one address is meant for it.
+	local bool
+}
+
+// originOf is originOf for somebody who comes in.
+func (s *Server) originOf(r *http.Request, cfg *Config) origin {
+	s.noteProxy(r, cfg.TrustedProxies)
+	from := originOf(r, cfg.TrustedProxies)
+	from.local = from.ip.IsLoopback() && cfg.URL == "" && len(cfg.TrustedProxies) == 0 && !s.proxied.Load()
+	return from
 }
 
 // originOf reads a request. Its forwarding headers count only if the peer is a
@@ -134,16 +144,30 @@ func forwardedTo(h http.Header, host string, secure bool) (string, bool) {
 	return host, secure
 }
 
-// noteProxy tells the operator, once, of a proxy nearby that is not trusted: all
-// who come through it count as one address, as this machine's own perhaps, which
-// has no bounds.
+// noteProxy notes that a proxy on this machine passes on what others send: from
+// then on nobody is taken for this machine's own, who has no bounds of one
+// address. It tells the operator, once, of a proxy nearby that is not trusted.
 func (s *Server) noteProxy(r *http.Request, trusted []netip.Prefix) {
 	peer := peerAddr(r.RemoteAddr)
-	near := peer.IsLoopback() || peer.IsPrivate()
-	if !near || isTrusted(peer, trusted) || len(forwardedFor(r.Header)) == 0 || s.proxyNoted.Swap(true) {
+	if !peer.IsLoopback() && !peer.IsPrivate() || isTrusted(peer, trusted) || !forwarded(r.Header) {
 		return
 	}
-	s.deps.Log.Warn("a proxy that is not trusted: its clients are taken for one", "peer", peer)
+	if peer.IsLoopback() {
+		s.proxied.Store(true)
+	}
+	if !s.proxyNoted.Swap(true) {
+		s.deps.Log.Warn("a proxy that is not trusted: its clients are taken for one and share its limits; name it in trusted_proxies", "peer", peer)
+	}
+}
+
+// forwarded reports headers that a proxy adds.
+func forwarded(h http.Header) bool {
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"} {
+		if h.Get(name) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // elements splits comma-separated header lines.
@@ -189,10 +213,6 @@ func hostOf(url string) string {
 	}
 	return strings.Trim(host, "[]")
 }
-
-// unbounded reports an address for which no bound of one address is meant: this
-// machine's own.
-func unbounded(ip netip.Addr) bool { return ip.IsLoopback() }
 
 // network is what connections are counted by: the address, or of an IPv6
 // address the /64, which one customer has to himself.

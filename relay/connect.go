@@ -11,9 +11,8 @@ import (
 // connect takes over a WebSocket handshake.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	st := s.settings.Load()
-	from := originOf(r, st.cfg.TrustedProxies)
-	s.noteProxy(r, st.cfg.TrustedProxies)
-	account, why := s.conns.reserve(from.ip, &st.cfg.Limits)
+	from := s.originOf(r, &st.cfg)
+	account, why := s.conns.reserve(from, &st.cfg.Limits)
 	if why != "" {
 		s.met.refuse(why)
 		turnAway(w, why)
@@ -56,7 +55,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) newSession(st *settings, from origin, a *account) *session {
-	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, account: a, url: from.url, chain: st.chain}
+	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, local: from.local, account: a, url: from.url, chain: st.chain}
 	c.out.writers = &s.writers
 	c.out.limit = s.limits.OutboxBytes
 	c.out.slow, c.out.failed = c.slow, c.unwritten

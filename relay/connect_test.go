@@ -44,9 +44,16 @@ func TestConnectionsAreLimited(t *testing.T) {
 			t.Errorf("connection %d of a /64: %d", i+1, got)
 		}
 	}
-	for range 4 { // loopback is not counted by address
-		if got := status("127.0.0.1"); got != 101 {
-			t.Errorf("from loopback: %d", got)
+	// Behind a proxy, nobody is taken for this machine's own: neither who is, nor
+	// what is no address and stands for the proxy.
+	for i, from := range []string{"127.0.0.1", "9.9.9.9, garbage", "garbage"} {
+		if got, want := status(from), []int{101, 101, 429}[i]; got != want {
+			t.Errorf("connection %d from the proxy's address: %d", i+1, got)
+		}
+	}
+	for _, from := range []string{"203.0.113.8", "203.0.113.8"} {
+		if got := status(from); got != 101 {
+			t.Errorf("another address: %d", got)
 		}
 	}
 	if got := status("203.0.113.99"); got != 503 {

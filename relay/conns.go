@@ -2,7 +2,6 @@ package relay
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 )
@@ -13,31 +12,31 @@ type conns struct {
 
 	mu       sync.Mutex // guards the following
 	sessions map[*session]struct{}
-	from     map[netip.Addr]*account // by network
+	from     map[accountKey]*account // by network
 	open     int                     // sessions, and handshakes under way
 	closed   bool                    // no more are accepted
 }
 
 func newConns(l *ledger) *conns {
-	return &conns{ledger: l, sessions: map[*session]struct{}{}, from: map[netip.Addr]*account{}}
+	return &conns{ledger: l, sessions: map[*session]struct{}{}, from: map[accountKey]*account{}}
 }
 
-// reserve takes a place for a connection from ip, whose account it returns.
-func (c *conns) reserve(ip netip.Addr, l *Limits) (*account, refusal) {
+// reserve takes a place for a connection, whose account it returns.
+func (c *conns) reserve(of origin, l *Limits) (*account, refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	net, free := network(ip), unbounded(ip)
-	a := c.from[net]
+	key := accountKey{network(of.ip), of.local}
+	a := c.from[key]
 	switch {
 	case c.closed:
 		return nil, refuseDrain
 	case l.Connections > 0 && c.open >= l.Connections:
 		return nil, refuseFull
-	case l.ConnectionsPerIP > 0 && !free && a != nil && a.uses >= l.ConnectionsPerIP:
+	case l.ConnectionsPerIP > 0 && !of.local && a != nil && a.uses >= l.ConnectionsPerIP:
 		return nil, refusePerIP
 	case a == nil:
-		a = &account{ledger: c.ledger, net: net, free: free}
-		c.from[net] = a
+		a = &account{ledger: c.ledger, accountKey: key}
+		c.from[key] = a
 	}
 	c.open++
 	a.uses++
@@ -50,7 +49,7 @@ func (c *conns) release(a *account) {
 	defer c.mu.Unlock()
 	c.open--
 	if a.uses--; a.uses == 0 {
-		delete(c.from, a.net)
+		delete(c.from, a.accountKey)
 	}
 }
 

@@ -66,8 +66,8 @@ func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
 // sendGeo answers, or says why not. The place of the connection and the bytes of
 // the answer are held until it is out: until then they are in memory.
 func (s *Server) sendGeo(w http.ResponseWriter, r *http.Request, st *settings, q *geoQuery) {
-	from := originOf(r, st.cfg.TrustedProxies)
-	account, why := s.conns.reserve(from.ip, &st.cfg.Limits)
+	from := s.originOf(r, &st.cfg)
+	account, why := s.conns.reserve(from, &st.cfg.Limits)
 	if why != "" {
 		s.met.refuse(why)
 		geoBusy(w, "too many connections")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -49,12 +50,15 @@ func (s *Server) serveInside(w http.ResponseWriter, r *http.Request) bool {
 // fromHere reports a request of this machine's own, which no proxy, trusted or
 // not, has passed on from elsewhere.
 func fromHere(r *http.Request) bool {
-	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "Via"} {
-		if r.Header.Get(name) != "" {
-			return false
-		}
-	}
-	return peerAddr(r.RemoteAddr).IsLoopback()
+	return !forwarded(r.Header) && peerAddr(r.RemoteAddr).IsLoopback() && unnamed(r.Host)
+}
+
+// unnamed reports a host that is an address, or this machine: any other name may
+// be a web page's, which its owner has let point here (DNS rebinding).
+func unnamed(host string) bool {
+	host = hostOf("ws://" + host)
+	_, err := netip.ParseAddr(host)
+	return err == nil || strings.EqualFold(host, "localhost")
 }
 
 const metricsPath = "/metrics"

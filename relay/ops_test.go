@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"cmp"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -29,6 +30,9 @@ func TestMetricsBesideTheRelayAreForThisMachine(t *testing.T) {
 		{"a stranger behind a proxy, who says he is here", false, proxy, forwarded("127.0.0.1"), [2]int{403, 403}},
 		{"a stranger behind a proxy here that is not trusted", false, here, forwarded("203.0.113.1"), [2]int{403, 403}},
 		{"the same, by another header", false, here, []string{"Forwarded", "for=203.0.113.1"}, [2]int{403, 403}},
+		{"this machine by name", false, here, []string{"Host", "LocalHost:7447"}, [2]int{200, 200}},
+		{"this machine by its address", false, here, []string{"Host", "[::1]:7447"}, [2]int{200, 200}},
+		{"a web page whose name points here", false, here, []string{"Host", "evil.example:7447"}, [2]int{403, 403}},
 		{"public", true, stranger, nil, [2]int{200, 403}},
 		{"public behind a proxy", true, here, forwarded("203.0.113.1"), [2]int{200, 403}},
 	} {
@@ -38,9 +42,10 @@ func TestMetricsBesideTheRelayAreForThisMachine(t *testing.T) {
 		})
 		for i, path := range []string{"/metrics", "/debug/pprof/cmdline"} {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
-			req.RemoteAddr = c.peer
+			req.RemoteAddr, req.Host = c.peer, "127.0.0.1:7447"
 			if c.header != nil {
 				req.Header.Set(c.header[0], c.header[1])
+				req.Host = cmp.Or(req.Header.Get("Host"), req.Host)
 			}
 			rec := httptest.NewRecorder()
 			r.Server.ServeHTTP(rec, req)

@@ -37,7 +37,7 @@ type source struct {
 }
 
 func (s *session) source() source {
-	if !s.ip.IsValid() || s.ip.IsLoopback() {
+	if !s.ip.IsValid() || s.local {
 		return source{conn: s.id}
 	}
 	return source{net: network(s.ip)}

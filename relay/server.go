@@ -89,6 +89,7 @@ type Server struct {
 	grown      atomic.Int32  // sessions that wait with a stack that has grown
 	ready      atomic.Bool
 	panicTold  atomic.Int64 // when a session's panic was logged, Unix seconds
+	proxied    atomic.Bool  // a proxy on this machine passes on what others send
 	proxyNoted atomic.Bool  // the operator was told of a proxy that should be trusted
 	chains     chainRunner
 	reloading  sync.Mutex // one Reload at a time

@@ -29,6 +29,7 @@ type session struct {
 	srv     *Server
 	id      uint64
 	ip      netip.Addr
+	local   bool                  // on this machine, for certain
 	account *account              // of its address
 	url     unique.Handle[string] // ws URL that the client connected to, without a path
 	conn    *ws.Conn
@@ -59,6 +60,7 @@ type session struct {
 
 func (s *session) ID() uint64     { return s.id }
 func (s *session) IP() netip.Addr { return s.ip }
+func (s *session) Local() bool    { return s.local }
 func (s *session) Host() string   { return hostOf(s.url.Value()) }
 func (s *session) Authed() []event.PubKey {
 	if p := s.authed.Load(); p != nil {

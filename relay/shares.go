@@ -81,12 +81,18 @@ type ledger struct {
 	relieve func(*account) // is called when too much waits for clients
 }
 
+// accountKey tells accounts apart: those who are on this machine have one that
+// is bound by the totals only.
+type accountKey struct {
+	net  netip.Addr
+	free bool
+}
+
 // account is what one address holds of each total: IPv6 by /64. It lives as
 // long as a connection from there.
 type account struct {
+	accountKey
 	ledger *ledger
-	net    netip.Addr
-	free   bool // it is bound by the totals only
 	held   [totals]atomic.Int64
 	lanes  [lanes]lane // each guarded by its scheduler's mu
 

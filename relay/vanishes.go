@@ -50,12 +50,15 @@ func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
 func (s *session) atHome() bool {
 	host := s.Host()
 	ip, err := netip.ParseAddr(host)
-	return s.ip.IsLoopback() && (host == "localhost" || err == nil && ip.IsLoopback())
+	return s.local && (host == "localhost" || err == nil && ip.IsLoopback())
 }
 
 // mayVanish takes a request, whose signature holds, into account.
 func (s *session) mayVanish(st *settings) policy.Verdict {
-	outcome, wait := s.srv.vanishes.take(s.ip, &st.cfg.Limits, s.srv.deps.Now())
+	outcome, wait := vanishTaken, time.Duration(0)
+	if !s.local {
+		outcome, wait = s.srv.vanishes.take(s.ip, &st.cfg.Limits, s.srv.deps.Now())
+	}
 	s.srv.met.vanishes.WithLabelValues(string(outcome)).Inc()
 	if outcome == vanishTaken {
 		return policy.Verdict{}
@@ -81,11 +84,8 @@ type vanishes struct {
 }
 
 // take allows a request from ip, or says which bound it is beyond and for how
-// long. This machine's own are free.
+// long.
 func (v *vanishes) take(ip netip.Addr, l *Limits, now time.Time) (vanishOutcome, time.Duration) {
-	if unbounded(ip) {
-		return vanishTaken, 0
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	net := network(ip)

@@ -321,3 +321,24 @@ func TestFaultsNameTheirSource(t *testing.T) {
 func actionOf(look func(*source) error) cli.ActionFunc {
 	return func(_ context.Context, cmd *cli.Command) error { return look(sourceOf(cmd)) }
 }
+
+// What a setting really means is said where it means something else than it seems.
+func TestCheckConfigTellsWhatMakesThingsPublic(t *testing.T) {
+	path := writeConfig(t, `url = "wss://relay.example"
+listen = "127.0.0.1:7447"
+[[policy]]
+use = "private"
+only = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
+unless = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
+mode = "observe"
+`)
+	_, stderr, _ := run(t, "", "check-config", path)
+	for _, want := range []string{
+		"trusted_proxies: url is set, and only this machine can reach the relay", "policy[0].only: private is about readers: messages are kept from these people only",
+		"policy[0].unless: private is about readers", "policy[0].mode: everybody reads everybody's messages",
+	} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("%q is not said: %s", want, stderr)
+		}
+	}
+}

@@ -56,6 +56,7 @@ func initCommand() *cli.Command {
 				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`"},
 				&cli.StringFlag{Name: "pubkey", Usage: "the operator's public `KEY`, npub or hex"},
 				&cli.StringFlag{Name: "url", Usage: "the relay's public `URL`, wss://…"},
+				&cli.BoolFlag{Name: "behind-proxy", Usage: "a reverse proxy on this machine brings the clients; it needs --url"},
 			},
 			Action: func(_ context.Context, cmd *cli.Command) error { return runInit(cmd, r) },
 		})
@@ -67,7 +68,7 @@ func runInit(cmd *cli.Command, r recipe) error {
 	if cmd.NArg() > 0 {
 		return usagef("init %s takes no arguments, and got %q", r.name, cmd.Args().First())
 	}
-	text, err := r.fill(cmd.String("pubkey"), cmd.String("url"))
+	text, err := r.fill(cmd.String("pubkey"), cmd.String("url"), cmd.Bool("behind-proxy"))
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func runInit(cmd *cli.Command, r recipe) error {
 }
 
 // fill returns the recipe's configuration.
-func (r recipe) fill(pubkey, url string) (string, error) {
+func (r recipe) fill(pubkey, url string, proxy bool) (string, error) {
 	text, err := recipes.ReadFile("recipes/" + r.name + ".toml")
 	if err != nil {
 		return "", err
@@ -125,7 +126,13 @@ func (r recipe) fill(pubkey, url string) (string, error) {
 			return "", usagef("--url: %w", err)
 		}
 	}
+	if proxy && url == "" {
+		return "", usagef("behind a proxy, say with --url by which address clients come: wss://…")
+	}
 	config := string(text)
+	if proxy {
+		config = strings.Replace(config, "\n# trusted_proxies = ", "\ntrusted_proxies = ", 1)
+	}
 	if pubkey == "" {
 		config = strings.Replace(config, "\npubkey = \"<pubkey>\"", "\n# pubkey = \"64 hex digits\"", 1)
 	}

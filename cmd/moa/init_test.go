@@ -286,3 +286,40 @@ func TestInitNeverOverwrites(t *testing.T) {
 		}
 	}
 }
+
+// One address cannot use up what a cell has for all, not even with what is
+// refused.
+func TestRecipeGeoLeavesACellToOthers(t *testing.T) {
+	s := serveRecipe(t, "geo")
+	message := func(n int) *event.Event {
+		return guest.Sign(t, event.Event{Kind: 20000, Content: fmt.Sprint(n), Tags: []event.Tag{{"g", "u33dc"}, {"n", "x"}}})
+	}
+	flood, refused := s.from(t, "203.0.113.1"), 0
+	for n := range 800 {
+		if !flood.Send(t, message(n)).OK {
+			refused++
+		}
+	}
+	if refused < 600 {
+		t.Errorf("of 800 from one address %d are refused", refused)
+	}
+	s.from(t, "203.0.113.2").Accepted(t, message(-1))
+}
+
+// Behind a proxy on the same machine, the proxy is trusted and the URL is set.
+func TestInitBehindAProxy(t *testing.T) {
+	if _, stderr, code := run(t, "", "init", "public", "--behind-proxy"); code == 0 || !strings.Contains(stderr, "--url") {
+		t.Errorf("without a URL: %d %s", code, stderr)
+	}
+	for _, r := range recipeList {
+		out := filepath.Join(t.TempDir(), "moa.toml")
+		good(t, "init", r.name, "--behind-proxy", "--url", "wss://relay.example", "--out", out, "--pubkey", nip19.Npub(owner.PubKey))
+		text, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "\ntrusted_proxies = [\"127.0.0.1\", \"::1\"]\n") || !strings.Contains(string(text), "\nurl = \"wss://relay.example\"\n") {
+			t.Errorf("%s: %s", r.name, text)
+		}
+	}
+}

@@ -21,6 +21,14 @@ func (c *Config) warnings() (found []warning) {
 	if c.URL == "" && (len(c.TrustedProxies) > 0 || !localOnly(c.Listen)) {
 		warn("url", "url is not set: a client's Host header says which relay this is; set it to the public wss:// URL")
 	}
+	if c.URL != "" && len(c.TrustedProxies) == 0 && localOnly(c.Listen) {
+		warn("trusted_proxies", "url is set, and only this machine can reach the relay: name the proxy that brings the clients, as 127.0.0.1 and ::1, or they all share one address's limits")
+	}
+	for i, table := range c.Policy {
+		for key, text := range openings(table) {
+			warn(fmt.Sprintf("policy[%d].%s", i, key), text)
+		}
+	}
 	if c.Store.ReserveMiB == 0 {
 		warn("store.reserve_mib", "no room is kept in reserve: a full disk ends the process")
 	}
@@ -31,6 +39,25 @@ func (c *Config) warnings() (found []warning) {
 		if text := fmt.Sprint(l.value.Interface()); strings.Contains(text, "example.com") || strings.Contains(text, "npub1...") {
 			warn(l.path, "it is still the example's value")
 		}
+	}
+	return found
+}
+
+// openings are the keys of a [[policy]] table that make public what the policy
+// is there to keep, and what they do.
+func openings(table map[string]any) map[string]string {
+	if table["use"] != "private" {
+		return nil
+	}
+	found := map[string]string{}
+	if table["only"] != nil {
+		found["only"] = "private is about readers: messages are kept from these people only, and everybody else reads everybody's"
+	}
+	if table["unless"] != nil {
+		found["unless"] = "private is about readers: these people, once they have authenticated, read everybody's messages"
+	}
+	if table["mode"] == "observe" {
+		found["mode"] = "everybody reads everybody's messages, and that is counted"
 	}
 	return found
 }

@@ -103,7 +103,7 @@ func (d *nip05Domain) mayClaimLocked(c policy.Client) bool {
 	if len(d.claims) >= maxClaims && !d.forgetLocked() {
 		return false
 	}
-	if c == nil || !c.IP().IsValid() || c.IP().IsLoopback() {
+	if c == nil || !c.IP().IsValid() || policy.Local(c) {
 		return true
 	}
 	if now := d.env.Now(); !now.Before(d.until) {

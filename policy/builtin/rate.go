@@ -25,7 +25,7 @@ type rateConfig struct {
 	Interval       conf.Duration `toml:"interval" comment:"The time in which count of them are allowed."`
 	Burst          int           `toml:"burst" comment:"How many at once after a pause. 0: as many as count."`
 	Kinds          conf.Kinds    `toml:"kinds" comment:"Only events of these kinds are counted. Empty: all."`
-	ExemptLoopback bool          `toml:"exempt_loopback" comment:"Clients on this machine are not counted."`
+	ExemptLoopback bool          `toml:"exempt_loopback" comment:"Clients on this machine are not counted, as long as nothing says that a proxy is there\nas well: url, trusted_proxies, or a proxy's headers."`
 	ExemptAuthed   bool          `toml:"exempt_authed" comment:"Clients that have authenticated (NIP-42), as anybody, are not counted."`
 	Tracked        int           `toml:"tracked" comment:"How many allowances are remembered, at about 40 bytes; of more, the idle ones are forgotten."`
 }
@@ -175,7 +175,7 @@ func (r filterRate) MayRead(policy.Client, []uint16) policy.Verdict { return pol
 // count takes a token, unless the client is exempt or not a client at all.
 func (r *rate) count(c policy.Client, key bucketKey) policy.Verdict {
 	ip := c.IP()
-	if !ip.IsValid() || r.ExemptLoopback && ip.Unmap().IsLoopback() || r.ExemptAuthed && len(c.Authed()) > 0 {
+	if !ip.IsValid() || r.ExemptLoopback && policy.Local(c) || r.ExemptAuthed && len(c.Authed()) > 0 {
 		return policy.Verdict{}
 	}
 	if r.byIP {
