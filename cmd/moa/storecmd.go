@@ -66,7 +66,7 @@ standard input. If it is interrupted, run it again.`,
 				`Reads the whole store of a relay that does not run, and tells what does not fit
 together; nothing is changed. --data may name a backup, too. The exit code is 0 if
 nothing is wrong, and 1 otherwise.`,
-				runStoreCheck, asJSON, &cli.BoolFlag{Name: "deep", Usage: "check every event's id as well, and every byte of the index"}),
+				runStoreCheck, asJSON, &cli.BoolFlag{Name: "deep", Usage: "read every event as well, and compute its id"}),
 			verb("repair", "make the index of a store anew from its events", "",
 				`For a store that the relay does not open because it is damaged. The events have
 files of their own, and the index of them is made anew, with what follows from the

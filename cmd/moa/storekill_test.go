@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -29,6 +30,18 @@ func seeded(t *testing.T) *rand.Rand {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// slowly runs `moa args...`, which must succeed, if it takes minutes.
+func slowly(t *testing.T, args ...string) (stdout string) {
+	t.Helper()
+	cmd := moa(t.Context(), args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("moa %s: %v\n%s", strings.Join(args, " "), err, errs.String())
+	}
+	return out.String()
 }
 
 // killedAfter runs `moa args...` and kills it after a while, if it still runs.
@@ -60,7 +73,7 @@ func TestKilledBackupsAndRestores(t *testing.T) {
 	restoreTime := time.Since(began)
 
 	kills := 0
-	for round := range killRounds(6, 200) {
+	for round := range killRounds(6, 50) {
 		b := filepath.Join(dir, fmt.Sprint("backup", round))
 		args := []string{"store", "backup", "--data", data, b}
 		if killedAfter(t, time.Duration(random.Int64N(int64(backupTime))), args...) {
@@ -154,10 +167,10 @@ func TestBackupsUnderLoadHoldWhatWasAcknowledged(t *testing.T) {
 func (w *world) restores(t *testing.T, dir string, before acknowledged) {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "restored")
-	good(t, "store", "restore", "--data", to, dir)
-	good(t, "store", "check", "--deep", "--data", to)
+	slowly(t, "store", "restore", "--data", to, dir)
+	slowly(t, "store", "check", "--deep", "--data", to)
 	there, profiles := map[event.ID]bool{}, map[event.PubKey]int64{}
-	for line := range strings.Lines(exported(t, to)) {
+	for line := range strings.Lines(slowly(t, "export", "--data", to)) {
 		e, err := event.Parse([]byte(strings.TrimSpace(line)))
 		if err != nil {
 			t.Fatal(err)

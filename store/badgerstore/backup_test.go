@@ -80,6 +80,11 @@ func TestABackupIsTheStoreAtOnePointInTime(t *testing.T) {
 			t.Fatalf("%s: %+v, %v", name, done, err)
 		}
 		holdsAll(t, r.To.Dir, want)
+		restored := smallStore(t, r.To.Dir)
+		if ours, its := s.records.ID(), restored.records.ID(); ours == its {
+			t.Errorf("%s: both are store %x: their files could be mixed", name, its)
+		}
+		mustHold(t, restored.Close())
 		if got, err := os.ReadFile(filepath.Join(r.To.Dir, "moderation.jsonl")); err != nil || string(got) != "{}\n" {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}

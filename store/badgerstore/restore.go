@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"moa/store/badgerstore/internal/records"
 )
 
 // Restoring says what Restore does.
@@ -72,6 +74,9 @@ func Restore(ctx context.Context, r Restoring) (_ *Restored, err error) {
 		_, out.Damaged, err = CheckBackup(ctx, s.Dir(), r.Also, step("checking"))
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := records.ForgetID(s.Dir()); err != nil {
 		return nil, err
 	}
 	o := r.To

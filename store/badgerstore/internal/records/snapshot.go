@@ -109,6 +109,35 @@ func (s *Snapshot) Close() (err error) {
 	return err
 }
 
+// ForgetID takes the store's ID out of the files that a snapshot was written to: what
+// is made of them goes its own way, and its files are no more those of the first.
+func ForgetID(dir string) error {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	for _, entry := range files {
+		at := int64(0)
+		var none []byte
+		if _, ok := baseOf(entry.Name()); ok {
+			at, none = idAt, make([]byte, idSize)
+		} else if entry.Name() == deadName+sumSuffix {
+			none = sumsFile(nil, ID{})
+		} else {
+			continue
+		}
+		f, err := os.OpenFile(filepath.Join(dir, entry.Name()), os.O_WRONLY, 0)
+		if err == nil {
+			_, err = f.WriteAt(none, at)
+			err = errors.Join(err, f.Sync(), f.Close())
+		}
+		if err != nil {
+			return fmt.Errorf("records: %w", err)
+		}
+	}
+	return nil
+}
+
 // Dead reports that the record was dropped.
 func (s *Snapshot) Dead(serial uint64) bool {
 	at := serial / 8
