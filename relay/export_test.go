@@ -1,9 +1,27 @@
 package relay
 
+import "net/netip"
+
 // DropReasons are the values of a metric's label.
 func DropReasons() (list []string) {
 	for _, r := range dropReasons {
 		list = append(list, string(r))
 	}
 	return list
+}
+
+// HeldBy is what the address holds of a total, and the share that it may have.
+func HeldBy(s *Server, ip, of string) (held, share int64) {
+	s.conns.mu.Lock()
+	a := s.conns.from[netip.MustParseAddr(ip)]
+	s.conns.mu.Unlock()
+	for t := range totals {
+		if t.String() == of && a != nil {
+			held = a.held[t].Load()
+		}
+		if t.String() == of {
+			share = s.ledger.bounds.Load()[t].share
+		}
+	}
+	return held, share
 }

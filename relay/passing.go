@@ -13,15 +13,19 @@ type passing struct {
 	work    sync.Cond  // for run
 	room    sync.Cond  // for the writer
 	waiting []publication
+	bytes   int  // of the events that wait, or are being passed on
 	busy    bool // somebody is at it
 	closed  bool
 
 	spare []publication // owned by who is at it
 }
 
-// maxPassing is how many events may wait before no more are committed. A round
-// of commits may come on top.
-const maxPassing = 2048
+// maxPassing is how many events, and maxPassingBytes how many bytes of them, may
+// wait before no more are committed. A round of commits may come on top.
+const (
+	maxPassing      = 2048
+	maxPassingBytes = 16 << 20
+)
 
 func newPassing(publish func(publication)) *passing {
 	p := &passing{publish: publish, writers: new(writers)}
@@ -38,6 +42,7 @@ func (p *passing) add(batch []ticket, may bool) (yours bool) {
 	for i := range batch {
 		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
 			p.waiting = append(p.waiting, publication{t.s, t.chain, t.e, t.serial, t.recall})
+			p.bytes += t.cost()
 		}
 	}
 	if len(p.waiting) == 0 || p.busy {
@@ -55,7 +60,7 @@ func (p *passing) add(batch []ticket, may bool) (yours bool) {
 // more when pass returns.
 func (p *passing) pass() {
 	p.mu.Lock()
-	list := p.waiting
+	list, bytes := p.waiting, p.bytes
 	p.waiting = p.spare[:0]
 	p.mu.Unlock()
 	p.room.Broadcast()
@@ -67,8 +72,10 @@ func (p *passing) pass() {
 	p.mu.Lock()
 	p.spare = list
 	p.busy = false
+	p.bytes -= bytes
 	more := len(p.waiting) > 0 || p.closed
 	p.mu.Unlock()
+	p.room.Broadcast()
 	if more {
 		p.work.Signal()
 	}
@@ -95,14 +102,18 @@ func (p *passing) run() {
 func (p *passing) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.waiting) >= maxPassing
+	return p.fullLocked()
+}
+
+func (p *passing) fullLocked() bool {
+	return len(p.waiting) >= maxPassing || p.bytes >= maxPassingBytes
 }
 
 // makeRoom waits until it is not full.
 func (p *passing) makeRoom() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.waiting) >= maxPassing {
+	for p.fullLocked() {
 		p.room.Wait()
 	}
 }

@@ -1,0 +1,102 @@
+package relay_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"moa/nips/event"
+	"moa/relay"
+	"moa/relay/relaytest"
+)
+
+// The table of memory in docs/operating.md holds while attackers fill every row
+// of it at once, and none of them has more than its share of any.
+func TestMemoryHoldsWhileEveryRowIsFull(t *testing.T) {
+	const (
+		filters, outbox, ring = 4 << 20, 4 << 20, 1 << 20
+		syncs, handshakes     = 40_000, 40
+		attackers             = 6
+		bound                 = filters + outbox + ring + syncs*41 + (handshakes+200)*12_000
+	)
+	st := stores["memory"](t)
+	fill(t, st, 8000)
+	r := fromAfarOn(t, st, func(c *relay.Config) {
+		l := &c.Limits
+		l.FilterBytes, l.FiltersTotalMiB = 1<<20, filters>>20
+		l.OutboxBytes, l.OutboxTotalMiB = 512<<10, outbox>>20
+		l.Handshakes = handshakes + 200 // those of the questions about places are some
+		c.Sync.Events, c.Sync.TotalEvents = syncs/4, syncs
+		overHTTP(c)
+		c.Geo.Replay, c.Geo.ReplayBytes = 15*time.Minute, ring
+	})
+	w := r.Dial(t)
+	for i := range 9 {
+		w.Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: int64(1000 + i), Content: strings.Repeat("x", 250_000), Tags: tags([]string{"g", "u33db"})}))
+	}
+	before := heap()
+	address := func(i int) string { return fmt.Sprintf("203.0.113.%d", i+1) }
+	for i := range attackers {
+		fillFilters(t, dialAs(t, r, address(i)), dialAs(t, r, address(i)))
+		c := dialAs(t, r, address(i))
+		for j := range 4 {
+			c.Say(t, `["NEG-OPEN","%d",{},"%s"]`, j, asksOn)
+		}
+		for range 10 {
+			c := dialFrom(t, "127.0.0.1", r.Addr)
+			c.(*net.TCPConn).SetReadBuffer(4096)
+			fmt.Fprintf(c, "GET /geo/events?bbox=13,52,14,53&limit=500 HTTP/1.1\r\nHost: relay\r\nX-Forwarded-For: %s\r\n\r\n", address(i))
+		}
+		for j := range 3 {
+			dialRawAs(t, r, address(i)).say(t, fmt.Sprintf(`["REQ","x",{"kinds":[20002],"#t":["%d"]}]`, 3*i+j))
+		}
+	}
+	for range 2 * (handshakes + 200) {
+		dialFrom(t, "127.0.0.9", r.Addr)
+	}
+	now := time.Now().Unix()
+	for i := range 60 {
+		w.Accepted(t, alice.Sign(t, event.Event{Kind: 20000, CreatedAt: now, Content: strings.Repeat("x", 40_000) + fmt.Sprint(i), Tags: tags([]string{"g", "u33db"})}))
+	}
+	content := strings.Repeat("x", 100_000)
+	for i := 0; i < 3000 && refused(t, r, "outbox", "all")+refused(t, r, "outbox", "address") < 3; i++ {
+		w.Accepted(t, alice.Sign(t, event.Event{Kind: 20002, CreatedAt: now, Content: content + fmt.Sprint(i), Tags: tags([]string{"t", fmt.Sprint(i % (3 * attackers))})}))
+	}
+	for _, of := range []string{"filters", "syncs", "geo", "outbox"} {
+		for i := range attackers {
+			if held, share := relay.HeldBy(r.Server, address(i), of); held > share+200_000 {
+				t.Errorf("%s: one address holds %d, its share is %d", of, held, share)
+			}
+		}
+		t.Logf("%s: %.0f held, refused %v for the address, %v for all", of, held(t, r, of), refused(t, r, of, "address"), refused(t, r, of, "all"))
+	}
+	if refused(t, r, "filters", "all")+refused(t, r, "filters", "address") == 0 || refused(t, r, "syncs", "all")+refused(t, r, "syncs", "address") == 0 ||
+		refused(t, r, "geo", "all")+refused(t, r, "geo", "address") == 0 || r.Metric(t, "moa_connections_refused_total", "reason", "handshakes") == 0 {
+		t.Error("a row was not filled")
+	}
+	most := int64(bound) + int64(held(t, r, "geo")) // as much as is not out yet
+	took := int64(heap()) - int64(before)
+	t.Logf("%d KB taken, the rows allow %d KB", took>>10, most>>10)
+	if took > most*3/2 {
+		t.Errorf("%d KB taken, the rows allow %d KB", took>>10, most>>10)
+	}
+	good := dialAs(t, r, honest)
+	e := bob.Note(t, "all the same")
+	good.Accepted(t, e)
+	if n := good.Count(t, `{"ids":["`+e.ID.String()+`"]}`); n != 1 && refused(t, r, "filters", "all") == 0 {
+		t.Errorf("counted %d", n)
+	}
+}
+
+// fillFilters opens filters until no more are taken.
+func fillFilters(t *testing.T, clients ...*relaytest.Client) {
+	value := strings.Repeat("x", 100_000)
+	for _, c := range clients {
+		for i := range 12 {
+			c.Say(t, `["REQ","%d",{"#t":["%s%d"],"limit":0}]`, i, value, i)
+			c.Next(t)
+		}
+	}
+}
