@@ -232,31 +232,63 @@ func (c *checker) tables(ctx context.Context) error {
 	return err
 }
 
-// addresses checks what addresses lead to: an event that has this address, or one
-// that is gone.
+// addresses checks what addresses lead to: an event that has this address, or, of
+// before there were bars, one that is gone; and that a bar is of an older version.
 func (c *checker) addresses(ctx context.Context) error {
-	return c.each(ctx, keyLatest, func(item *badger.Item) error {
-		b, err := item.ValueCopy(nil)
-		if err != nil {
+	err := c.each(ctx, keyLatest, func(item *badger.Item) error {
+		t, ok, err := c.place(item)
+		if err != nil || !ok {
 			return err
 		}
-		t, err := parseTail(item.Key(), b)
-		if err != nil {
-			c.report.problem("address %x: %v", item.Key(), err)
+		switch _, err := c.txn.Get(recordKey(&t)); {
+		case errors.Is(err, badger.ErrKeyNotFound):
+			if t.serial() > c.s.barsFrom {
+				c.report.problem("address %x leads to serial %d, which is not there", item.Key(), t.serial())
+			}
 			return nil
-		}
-		if t.serial() > c.s.serial {
-			c.report.problem("address %x leads to serial %d, which is beyond the last, %d", item.Key(), t.serial(), c.s.serial)
-		}
-		if _, err := c.txn.Get(recordKey(&t)); errors.Is(err, badger.ErrKeyNotFound) || t.alias() {
-			return nil
+		case err != nil:
+			return err
 		}
 		n := stored{t, c.s.records.Get(uint64(t.serial()))}
-		if n.check() == nil && !bytes.Equal(n.latestKey(&t), item.Key()) {
+		if !t.alias() && n.check() == nil && !bytes.Equal(n.latestKey(&t), item.Key()) {
 			c.report.problem("address %x leads to event %s, which has another", item.Key(), *n.id())
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return c.each(ctx, keyBar, func(item *badger.Item) error {
+		t, ok, err := c.place(item)
+		if err != nil || !ok {
+			return err
+		}
+		latest, err := get(c.txn, append([]byte{keyLatest}, item.Key()[1:]...))
+		if err != nil || len(latest) != len(t) {
+			return err
+		}
+		if r := tail(latest); r.compare(&t) >= 0 {
+			c.report.problem("address %x is barred by serial %d, which is not older than the newest, %d", item.Key(), t.serial(), r.serial())
+		}
+		return nil
+	})
+}
+
+// place reads the tail that the item holds, and wants it to be one.
+func (c *checker) place(item *badger.Item) (t tail, ok bool, err error) {
+	b, err := item.ValueCopy(nil)
+	if err != nil {
+		return t, false, err
+	}
+	t, err = parseTail(item.Key(), b)
+	if err != nil {
+		c.report.problem("%v", err)
+		return t, false, nil
+	}
+	if t.serial() > c.s.serial {
+		c.report.problem("key %x leads to serial %d, which is beyond the last, %d", item.Key(), t.serial(), c.s.serial)
+	}
+	return t, true, nil
 }
 
 func (c *checker) counters() error {

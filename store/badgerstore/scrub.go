@@ -207,5 +207,10 @@ func keyed(txn *badger.Txn, serial store.Serial, v value) (ok bool, err error) {
 			ok = got != nil && (key[0] != keyID || bytes.Equal(got, t[:]))
 		}
 	})
+	if key := v.latestKey(&t); key != nil && ok && err == nil {
+		var got []byte
+		got, err = get(txn, key)
+		ok = bytes.Equal(got, t[:])
+	}
 	return ok, err
 }

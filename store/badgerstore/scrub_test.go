@@ -118,7 +118,11 @@ func TestCheckFindsDamage(t *testing.T) {
 			n := makeTail(note(5, 5), 4)
 			return []write{{key: addressKey(keyLatest, store.Address{PubKey: storetest.Key(8), Kind: 0}), value: n[:]}}
 		},
-		"state":   func(s *Store) []write { return []write{{key: stateKey, value: make([]byte, 16)}} },
+		"state": func(s *Store) []write { return []write{{key: stateKey, value: make([]byte, 16)}} },
+		"bar": func(*Store) []write {
+			n := makeTail(storetest.Make(storetest.Key(3), 0, 60, ""), 3)
+			return []write{{key: addressKey(keyBar, store.Address{PubKey: profile.PubKey, Kind: 0}), value: n[:]}}
+		},
 		"dead":    func(s *Store) []write { s.records.Drop(4); return nil },
 		"nothing": func(s *Store) []write { return nil },
 	} {
