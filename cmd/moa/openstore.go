@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,26 @@ func openStore(c *Config, log *slog.Logger, metrics *prometheus.Registry) (*badg
 		options.Registry, options.ScrubMB = metrics, c.Store.ScrubMiB
 	}
 	st, err := badgerstore.Open(options)
+	if errors.Is(err, store.ErrDamaged) && options.NoSync {
+		st, err = reopenUnsynced(options, err)
+	}
 	return st, storeError(c.Data, err)
+}
+
+// reopenUnsynced repairs a store that is not synced, and opens it. A crash of the
+// machine leaves such a one with holes as a rule: nobody needs to be asked.
+func reopenUnsynced(o badgerstore.Options, damage error) (*badgerstore.Store, error) {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	log.Warn("the store is repaired, for with sync = false a crash of the machine may damage it", "err", damage)
+	r, err := badgerstore.Repair(context.Background(), o, nil)
+	if err != nil {
+		return nil, err
+	}
+	log.Warn("the store is repaired", "events", r.Events, "damaged", r.Damaged, "notes", r.Notes)
+	return badgerstore.Open(o)
 }
 
 // openReading opens the store that there is, to read it: it makes none, and

@@ -40,8 +40,9 @@ type Options struct {
 	// reserve is what it needs to finish flushing and compacting. Expire may
 	// use half of it. 0: 512; negative: none.
 	ReserveMB int
-	// NoSync leaves it to the operating system when what was committed reaches
-	// the disk. A crash of the process loses nothing, one of the machine may.
+	// NoSync has what was committed reach the disk a second later, about, and in
+	// any order. A crash of the process loses nothing, one of the machine may, and
+	// may leave what Repair has to mend.
 	NoSync bool
 	// ScrubMB is how much of the files is read through a second, in MB, in the
 	// background, to find what the disk has lost. 0: nothing.
@@ -108,6 +109,7 @@ type Store struct {
 	checkpointing sync.Mutex              // guards the following
 	distrusted    distrusted
 	unsafe        atomic.Bool // the last checkpoint has failed
+	late          atomic.Bool // NoSync, and it is synced in the background
 	appending     sync.Mutex  // held while the journal has a frame that the backlog lacks
 	unsettled     atomic.Bool // Badger could not be written
 
@@ -166,6 +168,9 @@ func Open(o Options) (*Store, error) {
 	s.warmUp()
 	s.tasks.Go(func() { s.loadIDs(ctx) })
 	s.tasks.Go(func() { s.background(ctx) })
+	if o.NoSync {
+		s.tasks.Go(func() { s.syncLate(ctx) })
+	}
 	if o.ScrubMB > 0 {
 		s.tasks.Go(func() { s.scrubs(ctx) })
 	}

@@ -125,7 +125,7 @@ func TestBitRot(t *testing.T) {
 		name  string
 		files files
 	}{{"stopped", stopped}, {"killed", killed}} {
-		for _, kind := range []string{"journal.", ".mem", ".sst", "MANIFEST", "records.0", "records.dead", ".dead.sum", "KEYREGISTRY", ".vlog", "DISCARD"} {
+		for _, kind := range []string{"journal.", ".mem", ".sst", "MANIFEST", "records.0", "records.dead", ".dead.sum", "records.notes", "KEYREGISTRY", ".vlog", "DISCARD"} {
 			for range trials {
 				name, at, ok := aBit(state.files, kind, random)
 				if !ok {

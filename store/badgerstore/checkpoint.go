@@ -123,7 +123,7 @@ func (s *Store) checkpointFrom(l *logs) (err error) {
 	if err := s.records.Sync(); err != nil {
 		return err
 	}
-	if !s.opt.NoSync {
+	if !s.opt.NoSync || s.late.Load() {
 		if err := s.syncLogs(l.names); err != nil {
 			return fmt.Errorf("sync badger: %w", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -49,20 +50,23 @@ func crash(dir string) error {
 	if err != nil {
 		return err
 	}
+	s.SmallRecords()
+	go func() { // what is removed is collected all the time
+		for {
+			s.Collect(context.Background())
+			time.Sleep(5 * time.Millisecond)
+		}
+	}()
 	return storetest.CrashChild(s, seed, os.Stdout)
 }
 
-// The process is killed 5 times, or as often as MOA_CRASH_KILLS says.
+// The process is killed 5 times, or as often as MOA_CRASH_KILLS says, while it stores,
+// deletes, vanishes, expires and collects. MOA_SEED repeats a run.
 func TestCrash(t *testing.T) {
-	kills := 5
-	if v := os.Getenv("MOA_CRASH_KILLS"); v != "" {
-		var err error
-		if kills, err = strconv.Atoi(v); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills := badgerstore.Rounds(t, "MOA_CRASH_KILLS", 5)
+	from, _ := strconv.ParseUint(os.Getenv("MOA_SEED"), 10, 64)
 	dir := t.TempDir()
-	storetest.Crash(t, kills, storetest.Crasher{
+	storetest.Crash(t, kills, from, storetest.Crasher{
 		Command: func(seed uint64) *exec.Cmd {
 			cmd := exec.Command(os.Args[0])
 			cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s=%d", crashSeed, seed))

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"errors"
 	"os"
+	"testing"
 )
 
 // SetHotBytes bounds the index of recent events more finely than Options do.
@@ -38,3 +39,6 @@ func (s *Store) SyncFails() {
 		return errors.New("by a test")
 	}
 }
+
+// Rounds is how often a test does what it does at random.
+func Rounds(t *testing.T, name string, usual int) int { return rounds(t, name, usual) }

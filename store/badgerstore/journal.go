@@ -23,9 +23,10 @@ import (
 // it must be in Badger and synced there; Store.checkpoint sees to it and raises
 // the floor.
 type journal struct {
-	id   records.ID // of the store
-	sync func(*os.File) error
-	full int64 // bytes from which on a file is full; with journalMost times as many commits wait for the other
+	synced uint64     // the number of the next frame at the last syncLate, which owns it
+	id     records.ID // of the store
+	sync   func(*os.File) error
+	full   int64 // bytes from which on a file is full; with journalMost times as many commits wait for the other
 
 	mu    sync.Mutex // guards the following
 	files [2]journalFile

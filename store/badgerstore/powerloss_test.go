@@ -148,81 +148,135 @@ func everything(t *testing.T, s store.Store) (ids []event.ID) {
 	return ids
 }
 
-// The power fails at any time. Of what Badger was given and did not sync the
-// disk has any part; the journal has it all: nothing that was acknowledged is
-// lost, nothing that was deleted comes back, and the store is sound. With
-// MOA_CRASH_KILLS it fails more often.
+// The power fails at any time, while events are stored, replaced, deleted, expire,
+// vanish and are removed, and files of records are collected. Of what Badger was given
+// and did not sync the disk has any part; the journal has it all: nothing that was
+// acknowledged is lost, nothing that was removed comes back, and the store is sound.
+// MOA_POWER_LOSSES says how often it fails, MOA_SEED repeats a run.
 func TestPowerLossLosesNothing(t *testing.T) {
-	seeds := uint64(2)
-	if os.Getenv("MOA_CRASH_KILLS") != "" {
-		seeds = 20
-	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { t.Parallel(); losePower(t, seed) })
+	seed := seedOf(t)
+	for i := range uint64(rounds(t, "MOA_POWER_LOSSES", 8)+lossesEach-1) / lossesEach {
+		t.Run(fmt.Sprint(i), func(t *testing.T) { t.Parallel(); losePower(t, seed+i) })
 	}
 }
 
+const (
+	lossesEach = 4
+	lossSteps  = 40 // between two of them
+)
+
+// victim is a store that loses power, and what it ought to hold.
+type victim struct {
+	*testing.T
+	s      *Store
+	oracle *memstore.Store
+	random *rand.Rand
+	floor  uint64
+	synced files // what the disk has for sure
+}
+
 func losePower(t *testing.T, seed uint64) {
-	random := rand.New(rand.NewPCG(seed, 0))
-	corpus := storetest.NewCorpus(seed)
-	oracle := memstore.New()
-	dir := t.TempDir()
-	open := func(dir string) *Store {
-		s, err := Open(Options{Dir: dir, CacheMB: 32, ReserveMB: -1})
-		if err != nil {
-			t.Fatal(err)
+	v := &victim{T: t, oracle: memstore.New(), random: rand.New(rand.NewPCG(seed, 0))}
+	v.open(t.TempDir())
+	step := 0
+	storetest.Mixed(seed, lossesEach*lossSteps, func(now int64, batch []*event.Event) {
+		v.step(now, batch)
+		if step++; step%lossSteps == 0 {
+			v.lose()
 		}
-		s.journal.full = 100_000
-		return s
+	})
+	if err := v.s.Close(); err != nil {
+		t.Fatal(err)
 	}
-	for range 4 {
-		s := open(dir)
-		var floor uint64
-		var synced files
-		look := func() { // what was synced, at least
-			if s.journal.floor != floor {
-				floor, synced = s.journal.floor, readFolder(t, dir)
-			}
+}
+
+func (v *victim) open(dir string) {
+	v.Helper()
+	s, err := Open(Options{Dir: dir, CacheMB: 32, ReserveMB: -1})
+	if err != nil {
+		v.Fatal(err)
+	}
+	s.journal.full = 100_000
+	s.SmallRecords()
+	v.s, v.floor, v.synced = s, 0, files{}
+}
+
+// look sees what is synced when the floor was raised.
+func (v *victim) look() {
+	if v.s.journal.floor != v.floor {
+		v.floor, v.synced = v.s.journal.floor, readFolder(v.T, v.s.opt.Dir)
+	}
+}
+
+func (v *victim) step(now int64, batch []*event.Event) {
+	v.Helper()
+	switch v.random.IntN(12) {
+	case 0:
+		if err := v.s.checkpoint(); err != nil {
+			v.Fatal(err)
 		}
-		for range 40 {
-			switch random.IntN(12) {
-			case 0:
-				if err := s.checkpoint(); err != nil {
-					t.Fatal(err)
-				}
-			case 1, 2, 3:
-				s.settle()
-			}
-			s.checkpointing.Lock()
-			look()
-			s.checkpointing.Unlock()
-			batch := corpus.Batch(1 + random.IntN(60))
-			want, err1 := oracle.Commit(t.Context(), corpus.Now(), batch)
-			got, err2 := s.Commit(t.Context(), corpus.Now(), batch)
-			if err1 != nil || err2 != nil {
-				t.Fatal(err1, err2)
-			}
-			for i := range want {
-				if got[i].Outcome != want[i].Outcome {
-					t.Fatalf("%v, want %v", got[i], want[i])
-				}
-			}
+	case 1, 2, 3:
+		v.s.settle()
+	case 4:
+		v.collect()
+	case 5, 6:
+		v.both(func(s remover) (any, error) { return s.Expire(v.Context(), now, 1000) })
+	case 7:
+		ids := []event.ID{batch[0].ID, batch[len(batch)-1].ID}
+		v.both(func(s remover) (any, error) { return s.Remove(v.Context(), ids) })
+	}
+	v.s.checkpointing.Lock()
+	v.look()
+	v.s.checkpointing.Unlock()
+	v.both(func(s remover) (any, error) {
+		r, err := s.Commit(v.Context(), now, batch)
+		var outcomes []store.Outcome
+		for i := range r {
+			outcomes = append(outcomes, r[i].Outcome)
 		}
-		s.checkpointing.Lock()
-		look()
-		broken := writeFolder(t, afterPowerLoss(synced, readFolder(t, dir), random))
-		s.checkpointing.Unlock()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		dir = broken
-		s = open(dir)
-		if got, want := everything(t, s), everything(t, oracle); !slices.Equal(got, want) {
-			t.Fatalf("%d events, want %d", len(got), len(want))
-		}
-		checkSound(t, s, len(everything(t, oracle)))
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
+		return outcomes, err
+	})
+}
+
+type remover interface {
+	store.Store
+	store.Remover
+}
+
+// both does the same to the store and to the oracle.
+func (v *victim) both(do func(remover) (any, error)) {
+	v.Helper()
+	want, err1 := do(v.oracle)
+	got, err2 := do(v.s)
+	if err1 != nil || err2 != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+		v.Fatalf("%v (%v), want %v (%v)", got, err2, want, err1)
+	}
+}
+
+// collect collects. That syncs the records before, and what it writes.
+func (v *victim) collect() {
+	v.s.collect(v.Context())
+	maps.DeleteFunc(v.synced, func(name string, _ []byte) bool { return strings.HasPrefix(name, "records.") })
+	for name, b := range readFolder(v.T, v.s.opt.Dir) {
+		if strings.HasPrefix(name, "records.") {
+			v.synced[name] = b
 		}
 	}
+}
+
+// lose opens what the disk has after a power loss.
+func (v *victim) lose() {
+	v.Helper()
+	v.s.checkpointing.Lock()
+	v.look()
+	broken := writeFolder(v.T, afterPowerLoss(v.synced, readFolder(v.T, v.s.opt.Dir), v.random))
+	v.s.checkpointing.Unlock()
+	if err := v.s.Close(); err != nil {
+		v.Fatal(err)
+	}
+	v.open(broken)
+	if got, want := everything(v.T, v.s), everything(v.T, v.oracle); !slices.Equal(got, want) {
+		v.Fatalf("%d events, want %d", len(got), len(want))
+	}
+	checkSound(v.T, v.s, len(everything(v.T, v.oracle)))
 }

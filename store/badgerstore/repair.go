@@ -134,6 +134,10 @@ func (p *repairer) open() error {
 	for _, text := range found {
 		p.report.note("%s; its head is made anew from what is in it", text)
 	}
+	if p.old != nil && p.old.id != (records.ID{}) && log.ID() != (records.ID{}) && p.old.id != log.ID() {
+		p.report.note("the old keys are of another store, and are not used")
+		p.old = nil
+	}
 	if err := p.mergeJournal(); err != nil {
 		return errors.Join(err, log.Close())
 	}
@@ -265,6 +269,7 @@ func (p *repairer) close() error {
 
 // oldKeys is what is read of keys that are whole.
 type oldKeys struct {
+	id     records.ID
 	state  state
 	living bitmap // serials
 	upTo   uint64 // of which they tell
@@ -281,6 +286,11 @@ func readOldKeys(o *Options) (*oldKeys, error) {
 	err = db.View(func(txn *badger.Txn) (err error) {
 		if old.state, err = readState(txn); err != nil {
 			return err
+		}
+		if b, err := get(txn, storeKey); err != nil {
+			return err
+		} else if len(b) == len(old.id) {
+			old.id = records.ID(b)
 		}
 		return eachRecordKey(txn, func(key []byte) error {
 			t := tailOf(key)

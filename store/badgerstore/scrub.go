@@ -11,6 +11,7 @@ import (
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
+	"github.com/dgraph-io/badger/v4/table"
 
 	"moa/store"
 	"moa/store/badgerstore/internal/fault"
@@ -67,11 +68,7 @@ func (s *Store) scrub(ctx context.Context, rate int64) error {
 		}
 		return pause(ctx, time.Duration(float64(n)/float64(rate)*float64(time.Second)))
 	}
-	tables, err := filesOf(s.opt.Dir, ".sst")
-	if err != nil {
-		return err
-	}
-	for _, name := range tables {
+	for _, name := range s.tableNames() {
 		n, err := s.scrubTable(name)
 		if err != nil {
 			s.damages.table(filepath.Base(name), err)
@@ -90,6 +87,15 @@ func (s *Store) scrub(ctx context.Context, rate int64) error {
 		}
 	}
 	return nil
+}
+
+// tableNames are the tables that Badger has. The folder may have one more, which
+// Badger is writing.
+func (s *Store) tableNames() (names []string) {
+	for _, t := range s.db.Tables() {
+		names = append(names, table.NewFilename(t.ID, s.opt.Dir))
+	}
+	return names
 }
 
 // scrubTable reads a table and its checksums. Badger may have removed it meanwhile.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"slices"
+	"sort"
 
 	badger "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/pb"
@@ -97,9 +98,10 @@ const metaRemove = 1 << 0
 
 // load writes in the order of the keys: one after the other, they are
 // neighbours in Badger's skip list, whose search is most of what writing
-// costs. A transaction would write them in the order of a map.
+// costs. A transaction would write them in the order of a map. What the state tells
+// comes before it: where a log's end is lost, the state that is left tells that.
 func load(db *badger.DB, list []write, version uint64) error {
-	order := sorted(list)
+	order := stateLast(sorted(list), list)
 	loader := db.NewKVLoader(1)
 	kv := &pb.KV{Version: version, Meta: []byte{0}}
 	for i, p := range order {
@@ -116,6 +118,17 @@ func load(db *badger.DB, list []write, version uint64) error {
 		}
 	}
 	return loader.Finish()
+}
+
+// stateLast moves the writes of the state to the end.
+func stateLast(order []place, list []write) []place {
+	from := sort.Search(len(order), func(i int) bool { return bytes.Compare(list[order[i].at].key, stateKey) >= 0 })
+	to := from
+	for to < len(order) && bytes.Equal(list[order[to].at].key, stateKey) {
+		to++
+	}
+	states := slices.Clone(order[from:to])
+	return append(slices.Delete(order, from, to), states...)
 }
 
 // place is where a write stands in the list, with the first 8 bytes of its key.

@@ -74,10 +74,15 @@ func CrashChild(s store.Store, seed uint64, ack io.Writer) (err error) {
 	return err
 }
 
-// Crash kills that many processes.
-func Crash(t *testing.T, kills int, c Crasher) {
+// Crash kills that many processes. The seed of the first is another in each run, and
+// printed, unless from is not 0.
+func Crash(t *testing.T, kills int, from uint64, c Crasher) {
 	oracle := memstore.New()
-	for seed := range uint64(kills) {
+	if from == 0 {
+		from = 1 + rand.Uint64N(1_000_000)
+	}
+	t.Logf("MOA_SEED=%d", from)
+	for seed := from; seed < from+uint64(kills); seed++ {
 		acked := killed(t, c.Command(seed))
 		s := c.Open(t)
 		meet(t, seed, acked, oracle, s)

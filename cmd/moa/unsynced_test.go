@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"moa/nips/event"
+	"moa/store"
+	"moa/store/storetest"
+)
+
+// A store that is not synced is damaged by a crash of the machine as a rule: it is
+// repaired without asking, and that is logged. One that is synced is not touched.
+func TestUnsyncedStoreIsRepairedByItself(t *testing.T) {
+	cfg := Default()
+	cfg.Data = t.TempDir()
+	log := new(strings.Builder)
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	st, err := openStore(&cfg, logger, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := storetest.Make(storetest.Key(1), 1, 1, "")
+	if _, err := st.Commit(t.Context(), 0, []*event.Event{e}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(st.Close(), os.Remove(filepath.Join(cfg.Data, "MANIFEST"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openStore(&cfg, logger, nil); !errors.Is(err, store.ErrDamaged) {
+		t.Fatalf("error %v, want ErrDamaged", err)
+	}
+	cfg.Store.Sync = false
+	if st, err = openStore(&cfg, logger, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if n := st.Stats().Events; n != 1 || !strings.Contains(log.String(), "the store is repaired") {
+		t.Fatalf("%d events, log %s", n, log)
+	}
+}
