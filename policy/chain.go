@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"moa/nips/event"
+	"moa/nips/reason"
 )
 
 // Mode says whether a policy's verdicts bite. The zero Mode enforces.
@@ -124,6 +125,7 @@ type deliveryLink struct {
 	*Named
 	policy DeliveryPolicy
 	kinds  *kindSet
+	listed []uint16 // the same, sorted; nil: all
 }
 
 type connLink struct {
@@ -169,7 +171,7 @@ func (c *Chain) addDelivery(n *Named, p DeliveryPolicy) {
 		return
 	}
 	set := newKindSet(kinds)
-	c.deliveries = append(c.deliveries, deliveryLink{n, p, set})
+	c.deliveries = append(c.deliveries, deliveryLink{n, p, set, slices.Sorted(slices.Values(kinds))})
 	c.rights.watch(n)
 	if c.restricted == nil {
 		c.restricted = new(kindSet)
@@ -265,6 +267,25 @@ func (c *Chain) Filter(ctx context.Context, cl Client, f *event.Filter) Decision
 // others may be delivered unseen.
 func (c *Chain) Restricts(kind uint16) bool {
 	return c != nil && c.restricted != nil && c.restricted.has(kind)
+}
+
+// Withholds reports whether a filter for these kinds, nil for all, could find
+// events that the client would see only once it has authenticated. It is decided
+// by the filter alone: it tells nothing of what there is.
+func (c *Chain) Withholds(cl Client, kinds []uint16) bool {
+	if !c.RestrictsAny() || len(cl.Authed()) > 0 {
+		return false
+	}
+	for _, l := range c.deliveries {
+		some := l.listed
+		if kinds != nil {
+			some = slices.DeleteFunc(slices.Clone(l.listed), func(k uint16) bool { return !slices.Contains(kinds, k) })
+		}
+		if len(some) > 0 && c.MayRead(cl, some).Reason == reason.AuthRequired {
+			return true
+		}
+	}
+	return false
 }
 
 // RestrictsAny reports that Restricts is true of some kind.

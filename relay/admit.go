@@ -2,6 +2,7 @@ package relay
 
 import (
 	"fmt"
+	"slices"
 
 	"moa/nips/event"
 	"moa/nips/reason"
@@ -45,6 +46,28 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 		filters[i] = f
 	}
 	return filters, policy.Verdict{}
+}
+
+// withholds reports whether the client could find more by the filters if it had
+// authenticated. It is asked to, before anything is answered, where it may mind:
+// what is withheld is for authors and for those in p tags, so a filter that names
+// neither such kinds nor people is not after it, and by ids it is known.
+func (s *session) withholds(st *settings, filters []*event.Filter) (some bool) {
+	for _, f := range filters {
+		if f.Never() || !st.chain.Withholds(s, f.Kinds) {
+			continue
+		}
+		some = true
+		if f.IDs == nil && (f.Kinds != nil || f.Authors != nil || namesPeople(f)) {
+			s.RequestAuth()
+		}
+	}
+	return some
+}
+
+// namesPeople reports `#p`.
+func namesPeople(f *event.Filter) bool {
+	return slices.ContainsFunc(f.Tags, func(t event.TagFilter) bool { return t.Name == 'p' })
 }
 
 // values counts what the filter's lists hold together.

@@ -27,6 +27,7 @@ type counting struct {
 	id     string
 	query  store.Query
 	right  *right        // like that of a reconciliation
+	partly bool          // there may be more for who authenticates
 	sketch *nip45.Sketch // of whom the query finds; nil: there is none
 	bytes  int           // of its filters
 	start  time.Time
@@ -51,6 +52,7 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	filters = fewest(filters)
 	c := &counting{id: id, query: s.storeQuery(st, filters), right: new(right), bytes: filterBytes(filters), start: time.Now()}
 	c.right.grant(filters, since)
+	c.partly = s.withholds(st, filters)
 	if st.cfg.CountSketches {
 		c.sketch = nip45.New(filters)
 	}
@@ -187,7 +189,7 @@ func (b counter) page(c *counting) (done bool) {
 // result is the answer.
 func (c *counting) result(n int) []byte {
 	if c.sketch == nil {
-		return wire.AppendCount(nil, c.id, n, false)
+		return wire.AppendCount(nil, c.id, n, c.partly)
 	}
-	return wire.AppendCountHLL(nil, c.id, n, false, c.sketch.Hex())
+	return wire.AppendCountHLL(nil, c.id, n, c.partly, c.sketch.Hex())
 }

@@ -191,6 +191,7 @@ func TestReplayedAndStoredEventsAreOneAnswer(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := r.Dial(t)
+		c.Authenticate(t, alice, c.Challenge(t)) // otherwise there might be more
 		var all []*event.Event
 		at := time.Now().Unix() - 100
 		for i := range 20 {

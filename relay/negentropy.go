@@ -70,6 +70,7 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		s.negErr(id, v.Reason, v.Text, 0)
 		return
 	}
+	s.withholds(st, filters)
 	if s.syncs == nil {
 		s.syncs = &syncs{s: s}
 		s.srv.syncing.join(s.syncs)

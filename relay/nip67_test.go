@@ -33,7 +33,9 @@ func TestNIP67TheHintInEOSE(t *testing.T) {
 			{"NIP67.2 one more than the limit", `{"kinds":[1],"limit":9}`, ``, "more"},
 			{"NIP67.2 both filters", `{"kinds":[1],"since":1005}`, `,{"kinds":[1],"until":1004}`, "finish"},
 			{"NIP67.2 one of the filters", `{"kinds":[1],"since":1005}`, `,{"kinds":[1],"until":1004,"limit":1}`, "more"},
-			{"NIP67.2 withheld ones do not count", `{"limit":14}`, ``, "finish"},
+			{"NIP67.2 withheld ones do not count", `{"kinds":[1,7]}`, ``, "finish"},
+			{"NIP67.6 there may be withheld ones", `{"limit":14}`, ``, ""},
+			{"NIP67.6 more there are all the same", `{"limit":13}`, ``, "more"},
 			{"NIP67.3 a limit inside a second", `{"kinds":[7],"limit":3}`, ``, "more"},
 			{"NIP67.3 a limit at a second's end", `{"kinds":[7],"limit":4}`, ``, "finish"},
 			{"NIP67.4 limit 0", `{"kinds":[1],"limit":0}`, ``, ""},
@@ -60,7 +62,7 @@ func TestNIP67TheHintInEOSE(t *testing.T) {
 func TestNIP67HintsAreOffByDefaultAndListedWhenOn(t *testing.T) {
 	r := start(t, nil)
 	c := r.Dial(t)
-	c.Say(t, `["REQ","q",{}]`)
+	c.Say(t, `["REQ","q",{"kinds":[1]}]`)
 	if m := c.Next(t); m != `["EOSE","q"]` {
 		t.Errorf("NIP67.5: %s", m)
 	}
@@ -76,7 +78,7 @@ func TestNIP67HintsAreOffByDefaultAndListedWhenOn(t *testing.T) {
 	if !listed() {
 		t.Error("NIP67.1: there, and not listed")
 	}
-	c.Say(t, `["REQ","q",{}]`)
+	c.Say(t, `["REQ","q",{"kinds":[1]}]`)
 	if m := c.Next(t); m != `["EOSE","q",["finish"]]` {
 		t.Errorf("NIP67.1: %s", m)
 	}
@@ -96,4 +98,54 @@ func TestNIP67TheMaximumLimitIsALimit(t *testing.T) {
 			t.Errorf("NIP67.2 %s: %q", q.limit, eose.Hints)
 		}
 	}
+}
+
+// What is withheld for want of AUTH is asked for, and nothing claims that all was
+// said: by the filter alone, whether there is anything or not.
+func TestWhatIsWithheldIsNotCalledWhole(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		cfg := relaytest.Config()
+		cfg.EOSEHints = true
+		if err := r.Server.Reload(cfg, nil); err != nil {
+			t.Fatal(err)
+		}
+		tag := []string{"p", bob.Hex()}
+		note := alice.Sign(t, event.Event{Kind: 1, CreatedAt: 5, Tags: tags(tag)})
+		for _, written := range []bool{false, true} {
+			if written {
+				r.Dial(t).Accepted(t, note, carol.Sign(t, event.Event{Kind: 1059, CreatedAt: 6, Tags: tags(tag)}))
+			}
+			for filter, challenged := range map[string]bool{
+				`{"#p":["` + bob.Hex() + `"]}`: true, `{"authors":["` + bob.Hex() + `"]}`: true, `{"kinds":[1,1059]}`: true,
+				`{"ids":["` + note.ID.String() + `"]}`: false, `{"#t":["x"]}`: false, `{}`: false,
+			} {
+				for _, ask := range []string{"REQ", "COUNT", "NEG-OPEN"} {
+					c := r.Dial(t)
+					c.Say(t, "%s", `["`+ask+`","q",`+filter+map[string]string{"NEG-OPEN": `,"61"`}[ask]+`]`)
+					heard := false
+					for {
+						m, err := wire.ParseReply([]byte(c.Next(t)))
+						if err != nil {
+							t.Fatal(err)
+						}
+						heard = heard || m.Verb == wire.Auth
+						if m.Verb == wire.EOSE && len(m.Hints) > 0 || m.Verb == wire.Count && !m.Approximate {
+							t.Errorf("%s %s: %v is called whole", ask, filter, m)
+						}
+						if m.Verb == wire.EOSE || m.Verb == wire.Count || m.Verb == wire.NegMsg {
+							break
+						}
+					}
+					if heard != challenged {
+						t.Errorf("%s %s, written %v: challenged %v", ask, filter, written, heard)
+					}
+				}
+			}
+		}
+		c := r.Dial(t)
+		c.Authenticate(t, bob, c.Challenge(t))
+		if got, eose := c.Ask(t, "q", `{"#p":["`+bob.Hex()+`"]}`); len(got) != 2 || fmt.Sprint(eose.Hints) != "[finish]" {
+			t.Errorf("bob: %d, %v", len(got), eose.Hints)
+		}
+	})
 }

@@ -44,6 +44,7 @@ type answer struct {
 	scan    store.Scan
 	upTo    store.Serial
 	hints   bool
+	partly  bool // there may be more for a client that authenticates
 	start   time.Time
 }
 
@@ -121,10 +122,13 @@ func (a *answer) hint(p store.Progress) string {
 			return wire.HintNone
 		}
 	}
-	if p.All {
-		return wire.HintFinish
+	switch {
+	case !p.All:
+		return wire.HintMore
+	case a.partly:
+		return wire.HintNone
 	}
-	return wire.HintMore
+	return wire.HintFinish
 }
 
 func (q *query) failLocked(err error) {
@@ -165,6 +169,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		s.closed(id, v.Reason, v.Text)
 		return
 	}
+	withheld := s.withholds(st, filters)
 	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), bytes: bytes}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
@@ -173,7 +178,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	s.subs.add(q)
 	kept := s.srv.recall.join(&s.srv.index, q.sub, filters) // from here on live events wait
 	upTo := s.srv.deps.Store.Last()
-	q.answer = &answer{filters, s.recalled(st, kept, filters, s.scan(st, filters, upTo)), upTo, st.cfg.EOSEHints, start}
+	q.answer = &answer{filters, s.recalled(st, kept, filters, s.scan(st, filters, upTo)), upTo, st.cfg.EOSEHints, withheld, start}
 	s.subs.start(q)
 }
 

@@ -108,7 +108,7 @@ var doors = []struct {
 	then         string // what is said afterwards; "": a live event comes
 }{
 	{name: "live", begin: `["REQ","x",{"kinds":[1],"limit":0}]`, heard: `["EOSE","x"]`},
-	{name: "live, everything", begin: `["REQ","x",{"kinds":[1],"#t":["x"]},{"authors":["` + dave.Hex() + `"],"limit":0}]`, heard: `["EOSE","x"]`},
+	{name: "live, everything", begin: `["REQ","x",{"kinds":[1],"#t":["x"]},{"kinds":[1],"authors":["` + dave.Hex() + `"],"limit":0}]`, heard: `["EOSE","x"]`},
 	{name: "paging", held: true, begin: `["REQ","x",{"kinds":[1]}]`},
 	{name: "counting", held: true, begin: `["COUNT","x",{"kinds":[1]}]`},
 	{name: "gathering", held: true, begin: `["NEG-OPEN","x",{"kinds":[1]},"61"]`},

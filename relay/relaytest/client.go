@@ -26,6 +26,8 @@ type Client struct {
 	heard []string
 	err   error
 	news  chan struct{} // has one element if there is something new
+
+	challenge string // that came by the way
 }
 
 // fences numbers what UpToNow publishes: no client hears another one's.
@@ -175,10 +177,14 @@ func (c *Client) TryNext(wait time.Duration) (string, error) {
 	}
 }
 
-// Hear returns the next message, which must be of that verb.
+// Hear returns the next message, which must be of that verb. A challenge that was
+// not asked for is kept for Authenticate.
 func (c *Client) Hear(t testing.TB, verb wire.Verb) wire.Reply {
 	t.Helper()
 	m := c.Next(t)
+	for verb != wire.Auth && c.keep(m) {
+		m = c.Next(t)
+	}
 	r, err := wire.ParseReply([]byte(m))
 	if err != nil {
 		t.Fatalf("%s: %v", m, err)
@@ -187,6 +193,16 @@ func (c *Client) Hear(t testing.TB, verb wire.Verb) wire.Reply {
 		t.Fatalf("want %s, heard %.300s", verb, m)
 	}
 	return r
+}
+
+// keep keeps a challenge, and reports whether m is one.
+func (c *Client) keep(m string) bool {
+	r, err := wire.ParseReply([]byte(m))
+	if err != nil || r.Verb != wire.Auth {
+		return false
+	}
+	c.challenge = r.Text
+	return true
 }
 
 // HearOK returns the next message, which must be an OK for that id.
@@ -239,6 +255,9 @@ func (c *Client) Ask(t testing.TB, id string, filters ...string) ([]*event.Event
 	var events []*event.Event
 	for {
 		m := c.Next(t)
+		if c.keep(m) {
+			continue
+		}
 		r, err := wire.ParseReply([]byte(m))
 		if err != nil || r.SubID != id {
 			t.Fatalf("REQ %s %v: heard %.300s %v", id, filters, m, err)
@@ -334,6 +353,9 @@ func (c *Client) UpToNow(t testing.TB) []string {
 func (c *Client) Authenticate(t testing.TB, k Key, challenge string) {
 	t.Helper()
 	if challenge == "" {
+		challenge = c.challenge
+	}
+	if challenge == "" {
 		challenge = c.Hear(t, wire.Auth).Text
 	}
 	e := k.Auth(t, c.URL, challenge)
@@ -347,7 +369,6 @@ func (c *Client) Authenticate(t testing.TB, k Key, challenge string) {
 func (c *Client) Challenge(t testing.TB) string {
 	t.Helper()
 	c.Say(t, `["REQ","auth",{"kinds":[1059],"limit":0}]`)
-	challenge := c.Hear(t, wire.Auth).Text
 	c.Hear(t, wire.Closed)
-	return challenge
+	return c.challenge
 }
