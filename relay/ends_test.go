@@ -82,6 +82,7 @@ func TestWhoIsThereAtTheEndIsCounted(t *testing.T) {
 	}
 	relaytest.Eventually(t, "three have gone", func() bool { return endings(t, r, "client_gone") == 3 })
 	r.Dial(t)
+	relaytest.Eventually(t, "one is there", func() bool { return r.Metric(t, "moa_connections") == 1 })
 	if err := r.Stop(); err != nil || endings(t, r, "shutdown") != 1 {
 		t.Errorf("%v, %v", err, endings(t, r, "shutdown"))
 	}
