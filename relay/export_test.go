@@ -13,7 +13,7 @@ func DropReasons() (list []string) {
 // HeldBy is what the address holds of a total, and the share that it may have.
 func HeldBy(s *Server, ip, of string) (held, share int64) {
 	s.conns.mu.Lock()
-	a := s.conns.from[netip.MustParseAddr(ip)]
+	a := s.conns.from[accountKey{net: netip.MustParseAddr(ip)}]
 	s.conns.mu.Unlock()
 	for t := range totals {
 		if t.String() == of && a != nil {
