@@ -14,7 +14,7 @@ import (
 
 // asked is a policy that counts how often it is asked about deliveries, and
 // about what.
-type asked struct{ deliveries, lives, places atomic.Int64 }
+type asked struct{ deliveries, lives atomic.Int64 }
 
 func (*asked) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
 	return policy.Verdict{}
