@@ -92,7 +92,7 @@ func storeError(dir string, err error) error {
 	case errors.Is(err, badgerstore.ErrLocked):
 		return lockedError(dir, err)
 	case errors.Is(err, badgerstore.ErrNoStore):
-		return usagef("there is no store in %s; name its folder with --data", dir)
+		return usageError{noStore{dir}}
 	case errors.Is(err, store.ErrDamaged):
 		return fmt.Errorf("%w (moa store check --data %s says more; nothing was changed)", err, dir)
 	case errors.Is(err, store.ErrFull):
@@ -100,6 +100,14 @@ func storeError(dir string, err error) error {
 	}
 	return err
 }
+
+// noStore says that a folder has no store.
+type noStore struct{ dir string }
+
+func (e noStore) Error() string {
+	return fmt.Sprintf("there is no store in %s; name its folder with --data", e.dir)
+}
+func (noStore) Unwrap() error { return badgerstore.ErrNoStore }
 
 // lockedError says who has the store, and what can be done without stopping it.
 func lockedError(dir string, err error) error {

@@ -90,7 +90,7 @@ func TestPolicyTestCountsWhatEachPolicyDoes(t *testing.T) {
 func TestPolicyTestReadsAStoreAndARelay(t *testing.T) {
 	config, data := writeConfig(t, trialConfig), t.TempDir()+"/data"
 	_, stderr, code := run(t, "", "policy", "test", "--config", config, "--data", data)
-	if code != 2 || !strings.Contains(stderr, "there is no store at "+data) {
+	if code != 2 || !strings.Contains(stderr, "there is no store in "+data) {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	events := trialEvents(t)[1:]

@@ -13,6 +13,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/sig"
+	"moa/store/badgerstore"
 )
 
 // sourceFlags say which events there are, if not those of a file.
@@ -27,6 +28,9 @@ func sourceFlags() []cli.Flag {
 // what of it was left out.
 func (t *trial) openData(stderr io.Writer) (end func() error, err error) {
 	st, err := openReading(&t.cfg, stderr)
+	if errors.Is(err, badgerstore.ErrNoStore) {
+		return nil, usagef("%w, or a FILE of events", err)
+	}
 	if err != nil {
 		return nil, err
 	}

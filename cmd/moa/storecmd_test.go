@@ -259,3 +259,15 @@ func TestAFolderOfOtherThingsIsNotTaken(t *testing.T) {
 	}
 	good(t, "import", "--data", mine, file(t, "in.jsonl", jsonl(notes(t, 1))))
 }
+
+func TestAFullDiskIsToldAsSuch(t *testing.T) {
+	data, text := dataOf(t, 10)
+	more := file(t, "more.jsonl", jsonl([]*event.Event{relaytest.NewKey(3).Note(t, "one more")}))
+	_, stderr, code := run(t, "", "import", "--data", data, "--store.reserve-mib", "900000000", more)
+	if code != 1 || !strings.Contains(stderr, "moa: store: disk full: ") || !strings.Contains(stderr, ": make room, or lower store.reserve_mib") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if got := exported(t, data); got != text {
+		t.Errorf("%d lines", strings.Count(got, "\n"))
+	}
+}
