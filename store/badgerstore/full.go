@@ -83,7 +83,11 @@ func (s *Store) closeRoom() error {
 	if s.opt.ReserveMB < 0 {
 		return nil
 	}
-	return s.room(int(2 * s.db.Opts().MemTableSize >> 20))
+	need := int(2 * s.db.Opts().MemTableSize >> 20)
+	if err := s.room(need); err != nil {
+		return fmt.Errorf("to close the index takes %d MB: %w", need, err)
+	}
+	return nil
 }
 
 // diskUse is what dir's files take. Badger's own figure counts the holes of
