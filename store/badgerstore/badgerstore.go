@@ -161,7 +161,7 @@ func Open(o Options) (*Store, error) {
 	s.later = func(do func(context.Context)) { s.tasks.Go(func() { do(ctx) }) }
 	s.warmUp = func() {
 		if s.hot.max > 0 {
-			s.tasks.Go(func() { s.warm(ctx) })
+			s.tasks.Go(func() { s.warm(ctx); s.keepUp(ctx) })
 		}
 	}
 	s.rollForward()

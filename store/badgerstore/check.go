@@ -162,6 +162,12 @@ func (c *checker) memory(n *stored) {
 	if n.tail.compare(&h.floor) >= 0 {
 		return
 	}
+	if n.tail.compare(&h.ceil) < 0 {
+		if !h.future.has(h.hash(idKey(*n.id()))) {
+			c.report.problem("memory does not know of %s, which is dated ahead", *n.id())
+		}
+		return
+	}
 	c.inMemory++
 	for _, hash := range h.hashes(n, nil) {
 		list := h.posts.list(hash, new([]uint32))

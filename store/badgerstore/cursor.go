@@ -148,6 +148,7 @@ type cursor struct {
 	run  []tail // read ahead
 	pos  int
 	from tail // of a list: what comes after run
+	stop tail // it ends before that, unless it is zero
 	size int  // of the next run
 	end  bool // nothing comes after run
 }
@@ -184,7 +185,7 @@ func (c *cursor) fill(r *reader, upTo store.Serial, budget int) error {
 		*r.work++
 		item := it.Item()
 		t := tailOf(item.Key())
-		if t.created() < c.part.Since {
+		if t.created() < c.part.Since || c.beyond(&t) {
 			c.end = true
 			return nil
 		}
@@ -199,6 +200,8 @@ func (c *cursor) fill(r *reader, upTo store.Serial, budget int) error {
 	return nil
 }
 
+func (c *cursor) beyond(t *tail) bool { return c.stop != (tail{}) && t.compare(&c.stop) >= 0 }
+
 func (c *cursor) lookUp(r *reader, upTo store.Serial, budget int) error {
 	limit := *r.work + budget
 	c.pos = len(c.run)
@@ -208,7 +211,7 @@ func (c *cursor) lookUp(r *reader, upTo store.Serial, budget int) error {
 			return err
 		}
 		c.lookups = c.lookups[1:]
-		if ok && t.compare(&c.from) >= 0 && c.part.admits(&t, c.side) && (upTo == 0 || t.serial() <= upTo) {
+		if ok && t.compare(&c.from) >= 0 && !c.beyond(&t) && c.part.admits(&t, c.side) && (upTo == 0 || t.serial() <= upTo) {
 			c.run = append(c.run, t)
 			c.pos = len(c.run)
 		}

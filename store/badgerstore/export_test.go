@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"testing"
+
+	dto "github.com/prometheus/client_model/go"
 )
 
 // SetHotBytes bounds the index of recent events more finely than Options do.
@@ -42,3 +44,35 @@ func (s *Store) SyncFails() {
 
 // Rounds is how often a test does what it does at random.
 func Rounds(t *testing.T, name string, usual int) int { return rounds(t, name, usual) }
+
+// SetClock sets the time by which events are dated ahead. Nothing may be stored
+// yet.
+func (s *Store) SetClock(now func() int64) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.hot.now = now
+}
+
+// KeepUp lets memory follow the clock.
+func (s *Store) KeepUp() error {
+	for {
+		if moved, err := s.keepUpOnce(); !moved {
+			return err
+		}
+	}
+}
+
+// InMemory is how many events the hot index holds.
+func (s *Store) InMemory() int {
+	n, _ := s.hot.size()
+	return n
+}
+
+// ReadFromDisk is how many events scans have read there.
+func (s *Store) ReadFromDisk() float64 {
+	var m dto.Metric
+	if err := s.metrics.fromDisk.Write(&m); err != nil {
+		panic(err)
+	}
+	return m.GetCounter().GetValue()
+}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sort"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"moa/store/badgerstore/internal/records"
 )
@@ -13,16 +15,21 @@ import (
 // every prefix and lookup key that a plan may ask for. It follows Badger: what
 // a commit has changed is applied when it is durable.
 //
-// It covers every stored event whose tail comes before floor, and no other.
+// It covers every stored event whose tail comes before floor, and no other; but
+// for those before ceil (future.go).
 // A full hot drops its oldest event and raises the floor to it.
 type hot struct {
 	max     int64 // bytes
 	seed    maphash.Seed
 	all     uint64 // hash of the list of all events
 	records *records.Log
+	now     func() int64 // Unix seconds
+	dated   atomic.Bool  // ceil is set
 
 	mu    sync.RWMutex // guards the following
 	floor tail
+	ceil  tail
+	future
 	slots []tail
 	free  []uint32
 	posts posts
@@ -39,7 +46,7 @@ type slot struct {
 }
 
 func newHot(megabytes int) *hot {
-	h := &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), posts: newPosts()}
+	h := &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), posts: newPosts(), now: func() int64 { return time.Now().Unix() }}
 	h.all = h.hash(allEvents)
 	return h
 }
@@ -76,7 +83,7 @@ const (
 )
 
 func (h *hot) usedLocked() int64 {
-	return slotCost*int64(len(h.slots)-len(h.free)) + listCost*int64(h.posts.len()) + entryCost*int64(h.count)
+	return slotCost*int64(len(h.slots)-len(h.free)) + listCost*int64(h.posts.len()) + entryCost*int64(h.count) + h.future.used()
 }
 
 // apply follows a commit: added is what prepare has made of its events.
@@ -85,6 +92,11 @@ func (h *hot) apply(added []slot, removed []stored) {
 		return
 	}
 	h.change(added, removed)
+	h.shrink()
+}
+
+// shrink drops what there is no room for.
+func (h *hot) shrink() {
 	for {
 		oldest := h.surplus()
 		if len(oldest) == 0 {
@@ -102,8 +114,9 @@ func (h *hot) change(added []slot, removed []stored) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gen++
+	now := h.now()
 	for i := range added {
-		if added[i].tail.compare(&h.floor) < 0 {
+		if h.keepsLocked(&added[i], now) && added[i].tail.compare(&h.floor) < 0 {
 			h.addLocked(&added[i])
 		}
 	}
@@ -161,12 +174,15 @@ func (h *hot) extend(events []stored, to tail) (more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gen++
+	now := h.now()
 	for i := range slots {
 		if h.usedLocked() > h.max {
 			h.floor = slots[i].tail
 			return false
 		}
-		h.addLocked(&slots[i])
+		if h.keepsLocked(&slots[i], now) {
+			h.addLocked(&slots[i])
+		}
 	}
 	h.floor = to
 	return to != lastTail
@@ -178,6 +194,8 @@ func (h *hot) reset() {
 	defer h.mu.Unlock()
 	h.gen++
 	h.floor, h.slots, h.free, h.count, h.posts = tail{}, nil, nil, 0, newPosts()
+	h.ceil, h.future = tail{}, future{}
+	h.dated.Store(false)
 }
 
 func (h *hot) addLocked(n *slot) {

@@ -70,7 +70,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	defer h.passOver(sc, &at, fault.Arm())
 	m := &sc.memory
 	sc.looked = 0
-	if sc.from.compare(&h.floor) >= 0 {
+	if sc.from.compare(&h.floor) >= 0 || h.floor.compare(&h.ceil) <= 0 {
 		m.forget()
 		return true
 	}

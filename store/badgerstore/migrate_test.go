@@ -50,7 +50,7 @@ func TestOlderStoreIsMigratedInPlace(t *testing.T) {
 				return broken
 			}
 			batch := db.NewWriteBatchAt(db.MaxVersion() + 1)
-			events, err := s.readRecords(tail{}, 1000)
+			events, err := s.readRecords(tail{}, lastTail, 1000)
 			for _, n := range events {
 				n.keys(&n.tail, func(key []byte) {
 					if key[0] == keyKind {
@@ -125,7 +125,7 @@ func TestRegionsOfAnOlderStoreAreListed(t *testing.T) {
 func asOlder(t *testing.T, s *Store, version uint32) {
 	t.Helper()
 	s.settle()
-	events, err := s.readRecords(tail{}, math.MaxInt)
+	events, err := s.readRecords(tail{}, lastTail, math.MaxInt)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,10 @@ type scan struct {
 	lost   []tail       // what the last read has passed over: it is damaged
 	cold   bool         // the hot index has nothing more
 
+	past        bool // what is dated ahead was read
+	futureKnown bool // and it is known what that is
+	stop        tail // where it ends; zero: there is none
+
 	begun int       // parts whose cursors exist
 	heap  cursors   // the ready ones
 	needy []*cursor // those to be filled before the merge can go on
@@ -117,6 +121,11 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 	if all, err := sc.spellOut(ctx, p); !all {
 		return false, err
 	}
+	if !sc.past {
+		if past, err := sc.nextFuture(ctx, p); !past {
+			return sc.active == 0 && err == nil, err
+		}
+	}
 	if err := sc.nextHot(ctx, p); err != nil || sc.active == 0 || sc.ended() {
 		return err == nil, err
 	}
@@ -125,13 +134,41 @@ func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
 	}
 	r := sc.s.newReader(sc.q.Bulk, &p.work)
 	defer r.close()
+	for sc.begun < len(sc.parts) {
+		if p.full() {
+			return false, nil
+		}
+		sc.begin(r)
+	}
+	return sc.nextCold(ctx, r, p)
+}
+
+// nextFuture finds what is dated ahead of the clock and is not in memory. It
+// reports whether that is all.
+func (sc *scan) nextFuture(ctx context.Context, p *page) (past bool, err error) {
+	if !sc.futureKnown {
+		sc.planFuture(p)
+	}
+	if sc.stop != (tail{}) {
+		r := sc.s.newReader(sc.q.Bulk, &p.work)
+		defer r.close()
+		if end, err := sc.nextCold(ctx, r, p); !end || err != nil || sc.active == 0 {
+			return false, err
+		}
+		sc.from, sc.needy, sc.heap = sc.stop, nil, nil
+	}
+	sc.past = true
+	return true, nil
+}
+
+// nextCold finds what the cursors lead to. It reports whether they are at their
+// end, or no part is active.
+func (sc *scan) nextCold(ctx context.Context, r *reader, p *page) (end bool, err error) {
 	for sc.active > 0 && !p.full() {
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
 		switch {
-		case sc.begun < len(sc.parts):
-			sc.begin(r)
 		case len(sc.needy) > 0:
 			err = sc.fill(r, p.rest(fillWork))
 		case len(sc.heap) == 0:

@@ -39,7 +39,7 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 	}
 	defer gate.RUnlock()
 	defer fault.Catch(fault.Arm(), &err)
-	events, err := s.readRecords(s.hot.floor, chunk)
+	events, err := s.readRecords(s.hot.floor, lastTail, chunk)
 	if err != nil {
 		return false, err
 	}
@@ -50,13 +50,16 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 	return s.hot.extend(events, to), nil
 }
 
-// readRecords reads up to most records, from from on.
-func (s *Store) readRecords(from tail, most int) (events []stored, err error) {
+// readRecords reads up to most records, from from on and before to.
+func (s *Store) readRecords(from, to tail, most int) (events []stored, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {
 			t := tailOf(it.Item().Key())
+			if t.compare(&to) >= 0 {
+				break
+			}
 			v, err := s.readRecord(&t, new([]byte))
 			if errors.Is(err, errValue) {
 				s.damages.record(&t, err)
