@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,12 +25,11 @@ func dialRaw(t *testing.T, r *relaytest.Relay) *rawConn { return dialRawAs(t, r,
 // dialRawAs connects as a trusted proxy does for a client at that address.
 func dialRawAs(t *testing.T, r *relaytest.Relay, ip string) *rawConn {
 	t.Helper()
-	conn, err := net.Dial("tcp", r.Addr)
+	conn, err := (&net.Dialer{Control: smallWindow}).Dial("tcp", r.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	conn.(*net.TCPConn).SetReadBuffer(16 << 10) // what is not read is soon the relay's to hold
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: %s\r\nX-Forwarded-For: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", r.Addr, ip)
 	c := &rawConn{conn, bufio.NewReader(conn)}
 	for {
@@ -41,6 +41,17 @@ func dialRawAs(t *testing.T, r *relaytest.Relay, ip string) *rawConn {
 			return c
 		}
 	}
+}
+
+// smallWindow makes what is not read soon the relay's to hold. It is called before
+// the connection is made: a window that shrinks afterwards below half of what it
+// was, and below a segment, is filled by Linux only when it probes, which is once
+// in minutes.
+func smallWindow(_, _ string, raw syscall.RawConn) (err error) {
+	if e := raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10) }); e != nil {
+		return e
+	}
+	return err
 }
 
 // say sends a text frame, masked with zeros.
