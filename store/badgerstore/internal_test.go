@@ -156,6 +156,8 @@ func TestRecentEventsAreFoundWithoutAllocating(t *testing.T) {
 		mustCommit(t, s, note(i%9, int64(i)))
 	}
 	s.settle() // or it is done meanwhile
+	awaitWarm(t, s)
+	awaitIDs(t, s)
 	read := func(limit int) float64 {
 		q := store.Query{Filters: []*event.Filter{{Kinds: []uint16{1}, Limit: limit, HasLimit: true}}}
 		return testing.AllocsPerRun(100, func() {
