@@ -83,18 +83,15 @@ func (s *Store) Backup() (*Backup, error) {
 	for _, c := range snap.Files {
 		b.files = append(b.files, &BackupFile{Name: c.Name, Size: c.Size(), open: c.Reader, link: c.Link, of: c})
 	}
-	if err := b.addNotes(filepath.Join(s.opt.Dir, notesFile)); err != nil {
+	if err := b.addNotes(filepath.Join(s.opt.Dir, notesName)); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	return b, nil
 }
 
-// notesFile has what records tell no more: a collection appends to it before it
-// drops them, so that what the files of records lack is in it, if it is looked at
-// after them.
-const notesFile = "records.notes"
-
-// addNotes puts in what the file has now; it may be replaced or go on at any time.
+// addNotes puts in what the file of notes has now; it may be replaced or go on at any
+// time. A collection appends to it before it drops records, so that what their files
+// lack is in it, if it is looked at after them.
 func (b *Backup) addNotes(path string) (err error) {
 	b.notes, err = os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -107,7 +104,7 @@ func (b *Backup) addNotes(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	b.files = append(b.files, &BackupFile{Name: notesFile, Size: info.Size(), open: func() (io.Reader, error) {
+	b.files = append(b.files, &BackupFile{Name: notesName, Size: info.Size(), open: func() (io.Reader, error) {
 		return io.NewSectionReader(b.notes, 0, info.Size()), nil
 	}})
 	return nil
@@ -221,7 +218,7 @@ func readBackupManifest(dir string) (*Manifest, error) {
 
 // mayBeIn reports a name that a backup may have, besides those of its owner.
 func mayBeIn(name string, also []string) bool {
-	return isSegment(name) || slices.Contains([]string{"records.dead", "records.dead.sum", notesFile, BackupManifest}, name) || slices.Contains(also, name)
+	return isSegment(name) || slices.Contains([]string{"records.dead", "records.dead.sum", notesName, BackupManifest}, name) || slices.Contains(also, name)
 }
 
 // Holds reports the name of a file by which a folder shows that a store is in it,

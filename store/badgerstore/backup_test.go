@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"moa/nips/event"
+	"moa/store"
+	"moa/store/storetest"
 )
 
 // backUp writes a backup into a new folder.
@@ -380,5 +382,48 @@ func TestAnUnfinishedBackupIsBegunAnew(t *testing.T) {
 	}
 	if _, err := Stage(dir, ".part"); err == nil || !there(filepath.Join(dir+".part", "mine")) {
 		t.Errorf("a folder of somebody else's: %v", err)
+	}
+}
+
+// What no record tells any more is in the notes of collections, and they are in the
+// backup: an address stays barred, and what is deleted stays away.
+func TestABackupHasTheNotesOfCollections(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	s.SmallRecords()
+	author := storetest.Key(1)
+	profile := func(at int64) *event.Event { return storetest.Make(author, 0, at, "{}") }
+	newer := profile(200)
+	mustCommit(t, s, profile(100), newer)
+	mustCommit(t, s, storetest.Make(author, event.KindDeletion, 201, "", event.Tag{"e", newer.ID.String()}))
+	var gone []event.ID
+	for i := range 400 {
+		e := note(2, int64(i))
+		mustCommit(t, s, e)
+		gone = append(gone, e.ID)
+	}
+	if _, err := s.Remove(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	s.Collect(t.Context())
+	if s.records.Whole(1) {
+		t.Fatal("the first version is still there")
+	}
+	b, err := s.Backup()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	to := Options{Dir: filepath.Join(t.TempDir(), "data"), CacheMB: 32}
+	if _, err := Restore(t.Context(), Restoring{From: backUp(t, b), To: to}); err != nil {
+		t.Fatal(err)
+	}
+	restored := smallStore(t, to.Dir)
+	defer restored.Close()
+	for at, want := range map[int64]store.Outcome{90: store.Stale, 200: store.Deleted} {
+		r, err := restored.Commit(t.Context(), 0, []*event.Event{profile(at)})
+		if err != nil || r[0].Outcome != want {
+			t.Errorf("the version of %d: %v, %v; want %v", at, r, err, want)
+		}
 	}
 }
