@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		fullChild(dir)
 		return
 	}
+	if dir := os.Getenv(badgerstore.MigrateDir); dir != "" {
+		badgerstore.MigrateChild(dir)
+		return
+	}
 	if dir := os.Getenv(badgerstore.BitRotDir); dir != "" {
 		badgerstore.BitRotChild(dir)
 		return
