@@ -80,6 +80,8 @@ func readingEnded(err error) dropReason {
 		return dropDribble
 	case err == errGarbage:
 		return dropGarbage
+	case err == errPanic:
+		return dropPanic
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return dropGone
 	}

@@ -30,7 +30,6 @@ func (s *session) survive() {
 		panic(value)
 	}
 	s.srv.met.sessionPanics.Inc()
-	s.leaves(dropPanic)
 	if now := time.Now().Unix(); s.srv.panicTold.Swap(now) != now { // one a second tells as much as all
 		s.srv.deps.Log.Error("a session has panicked, its connection is ended", "conn", s.id, "ip", s.ip, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
 	}
@@ -39,10 +38,11 @@ func (s *session) survive() {
 	s.batch = nil // what was read and not answered; it may be what the panic is about
 	s.turn.Unlock()
 	s.Send(wire.AppendNotice(nil, "error: the relay has failed to handle a message, and closes this connection"))
-	s.out.flush()
-	s.conn.Close(ws.Internal, "the relay has failed")
-	s.end(nil)
+	s.end(errPanic)
 }
+
+// errPanic ends a session that has panicked.
+var errPanic = errors.New("relay: a session has panicked")
 
 // Packages, for their functions' names.
 var (

@@ -15,7 +15,7 @@ var errGarbage = errors.New("relay: nothing but malformed messages")
 const partTime = 5 * time.Second
 
 // parting says what a client is told whose connection err has ended, if that was
-// for something that it did.
+// for something that it did, or that we did to it.
 func parting(err error) (code ws.Code, why string, ok bool) {
 	if e, is := errors.AsType[*ws.CloseError](err); is {
 		return e.Code, e.Reason, !e.Peer
@@ -23,6 +23,8 @@ func parting(err error) (code ws.Code, why string, ok bool) {
 	switch err {
 	case errGarbage:
 		return ws.Policy, "nothing but malformed messages", true
+	case errPanic:
+		return ws.Internal, "the relay has failed", true
 	case ws.ErrSlow:
 		return ws.Policy, "a message took too long to arrive", true
 	}
