@@ -198,7 +198,7 @@ func (h *hot) mergeLocked(sc *scan, at *tail, most, work int) (more bool) {
 		sc.from = t.next()
 		switch {
 		case v == nil:
-		case v.check() != nil, matched && !sc.counting && !h.records.Whole(uint64(t.serial())):
+		case v.check() != nil, matched && !sc.counting && !h.records.Sound(uint64(t.serial())):
 			sc.lost = append(sc.lost, *t)
 		case matched:
 			sc.batch = append(sc.batch, stored{*t, v})

@@ -233,6 +233,7 @@ func (l *Log) Unmap() error {
 		if err := unix.Madvise(s.bytes, unix.MADV_DONTNEED); err != nil {
 			return fmt.Errorf("records: %w", err)
 		}
+		s.sound.forget()
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type segment struct {
 	bytes []byte        // the file, mapped
 	count atomic.Uint32 // of serials
 	end   atomic.Int64  // where the next record goes
+	sound sound
 
 	// Guarded by Log.mu.
 	kept    uint32   // records in the file, dead ones too
