@@ -48,12 +48,17 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 	return filters, policy.Verdict{}
 }
 
-// withholds reports whether the client could find more by the filters if it had
+// withholds reports whether there may be more by the filters than is answered: by
+// tags that are not indexed, and what the client would find if it had
 // authenticated. It is asked to, before anything is answered, where it may mind:
 // what is withheld is for authors and for those in p tags, so a filter that names
 // neither such kinds nor people is not after it, and by ids it is known.
 func (s *session) withholds(st *settings, filters []*event.Filter) (some bool) {
 	for _, f := range filters {
+		if f.Unindexed != "" {
+			some = true // whatever there is
+			continue
+		}
 		if f.Never() || !st.chain.Withholds(s, f.Kinds) {
 			continue
 		}

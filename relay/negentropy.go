@@ -64,6 +64,10 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		s.negErr(id, reason.Invalid, err.Error(), 0)
 		return
 	}
+	if name := filters[0].Unindexed; name != "" { // "nothing" would have the client send all that it has
+		s.negErr(id, reason.Unsupported, fmt.Sprintf("tags of the name %q are not indexed here", name), 0)
+		return
+	}
 	since := st.generation() // before anybody is asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {

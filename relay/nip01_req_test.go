@@ -193,7 +193,6 @@ func TestNIP01FiltersThatAreRefused(t *testing.T) {
 		{"NIP01.24 upper case", `{"authors":["` + strings.ToUpper(alice.Hex()) + `"]}`, "invalid: "},
 		{"NIP01.24 #e of no hex", `{"#e":["x"]}`, "invalid: "},
 		{"NIP01.24 #p too short", `{"#p":["ab"]}`, "invalid: "},
-		{"NIP01.25 long tag name", `{"#ab":["x"]}`, "unsupported: "},
 		{"NIP01.25 digit", `{"#1":["x"]}`, "unsupported: "},
 		{"NIP01.25 not a letter", `{"#é":["x"]}`, "unsupported: "},
 		{"NIP01.28 negative since", `{"since":-1}`, "invalid: "},

@@ -143,3 +143,28 @@ func TestNIP11SoftwareIsNamed(t *testing.T) {
 		t.Error("the page has no such place")
 	}
 }
+
+// NIP01.25: a filter for a tag of several letters finds nothing, stored or live,
+// and takes nothing from the REQ's other filters. Nothing says that it found all.
+func TestTagsOfSeveralLettersEndNoREQ(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.EOSEHints = true })
+	c := r.Dial(t)
+	note := func(kind uint16, text string) *event.Event {
+		return alice.Sign(t, event.Event{Kind: kind, Content: text, Tags: tags([]string{"platform", "web"})})
+	}
+	one, seven := note(1, "a"), note(7, "b")
+	c.Accepted(t, one, seven)
+	got, eose := c.Ask(t, "q", `{"kinds":[1],"#platform":["web"]}`, `{"kinds":[7]}`)
+	sameIDs(t, "the other filter's", got, seven)
+	if len(eose.Hints) > 0 {
+		t.Errorf("called whole: %v", eose.Hints)
+	}
+	w := r.Dial(t)
+	live := note(7, "c")
+	w.Accepted(t, note(1, "d"), live)
+	if e := c.Event(t, "q"); e.ID != live.ID {
+		t.Errorf("live: %s", e.Raw)
+	}
+	c.Quiet(t)
+	c.Closed(t, "x", `unsupported: filter 3: unknown filter field "#1"`, `["REQ","x",{},{"kinds":[1]},{"#1":["a"]}]`)
+}

@@ -28,6 +28,11 @@ type Filter struct {
 	HasLimit bool
 
 	Search string // NIP-50
+
+	// Unindexed is the name of a tag of several letters that the filter asks for,
+	// as some clients do, "" for none. NIP-01 has relays index tags of one letter:
+	// such a filter matches nothing, and its IDs are empty.
+	Unindexed string
 }
 
 // TagFilter is `#<Name>`: the event has a tag of that name whose first value

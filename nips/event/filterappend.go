@@ -50,6 +50,10 @@ func (f *Filter) Append(dst []byte) []byte {
 		key("limit")
 		dst = strconv.AppendInt(dst, int64(f.Limit), 10)
 	}
+	if f.Unindexed != "" {
+		key("#" + f.Unindexed)
+		dst = append(dst, "[]"...)
+	}
 	if f.Search != "" {
 		key("search")
 		dst = scan.AppendQuoted(dst, f.Search)

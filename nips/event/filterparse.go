@@ -42,6 +42,9 @@ func ParseFilter(raw []byte) (*Filter, error) {
 	if !p.End() {
 		return nil, errors.New("something follows the filter")
 	}
+	if p.f.Unindexed != "" {
+		p.f.IDs = []ID{}
+	}
 	slices.SortFunc(p.f.Tags, func(a, b TagFilter) int { return int(a.Name) - int(b.Name) })
 	return p.f, nil
 }
@@ -109,6 +112,11 @@ func (p *filterParser) field(key string) (err error) {
 
 // tag reads `#x`. The values of #e and #p are 64 lower-case hex characters.
 func (p *filterParser) tag(key string) error {
+	if name, ok := strings.CutPrefix(key, "#"); ok && word(name) {
+		_, err := list(p, p.text, strings.Compare)
+		p.f.Unindexed = name
+		return err
+	}
 	if len(key) != 2 || key[0] != '#' || !letter(key[1]) {
 		return unknownField(key)
 	}
@@ -150,6 +158,20 @@ func regions(values []string, prefix string) (exact, regions []string) {
 		}
 	}
 	return exact, slices.Clip(kept)
+}
+
+// word reports the name of a tag that has several letters.
+func word(name string) bool {
+	const most = 32
+	if len(name) < 2 || len(name) > most {
+		return false
+	}
+	for i := range len(name) {
+		if c := name[i]; !letter(c) && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }

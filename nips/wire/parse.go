@@ -101,7 +101,7 @@ func (p *parser) filters() error {
 			return fmt.Errorf("more than %d filters", MaxFilters)
 		}
 		if err := p.filter(); err != nil {
-			return err
+			return fmt.Errorf("filter %d: %w", len(p.msg.Filters)+1, err)
 		}
 	}
 	if len(p.msg.Filters) == 0 {
