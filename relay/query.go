@@ -178,7 +178,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	s.subs.add(q)
 	kept := s.srv.recall.join(&s.srv.index, q.sub, filters) // from here on live events wait
 	upTo := s.srv.deps.Store.Last()
-	q.answer = &answer{filters, s.recalled(st, kept, filters, s.scan(st, filters, upTo)), upTo, st.cfg.EOSEHints, withheld, start}
+	q.answer = &answer{filters, s.recalled(st, kept, filters, s.ties(st, filters, upTo, s.scan(st, filters, upTo))), upTo, st.cfg.EOSEHints, withheld, start}
 	s.subs.start(q)
 }
 

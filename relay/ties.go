@@ -1,0 +1,59 @@
+package relay
+
+import (
+	"bytes"
+	"context"
+
+	"moa/nips/event"
+	"moa/store"
+)
+
+// tied is the scan of a client that goes back page by page, each with the
+// `until` of the oldest event of the last one. When a page is all of that
+// second, the next would be the same again, and the client would never come
+// further: so the rest of the second follows, up to limits.limit events (NIP-67,
+// "Semantics around created_at ties").
+type tied struct {
+	s      *session
+	st     *settings
+	filter *event.Filter
+	upTo   store.Serial
+	scan   store.Scan // of the filter; of the second's rest once that is due
+
+	found int
+	last  event.ID // found
+	mixed bool     // an event of another second was found
+	rest  bool     // scan is that of the rest
+}
+
+// ties wraps the scan of filters that may be such a page. One event alone is no
+// page: that client wants the newest.
+func (s *session) ties(st *settings, filters []*event.Filter, upTo store.Serial, scan store.Scan) store.Scan {
+	if len(filters) != 1 || !filters[0].HasUntil || filters[0].HasLimit && filters[0].Limit < 2 {
+		return scan
+	}
+	return &tied{s: s, st: st, filter: filters[0], upTo: upTo, scan: scan}
+}
+
+func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (store.Progress, error) {
+	p, err := t.scan.Next(ctx, page, func(r *store.Record) error {
+		if t.rest && bytes.Compare(r.ID[:], t.last[:]) <= 0 {
+			return nil // the page had it; those of one second come by their ids
+		}
+		if !t.rest {
+			t.found++
+			t.last, t.mixed = r.ID, t.mixed || r.CreatedAt != t.filter.Until
+		}
+		return found(r)
+	})
+	if err != nil || !p.Done || p.All || t.rest || t.mixed || t.found == 0 {
+		return p, err
+	}
+	second := *t.filter
+	second.Since, second.HasLimit, second.Limit = second.Until, true, t.found+t.st.cfg.Limits.Limit
+	q := t.s.storeQuery(t.st, []*event.Filter{&second})
+	q.MaxLimit, q.UpTo = 0, t.upTo
+	t.scan, t.rest = t.s.srv.deps.Store.Scan(q), true
+	p.Done = false
+	return p, nil
+}
