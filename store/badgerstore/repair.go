@@ -103,11 +103,9 @@ func (p *repairer) survey() error {
 	if !f.manifest && !f.events && !f.journal && len(f.tables) == 0 {
 		return ErrNoStore
 	}
-	have, problem := uint32(0), error(nil)
+	have, problem := uint32(0), errors.New("the file MANIFEST is missing")
 	if f.manifest {
 		have, problem = f.inspectTables(p.o.Dir, 1<<62)
-	} else {
-		problem = errors.New("the file MANIFEST is missing")
 	}
 	switch {
 	case have > formatVersion:
