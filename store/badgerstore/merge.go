@@ -25,6 +25,8 @@ type merge struct {
 	list  int
 	open  bool // all are, and heads is made
 	cover tail
+	loose bool   // tails was not written: the runs hold in generation gen only
+	gen   uint32 // of the index
 	// Memory for most scans, which read one list or two.
 	few struct {
 		runs  [2]run
@@ -55,7 +57,7 @@ const walkMost = 256
 // forget closes all lists.
 func (m *merge) forget() {
 	m.runs, m.heads, m.tails = nil, nil, nil
-	m.part, m.list, m.open = 0, 0, false
+	m.part, m.list, m.open, m.loose = 0, 0, false, false
 }
 
 // read appends to sc.batch up to most events that match and that memory
@@ -70,6 +72,9 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	defer h.passOver(sc, &at, fault.Arm())
 	m := &sc.memory
 	sc.looked = 0
+	if m.loose && m.gen != h.gen {
+		m.forget()
+	}
 	if sc.from.compare(&h.floor) >= 0 || h.floor.compare(&h.ceil) <= 0 {
 		m.forget()
 		return true
@@ -79,7 +84,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	}
 	sc.batch = slices.Grow(sc.batch[:0], min(most, 32))
 	if !m.open && !h.openLocked(sc, work) || h.mergeLocked(sc, &at, most, work) {
-		h.parkLocked(m)
+		h.parkLocked(m, len(sc.batch) >= most)
 		return false
 	}
 	sc.from = m.cover
@@ -259,8 +264,16 @@ func (h *hot) movedLocked(m *merge, more bool) {
 	}
 }
 
+// cheap is how many lists are opened anew rather than remembered, if all that
+// was asked for was found: as a rule nothing follows.
+const cheap = 1024
+
 // parkLocked writes down where the runs stand.
-func (h *hot) parkLocked(m *merge) {
+func (h *hot) parkLocked(m *merge, likelyLast bool) {
+	if m.loose = likelyLast && len(m.runs) <= cheap; m.loose {
+		m.gen = h.gen
+		return
+	}
 	m.tails = slices.Grow(m.tails, len(m.runs)-len(m.tails))[:len(m.runs)]
 	for i := range m.runs {
 		if r := &m.runs[i]; r.gen == h.gen {
