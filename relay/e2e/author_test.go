@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"context"
-	"log"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -57,7 +57,8 @@ func serve(ctx context.Context, dir string, cfg relay.Config) error {
 func main() {
 	cfg := relay.DefaultConfig() // a public relay at 127.0.0.1:7447; every field has a comment
 	if err := serve(context.Background(), "relay-data", cfg); err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 

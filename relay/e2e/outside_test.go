@@ -20,7 +20,8 @@ const outsideHead = `package main
 
 import (
 	"context"
-	"log"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/fiatjaf/khatru"
