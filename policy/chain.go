@@ -125,7 +125,8 @@ type deliveryLink struct {
 	*Named
 	policy DeliveryPolicy
 	kinds  *kindSet
-	listed []uint16 // the same, sorted; nil: all
+	listed []uint16        // the same, sorted; nil: all
+	some   AddressDelivery // nil: it looks at clients of all addresses
 }
 
 type connLink struct {
@@ -171,7 +172,8 @@ func (c *Chain) addDelivery(n *Named, p DeliveryPolicy) {
 		return
 	}
 	set := newKindSet(kinds)
-	c.deliveries = append(c.deliveries, deliveryLink{n, p, set, slices.Sorted(slices.Values(kinds))})
+	some, _ := p.(AddressDelivery)
+	c.deliveries = append(c.deliveries, deliveryLink{n, p, set, slices.Sorted(slices.Values(kinds)), some})
 	c.rights.watch(n)
 	if c.restricted == nil {
 		c.restricted = new(kindSet)
@@ -269,6 +271,13 @@ func (c *Chain) Restricts(kind uint16) bool {
 	return c != nil && c.restricted != nil && c.restricted.has(kind)
 }
 
+// RestrictsFor is Restricts for a client, as long as it is at its address.
+func (c *Chain) RestrictsFor(cl Client, kind uint16) bool {
+	return c.Restricts(kind) && slices.ContainsFunc(c.deliveries, func(l deliveryLink) bool {
+		return l.kinds.has(kind) && (l.some == nil || l.some.Looks(cl))
+	})
+}
+
 // Withholds reports whether a filter for these kinds, nil for all, could find
 // events that the client would see only once it has authenticated. It is decided
 // by the filter alone: it tells nothing of what there is.
@@ -290,6 +299,11 @@ func (c *Chain) Withholds(cl Client, kinds []uint16) bool {
 
 // RestrictsAny reports that Restricts is true of some kind.
 func (c *Chain) RestrictsAny() bool { return c != nil && c.restricted != nil }
+
+// RestrictsAnyFor is RestrictsAny for a client, as long as it is at its address.
+func (c *Chain) RestrictsAnyFor(cl Client) bool {
+	return c != nil && slices.ContainsFunc(c.deliveries, func(l deliveryLink) bool { return l.some == nil || l.some.Looks(cl) })
+}
 
 // Deliver reports whether the client may see the event.
 func (c *Chain) Deliver(cl Client, e *event.Event) bool {

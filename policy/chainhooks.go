@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"moa/nips/event"
+	"moa/nips/relayurl"
 )
 
 // hooks are a chain's policies with the add-on interfaces of hooks.go. Only
@@ -80,9 +81,27 @@ func (h *hooks) add(n *Named) {
 // OwnHost reports a host that a policy knows to be the relay's own.
 func (c *Chain) OwnHost(host string) bool {
 	return slices.ContainsFunc(c.Links(), func(n Named) bool {
-		p, ok := n.Policy.(HostPolicy)
+		p, ok := n.Policy.(AddressPolicy)
 		return ok && p.OwnHost(host)
 	})
+}
+
+// OwnPath reports a path at which a policy makes another relay of the one at the
+// host. An observed policy makes none.
+func (c *Chain) OwnPath(host, path string) bool {
+	return slices.ContainsFunc(c.Links(), func(n Named) bool {
+		p, ok := n.Policy.(AddressPolicy)
+		return ok && n.Mode == Enforce && p.OwnPath(host, path)
+	})
+}
+
+// Own reports a URL of the relay whose URL is at: that itself, or one by which a
+// policy leads there too.
+func (c *Chain) Own(at, l relayurl.Location) bool {
+	if l.Host != at.Host && (l.Port() != at.Port() || !c.OwnHost(l.Name())) {
+		return false
+	}
+	return l.Path == "" || c.OwnPath(l.Name(), l.Path)
 }
 
 // WantsSubID reports that filters must be asked about with WithSubID.

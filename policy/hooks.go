@@ -7,8 +7,8 @@ import (
 )
 
 // The add-on interfaces of this file are for policies that host other people's
-// hooks (package relay/khatru), but for Hider, Involving, Observer and HostPolicy.
-// Most policies need none of them.
+// hooks (package relay/khatru), but for Hider, Involving, Observer, AddressPolicy
+// and AddressDelivery. Most policies need none of them.
 
 // Rewriter changes what a filter asks for, before FilterPolicy is asked. It
 // returns f itself or another filter; it must not change f.
@@ -55,11 +55,21 @@ type Involving interface {
 	InvolvedKinds() []uint16
 }
 
-// HostPolicy knows hosts that are the relay's own, besides that of its URL:
-// clients name the one that they are at when they authenticate (NIP-42), and in a
-// request to vanish (NIP-62).
-type HostPolicy interface {
-	OwnHost(host string) bool // lower case, without port
+// AddressPolicy knows hosts and paths at which the relay is too, besides its URL:
+// clients connect there, and name the one that they are at when they authenticate
+// (NIP-42), and in a request to vanish (NIP-62).
+type AddressPolicy interface {
+	OwnHost(host string) bool       // lower case, without port
+	OwnPath(host, path string) bool // /…, without a slash at the end
+}
+
+// AddressDelivery is a DeliveryPolicy that shows everything to clients at some
+// addresses, to whom reading costs as if there were none.
+type AddressDelivery interface {
+	DeliveryPolicy
+	// Looks reports that Deliver must be asked about the client. It decides by
+	// Host and Path alone.
+	Looks(c Client) bool
 }
 
 // SubIDPolicy is a policy that asks SubID of the context of Rewrite, Filter or

@@ -20,6 +20,7 @@ type Client interface {
 	ID() uint64             // unique as long as the relay runs
 	IP() netip.Addr         // behind trusted proxies, the address they name; invalid for an import
 	Host() string           // the host the client connected to, lower case, without port
+	Path() string           // the path, if it is an AddressPolicy's; "" at the relay's own
 	Authed() []event.PubKey // who the client proved to be (NIP-42), in that order; not to be changed
 }
 

@@ -78,7 +78,7 @@ func (c *Chain) Open(cl Client, e *event.Event) bool {
 	if c == nil {
 		return true
 	}
-	if c.Restricts(e.Kind) || c.Hidden(e.ID, e.PubKey) {
+	if c.RestrictsFor(cl, e.Kind) || c.Hidden(e.ID, e.PubKey) {
 		return false
 	}
 	for _, l := range c.rights.links {

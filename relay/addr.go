@@ -11,12 +11,17 @@ import (
 // origin is where a connection comes from and where it believes to have gone,
 // with trusted proxies seen through.
 type origin struct {
-	ip netip.Addr // invalid if even the peer's address cannot be read
-	// url is the ws:// or wss:// URL that the client connected to, lower case,
-	// without a path. Many connections share one.
-	url unique.Handle[string]
+	ip netip.Addr             // invalid if even the peer's address cannot be read
+	to unique.Handle[address] // many connections share one
 	// local: it is on this machine, and no bound of one address is meant for it.
 	local bool
+}
+
+// address is where a client has connected to, as far as it knows.
+type address struct {
+	url  string // ws://… or wss://…, lower case, without a path
+	host string // of url, without its port
+	path string // of an AddressPolicy; "" at the relay's own
 }
 
 // originOf is originOf for somebody who comes in.
@@ -42,7 +47,8 @@ func originOf(r *http.Request, trusted []netip.Prefix) origin {
 	if secure {
 		scheme = "wss://"
 	}
-	return origin{ip: ip, url: unique.Make(scheme + strings.ToLower(host))}
+	host = strings.ToLower(host)
+	return origin{ip: ip, to: unique.Make(address{url: scheme + host, host: nameOf(host)})}
 }
 
 // direct returns r as it would be without proxies, and without what a client
@@ -54,7 +60,7 @@ func direct(r *http.Request, trusted []netip.Prefix) *http.Request {
 	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host"} {
 		r.Header.Del(name)
 	}
-	scheme, host, _ := strings.Cut(o.url.Value(), "://")
+	scheme, host, _ := strings.Cut(o.to.Value().url, "://")
 	r.Host = host
 	r.Header.Set("X-Forwarded-Proto", "http"+strings.TrimPrefix(scheme, "ws"))
 	if o.ip.IsValid() && o.ip != peerAddr(r.RemoteAddr) {
@@ -205,9 +211,18 @@ func parseHop(s string) (netip.Addr, bool) {
 	return ip.Unmap().WithZone(""), err == nil
 }
 
-// hostOf returns the host of a ws URL, without its port.
-func hostOf(url string) string {
-	_, host, _ := strings.Cut(url, "://")
+// at is the same origin at a path.
+func (o origin) at(path string) origin {
+	if path != "" {
+		a := o.to.Value()
+		a.path = path
+		o.to = unique.Make(a)
+	}
+	return o
+}
+
+// nameOf returns a host without its port.
+func nameOf(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		return h
 	}

@@ -6,6 +6,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/nip42"
 	"moa/nips/reason"
+	"moa/nips/relayurl"
 	"moa/nips/sig"
 	"moa/nips/wire"
 	"moa/relay/ws"
@@ -42,7 +43,8 @@ func (s *session) auth(st *settings, raw []byte) {
 	s.mu.Lock()
 	challenge := s.challenge
 	s.mu.Unlock()
-	if err := nip42.Validate(e, challenge, s.ours(st), s.srv.deps.Now()); err != nil {
+	here := func(l relayurl.Location) bool { return s.here(st, l) }
+	if err := nip42.Validate(e, challenge, here, s.srv.deps.Now()); err != nil {
 		s.answer(id, false, reason.Invalid, err.Error())
 		return
 	}

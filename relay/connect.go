@@ -8,10 +8,10 @@ import (
 	"moa/relay/ws"
 )
 
-// connect takes over a WebSocket handshake.
-func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
+// connect takes over a WebSocket handshake at a path of address.
+func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	st := s.settings.Load()
-	from := s.originOf(r, &st.cfg)
+	from := s.originOf(r, &st.cfg).at(path)
 	account, why := s.conns.reserve(from, &st.cfg.Limits)
 	if why != "" {
 		s.met.refuse(why)
@@ -55,7 +55,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) newSession(st *settings, from origin, a *account) *session {
-	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, local: from.local, account: a, url: from.url, chain: st.chain}
+	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, local: from.local, account: a, to: from.to, chain: st.chain}
 	c.out.writers = &s.writers
 	c.out.limit = s.limits.OutboxBytes
 	c.out.slow, c.out.failed = c.slow, c.unwritten

@@ -81,7 +81,7 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 	if err != nil {
 		return event.Event{}, fmt.Errorf("relay: %q: %w", st.cfg.URL, err)
 	}
-	doc := s.describe(asStranger(at), st)
+	doc := s.describe(asStranger(at), st, "")
 	info := new(nip11.Document)
 	if err := json.Unmarshal(doc, info); err != nil {
 		return event.Event{}, fmt.Errorf("relay: the information document: %w", err)

@@ -62,10 +62,18 @@ func (g *Geo) ring() replay.Config {
 // geoDocument is the field `geo` of the information document, an extension of
 // NIP-11.
 type geoDocument struct {
-	Regions bool     `json:"regions"`                  // "#g": ["u33*"] is understood
-	Area    *geoArea `json:"area,omitempty"`           // only events from there are taken
-	Replay  int64    `json:"replay_seconds,omitempty"` // ephemeral events are shown for so long
-	HTTP    bool     `json:"http,omitempty"`           // /geo/events and /geo/cells answer
+	Regions bool       `json:"regions"`                  // "#g": ["u33*"] is understood
+	Area    *geoArea   `json:"area,omitempty"`           // only events from there are taken
+	Replay  int64      `json:"replay_seconds,omitempty"` // ephemeral events are shown for so long
+	HTTP    bool       `json:"http,omitempty"`           // /geo/events and /geo/cells answer
+	Scopes  *geoScopes `json:"scopes,omitempty"`         // where each cell has a relay of its own
+	Scope   string     `json:"scope,omitempty"`          // the cell whose relay this is
+}
+
+// geoScopes are the relays for single cells.
+type geoScopes struct {
+	Path   string `json:"path,omitempty"`   // behind the relay's URL, and before the geohash
+	Domain string `json:"domain,omitempty"` // behind the geohash and a dot
 }
 
 // geoArea is an area by a name and by geohashes that cover it.
@@ -77,10 +85,14 @@ type geoArea struct {
 // maxAreaCells is how many geohashes describe an area at most.
 const maxAreaCells = 16
 
-func describeGeo(g *Geo, chain *policy.Chain) geoDocument {
-	doc := geoDocument{Regions: true, Replay: int64(g.Replay.Seconds()), HTTP: g.HTTP}
-	if p := areaOf(chain); p != nil {
+func (st *settings) describeGeo(scope string) geoDocument {
+	g := &st.cfg.Geo
+	doc := geoDocument{Regions: true, Replay: int64(g.Replay.Seconds()), HTTP: g.HTTP, Scope: scope}
+	if p := areaOf(st.chain); p != nil {
 		doc.Area = &geoArea{p.AreaName(), p.Area().Prefixes(maxAreaCells)}
+	}
+	if p := st.scopes; p != nil {
+		doc.Scopes = &geoScopes{Path: p.Path(), Domain: p.Domain}
 	}
 	return doc
 }

@@ -117,7 +117,11 @@ func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) 
 	if p := areaOf(st.chain); p != nil {
 		area = p.Area().Prefixes(maxAreaCells)
 	}
-	body, err := web.Map(st.info.Name, area)
+	scopes := ""
+	if st.scopes != nil && st.scopes.Path() != "" {
+		scopes = st.urlOf(r) + st.scopes.Path()
+	}
+	body, err := web.Map(st.info.Name, area, scopes)
 	s.sendPage(w, r, body, web.MapPolicy, err)
 }
 
@@ -149,7 +153,7 @@ func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery, c *sessio
 	}
 	var right right
 	right.grant(filters, since)
-	right.asks = restricts(st.chain, right.kinds)
+	right.asks = c.restricted(st.chain, right.kinds)
 	ctx, cancel := context.WithTimeout(r.Context(), maxGeoTime)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"moa/nips/nip11"
 	"moa/relay/web"
@@ -15,7 +16,7 @@ import (
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/":
-		s.serveRoot(w, r)
+		s.serveRelay(w, r, "")
 	case "/.well-known/nodeinfo", "/nodeinfo/2.1":
 		s.serveNodeinfo(w, r)
 	case geoEventsPath, geoCellsPath, geoMapPath:
@@ -25,14 +26,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/healthz", "/readyz":
 		s.serveHealth(w, r, fromHere(r))
 	default:
-		if !s.serveInside(w, r) {
+		if path := s.pathOf(r); path != "" {
+			s.serveRelay(w, r, path)
+		} else if !s.serveInside(w, r) {
 			s.serveOther(w, r)
 		}
 	}
 }
 
+// pathOf is the path that is asked for, if it is a policy's; "" otherwise.
+func (s *Server) pathOf(r *http.Request) string {
+	st := s.settings.Load()
+	path := strings.TrimRight(r.URL.Path, "/")
+	if st.chain.OwnPath(originOf(r, st.cfg.TrustedProxies).to.Value().host, path) {
+		return path
+	}
+	return ""
+}
+
 // serveOther answers what is not the relay's own. A WebSocket is not wanted
-// there: paths do not make another relay of this one (NIP-01).
+// there: no path but a policy's makes another relay of this one (NIP-01).
 func (s *Server) serveOther(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case s.deps.Handler != nil && !ws.Wanted(r):
@@ -63,10 +76,11 @@ func (s *Server) hand(w http.ResponseWriter, r *http.Request) {
 	s.deps.Handler.ServeHTTP(paced{w, cfg.WriteTimeout}, direct(r, cfg.TrustedProxies))
 }
 
-func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
+// serveRelay is the relay at a path of address, "" for its own.
+func (s *Server) serveRelay(w http.ResponseWriter, r *http.Request, path string) {
 	switch {
 	case ws.Wanted(r):
-		s.connect(w, r)
+		s.connect(w, r, path)
 	case r.Method == http.MethodOptions:
 		methods := readOnly
 		if s.deps.Handler != nil {
@@ -83,9 +97,9 @@ func (s *Server) serveRoot(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", readOnly)
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	case nip11.Wanted(r.Header.Values("Accept")):
-		s.serveInfo(w, r)
+		s.serveInfo(w, r, path)
 	default:
-		s.servePage(w, r)
+		s.servePage(w, r, path)
 	}
 }
 
@@ -102,42 +116,44 @@ func allowAll(h http.Header, methods string) {
 }
 
 // serveInfo sends the NIP-11 document.
-func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request) {
+func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request, path string) {
 	allowAll(w.Header(), readOnly)
 	w.Header().Set("Vary", "Accept")
-	send(w, r, nip11.ContentType, s.describe(r, s.settings.Load()))
+	send(w, r, nip11.ContentType, s.describe(r, s.settings.Load(), path))
 }
 
-// describe is the NIP-11 document that answers r.
-func (s *Server) describe(r *http.Request, st *settings) []byte {
+// describe is the NIP-11 document that answers r at a path.
+func (s *Server) describe(r *http.Request, st *settings, path string) []byte {
+	doc := st.docFor(st.scope(r, path))
 	if s.deps.Describe == nil {
-		return st.doc
+		return doc
 	}
-	doc, err := s.deps.Describe(direct(r, st.cfg.TrustedProxies), st.doc)
+	changed, err := s.deps.Describe(direct(r, st.cfg.TrustedProxies), doc)
 	if err != nil {
 		s.deps.Log.Error("the information document cannot be changed", "err", err)
-		return st.doc
+		return doc
 	}
-	return doc
+	return changed
 }
 
 // servePage shows the relay to a person with a browser.
-func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) {
 	st := s.settings.Load()
-	url := st.cfg.URL
-	if url == "" {
-		url = originOf(r, st.cfg.TrustedProxies).url.Value()
-	}
-	info := &st.info
+	scope := st.scope(r, path)
+	info := st.infoFor(scope)
 	if s.deps.Describe != nil {
 		described := new(nip11.Document)
-		if err := json.Unmarshal(s.describe(r, st), described); err != nil {
+		if err := json.Unmarshal(s.describe(r, st, path), described); err != nil {
 			s.deps.Log.Error("the information document cannot be shown", "err", err)
 		} else {
 			info = described
 		}
 	}
-	body, err := web.Home(web.Relay{Info: info, URL: url, Map: st.cfg.Geo.HTTP})
+	page := web.Relay{Info: info, URL: st.urlOf(r) + path, Map: st.cfg.Geo.HTTP, Scope: scope}
+	if scope == "" {
+		page.Scopes = st.scopeURLs(page.URL)
+	}
+	body, err := web.Home(page)
 	w.Header().Set("Vary", "Accept")
 	s.sendPage(w, r, body, web.ContentSecurityPolicy, err)
 }

@@ -56,7 +56,7 @@ func fromHere(r *http.Request) bool {
 // unnamed reports a host that is an address, or this machine: any other name may
 // be a web page's, which its owner has let point here (DNS rebinding).
 func unnamed(host string) bool {
-	host = hostOf("ws://" + host)
+	host = nameOf(host)
 	_, err := netip.ParseAddr(host)
 	return err == nil || strings.EqualFold(host, "localhost")
 }
@@ -132,7 +132,7 @@ func (s *Server) serveNodeinfo(w http.ResponseWriter, r *http.Request) {
 	allowAll(w.Header(), readOnly)
 	var v any
 	if r.URL.Path != "/nodeinfo/2.1" {
-		o := originOf(r, st.cfg.TrustedProxies).url.Value()
+		o := originOf(r, st.cfg.TrustedProxies).to.Value().url
 		base := "http" + strings.TrimPrefix(o, "ws")
 		v = map[string]any{"links": []any{map[string]string{
 			"rel":  "http://nodeinfo.diaspora.software/ns/schema/2.1",

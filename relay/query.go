@@ -174,7 +174,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, since)
-	q.right.asks = restricts(st.chain, q.right.kinds)
+	q.right.asks = s.restricted(st.chain, q.right.kinds)
 	s.subs.add(q)
 	kept := s.srv.recall.join(&s.srv.index, q.sub, filters) // from here on live events wait
 	upTo := s.srv.deps.Store.Last()
@@ -207,7 +207,7 @@ func (s *session) storeQuery(st *settings, filters []*event.Filter) store.Query 
 		MaxLimit:     st.cfg.Limits.Limit,
 		Now:          s.srv.deps.Now().Unix(),
 	}
-	if restricts(st.chain, askedKinds(filters)) {
+	if s.restricted(st.chain, askedKinds(filters)) {
 		q.Visible = s.maySee
 		if kinds := st.chain.Involved(s); len(kinds) > 0 {
 			q.Private = &store.Private{Kinds: kinds, People: s.Authed()}
@@ -216,13 +216,13 @@ func (s *session) storeQuery(st *settings, filters []*event.Filter) store.Query 
 	return q
 }
 
-// restricts reports whether the chain has a say in what filters of these kinds
-// can find.
-func restricts(chain *policy.Chain, kinds [][]uint16) bool {
+// restricted reports whether the chain has a say in what the client's filters of
+// these kinds can find.
+func (s *session) restricted(chain *policy.Chain, kinds [][]uint16) bool {
 	if chain.Hides() {
 		return true
 	}
-	if !chain.RestrictsAny() {
+	if !chain.RestrictsAnyFor(s) {
 		return false
 	}
 	for _, list := range kinds {
@@ -230,7 +230,7 @@ func restricts(chain *policy.Chain, kinds [][]uint16) bool {
 			return true
 		}
 		for _, k := range list {
-			if chain.Restricts(k) {
+			if chain.RestrictsFor(s, k) {
 				return true
 			}
 		}
@@ -244,7 +244,7 @@ func (s *session) maySee(r *store.Record) bool {
 	if chain.Hidden(r.ID, r.PubKey) {
 		return false
 	}
-	if !chain.Restricts(r.Kind) {
+	if !chain.RestrictsFor(s, r.Kind) {
 		return true
 	}
 	e, err := r.Event()

@@ -28,6 +28,7 @@ type viewer struct {
 	name string
 	key  *relaytest.Key // nil: has not authenticated
 	host string         // that is connected to; "": the relay's address
+	path string         // behind it
 }
 
 var (
@@ -38,6 +39,9 @@ var (
 
 // atHost is a stranger at a host.
 func atHost(host string) viewer { return viewer{name: "a stranger at " + host, host: host} }
+
+// atPath is a stranger at a path.
+func atPath(path string) viewer { return viewer{name: "a stranger at " + path, path: path} }
 
 // readRules are what decides who sees the authors' events, which name bob and
 // are in u33dc.
@@ -70,6 +74,10 @@ var readRules = []struct {
 	{
 		name: "scopes", tables: []map[string]any{{"use": "scopes", "domain": "geo.example"}},
 		stored: 1, fleets: 20000, sees: []viewer{stranger, atHost("u33.geo.example"), atHost("geo.example")}, blind: []viewer{atHost("9q8.geo.example")},
+	},
+	{
+		name: "scopes by path", tables: []map[string]any{{"use": "scopes", "paths": true}},
+		stored: 1, fleets: 20000, sees: []viewer{stranger, atPath("/at/u33"), atPath("/at/u33dc/")}, blind: []viewer{atPath("/at/9q8"), atPath("/at/u33dd")},
 	},
 	{
 		name: "a delivery policy", link: onlyFor{bob.PubKey},
@@ -251,7 +259,7 @@ func TestEveryRuleHoldsForEveryWayToRead(t *testing.T) {
 			for _, v := range append(slices.Clone(rule.sees), rule.blind...) {
 				want := slices.Contains(rule.sees, v)
 				for _, way := range readWays {
-					if way.live && rule.after != nil || way.http && v.key != nil {
+					if way.live && rule.after != nil || way.http && (v.key != nil || v.path != "") {
 						continue
 					}
 					c := m.connect(t, v)
@@ -260,7 +268,7 @@ func TestEveryRuleHoldsForEveryWayToRead(t *testing.T) {
 					}
 					c.Close()
 				}
-				for _, path := range []string{"/", "/geo", "/nodeinfo/2.1"} {
+				for _, path := range []string{"/", "/geo", "/nodeinfo/2.1", v.path + "/"} {
 					if m.leaks(httpBody(t, m, v, path)) {
 						t.Errorf("%s shows events", path)
 					}
@@ -275,7 +283,7 @@ func (m *matrix) connect(t *testing.T, v viewer) *relaytest.Client {
 	if v.host != "" {
 		return m.Dial(t, "Host", v.host)
 	}
-	c := m.Dial(t)
+	c := relaytest.Dial(t, m.URL+v.path)
 	if v.key != nil {
 		c.Authenticate(t, *v.key, c.Challenge(t))
 	}

@@ -78,7 +78,7 @@ func (r *right) refused(s *session, st *settings) policy.Verdict {
 		}
 	}
 	since := r.since.Load()
-	if nthOf(since) < st.asksSince || !r.asks && since != st.generation() && restricts(st.chain, r.kinds) {
+	if nthOf(since) < st.asksSince || !r.asks && since != st.generation() && s.restricted(st.chain, r.kinds) {
 		return policy.Refuse(reason.Error, "who may read has changed meanwhile, ask again")
 	}
 	return policy.Verdict{}

@@ -8,7 +8,6 @@ import (
 	"moa/nips/event"
 	"moa/nips/nip70"
 	"moa/nips/reason"
-	"moa/nips/relayurl"
 	"moa/policy"
 )
 
@@ -61,17 +60,4 @@ func (s *session) protected(e *event.Event) policy.Verdict {
 		return policy.Refuse(reason.AuthRequired, "this event is protected: authenticate as its author to publish it")
 	}
 	return policy.Refuse(reason.Restricted, "this event is protected: only its author may publish it")
-}
-
-// ours are the URLs by which clients may name this relay. Where they are counts
-// if a policy knows the host to be the relay's, or if there is no URL to go by.
-func (s *session) ours(st *settings) []relayurl.Location {
-	if len(st.ours) > 0 && !st.chain.OwnHost(s.Host()) {
-		return st.ours
-	}
-	here, err := relayurl.Parse(s.url.Value())
-	if err != nil {
-		return st.ours
-	}
-	return append(slices.Clone(st.ours), here)
 }

@@ -29,9 +29,9 @@ type session struct {
 	srv     *Server
 	id      uint64
 	ip      netip.Addr
-	local   bool                  // on this machine, for certain
-	account *account              // of its address
-	url     unique.Handle[string] // ws URL that the client connected to, without a path
+	local   bool                   // on this machine, for certain
+	account *account               // of its address
+	to      unique.Handle[address] // that the client connected to
 	conn    *ws.Conn
 	chain   *policy.Chain // that has accepted the connection, and is owed a Disconnect
 
@@ -61,7 +61,8 @@ type session struct {
 func (s *session) ID() uint64     { return s.id }
 func (s *session) IP() netip.Addr { return s.ip }
 func (s *session) Local() bool    { return s.local }
-func (s *session) Host() string   { return hostOf(s.url.Value()) }
+func (s *session) Host() string   { return s.to.Value().host }
+func (s *session) Path() string   { return s.to.Value().path }
 func (s *session) Authed() []event.PubKey {
 	if p := s.authed.Load(); p != nil {
 		return *p

@@ -46,8 +46,8 @@ func TestOriginBelievesOnlyTrustedProxies(t *testing.T) {
 			r.Header.Set(k, v)
 		}
 		got := originOf(r, trusted)
-		if got.ip.String() != c.ip || got.url.Value() != c.url {
-			t.Errorf("%s: %v to %s, want %s to %s", c.name, got.ip, got.url.Value(), c.ip, c.url)
+		if got.ip.String() != c.ip || got.to.Value().url != c.url {
+			t.Errorf("%s: %v to %s, want %s to %s", c.name, got.ip, got.to.Value().url, c.ip, c.url)
 		}
 	}
 }
@@ -77,10 +77,10 @@ func TestAnUntrustedProxyIsToldOfOnce(t *testing.T) {
 	}
 }
 
-func TestHostOf(t *testing.T) {
-	for url, want := range map[string]string{"ws://a.example:80": "a.example", "wss://a.example": "a.example", "ws://[::1]:7447": "::1", "ws://[::1]": "::1"} {
-		if got := hostOf(url); got != want {
-			t.Errorf("%s: %q", url, got)
+func TestNameOf(t *testing.T) {
+	for host, want := range map[string]string{"a.example:80": "a.example", "a.example": "a.example", "[::1]:7447": "::1", "[::1]": "::1"} {
+		if got := nameOf(host); got != want {
+			t.Errorf("%s: %q", host, got)
 		}
 	}
 }

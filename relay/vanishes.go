@@ -3,12 +3,14 @@ package relay
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"moa/nips/event"
 	"moa/nips/nip62"
 	"moa/nips/reason"
+	"moa/nips/relayurl"
 	"moa/policy"
 )
 
@@ -21,7 +23,8 @@ import (
 // ever, whoever wrote it. That is room for 200 relays and a reason.
 const maxVanishBytes = 16 << 10
 
-// vanish accepts requests that are addressed to this relay.
+// vanish accepts requests that are addressed to this relay, whichever of its
+// addresses they name: there is one store behind all.
 func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
 	l := st.info.Limitation // the policies' bounds included
 	switch {
@@ -30,9 +33,11 @@ func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
 	}
 	ours := st.ours
 	if len(ours) == 0 && s.atHome() || st.chain.OwnHost(s.Host()) {
-		ours = s.ours(st)
+		ours = s.roots(st)
 	}
-	addressed, err := nip62.Addressed(e, ours)
+	addressed, err := nip62.Addressed(e, func(l relayurl.Location) bool {
+		return slices.ContainsFunc(ours, func(root relayurl.Location) bool { return st.chain.Own(root, l) })
+	})
 	switch {
 	case err != nil:
 		return policy.Refuse(reason.Invalid, err.Error())

@@ -193,14 +193,13 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 	if err != nil {
 		return nil, err
 	}
+	here, err := relayurl.Parse(cfg.URL)
+	known, addresses := err == nil, chain
+	ours := func(l relayurl.Location) bool { return known && addresses.Own(here, l) }
 	if !cmd.Bool("policies") {
 		chain = nil
 	}
 	im.limits = cfg.relay().Limits
-	var ours []relayurl.Location
-	if here, err := relayurl.Parse(cfg.URL); err == nil {
-		ours = []relayurl.Location{here}
-	}
 	im.into(st, chain, ours)
 	return func() { st.Close() }, nil
 }
@@ -210,7 +209,7 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 const maxAhead = 15 * time.Minute
 
 // into sets the importer up to write a store of a relay whose URLs are ours.
-func (im *importer) into(st store.Store, chain *policy.Chain, ours []relayurl.Location) {
+func (im *importer) into(st store.Store, chain *policy.Chain, ours func(relayurl.Location) bool) {
 	im.admit = func(e *event.Event) (string, bool) {
 		if st.Has(e.ID) {
 			return "", true
@@ -298,4 +297,5 @@ type author struct{ key event.PubKey }
 func (author) ID() uint64               { return 0 }
 func (author) IP() netip.Addr           { return netip.Addr{} }
 func (author) Host() string             { return "" }
+func (author) Path() string             { return "" }
 func (a author) Authed() []event.PubKey { return []event.PubKey{a.key} }

@@ -152,6 +152,18 @@ func TestImportAsksPoliciesOnlyIfTold(t *testing.T) {
 	says(t, report, "3 accepted")
 }
 
+// A request to vanish that was sent to a scope of this relay is one to this relay,
+// also when no policy is asked.
+func TestImportKnowsTheRelaysOtherAddresses(t *testing.T) {
+	config := writeConfig(t, "url = \"wss://geo.example.com\"\n[[policy]]\nuse = \"scopes\"\npaths = true\n")
+	var lines []*event.Event
+	for n, url := range []string{"wss://geo.example.com/at/u33/", "wss://geo.example.com", "wss://geo.example.com/at/ail", "wss://elsewhere.example.com/at/u33"} {
+		lines = append(lines, relaytest.NewKey(byte(n+1)).Sign(t, event.Event{Kind: event.KindVanish, Tags: []event.Tag{{"relay", url}}}))
+	}
+	_, report := good(t, "import", "--data", filepath.Join(t.TempDir(), "data"), "--config", config, file(t, "in.jsonl", jsonl(lines)))
+	says(t, report, "2 accepted", "2 rejected: a request to vanish from another relay (line 3, 4)")
+}
+
 // Another relay's export is taken as it is; the operator learns what clients
 // will make of it.
 func TestImportTellsWhatIsFromTheFuture(t *testing.T) {

@@ -231,6 +231,11 @@ func TestRecipeGeo(t *testing.T) {
 	if n := len(c.Query(t, `{"kinds":[1]}`)); n != 1 {
 		t.Errorf("%d notes are stored", n)
 	}
+	for scope, want := range map[string]int{"/at/u33d": 1, "/at/u33e": 0} {
+		if n := len(relaytest.Dial(t, s.URL+scope).Query(t, `{"kinds":[1]}`)); n != want {
+			t.Errorf("%s shows %d notes", scope, n)
+		}
+	}
 
 	// Who comes late hears what was just said here, as BitChat asks for it.
 	late := s.from(t, "192.0.2.3")

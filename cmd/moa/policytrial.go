@@ -158,6 +158,7 @@ type trialClient struct {
 func (trialClient) ID() uint64               { return 1 }
 func (c trialClient) IP() netip.Addr         { return c.ip }
 func (trialClient) Host() string             { return "" }
+func (trialClient) Path() string             { return "" }
 func (c trialClient) Authed() []event.PubKey { return c.authed }
 
 // stored is policy.Env.Stored over the store or, if there is none, over the

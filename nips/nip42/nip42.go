@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"slices"
 	"time"
 
 	"moa/nips/event"
@@ -24,10 +23,10 @@ func NewChallenge() string {
 }
 
 // Validate reports what is wrong with e as the answer to challenge, nil if the
-// client has proved to be e.PubKey, given that the signature holds. ours are
-// the relay's URLs as the client may know them; their hosts are compared, which
-// is enough, says the NIP. An error's text is fit for the client.
-func Validate(e *event.Event, challenge string, ours []relayurl.Location, now time.Time) error {
+// client has proved to be e.PubKey, given that the signature holds. here reports
+// a URL by which the client may know where it is; its host is enough, says the
+// NIP. An error's text is fit for the client.
+func Validate(e *event.Event, challenge string, here func(relayurl.Location) bool, now time.Time) error {
 	if e.Kind != event.KindAuth {
 		return errors.New("an AUTH event is of kind 22242")
 	}
@@ -40,7 +39,7 @@ func Validate(e *event.Event, challenge string, ours []relayurl.Location, now ti
 	}
 	value, _ := e.Value("relay")
 	there, err := relayurl.Parse(value)
-	if err != nil || !slices.ContainsFunc(ours, func(l relayurl.Location) bool { return l.Host == there.Host }) {
+	if err != nil || !here(there) {
 		return errors.New("the relay tag names another relay")
 	}
 	return nil

@@ -3,7 +3,6 @@ package nip62
 
 import (
 	"errors"
-	"slices"
 
 	"moa/nips/event"
 	"moa/nips/relayurl"
@@ -15,10 +14,10 @@ const AllRelays = "ALL_RELAYS"
 // ErrNoRelay says that a request to vanish lacks the tag it must have.
 var ErrNoRelay = errors.New("a request to vanish needs a relay tag")
 
-// Addressed reports whether a kind 62 asks this relay, whose URLs are ours, to
-// delete everything of its author that is not newer than the request. Its
+// Addressed reports whether a kind 62 asks this relay, whose URLs ours reports,
+// to delete everything of its author that is not newer than the request. Its
 // error is ErrNoRelay.
-func Addressed(e *event.Event, ours []relayurl.Location) (bool, error) {
+func Addressed(e *event.Event, ours func(relayurl.Location) bool) (bool, error) {
 	found := false
 	for _, t := range e.Tags {
 		if t[0] != "relay" {
@@ -28,7 +27,7 @@ func Addressed(e *event.Event, ours []relayurl.Location) (bool, error) {
 		if t.Value() == AllRelays {
 			return true, nil
 		}
-		if there, err := relayurl.Parse(t.Value()); err == nil && slices.Contains(ours, there) {
+		if there, err := relayurl.Parse(t.Value()); err == nil && ours(there) {
 			return true, nil
 		}
 	}

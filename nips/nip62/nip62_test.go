@@ -30,7 +30,7 @@ func TestAddressed(t *testing.T) {
 		{"NIP62.2 no relay tag", []event.Tag{{"p", "x"}}, false, nip62.ErrNoRelay},
 		{"NIP62.2 no tags", nil, false, nip62.ErrNoRelay},
 	} {
-		got, err := nip62.Addressed(&event.Event{Kind: event.KindVanish, Tags: c.tags}, []relayurl.Location{here})
+		got, err := nip62.Addressed(&event.Event{Kind: event.KindVanish, Tags: c.tags}, func(l relayurl.Location) bool { return l == here })
 		if got != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%s: %v, %v", c.name, got, err)
 		}

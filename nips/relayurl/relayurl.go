@@ -17,6 +17,19 @@ type Location struct {
 
 func (l Location) String() string { return l.Host + l.Path }
 
+// Name returns the host without its port, and an IPv6 address without brackets.
+func (l Location) Name() string {
+	return strings.Trim(strings.TrimSuffix(l.Host, ":"+l.Port()), "[]")
+}
+
+// Port returns the port, "" for 80 and 443.
+func (l Location) Port() string {
+	if i := strings.LastIndexByte(l.Host, ':'); i > strings.LastIndexByte(l.Host, ']') {
+		return l.Host[i+1:]
+	}
+	return ""
+}
+
 var errURL = errors.New("not a relay URL")
 
 // Parse reads a URL of scheme ws, wss, http or https, or with none at all.

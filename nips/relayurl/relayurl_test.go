@@ -45,3 +45,15 @@ func TestWhatIsNoRelayURL(t *testing.T) {
 		}
 	}
 }
+
+func TestNameAndPort(t *testing.T) {
+	for in, want := range map[string][2]string{
+		"wss://relay.example.com/x": {"relay.example.com", ""}, "ws://relay.example.com:7777": {"relay.example.com", "7777"},
+		"ws://[::1]:7777": {"::1", "7777"}, "ws://[2001:db8::1]": {"2001:db8::1", ""}, "wss://relay.example.com:443": {"relay.example.com", ""},
+	} {
+		l, err := relayurl.Parse(in)
+		if got := [2]string{l.Name(), l.Port()}; err != nil || got != want {
+			t.Errorf("%s: %q, %v", in, got, err)
+		}
+	}
+}

@@ -32,7 +32,7 @@ var registry = map[string]Factory{
 	"rate":        factory("so many events or filters in a time", rateDefaults, newRate),
 	"readers":     factory("only certain people read", readersConfig{peopleConfig: peopleDefaults}, newReaders),
 	"relay-kinds": factory("only the relay's own key says who its members are", relayKindsDefaults, newRelayKinds),
-	"scopes":      factory("a relay for each cell of the earth, by host name", scopesDefaults, newScopes),
+	"scopes":      factory("a relay for each cell of the earth, by host name or path", scopesDefaults, newScopes),
 	"shape":       factory("kinds must have the shape that their NIP gives them", shapeDefaults, newShape),
 	"spam":        factory("suspicious authors must show work", spamDefaults, newSpam),
 	"tags":        factory("what tags events must and may have", tagsConfig{}, newTags),

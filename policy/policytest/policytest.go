@@ -12,6 +12,7 @@ type Client struct {
 	Number uint64
 	Addr   string // an IP address; "": unknown, as of an import
 	Name   string // the host it connected to
+	Door   string // the path
 	Keys   []event.PubKey
 }
 
@@ -25,6 +26,7 @@ func (c *Client) IP() netip.Addr {
 }
 
 func (c *Client) Host() string           { return c.Name }
+func (c *Client) Path() string           { return c.Door }
 func (c *Client) Authed() []event.PubKey { return c.Keys }
 
 // Key returns a public key for tests: n, then zeros.

@@ -53,3 +53,15 @@ test('auth: a protected note goes in once its author has signed in', async (t) =
   const found = await ndk.fetchEvents({ kinds: [1], authors: [pubkey] })
   assert.equal(found.size, 1)
 })
+
+test('a region by its path, with and without a slash behind it', async (t) => {
+  const moa = await start(t, '[[policy]]\nuse = "scopes"\npaths = true\n')
+  const [{ ndk, pubkey }, { ndk: root }] = [await client(t, `${moa.url}/at/u33`), await client(t, moa.url)]
+  await publish(root, 1, 'elsewhere', [['g', '9q8yy']])
+  const note = new NDKEvent(ndk, { kind: 1, content: 'here', tags: [['g', 'u33dc'], ['-']] })
+  await note.sign()
+  await until(() => note.publish().then(() => true, () => false), 'the protected note is accepted')
+  const found = await ndk.fetchEvents({ kinds: [1] })
+  assert.deepEqual([...found].map((e) => e.pubkey), [pubkey])
+  assert.equal((await root.count({ kinds: [1] })).count, 2)
+})

@@ -105,5 +105,26 @@ test('the relay tells about itself', async (t) => {
   assert.equal(res.headers.get('content-type'), 'application/nostr+json')
   assert.equal(res.headers.get('access-control-allow-origin'), '*')
   const info = await res.json()
-  for (const nip of [1, 9, 11, 40, 42, 45, 62, 67, 70]) assert.ok(info.supported_nips.includes(nip), `NIP-${nip}`)
+  for (const nip of [1, 9, 11, 40, 42, 45, 62, 70]) assert.ok(info.supported_nips.includes(nip), `NIP-${nip}`)
+})
+
+test('a region is a relay of its own, by its path', async (t) => {
+  const moa = await start(t, '[[policy]]\nuse = "scopes"\npaths = true\n')
+  const [root, berlin] = [await connect(t, moa.url), await connect(t, `${moa.url}/at/u33`)]
+  const { sk, pk } = key()
+  const live = []
+  berlin.subscribe([{ kinds: [1] }], { onevent: (e) => live.push(e.content) })
+  await root.publish(sign(sk, 1, 'elsewhere', [['g', '9q8yy']]))
+  await root.publish(sign(sk, 1, 'here', [['g', 'u33dc1']]))
+  await berlin.publish(sign(sk, 1, 'here, too', [['g', 'u33d']]))
+  await assert.rejects(berlin.publish(sign(sk, 1, 'nowhere')), /restricted: only notes within u33/)
+  await until(() => live.length === 2, 'two live notes')
+  assert.deepEqual(live, ['here', 'here, too'])
+  assert.equal((await stored(berlin, [{ kinds: [1] }])).length, 2)
+  assert.equal((await stored(root, [{ kinds: [1] }])).length, 3)
+
+  const inbox = [{ kinds: [1059], '#p': [pk] }]
+  await assert.rejects(stored(berlin, inbox), /auth-required:/)
+  await berlin.auth(async (e) => finalizeEvent(e, sk))
+  assert.deepEqual(await stored(berlin, inbox), [])
 })

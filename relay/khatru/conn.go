@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/fiatjaf/khatru"
@@ -61,7 +62,7 @@ func (d *Door) conn(c policy.Client) *conn {
 		return &conn{d: d, ctx: d.life}
 	}
 	cn := &conn{d: d, client: c, ctx: d.life, r: &http.Request{
-		Method: http.MethodGet, Host: c.Host(), URL: &url.URL{Path: "/"}, Header: http.Header{},
+		Method: http.MethodGet, Host: c.Host(), URL: &url.URL{Path: "/" + strings.TrimPrefix(c.Path(), "/")}, Header: http.Header{},
 		RemoteAddr: net.JoinHostPort(c.IP().String(), "0"),
 	}}
 	cn.identify()

@@ -109,6 +109,7 @@ type imported struct{}
 func (imported) ID() uint64             { return 0 }
 func (imported) IP() netip.Addr         { return netip.Addr{} }
 func (imported) Host() string           { return "" }
+func (imported) Path() string           { return "" }
 func (imported) Authed() []event.PubKey { return nil }
 
 func TestAnImportHasNoConnection(t *testing.T) {

@@ -31,6 +31,7 @@ type fakeClient struct {
 func (c *fakeClient) ID() uint64        { return c.id }
 func (c *fakeClient) IP() netip.Addr    { return netip.MustParseAddr(c.ip) }
 func (c *fakeClient) Host() string      { return "relay.example" }
+func (c *fakeClient) Path() string      { return "" }
 func (c *fakeClient) Challenge() string { return "chal" }
 func (c *fakeClient) Authed() []event.PubKey {
 	c.mu.Lock()

@@ -29,13 +29,14 @@ func scriptHash() string {
 }
 
 // Map makes the page that shows in which cells people write. area are the
-// geohashes that it shows first, none for the whole earth.
-func Map(name string, area []string) ([]byte, error) {
+// geohashes that it shows first, none for the whole earth. scopes is the URL behind
+// which a geohash makes it that of a relay for the cell, "" if there are none.
+func Map(name string, area []string, scopes string) ([]byte, error) {
 	var out bytes.Buffer
 	err := mapPage.Execute(&out, struct {
-		Name, Area string
-		Script     template.JS
-	}{name, strings.Join(area, " "), template.JS(mapScript)})
+		Name, Area, Scopes string
+		Script             template.JS
+	}{name, strings.Join(area, " "), scopes, template.JS(mapScript)})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}

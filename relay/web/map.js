@@ -131,6 +131,9 @@ async function feed(cell, since) {
   const b = box(cell), where = get("where");
   where.hidden = false;
   where.textContent = `In ${cell}, around ${place(b)}`;
+  const scopes = document.querySelector("main").dataset.scopes;
+  get("scope").hidden = !scopes;
+  get("scope").textContent = `A relay for this cell: ${scopes}${cell}`;
   get("feed").replaceChildren();
   try {
     const found = await ask(`/geo/events?limit=50&since=${since}&bbox=${[b.west, b.south, b.east, b.north]}`);

@@ -18,9 +18,11 @@ const ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; im
 
 // Relay is what the home page tells about.
 type Relay struct {
-	Info *nip11.Document
-	URL  string // for a client: ws:// or wss://
-	Map  bool   // there is a map at /geo
+	Info   *nip11.Document
+	URL    string   // for a client: ws:// or wss://
+	Map    bool     // there is a map at /geo
+	Scope  string   // the cell that it is for, "" for everything
+	Scopes []string // URLs of relays for one cell, as examples
 }
 
 //go:embed home.html

@@ -1,0 +1,88 @@
+package relay
+
+import (
+	"net/http"
+	"strings"
+
+	"moa/nips/geohash"
+	"moa/nips/nip11"
+	"moa/policy"
+	"moa/policy/builtin"
+)
+
+// scopesOf is the policy that makes a relay of each cell for everybody, nil if
+// there is none.
+func scopesOf(chain *policy.Chain) *builtin.Scopes {
+	for _, n := range chain.Links() {
+		if p, ok := n.Policy.(*builtin.Scopes); ok && forAll(&n) {
+			return p
+		}
+	}
+	return nil
+}
+
+// scope is the cell whose relay r has asked at a path, "" for everything.
+func (st *settings) scope(r *http.Request, path string) string {
+	if st.scopes == nil {
+		return ""
+	}
+	cell := st.scopes.At(originOf(r, st.cfg.TrustedProxies).to.Value().host, path)
+	if !geohash.Valid(cell) { // a host that no WebSocket gets to
+		return ""
+	}
+	return cell
+}
+
+// infoFor tells about the relay for a cell. It must not be changed.
+func (st *settings) infoFor(scope string) *nip11.Document {
+	if scope == "" {
+		return &st.info
+	}
+	info := st.info
+	info.Name = strings.TrimSpace(info.Name + " " + scope)
+	info.Description = "Only what is within the geohash " + scope + ". " + info.Description
+	info.Extra = map[string]any{"geo": st.describeGeo(scope)}
+	return &info
+}
+
+// docFor is infoFor as JSON.
+func (st *settings) docFor(scope string) []byte {
+	if scope == "" {
+		return st.doc
+	}
+	doc, err := st.infoFor(scope).Marshal()
+	if err != nil { // never: doc was made so
+		return st.doc
+	}
+	return doc
+}
+
+// urlOf is the URL for clients of the relay that r has asked, without a path of a
+// policy.
+func (st *settings) urlOf(r *http.Request) string {
+	at := originOf(r, st.cfg.TrustedProxies).to.Value()
+	if st.cfg.URL == "" || st.scope(r, "") != "" {
+		return at.url
+	}
+	return strings.TrimRight(st.cfg.URL, "/")
+}
+
+// scopeURLs are, as examples, the URLs for one cell of the relay that is at url:
+// the one in the middle of the area if there is one.
+func (st *settings) scopeURLs(url string) (all []string) {
+	if st.scopes == nil {
+		return nil
+	}
+	cell := "u33"
+	if p := areaOf(st.chain); p != nil {
+		cell = p.Area().Centre()
+	}
+	if path := st.scopes.Path(); path != "" {
+		all = append(all, url+path+cell)
+	}
+	if st.scopes.Domain != "" {
+		scheme, _, _ := strings.Cut(url, "://")
+		all = append(all, scheme+"://"+cell+"."+st.scopes.Domain)
+	}
+	return all
+}
