@@ -126,6 +126,9 @@ func (s *source) load(env policy.Env, report policy.Report) (Config, *policy.Cha
 	if err != nil {
 		return c, nil, err
 	}
+	if err := mayDecide(c.Data); err != nil {
+		return c, nil, err
+	}
 	chain, more := s.chain(&c, env, report, nil)
 	return c, chain, faultsError(append(faults, more...))
 }

@@ -46,10 +46,10 @@ func moderationCommand() *cli.Command {
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 	return &cli.Command{
 		Name:  "moderation",
-		Usage: "see what trusted people report, and act upon it",
+		Usage: "ban authors, hide events, and see what trusted people report",
 		Description: `Works on the relay that runs on this machine with the same data folder, for the
-user that runs it. The configuration needs a policy "moderation", which says whose
-reports (kind 1984) count.`,
+user that runs it. Nothing has to be configured for bans; whose reports (kind 1984)
+are listed, the policy "moderation" says.`,
 		Commands: []*cli.Command{
 			verb("list", "list reported authors, those with the most reporters first", "", runModerationList, asJSON),
 			verb("show", "show the reports about an author, and the events they are about", "AUTHOR", runModerationShow, asJSON),
@@ -60,7 +60,7 @@ reports (kind 1984) count.`,
 				&cli.BoolFlag{Name: "delete", Usage: "and remove what the author has written from the store"}),
 			verb("delete", "remove an event from the store, and refuse it if it comes again", "EVENT", runDelete, note),
 			verb("hide", "show an event to nobody, until undone", "EVENT", runHide, note),
-			verb("undo", "take the latest decision about an author or event back", "AUTHOR|EVENT", runUndo, note),
+			verb("undo", "take back what is decided about an author or event", "AUTHOR|EVENT", runUndo, note),
 			verb("decisions", "list the bans, hidden events and dismissals in force", "", runDecisions, asJSON),
 		},
 	}
@@ -127,8 +127,8 @@ func (d door) decide(ctx context.Context, cmd *cli.Command, one order, follows s
 	if one.Do == moderation.Delete || one.Purge {
 		follows += fmt.Sprintf("; %d events were removed", now.Removed)
 	}
-	if one.Do != moderation.Undo { // which has the reports read again first
-		follows += fmt.Sprintf("; %d authors are left", len(now.Cases))
+	if n := len(now.Cases); n > 0 && one.Do != moderation.Undo { // which has the reports read again first
+		follows += fmt.Sprintf("; moa moderation list has %d reported author(s)", n)
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)
 	return nil
@@ -204,7 +204,7 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 			return d.decide(ctx, cmd, undo, "undone: "+one.Do)
 		}
 	}
-	return usagef("nothing is decided about %s", arg)
+	return usagef("nothing is decided about %s", cmd.Args().First())
 }
 
 // parseSpan reads a time.Duration, or whole days.
@@ -306,6 +306,9 @@ func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 	w := cmd.Root().Writer
 	if cmd.Bool("json") {
 		return printJSON(w, now.Decisions)
+	}
+	if len(now.Decisions) == 0 {
+		fmt.Fprintln(w, "nothing is decided")
 	}
 	for _, one := range now.Decisions {
 		var about string

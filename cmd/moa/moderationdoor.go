@@ -97,6 +97,7 @@ func (in *instance) openDoor() (leave func(), err error) {
 		<-removing
 		<-ended
 		serving.Wait()
+		_ = os.Remove(filepath.Dir(path)) // perhaps it is root's, and the next relay is not
 	}, nil
 }
 

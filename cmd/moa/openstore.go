@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,19 @@ func mayHold(dir string) error {
 	}
 	if len(others) > 0 {
 		return usagef("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, shown(strings.Join(others[:min(len(others), 3)], ", ")))
+	}
+	return nil
+}
+
+// mayDecide refuses a data folder in which policies could not read what was decided:
+// that is no fault of the configuration.
+func mayDecide(dir string) error {
+	f, err := os.Open(filepath.Join(dir, builtin.ModerationFile))
+	if err == nil {
+		return f.Close()
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return cmp.Or(badgerstore.MayUse(dir, builtin.ModerationFile), err)
 	}
 	return nil
 }

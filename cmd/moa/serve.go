@@ -91,6 +91,9 @@ func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 	in.report = counted.reporter(in.log)
 	registry.MustRegister(counted, pluginFigures{&in.force}, deskFigures{&in.force})
 	in.env = policy.Env{Log: in.log, Data: cfg.Data, Self: in.self, Stored: in.stored}
+	if err := mayDecide(cfg.Data); err != nil {
+		return err
+	}
 	chain, found := src.chain(&cfg, in.env, in.report, nil)
 	if err := faultsError(append(faults, found...)); err != nil {
 		return err

@@ -96,8 +96,11 @@ func (r *record) read() (all decisions, changed bool, broken int, err error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && now.Same(r.seen) {
 		return all, false, 0, nil
 	}
-	text, err2 := os.ReadFile(r.path)
-	if err := errors.Join(err, err2); err != nil {
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(r.path)
+	}
+	if err != nil {
 		return all, false, 0, fmt.Errorf("read decisions: %w", err)
 	}
 	all = decisions{map[event.PubKey]Decision{}, map[event.ID]Decision{}}

@@ -30,11 +30,16 @@ func Stage(path, suffix string) (*Staged, error) {
 	if err != nil {
 		return nil, err
 	}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // it takes the place of the folder, and links to it stay
+	}
 	if mounted(path) {
 		return nil, fmt.Errorf("%s is a mount point, which cannot be replaced: use a folder inside of it", path)
 	}
 	s := &Staged{path: path, stage: path + suffix}
-	if err := os.Mkdir(s.stage, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := os.Mkdir(s.stage, 0o700); errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no folder %s; make it first", filepath.Dir(path))
+	} else if err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, err
 	}
 	if err := s.begin(); err != nil {

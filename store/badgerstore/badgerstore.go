@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -82,7 +83,7 @@ type Store struct {
 
 	closing sync.Once
 	life    life
-	lock    *os.File // of the folder
+	lock    io.Closer // of the folder
 	db      *badger.DB
 
 	records  *records.Log

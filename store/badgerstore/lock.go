@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -24,11 +25,14 @@ func older(have uint32) error {
 
 // lockFolder makes the folder if it may, and locks it until what it returns is
 // closed. It is the lock that Badger would take, in the same way.
-func lockFolder(o *Options) (*os.File, error) {
+func lockFolder(o *Options) (io.Closer, error) {
 	if !o.Existing {
 		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 			return nil, err
 		}
+	}
+	if err := MayUse(o.Dir); err != nil {
+		return nil, err
 	}
 	dir, err := os.Open(o.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -43,5 +47,5 @@ func lockFolder(o *Options) (*os.File, error) {
 		}
 		return nil, errors.Join(err, dir.Close())
 	}
-	return dir, nil
+	return folderLock{dir}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,7 +14,7 @@ import (
 )
 
 // openFolder locks the folder and opens the keys in it.
-func openFolder(o *Options) (*os.File, *badger.DB, error) {
+func openFolder(o *Options) (io.Closer, *badger.DB, error) {
 	lock, err := lockFolder(o)
 	if err != nil {
 		return nil, nil, err

@@ -111,7 +111,7 @@ func makeEmpty(o Options) error {
 
 // lockOld locks what is where the store is to be, so that nobody uses it; nil:
 // nothing is there, or an empty folder.
-func (r *Restoring) lockOld() (lock *os.File, err error) {
+func (r *Restoring) lockOld() (lock io.Closer, err error) {
 	lock, err = lockFolder(&Options{Dir: r.To.Dir, Existing: true})
 	if errors.Is(err, ErrNoStore) {
 		return nil, nil
@@ -159,6 +159,9 @@ func (r *Restoring) place(s *Staged, replace bool, out *Restored) error {
 		return err
 	}
 	if !replace {
+		if err := giveLike(s.stage, filepath.Dir(s.path)); err != nil {
+			return err
+		}
 		return s.Place("")
 	}
 	for _, name := range r.Also {
@@ -173,6 +176,9 @@ func (r *Restoring) place(s *Staged, replace bool, out *Restored) error {
 			return err
 		}
 		out.Kept = append(out.Kept, name)
+	}
+	if err := giveLike(s.stage, s.path); err != nil {
+		return err
 	}
 	out.Old = aside(s.path)
 	return s.Place(out.Old)
