@@ -211,12 +211,14 @@ func (o *outbox) scarce() bool {
 func (o *outbox) take() *queue {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	batch := o.queue
-	o.queue, o.quiet = nil, false
+	o.quiet = false
 	if o.closed {
+		o.dropLocked()
 		o.stopLocked()
 		return nil
 	}
+	batch := o.queue
+	o.queue = nil
 	return batch
 }
 
