@@ -84,6 +84,34 @@ func TestNIP67HintsAreOffByDefaultAndListedWhenOn(t *testing.T) {
 	}
 }
 
+// A page that is all of one second is followed by the rest of the second, which
+// is not the rest of everything.
+func TestNIP67TheRestOfASecondIsNotAll(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		cfg := relaytest.Config()
+		cfg.EOSEHints = true
+		if err := r.Server.Reload(cfg, nil); err != nil {
+			t.Fatal(err)
+		}
+		c := r.Dial(t)
+		for i := range 6 {
+			c.Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1000, Content: fmt.Sprint(i)}))
+		}
+		filter := `{"kinds":[1],"until":1000,"limit":3}`
+		if got, eose := c.Ask(t, "q", filter); len(got) != 6 || fmt.Sprint(eose.Hints) != "[finish]" {
+			t.Errorf("all there is: %d, %v", len(got), eose.Hints)
+		}
+		c.Say(t, `["CLOSE","q"]`)
+		c.Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: 500}))
+		if got, eose := c.Ask(t, "q", filter); len(got) != 6 || fmt.Sprint(eose.Hints) != "[more]" {
+			t.Errorf("there is an older one: %d, %v", len(got), eose.Hints)
+		}
+		if got, eose := c.Ask(t, "q", `{"kinds":[1],"since":1000,"until":1000,"limit":3}`); len(got) != 6 || fmt.Sprint(eose.Hints) != "[finish]" {
+			t.Errorf("of the second only: %d, %v", len(got), eose.Hints)
+		}
+	})
+}
+
 func TestNIP67TheMaximumLimitIsALimit(t *testing.T) {
 	r := start(t, func(c *relay.Config) { c.Limits.Limit, c.Limits.DefaultLimit, c.EOSEHints = 5, 3, true })
 	c := r.Dial(t)

@@ -3,6 +3,7 @@ package relay
 import (
 	"bytes"
 	"context"
+	"errors"
 
 	"moa/nips/event"
 	"moa/store"
@@ -35,23 +36,33 @@ func (s *session) ties(st *settings, filters []*event.Filter, upTo store.Serial,
 	return &tied{s: s, st: st, filter: filters[0], upTo: upTo, scan: scan}
 }
 
+// errOlder ends the scan of the rest at the first event of another second: there
+// is more.
+var errOlder = errors.New("relay: the second is over")
+
 func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (store.Progress, error) {
 	p, err := t.scan.Next(ctx, page, func(r *store.Record) error {
-		if t.rest && bytes.Compare(r.ID[:], t.last[:]) <= 0 {
+		older := r.CreatedAt != t.filter.Until
+		switch {
+		case t.rest && older:
+			return errOlder
+		case t.rest && bytes.Compare(r.ID[:], t.last[:]) <= 0:
 			return nil // the page had it; those of one second come by their ids
-		}
-		if !t.rest {
+		case !t.rest:
 			t.found++
-			t.last, t.mixed = r.ID, t.mixed || r.CreatedAt != t.filter.Until
+			t.last, t.mixed = r.ID, t.mixed || older
 		}
 		return found(r)
 	})
+	if errors.Is(err, errOlder) {
+		return store.Progress{Done: true}, nil
+	}
 	if err != nil || !p.Done || p.All || t.rest || t.mixed || t.found == 0 {
 		return p, err
 	}
-	second := *t.filter
-	second.Since, second.HasLimit, second.Limit = second.Until, true, t.found+t.st.cfg.Limits.Limit
-	q := t.s.storeQuery(t.st, []*event.Filter{&second})
+	longer := *t.filter
+	longer.HasLimit, longer.Limit = true, t.found+t.st.cfg.Limits.Limit
+	q := t.s.storeQuery(t.st, []*event.Filter{&longer})
 	q.MaxLimit, q.UpTo = 0, t.upTo
 	t.scan, t.rest = t.s.srv.deps.Store.Scan(q), true
 	p.Done = false
