@@ -171,3 +171,20 @@ func TestAskingAboutNothingSpecialAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// rightOnly has no say in deliveries.
+type rightOnly struct{ mine }
+
+func (rightOnly) DeliveryKinds() []uint16 { return []uint16{} }
+
+func TestAPanicDoesNotTellWhatIsStored(t *testing.T) {
+	armed, told := "", []string(nil)
+	chain := policy.NewChain(nil, policy.Named{Name: "mine", Policy: rightOnly{mine{&armed, &told}}})
+	if !chain.Open(client, kind1) {
+		t.Fatal("nobody may know of a note")
+	}
+	armed = "right"
+	if chain.Open(client, kind1) {
+		t.Error("told, though who may read is not known")
+	}
+}

@@ -81,8 +81,9 @@ func (c *Chain) Open(cl Client, e *event.Event) bool {
 	if c.RestrictsFor(cl, e.Kind) || c.Hidden(e.ID, e.PubKey) {
 		return false
 	}
-	for _, l := range c.rights.links {
-		if l.Mode == Enforce && l.concerns(cl, nil) && l.policy.MayRead(cl, []uint16{e.Kind}).Action == Reject {
+	for i := range c.rights.links {
+		l := &c.rights.links[i]
+		if l.Mode == Enforce && l.concerns(cl, nil) && l.mayRead(cl, []uint16{e.Kind}).Action == Reject {
 			return false
 		}
 	}
