@@ -23,6 +23,9 @@ import (
 func (s *Store) mayOpen(have uint32) error {
 	if have == 0 {
 		f, err := readDir(s.opt.Dir)
+		if err == nil && f.journal && !f.events {
+			f.journal, err = journalTells(s.opt.Dir)
+		}
 		switch {
 		case err != nil:
 			return err
@@ -37,6 +40,25 @@ func (s *Store) mayOpen(have uint32) error {
 		return older(have)
 	}
 	return nil
+}
+
+// journalTells reports that the journal has a commit. A store that was killed while it
+// was made has one that is begun, and no version yet.
+func journalTells(dir string) (bool, error) {
+	found, closeFiles, err := readJournal(dir)
+	if err != nil {
+		return false, err
+	}
+	for i := range found.frames {
+		w, err := found.frames[i].read()
+		if err != nil {
+			return false, errors.Join(err, closeFiles())
+		}
+		if _, ok := w.state(); ok {
+			return true, closeFiles()
+		}
+	}
+	return false, closeFiles()
 }
 
 // asDamaged makes damage of the records' own store.ErrDamaged.

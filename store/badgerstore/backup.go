@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	badger "github.com/dgraph-io/badger/v4"
+
 	"moa/store/badgerstore/internal/records"
 )
 
@@ -224,7 +226,11 @@ func mayBeIn(name string, also []string) bool {
 // Holds reports the name of a file by which a folder shows that a store is in it,
 // or was.
 func Holds(name string) bool {
-	return isSegment(name) || name == "MANIFEST" || name == "journal.0" || name == "journal.1"
+	switch name {
+	case badger.ManifestFilename, "MANIFEST-REWRITE", "journal.0", "journal.1", swapMaking, swapReady, swapMoving:
+		return true
+	}
+	return isSegment(name)
 }
 
 // CheckBackup reads a backup whole: every file must be there, as the manifest says,

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -72,13 +73,25 @@ func (s *Store) collectOne(ctx context.Context) (dropped int, err error) {
 }
 
 // needed returns those of the records, which are to go for good, that Badger knows
-// as events all the same: then the set of the dead is wrong, and is mended.
+// as events all the same; and notes what the others tell.
 func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
+	if keep, err = s.undrop(list); err != nil {
+		return nil, err
+	}
+	if len(keep) > 0 {
+		list = slices.DeleteFunc(slices.Clone(list), func(r records.Record) bool { return slices.Contains(keep, r.Serial) })
+	}
+	return keep, s.noteGone(list)
+}
+
+// undrop returns those of the records, which were removed, that Badger knows as
+// events all the same: then the set of the dead is wrong, and is mended.
+func (s *Store) undrop(list []records.Record) (alive []uint64, err error) {
 	s.appending.Lock()   // a commit drops a record before the backlog has its keys
 	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
 	known, err := s.known(list)
 	if err != nil || len(known) == 0 {
-		return nil, errors.Join(err, s.noteGone(list))
+		return nil, err
 	}
 	s.appending.Lock() // what is removed meanwhile is not to be taken back
 	defer s.appending.Unlock()
@@ -87,13 +100,10 @@ func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
 	}
 	for _, r := range known {
 		s.records.Undrop(r.Serial)
-		keep = append(keep, r.Serial)
+		alive = append(alive, r.Serial)
 	}
-	s.damages.dead(keep)
-	if err := s.noteGone(list); err != nil {
-		return nil, err
-	}
-	return keep, nil
+	s.damages.dead(alive)
+	return alive, nil
 }
 
 // known returns those of the records that Badger knows as events.

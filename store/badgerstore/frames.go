@@ -63,6 +63,34 @@ func findFrames(files [2]*os.File) (*frames, error) {
 	return found, nil
 }
 
+// readJournal finds the frames of the journal in dir, to read them until its files are
+// closed.
+func readJournal(dir string) (found *frames, closeFiles func() error, err error) {
+	var files [2]*os.File
+	closeFiles = func() (err error) {
+		for _, f := range files {
+			if f != nil {
+				err = errors.Join(err, f.Close())
+			}
+		}
+		return err
+	}
+	for i := range files {
+		f, err := os.Open(journalName(dir, i))
+		if errors.Is(err, os.ErrNotExist) {
+			f, err = os.Open(os.DevNull)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(err, closeFiles())
+		}
+		files[i] = f
+	}
+	if found, err = findFrames(files); err != nil {
+		return nil, nil, errors.Join(err, closeFiles())
+	}
+	return found, closeFiles, nil
+}
+
 // readFrames returns the frames of a file. near is the number of a frame in the
 // other, with which one behind a damaged first frame is told; 0: there is none.
 func readFrames(file *os.File, index int, near uint64) (list []frame, err error) {

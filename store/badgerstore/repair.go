@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -177,22 +176,14 @@ func (p *repairer) promised() state {
 
 // mergeJournal puts into the records what the whole frames of the journal have, and
 // into the old keys that are in use.
-func (p *repairer) mergeJournal() error {
-	var files [2]*os.File
-	for i := range files {
-		f, err := os.Open(journalName(p.o.Dir, i))
-		if errors.Is(err, os.ErrNotExist) {
-			f, err = os.Open(os.DevNull)
-		}
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		files[i] = f
-	}
-	found, err := findFrames(files)
-	if err != nil || len(found.frames) == 0 {
+func (p *repairer) mergeJournal() (err error) {
+	found, closeFiles, err := readJournal(p.o.Dir)
+	if err != nil {
 		return err
+	}
+	defer func() { err = errors.Join(err, closeFiles()) }()
+	if len(found.frames) == 0 {
+		return nil
 	}
 	if err := (&journal{id: p.records.ID()}).identify(found); err != nil {
 		p.report.note("the journal is not used: %v", err)

@@ -155,7 +155,7 @@ func (s *Store) scrubRecords(from uint64) (next uint64, size int64, err error) {
 			s.damages.serial(next, err)
 		}
 	}
-	if _, err := s.needed(dead); err != nil {
+	if _, err := s.undrop(dead); err != nil {
 		return 0, 0, err
 	}
 	return next, size, s.scrubKeys(living)

@@ -150,3 +150,18 @@ func TestCheckFindsDamage(t *testing.T) {
 		}
 	}
 }
+
+// What a scrub comes across among the removed it notes nowhere: notes are the
+// collection's, which may be at work, and may not come for long.
+func TestAScrubTakesNoNotes(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	for i := range int64(20) {
+		mustCommit(t, s, storetest.Make(storetest.Key(1), 0, 100+i, ""))
+	}
+	s.settle()
+	mustScrub(t, s)
+	if n := len(s.notes.text); n > 0 {
+		t.Errorf("a scrub has left %d bytes of notes", n)
+	}
+}
