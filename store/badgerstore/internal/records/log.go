@@ -41,7 +41,8 @@ type Log struct {
 
 	mu       sync.Mutex // guards segments and what they say it guards
 	prepared prepared
-	redoing  bool // until Adopt
+	redoing  bool     // until Adopt
+	never    []string // files that were never synced, and are to be removed
 	buf      []byte
 	offsets  []uint32 // memory for the prepared
 }
@@ -77,7 +78,8 @@ func (l *Log) Limit(bytes int64, serials uint64) {
 }
 
 // Open opens the records in dir, as far as Sync has promised them: what came
-// later is to be written again.
+// later is to be written again. Nothing of that is removed before the first Prepare,
+// or Adopt.
 func Open(dir string) (*Log, error) { return open(dir, (*os.File).Sync) }
 
 func open(dir string, fsync func(*os.File) error) (*Log, error) {
@@ -106,7 +108,6 @@ func (l *Log) openSegments(mend mender) error {
 		return err
 	}
 	var list []*segment
-	var empty []string // never synced
 	for i, name := range names {
 		s, err := openSegment(name, segmentBytes, mend)
 		if err != nil {
@@ -122,7 +123,7 @@ func (l *Log) openSegments(mend mender) error {
 			if err := s.close(); err != nil {
 				return err
 			}
-			empty = append(empty, name)
+			l.never = append(l.never, name)
 			continue
 		}
 		next := l.Next()
@@ -139,18 +140,26 @@ func (l *Log) openSegments(mend mender) error {
 			return err
 		}
 	}
-	for _, name := range empty {
+	for _, name := range l.never {
 		if base, _ := baseOf(name); base < l.Next() && l.find(base) == nil {
 			return fmt.Errorf("%s: %w: it has no head, and those after it have", name, ErrDamaged)
 		}
 	}
-	for _, name := range empty {
-		if err := os.Remove(name); err != nil {
-			return err
-		}
-	}
 	l.dead.forget(l.Next())
 	l.dead.doubtMissing(l.Next())
+	return nil
+}
+
+// removeNeverLocked removes the files that were never synced: what the journal does
+// again takes their place. That comes first when the journal is found to be whole, for
+// otherwise they are all there is of what it has lost.
+func (l *Log) removeNeverLocked() error {
+	for len(l.never) > 0 {
+		if err := os.Remove(l.never[0]); err != nil {
+			return err
+		}
+		l.never = l.never[1:]
+	}
 	return nil
 }
 
@@ -258,6 +267,9 @@ func (l *Log) Prepare(list []Record) error {
 	l.prepared = prepared{}
 	if len(list) == 0 {
 		return nil
+	}
+	if err := l.removeNeverLocked(); err != nil {
+		return fmt.Errorf("records: %w", err)
 	}
 	if list[0].Serial < l.Next() {
 		return fmt.Errorf("records: %d is there already", list[0].Serial)

@@ -106,6 +106,9 @@ func (l *Log) Adopt(take func(serial uint64, b []byte) bool) (rest []Record, err
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.redoing = false
+	if err := l.removeNeverLocked(); err != nil {
+		return nil, err
+	}
 	size, taking := 0, true
 	list := *l.segments.Load()
 	for i, s := range list {
