@@ -15,8 +15,8 @@ func healthcheckCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "healthcheck",
 		Usage: "succeed if the relay of this configuration takes connections",
-		Description: "For containers, which have no other program to ask with. The address is " +
-			"that which serve would listen on, with the same flags, environment and file.",
+		Description: `For containers, which have no other program to ask with. The address is that which
+serve would listen on, with the same flags, environment and file.`,
 		Flags: configFlags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			cfg, faults, err := sourceOf(cmd).read()

@@ -32,7 +32,7 @@ is not running, or with --relay through the socket of one that is.
 
 Ids and signatures are checked, and the [limits] of the configuration for
 events hold. Deletions and requests to vanish that the store knows, or that the
-input has, hold. Policies are for clients and are not asked, so that a backup
+input has, hold. Policies are for clients and are not asked, so that an export
 comes back whole; --policies asks them, as if each author sent the event.
 Protected events (NIP-70) are taken, ephemeral ones and those that have expired
 are not.
@@ -41,8 +41,9 @@ What is not taken is counted by its reason, with the first lines of each;
 --rejects FILE writes all of it: line number, reason and line, with tabs between.
 It is an error if nothing was taken, or less than --expect.
 
-Importing twice is harmless: what is stored counts as a duplicate. With --resume an import that was cut off goes on where it
-was: FILE.moa-checkpoint keeps the place, and is removed at the end.`,
+Importing twice is harmless: what is stored counts as a duplicate. With --resume
+an import that was cut off goes on where it was: FILE.moa-checkpoint keeps the
+place, and is removed at the end.`,
 		Flags: append(configFlags(),
 			&cli.StringFlag{Name: "relay", Usage: "publish to the running relay at `URL`, ws://…"},
 			&cli.BoolFlag{Name: "resume", Usage: "keep a checkpoint beside FILE, and go on from the one that is there"},

@@ -45,6 +45,21 @@ func TestAFileThatMayNotBeReadIsNoDamage(t *testing.T) {
 	}
 }
 
+// What names a folder that is not there says so, and does not call it damaged.
+func TestAFolderThatIsNotThere(t *testing.T) {
+	data, _ := dataOf(t, 3)
+	nowhere := filepath.Join(t.TempDir(), "no", "backup")
+	for want, args := range map[string][]string{
+		"there is no backup: ":                        {"restore", "--replace", nowhere},
+		"there is no folder " + filepath.Dir(nowhere): {"backup", nowhere},
+	} {
+		_, stderr, code := run(t, "", append([]string{"store", args[0], "--data", data}, args[1:]...)...)
+		if code != 1 || !strings.Contains(stderr, want) || strings.Contains(stderr, "damaged") {
+			t.Errorf("store %v: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
 // runUnprivileged runs moa as a user for whom the modes of files count.
 func runUnprivileged(t *testing.T, data string, args ...string) (stderr string, code int) {
 	t.Helper()

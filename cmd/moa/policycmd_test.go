@@ -127,10 +127,13 @@ func TestPolicyTestTakesListsFromTheEvents(t *testing.T) {
 
 func TestPolicyExplainNamesEveryPolicy(t *testing.T) {
 	alice := relaytest.NewKey(1)
-	config := writeConfig(t, trialConfig+"[[policy]]\nuse = \"auth\"\n[[policy]]\nuse = \"deny\"\nname = \"others\"\npubkeys = [\""+alice.Hex()+"\"]\nunless = { pubkeys = [\""+alice.Hex()+"\"] }\n")
+	config := writeConfig(t, trialConfig+"[[policy]]\nuse = \"auth\"\n[[policy]]\nuse = \"deny\"\nname = \"others\"\npubkeys = [\""+alice.Hex()+"\"]\nunless = { pubkeys = [\""+alice.Hex()+"\"] }\n[[policy]]\nuse = \"moderation\"\nreporters = { pubkeys = [\""+alice.Hex()+"\"] }\n")
 	reaction := trialEvents(t)[3]
 	for _, args := range [][]string{{string(reaction.Raw)}, {file(t, "event.json", string(reaction.Raw)+"\n")}} {
-		stdout, _ := good(t, append([]string{"policy", "explain", "--config", config}, args...)...)
+		stdout, stderr := good(t, append([]string{"policy", "explain", "--config", config}, args...)...)
+		if stderr != "" {
+			t.Errorf("it warns: %s", stderr)
+		}
 		for _, want := range []string{
 			"event " + reaction.ID.String() + ", kind 7, of 2023-11-14T23:03:20Z", "  private          accepts\n",
 			"> kinds            refuses: blocked: events of kind 7 are not accepted here", "  limits           accepts\n",

@@ -167,7 +167,7 @@ func (t *trial) stored(ctx context.Context, f *event.Filter, found func(*event.E
 	if t.store != nil {
 		return stored(ctx, t.store, f, found)
 	}
-	if t.events == nil {
+	if t.events == nil && !slices.Equal(f.Kinds, []uint16{event.KindReport}) { // reports are no list
 		t.noStore.Do(func() { t.log.Warn("lists that are read from the store are empty here; name the store with --data") })
 	}
 	for e := range newest(t.events) {

@@ -41,7 +41,7 @@ and MOA_LIMITS_MESSAGE_BYTES.`,
 		Flags: configFlags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.NArg() > 0 {
-				return usagef("serve takes no arguments, and got %q", cmd.Args().First())
+				return usagef("serve takes no arguments, and got %q; a file is named with --config", cmd.Args().First())
 			}
 			return serve(ctx, sourceOf(cmd), cmd.Root().ErrWriter)
 		},

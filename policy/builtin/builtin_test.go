@@ -124,7 +124,7 @@ func TestTheFutureIsBoundedUnlessTheFileSaysOtherwise(t *testing.T) {
 	}
 }
 
-func TestProofOfWorkIsAnnounced(t *testing.T) {
+func TestDemandsAreAnnounced(t *testing.T) {
 	for config, want := range map[string]policy.Limits{
 		"use='pow'\nbits=9":                                {PoW: true, MinPoW: 9},
 		"use='pow'\nkinds='1'":                             {PoW: true},
@@ -133,6 +133,9 @@ func TestProofOfWorkIsAnnounced(t *testing.T) {
 		"use='spam'":                                       {PoW: true},
 		"use='rate'\nwork_beyond=8":                        {PoW: true},
 		"use='rate'":                                       {},
+		"use='limits'\nbytes=1000":                         {ContentLength: 1000},
+		"use='limits'\nbytes=1000\ncontent=2000\ntags=3":   {ContentLength: 1000, EventTags: 3},
+		"use='limits'\nbytes=2000\ncontent=1000":           {ContentLength: 1000},
 	} {
 		want.NewestCreatedAt = 15 * time.Minute // of the default
 		chain, faults := build(t, "[[policy]]\n"+config)

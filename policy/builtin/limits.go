@@ -91,5 +91,9 @@ func (p *limits) Limits() policy.Limits {
 	if len(p.Kinds) > 0 {
 		return policy.Limits{}
 	}
-	return policy.Limits{EventTags: p.Tags, ContentLength: p.Content}
+	content := p.Content
+	if p.Bytes > 0 && (content == 0 || p.Bytes < content) {
+		content = p.Bytes // a character has a byte at least
+	}
+	return policy.Limits{EventTags: p.Tags, ContentLength: content}
 }

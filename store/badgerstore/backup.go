@@ -210,6 +210,9 @@ func parseManifest(text []byte) (*Manifest, error) {
 func readBackupManifest(dir string) (*Manifest, error) {
 	text, err := os.ReadFile(filepath.Join(dir, BackupManifest))
 	if errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, fmt.Errorf("there is no backup: %w", err)
+		}
 		return nil, notWhole("%s has no file %s, which is written last", dir, BackupManifest)
 	}
 	if err != nil {
