@@ -40,9 +40,14 @@ func (r *right) grant(filters []*event.Filter, since uint64) {
 const listBits = 40
 
 // generation is a number that differs whenever the settings, or the lists of
-// people that reading depends on, have changed.
+// people that reading depends on, have changed, or anything is hidden now and
+// nothing was.
 func (st *settings) generation() uint64 {
-	return st.nth<<listBits | st.chain.Version()&(1<<listBits-1)
+	lists := st.chain.Version() << 1
+	if st.chain.Hides() {
+		lists |= 1
+	}
+	return st.nth<<listBits | lists&(1<<listBits-1)
 }
 
 // nthOf is the settings' part of a generation.

@@ -13,6 +13,7 @@ import (
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/policy/builtin"
+	"moa/policy/moderation"
 	"moa/policy/policytest"
 	"moa/relay/relaytest"
 	"moa/store"
@@ -269,3 +270,34 @@ func TestARightThatIsKeptCostsNothing(t *testing.T) {
 }
 
 var dave = relaytest.NewKey(4)
+
+// The first thing that an operator hides is hidden from those, too, whose question
+// came when there was nothing hidden to look for.
+func TestWhatIsHiddenMeanwhileIsNotSent(t *testing.T) {
+	for _, door := range doors {
+		if !door.held {
+			continue
+		}
+		t.Run(door.name, func(t *testing.T) {
+			st := &heldStore{Store: memstore.New()}
+			chain := buildOn(t, st.Store, []map[string]any{{"use": "moderation"}})
+			r := relaytest.Start(t, relaytest.Options{Store: st, Chain: chain})
+			c := r.Dial(t)
+			c.Accepted(t, dave.Note(t, "hidden soon"))
+			release := st.hold()
+			c.Say(t, "%s", door.begin)
+			st.reached(t)
+			for _, n := range chain.Links() {
+				if p, ok := n.Policy.(*builtin.Moderation); ok {
+					if err := p.Desk().Decide(moderation.Decision{Do: moderation.Ban, Author: &dave.PubKey, Hidden: true}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			release()
+			if m := c.Next(t); !strings.Contains(m, `"error: `) {
+				t.Errorf("%s", m)
+			}
+		})
+	}
+}
