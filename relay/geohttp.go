@@ -92,7 +92,6 @@ func (s *Server) sendGeo(w http.ResponseWriter, r *http.Request, st *settings, q
 		return
 	}
 	body, status, err := s.answerGeo(st, r, q, s.newSession(st, from, account))
-	<-s.geoSlots
 	if err != nil {
 		geoError(w, status, err.Error())
 		return
@@ -135,8 +134,10 @@ func geoError(w http.ResponseWriter, status int, text string) {
 	w.Write(body)
 }
 
-// answerGeo asks on behalf of a client that comes, asks once and goes.
+// answerGeo asks on behalf of a client that comes, asks once and goes. It gives
+// back the slot that its caller has taken: net/http survives its panics.
 func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery, c *session) (body []byte, status int, err error) {
+	defer func() { <-s.geoSlots }()
 	defer c.out.close()
 	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
 		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 	"moa/policy"
 	"moa/relay"
 	"moa/relay/relaytest"
+	"moa/store"
 	"moa/store/memstore"
 )
 
@@ -172,5 +174,40 @@ func TestAPanicOfASessionCostsOneConnection(t *testing.T) {
 	}
 	if text := logs.String(); !strings.Contains(text, "the clock has stopped") || !strings.Contains(text, "nip42") && !strings.Contains(text, "auth") {
 		t.Error(text)
+	}
+}
+
+// panickingStore panics when it is asked for anything, while it is told to.
+type panickingStore struct {
+	store.Store
+	broken atomic.Bool
+}
+
+func (s *panickingStore) Scan(q store.Query) store.Scan {
+	if s.broken.Load() {
+		panic("the store")
+	}
+	return s.Store.Scan(q)
+}
+
+// net/http survives a panic, and so must what is asked about places over it: no
+// slot and no charge is lost.
+func TestAPanicOfAQuestionAboutPlacesCostsOneAnswer(t *testing.T) {
+	st := &panickingStore{Store: memstore.New()}
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: overHTTP})
+	r.Dial(t).Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1000, Tags: tags([]string{"g", "u33db"})}))
+	st.broken.Store(true)
+	for range 20 {
+		if resp, err := http.Get("http://" + r.Addr + "/geo/events?bbox=13,52,14,53"); err == nil {
+			resp.Body.Close()
+			t.Fatalf("%s, where the store panics", resp.Status)
+		}
+	}
+	st.broken.Store(false)
+	if events, _ := places(t, r, "bbox=13,52,14,53"); len(events) != 1 {
+		t.Errorf("%d events", len(events))
+	}
+	if n := held(t, r, "geo"); n != 0 {
+		t.Errorf("%v bytes are charged", n)
 	}
 }
