@@ -34,14 +34,14 @@ func (b *buffer) release() {
 	}
 }
 
-// grow returns a buffer four times as long, with keep at its start, and
-// releases b.
-func (b *buffer) grow(keep []byte) *buffer {
+// grow returns a buffer four times as long, or of most bytes if that is less, with
+// keep at its start, and releases b, which is shorter than most.
+func (b *buffer) grow(keep []byte, most int) *buffer {
 	var next *buffer
 	if len(b.b) < largeSize {
 		next = takeBuffer(largeSize)
 	} else {
-		next = &buffer{make([]byte, 4*len(b.b))}
+		next = &buffer{make([]byte, min(4*len(b.b), most))}
 	}
 	copy(next.b, keep)
 	b.release()

@@ -96,8 +96,9 @@ func (in *inbox) take() {
 const minFree = 256
 
 // makeRoom moves what is needed to the start, and grows the buffer if that
-// leaves less than minFree. So it grows only with what has really come.
-func (in *inbox) makeRoom() {
+// leaves less than minFree. So it grows only with what has really come, and up to
+// a message of most bytes, behind which a header or a control frame may wait.
+func (in *inbox) makeRoom(most int) {
 	if in.start == in.end { // no message, or an empty one
 		in.start, in.end = 0, 0
 	}
@@ -112,7 +113,7 @@ func (in *inbox) makeRoom() {
 	in.w = in.end + copy(in.b[in.end:], in.b[in.r:in.w])
 	in.r = in.end
 	if len(in.b)-in.w < minFree {
-		in.buffer = in.grow(in.b[:in.w])
+		in.buffer = in.grow(in.b[:in.w], most+4*minFree)
 	}
 }
 

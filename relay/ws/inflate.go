@@ -39,7 +39,7 @@ func inflate(p []byte, most int) (*buffer, []byte, error) {
 	out := takeBuffer(4 * len(p))
 	for n := 0; ; {
 		if n == len(out.b) {
-			out = out.grow(out.b)
+			out = out.grow(out.b, most+1) // one byte more is too many
 		}
 		got, err := d.Read(out.b[n:])
 		n += got

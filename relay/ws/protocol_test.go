@@ -271,3 +271,37 @@ func TestViolationMeetsAWrite(t *testing.T) {
 		p.expect("88 1002")
 	}
 }
+
+// A message takes the memory that the longest one needs, and no power of four
+// more: who stops in the middle of one holds it for MessageTimeout.
+func TestAMessageTakesNoMoreMemoryThanTheLongestNeeds(t *testing.T) {
+	const most, more = 1 << 20, 8 << 10
+	takes := make(chan int, 1)
+	addr := start(t, &Options{MaxMessage: most, Compression: true}, func(c *Conn) {
+		for {
+			msg, err := c.Read()
+			if err != nil {
+				return
+			}
+			n := len(c.in.b)
+			if c.in.inflated != nil {
+				n = max(n, len(c.in.inflated.b))
+			}
+			if len(msg) != most {
+				n = -1
+			}
+			takes <- n
+		}
+	})
+	text := strings.Repeat("z", most)
+	for name, send := range map[string][]byte{
+		"plain": frame(0x81, text), "fragments": append(frame(0x01, text[1000:]), frame(0x80, text[:1000])...),
+		"deflated": frame(0xc1, squeeze(text, 6)), "deflated in vain": frame(0xc1, squeeze(text, 0)),
+	} {
+		p := dial(t, addr, deflateOffer)
+		p.send(send)
+		if n := <-takes; n < 0 || n > most+most>>10+more {
+			t.Errorf("%s: %d bytes for a message of %d", name, n, most)
+		}
+	}
+}

@@ -74,7 +74,7 @@ func (c *Conn) next(wait time.Duration) ([]byte, error) {
 			if !more {
 				continue
 			}
-			in.makeRoom()
+			in.makeRoom(int(c.mostBytes(in)))
 		}
 		_ = c.sendControl() // what is wrong, the next read tells
 		if err := c.fill(wait); err != nil {
