@@ -301,7 +301,6 @@ func (w *writer) apply(now int64, e *event.Event) (store.Result, error) {
 	if ops := n.ops(); !w.s.takes(ops, int64(len(n.value))+ops*(maxKey+entryBytes)) {
 		return store.Result{Outcome: store.TooLarge}, nil
 	}
-	w.serial++
 	if err := w.place(e, n); err != nil {
 		return store.Result{}, err
 	}
@@ -326,8 +325,10 @@ func (w *writer) place(e *event.Event, n stored) error {
 	return err
 }
 
-// put writes the record and its index keys.
+// put writes the record and its index keys. What the state tells to be the last
+// serial goes up with it, and not in a frame before.
 func (w *writer) put(n stored) {
+	w.serial = n.tail.serial()
 	w.set(recordKey(&n.tail), n.value)
 	n.keys(&n.tail, func(key []byte) {
 		var v []byte

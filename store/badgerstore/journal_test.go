@@ -15,8 +15,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moa/nips/event"
 	"moa/store"
 	"moa/store/badgerstore/internal/records"
+	"moa/store/storetest"
 )
 
 // openFrames opens the journal in dir, and returns the numbers that the frames
@@ -336,4 +338,48 @@ func FuzzJournal(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A batch takes several frames. Whatever frame of it is the floor when the process is
+// killed, Badger, which may have them all, is not too old for the journal.
+func TestBadgerMayBeAheadOfEveryFrame(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	mustCommit(t, s, note(1, 1))
+	tags := func(n int, name string) (list []event.Tag) {
+		for i := range n {
+			list = append(list, event.Tag{name, fmt.Sprintf("%064x", i)})
+		}
+		return list
+	}
+	mustCommit(t, s,
+		storetest.Make(storetest.Key(1), event.KindDeletion, 10, "", tags(3000, "e")...),
+		note(1, 20, tags(5000, "t")...)) // does not fit into a frame with the marks of what is deleted
+	found, closeFiles, err := readJournal(s.opt.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFiles()
+	var last state
+	for i := range found.frames {
+		w, err := found.frames[i].read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st, ok := w.state(); ok {
+			if last.serial == st.serial && st.events > last.events {
+				t.Errorf("frame %d: state %v after %v", i, st, last)
+			}
+			last = st
+		}
+	}
+	if len(found.frames) < 4 {
+		t.Fatalf("%d frames", len(found.frames))
+	}
+	for i := range found.frames {
+		found.floor = found.frames[i].number
+		if promised, err := found.promised(); err != nil || last.before(promised) {
+			t.Errorf("with the floor at frame %d %v is promised, and there is %v (%v)", i, promised, last, err)
+		}
+	}
 }

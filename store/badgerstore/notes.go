@@ -303,7 +303,6 @@ func (p *repairer) applyNotes(ctx context.Context) error {
 }
 
 func (w *writer) applyNote(n noted) error {
-	w.serial = w.s.serial
 	has, ok, err := w.get(n.key)
 	if err != nil {
 		return err

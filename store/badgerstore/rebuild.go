@@ -107,7 +107,6 @@ func (p *repairer) redo(w *writer, serial uint64) error {
 		p.records.Drop(serial)
 		return nil
 	}
-	w.serial = n.tail.serial()
 	if a, ok := store.AddressOf(e); ok {
 		newer, err := w.at(addressKey(keyLatest, a))
 		if err == nil && newer.value != nil && newer.tail.compare(&n.tail) < 0 { // it was removed before n came
