@@ -187,11 +187,11 @@ func (h *hot) mergeLocked(sc *scan, at *tail, most, work int) (more bool) {
 		}
 		*at = *t
 		var v value
-		matched := false
+		looked, matched := false, false
 		for ok && r.slot == first {
 			if !r.passed && !matched {
-				if v == nil {
-					v = h.records.Get(uint64(t.serial()))
+				if !looked {
+					v, looked = h.records.Get(uint64(t.serial())), true
 				}
 				matched = v.check() == nil && sc.parts[r.part].matches(v)
 			}
@@ -202,7 +202,7 @@ func (h *hot) mergeLocked(sc *scan, at *tail, most, work int) (more bool) {
 		}
 		sc.from = t.next()
 		switch {
-		case v == nil:
+		case !looked:
 		case v.check() != nil, matched && !sc.counting && !h.records.Sound(uint64(t.serial())):
 			sc.lost = append(sc.lost, *t)
 		case matched:

@@ -139,3 +139,28 @@ func TestDamagedEntryKillsNobody(t *testing.T) {
 	}
 	mustCommit(t, s, note(3, 3))
 }
+
+// Whatever byte of a record is damaged, a scan that passes over it names it: what
+// reads everything can tell that something was left out.
+func TestPassedOverIsNamed(t *testing.T) {
+	for _, memory := range []int{0, -1} {
+		for _, at := range []int64{-16, -8, -5, 0, 90} { // its serial, its length, its kind, its text
+			s, err := Open(Options{Dir: t.TempDir(), CacheMB: 32, HotMB: memory, ReserveMB: -1, NoSync: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustCommit(t, s, note(1, 1), note(1, 2), note(1, 3))
+			if memory == 0 {
+				awaitWarm(t, s)
+			}
+			placeOf(t, s, note(1, 2)).change(t, at, func(b byte) byte { return b ^ 1 })
+			s.records.Forget()
+			if got := everything(t, s); len(got) != 2 || s.Damaged() != 1 {
+				t.Errorf("memory %d, byte %d: %d events are found, %d are named", memory, at, len(got), s.Damaged())
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
