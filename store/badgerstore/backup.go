@@ -66,6 +66,22 @@ type BackupFile struct {
 // Backup takes a backup's point in time: everything committed before the call is
 // in it, and nothing that comes later. Commits wait for a moment.
 func (s *Store) Backup() (*Backup, error) {
+	b, err := s.snapshot()
+	if err != nil {
+		return nil, err
+	}
+	b.Events = b.records.Living() // which takes longer than that
+	names, contents := b.records.DeadFiles()
+	for i, name := range names {
+		b.Add(name, contents[i])
+	}
+	for _, c := range b.records.Files {
+		b.files = append(b.files, &BackupFile{Name: c.Name, Size: c.Size(), open: c.Reader, link: c.Link, of: c})
+	}
+	return b, nil
+}
+
+func (s *Store) snapshot() (*Backup, error) {
 	s.write.Lock()
 	defer s.write.Unlock()
 	gate, err := s.life.begin()
@@ -77,14 +93,7 @@ func (s *Store) Backup() (*Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Backup{Taken: time.Now().UTC(), Events: snap.Living(), records: snap}
-	names, contents := snap.DeadFiles()
-	for i, name := range names {
-		b.Add(name, contents[i])
-	}
-	for _, c := range snap.Files {
-		b.files = append(b.files, &BackupFile{Name: c.Name, Size: c.Size(), open: c.Reader, link: c.Link, of: c})
-	}
+	b := &Backup{Taken: time.Now().UTC(), records: snap}
 	if err := b.addNotes(filepath.Join(s.opt.Dir, notesName)); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}

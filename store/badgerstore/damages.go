@@ -40,7 +40,7 @@ const (
 
 var damageKinds = []damageKind{damagedRecord, damagedKey, damagedTable, damagedDead}
 
-// mostNamed is how many are named at most.
+// mostNamed is how many of a kind are named at most.
 const mostNamed = 1000
 
 func newDamages(log *slog.Logger, m *metrics) *damages {
@@ -55,7 +55,7 @@ func newDamages(log *slog.Logger, m *metrics) *damages {
 func (d *damages) add(one damage) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, ok := d.named[one]; ok || len(d.named) == mostNamed {
+	if _, ok := d.named[one]; ok || d.count[one.kind] == mostNamed {
 		return false
 	}
 	d.named[one] = struct{}{}

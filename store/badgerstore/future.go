@@ -2,7 +2,10 @@ package badgerstore
 
 import (
 	"context"
+	"math"
 	"time"
+
+	"moa/store/badgerstore/internal/fault"
 )
 
 // The newest events by created_at are those that their authors have dated
@@ -155,13 +158,15 @@ func (h *hot) advance(between []slot, to tail) {
 	h.ceil = to
 }
 
-// behind returns the next place for ceil, if it is time to move it: a step at
-// once.
-func (h *hot) behind() (to tail, ok bool) {
+// paceMost is how far ceil is moved at once, in seconds.
+const paceMost = aheadMost / 4
+
+// behind returns the next place for ceil, step from where it is, if it is time to
+// move it.
+func (h *hot) behind(step int64) (to tail, ok bool) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	const step = aheadMost / 4
-	at := firstTail(h.now() + aheadMost - step)
+	at := firstTail(h.now() + aheadMost - paceMost)
 	if h.ceil == (tail{}) || h.floor.compare(&h.ceil) <= 0 || h.ceil.compare(&at) <= 0 {
 		return to, false
 	}
@@ -187,7 +192,11 @@ func (s *Store) keepUp(ctx context.Context) {
 	}
 }
 
-// keepUpOnce moves ceil a step, if it is time.
+// paceEvents is how many events are read between two commits, about.
+const paceEvents = 1024
+
+// keepUpOnce moves ceil a step, if it is time: a smaller one, if many events are dated
+// to that time.
 func (s *Store) keepUpOnce() (moved bool, err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -196,15 +205,25 @@ func (s *Store) keepUpOnce() (moved bool, err error) {
 		return false, nil
 	}
 	defer gate.RUnlock()
-	to, ok := s.hot.behind()
-	if !ok {
-		return false, nil
+	defer fault.Catch(fault.Arm(), &err)
+	for step := int64(paceMost); ; step /= 2 {
+		to, ok := s.hot.behind(step)
+		if !ok {
+			return false, nil
+		}
+		most := paceEvents
+		if step == 1 { // a second is not to be divided
+			most = math.MaxInt
+		}
+		events, err := s.readRecords(to, s.hot.ceil, most)
+		if err != nil {
+			return false, err
+		}
+		if len(events) == most {
+			continue
+		}
+		s.hot.advance(s.hot.prepare(events), to)
+		s.hot.shrink()
+		return true, nil
 	}
-	events, err := s.readRecords(to, s.hot.ceil, int(^uint(0)>>1))
-	if err != nil {
-		return false, err
-	}
-	s.hot.advance(s.hot.prepare(events), to)
-	s.hot.shrink()
-	return true, nil
 }

@@ -165,3 +165,19 @@ func TestAScrubTakesNoNotes(t *testing.T) {
 		t.Errorf("a scrub has left %d bytes of notes", n)
 	}
 }
+
+// However much of one kind is damaged, an event that is left out is counted.
+func TestDamageOfOneKindHidesNoOther(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	for n := range store.Serial(2 * mostNamed) {
+		s.damages.key(n, "by a test")
+	}
+	s.damages.serial(7, nil)
+	if n := s.Damaged(); n != 1 {
+		t.Errorf("%d events are damaged, want 1", n)
+	}
+	if n := len(s.damages.named); n > len(damageKinds)*mostNamed {
+		t.Errorf("%d are named", n)
+	}
+}
