@@ -290,7 +290,7 @@ func (c *Chain) Withholds(cl Client, kinds []uint16) bool {
 		if kinds != nil {
 			some = slices.DeleteFunc(slices.Clone(l.listed), func(k uint16) bool { return !slices.Contains(kinds, k) })
 		}
-		if len(some) > 0 && c.MayRead(cl, some).Reason == reason.AuthRequired {
+		if len(some) > 0 && c.refusal(cl, some).Reason == reason.AuthRequired {
 			return true
 		}
 	}

@@ -81,13 +81,20 @@ func (c *Chain) Open(cl Client, e *event.Event) bool {
 	if c.RestrictsFor(cl, e.Kind) || c.Hidden(e.ID, e.PubKey) {
 		return false
 	}
+	return c.refusal(cl, []uint16{e.Kind}).Action != Reject
+}
+
+// refusal is MayRead where nothing has been asked for: nobody is told of it.
+func (c *Chain) refusal(cl Client, kinds []uint16) Verdict {
 	for i := range c.rights.links {
 		l := &c.rights.links[i]
-		if l.Mode == Enforce && l.concerns(cl, nil) && l.mayRead(cl, []uint16{e.Kind}).Action == Reject {
-			return false
+		if l.Mode == Enforce && l.concerns(cl, nil) {
+			if v := l.mayRead(cl, kinds); v.Action == Reject {
+				return v
+			}
 		}
 	}
-	return true
+	return Verdict{}
 }
 
 // AsksMore reports that the chain has a policy which might refuse what the chain
