@@ -40,11 +40,11 @@ func (s *session) part(code ws.Code, why string) {
 	subs := s.subs
 	s.turn.Unlock()
 	late := time.AfterFunc(partTime, s.conn.CloseNow)
-	defer late.Stop()
 	if subs != nil {
 		subs.answered(partTime)
 		subs.close() // no live events any more
 	}
 	s.out.flush()
+	late.Stop()
 	s.conn.Part(code, why)
 }
