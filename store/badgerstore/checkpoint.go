@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"moa/store/badgerstore/internal/records"
 )
 
 // background settles the backlog and makes checkpoints when they are due,
@@ -166,13 +164,7 @@ func there(name string) bool {
 
 // redo does a frame of the journal again.
 func (s *Store) redo(w *writes) error {
-	var missing []records.Record
-	for _, r := range w.records() {
-		if r.Serial >= s.records.Next() {
-			missing = append(missing, r)
-		}
-	}
-	if err := s.records.Prepare(missing); err != nil {
+	if err := s.records.Prepare(w.missing(s.records)); err != nil {
 		return err
 	}
 	s.commitRecords(w)

@@ -118,8 +118,8 @@ func (s *Store) fillMemtable() error {
 	return err
 }
 
-// holdsValues reports whether a file of values has any: behind its head of 20
-// bytes, that is, which a store of format 4 never writes to.
+// holdsValues reports whether a file of values has any: behind its head,
+// that is, which a store of format 4 never writes to.
 func holdsValues(name string) bool {
 	f, err := os.Open(name)
 	if err != nil {
@@ -128,7 +128,7 @@ func holdsValues(name string) bool {
 	defer f.Close()
 	var b [64]byte
 	n, _ := f.Read(b[:])
-	return n > 20 && len(bytes.Trim(b[20:n], "\x00")) > 0
+	return n > logHead && len(bytes.Trim(b[logHead:n], "\x00")) > 0
 }
 
 func syncFile(name string) error {

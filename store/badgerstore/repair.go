@@ -218,12 +218,7 @@ func (p *repairer) merge(f *frame, floor uint64) error {
 	if st, ok := w.state(); ok {
 		p.last = max(p.last, st.serial)
 	}
-	var missing []records.Record
-	for _, r := range w.records() {
-		if r.Serial >= p.records.Next() {
-			missing = append(missing, r)
-		}
-	}
+	missing := w.missing(p.records)
 	if len(missing) > 0 && missing[0].Serial > p.records.Next() {
 		if err := p.records.AdoptUntil(missing[0].Serial, p.adoptable); err != nil {
 			return err

@@ -45,6 +45,12 @@ func (w *writes) records() (list []records.Record) {
 	return list
 }
 
+// missing are the records among them that the log does not have.
+func (w *writes) missing(log *records.Log) []records.Record {
+	next := log.Next()
+	return slices.DeleteFunc(w.records(), func(r records.Record) bool { return r.Serial < next })
+}
+
 // keysAlone takes the records away: Badger has only their keys.
 func (w *writes) keysAlone() {
 	for i := range w.list {
