@@ -168,10 +168,14 @@ func (r *frameReader) search(at int64, may func(number uint64) bool) (f frame, o
 			if i < 0 {
 				break
 			}
-			if f, ok, err = r.read(at+int64(from+i), may); ok || err != nil {
+			head := b[from+i:]
+			from += i + 1
+			if len(head) >= frameHead && !may(binary.BigEndian.Uint64(head[8:])) {
+				continue // of an event that is full of what frames begin with
+			}
+			if f, ok, err = r.read(at+int64(from-1), may); ok || err != nil {
 				return f, ok, err
 			}
-			from += i + 1
 		}
 		at += int64(len(b)) - (frameHead - 1) // a frame may begin at the end of b
 	}
