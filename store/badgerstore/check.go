@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"path/filepath"
 
@@ -230,7 +229,7 @@ func (c *checker) tables(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := verifyTable(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // or Badger has removed it
+		if err := c.s.verifyTable(name); err != nil {
 			c.report.problem("table %s: %v", filepath.Base(name), err)
 		}
 	}

@@ -181,3 +181,42 @@ func TestDamageOfOneKindHidesNoOther(t *testing.T) {
 		t.Errorf("%d are named", n)
 	}
 }
+
+// A table that Badger has just taken out of use is cut to nothing before it is
+// removed. That is no damage; the same of a table in use is.
+func TestATableThatGoesIsNotDamaged(t *testing.T) {
+	o := Options{Dir: t.TempDir(), CacheMB: 32, HotMB: -1, ReserveMB: -1}
+	s := smallStore(t, o.Dir)
+	mustCommit(t, s, tagged(1, 1, 1))
+	if err := s.Close(); err != nil { // or there are no tables
+		t.Fatal(err)
+	}
+	s = smallStore(t, o.Dir)
+	defer s.Close()
+	gone := filepath.Join(o.Dir, "999999.sst")
+	if err := os.WriteFile(gone, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.verifyTable(gone); err != nil {
+		t.Errorf("a table out of use: %v", err)
+	}
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	used := s.tableNames()[0]
+	if err := s.verifyTable(used); err != nil {
+		t.Errorf("a table in use: %v", err)
+	}
+	if err := os.Rename(used, used+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(used, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s.verifyTable(used) == nil {
+		t.Error("a table in use that is cut to nothing is whole")
+	}
+	if err := os.Rename(used+".away", used); err != nil {
+		t.Fatal(err)
+	}
+}
