@@ -285,6 +285,9 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	url := localURL(in.server.Addr().String())
 	try := "moa export --relay " + url + ` --filter '{"limit":5}'`
 	in.log.Info("relay ready", "url", url, "public_url", in.cfg.URL, "data", in.cfg.Data, "events", s.Events, "version", version().String(), "try", try)
+	if err := in.store.Ready(); err != nil {
+		in.log.Error("no events can be stored yet", "err", err)
+	}
 	for _, line := range in.source.warnings(&in.cfg) {
 		in.log.Warn("a setting to look at", "setting", line)
 	}

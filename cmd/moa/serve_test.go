@@ -154,6 +154,16 @@ func TestStopIsQuickWithClientsConnected(t *testing.T) {
 	}
 }
 
+// TestAStartWithoutRoomSaysSo starts below the reserve.
+func TestAStartWithoutRoomSaysSo(t *testing.T) {
+	s := serveIn(t, t.TempDir(), "--store.reserve-mib", "1000000000")
+	s.Signal(t, syscall.SIGTERM)
+	s.Wait(t)
+	if !strings.Contains(s.lines(), "no events can be stored yet") {
+		t.Errorf("not told:\n%s", s.lines())
+	}
+}
+
 // Whoever connects to a public relay without a URL says which relay it is, and
 // so what a signature for another relay is good for.
 func TestAPublicRelayNeedsItsURL(t *testing.T) {
