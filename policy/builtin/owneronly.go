@@ -1,10 +1,6 @@
 package builtin
 
 import (
-	"context"
-
-	"moa/nips/event"
-	"moa/nips/reason"
 	"moa/policy"
 	"moa/policy/internal/conf"
 )
@@ -16,34 +12,13 @@ type ownerOnlyConfig struct {
 var ownerOnlyDefaults = ownerOnlyConfig{Kinds: conf.MustKinds("78, 1234, 7374-7376, 17375, 30078, 31234")}
 
 // ownerOnly shows some kinds to their author alone.
-type ownerOnly struct{ ownerOnlyConfig }
+type ownerOnly struct{ confidential }
 
 func newOwnerOnly(_ *policy.Env, cfg ownerOnlyConfig, bad *faults) policy.Policy {
 	if len(cfg.Kinds) == 0 {
 		bad.add("kinds", "no kind is named")
 	}
-	return &ownerOnly{cfg}
+	return &ownerOnly{confidential{cfg.Kinds, "authenticate to read these kinds: only their author may"}}
 }
-
-func (p *ownerOnly) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
-	return policy.Verdict{}
-}
-
-// Filter refuses unauthenticated clients that ask for nothing else. Asked for
-// among other things, these kinds are left out.
-func (p *ownerOnly) Filter(_ context.Context, c policy.Client, f *event.Filter) policy.Verdict {
-	return p.MayRead(c, f.Kinds)
-}
-
-func (p *ownerOnly) MayRead(c policy.Client, kinds []uint16) policy.Verdict {
-	if len(c.Authed()) == 0 && asksOnlyFor(kinds, p.Kinds) {
-		return policy.Refuse(reason.AuthRequired, "authenticate to read these kinds: only their author may")
-	}
-	return policy.Verdict{}
-}
-
-func (p *ownerOnly) DeliveryKinds() []uint16 { return p.Kinds.List() }
-
-func (p *ownerOnly) InvolvedKinds() []uint16 { return p.Kinds.List() }
 
 func (p *ownerOnly) Deliver(c policy.Client, e *policy.View) bool { return authed(c, e.PubKey) }
