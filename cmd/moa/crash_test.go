@@ -72,12 +72,8 @@ const (
 func (w *world) load(t *testing.T, s *server, round int) {
 	var writers sync.WaitGroup
 	for i := range crashWriters {
+		c := relaytest.Dial(t, s.URL)
 		writers.Go(func() {
-			c, _, err := relaytest.TryDial(s.URL)
-			if err != nil {
-				t.Errorf("dial: %v", err)
-				return
-			}
 			defer c.Close()
 			w.write(t, c, relaytest.NewKey(byte(1+i)), round)
 		})
