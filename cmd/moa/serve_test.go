@@ -37,7 +37,7 @@ func TestEverythingIsFoundAgainAfterSIGTERM(t *testing.T) {
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	// A connection is only closed when its event is decided, which takes a minute here.
 	asked := filepath.Join(t.TempDir(), "asked")
-	config := writeConfig(t, "[[policy]]\nuse = \"plugin\"\ntimeout = \"1m\"\ncommand = \"read line; touch "+asked+"; sleep 1000\"\n")
+	config := writeConfig(t, "[[policy]]\nuse = \"plugin\"\ntimeout = \"1m\"\ncommand = \"read line; touch "+asked+"; exec sleep 1000\"\n")
 	s := serveIn(t, t.TempDir(), "--config", config, "--process.shutdown-grace", "1h")
 	relaytest.Dial(t, s.URL).Publish(t, relaytest.NewKey(1).Note(t, "hello"))
 	relaytest.Eventually(t, "the plugin is asked", func() bool { _, err := os.Stat(asked); return err == nil })
