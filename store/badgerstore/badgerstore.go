@@ -152,7 +152,7 @@ func Open(o Options) (*Store, error) {
 		syncFile:  syncFile, distrusted: distrusted{},
 	}
 	s.damages = newDamages(o.Log, s.metrics)
-	s.notes = notes{dir: o.Dir, fsync: (*os.File).Sync}
+	s.notes.dir, s.notes.fsync = o.Dir, (*os.File).Sync
 	s.room = func(reserveMB int) error { return diskRoom(o.Dir, reserveMB) }
 	if err := s.guardedStart(); err != nil {
 		cancel()

@@ -62,6 +62,8 @@ func (s *Store) collect(ctx context.Context) {
 }
 
 func (s *Store) collectOne(ctx context.Context) (dropped int, err error) {
+	s.notes.taking.Lock()
+	defer s.notes.taking.Unlock()
 	defer fault.Catch(fault.Arm(), &err)
 	s.notes.text = s.notes.text[:0]
 	return s.records.Collect(ctx, s.needed, func() error {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -94,8 +95,10 @@ func parseNote(b []byte) (n noted, size int) {
 type notes struct {
 	dir   string
 	fsync func(*os.File) error
-	text  []byte
-	tidy  int64 // the size from which on the file is made anew
+
+	taking sync.Mutex // held by a collection; guards the following
+	text   []byte
+	tidy   int64 // the size from which on the file is made anew
 }
 
 // save appends what was noted, and makes it durable.
