@@ -12,7 +12,8 @@ import (
 
 // While Badger cannot be written nothing more is taken, however often somebody
 // reads meanwhile, and what is read then is not remembered: when it can be
-// written again everything that was acknowledged is served.
+// written again everything that was acknowledged is served. Memory is not filled
+// meanwhile: it would go on to lack what Badger lacked.
 func TestBadgerThatCannotBeWritten(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	defer s.Close()
@@ -36,24 +37,35 @@ func TestBadgerThatCannotBeWritten(t *testing.T) {
 		mustCommit(t, s, note(2, 100+at))
 	}
 	s.settle()
-	wr := s.backlog.write
-	s.backlog.write = func([]write, uint64) error { return errors.New("by a test") }
-	mustCommit(t, s, profile(2))
+	writes := func(f func([]write, uint64) error) (old func([]write, uint64) error) {
+		s.backlog.settling.Lock() // something in the background may be at it
+		defer s.backlog.settling.Unlock()
+		old, s.backlog.write = s.backlog.write, f
+		return old
+	}
+	wr := writes(func([]write, uint64) error { return errors.New("by a test") })
+	list := []*event.Event{profile(2)} // in one commit: a write may fail at once after it
 	for at := range int64(20) {
-		mustCommit(t, s, note(2, 200+at))
+		list = append(list, note(2, 200+at))
+	}
+	mustCommit(t, s, list...)
+	s.ResetHot()
+	if _, err := s.warmMore(warmChunk); err == nil {
+		t.Fatal("memory was filled from a Badger that lacks the newest")
 	}
 	newest()
-	taken := len(s.backlog.taken)
+	waiting := s.backlog.waiting.Load()
 	for range 3 {
 		if _, err := s.Commit(t.Context(), 0, []*event.Event{note(3, 1)}); err == nil {
 			t.Fatal("a commit was taken that Badger cannot be given")
 		}
 		newest()
 	}
-	if n := len(s.backlog.taken); n != taken {
-		t.Fatalf("%d writes wait, there were %d", n, taken)
+	if n := s.backlog.waiting.Load(); n != waiting {
+		t.Fatalf("%d writes wait, there were %d", n, waiting)
 	}
-	s.backlog.write = wr
+	writes(wr)
+	s.warm(t.Context())
 	if at := newest(); at != 2 {
 		t.Fatalf("the profile of %d is served, want that of 2", at)
 	}
