@@ -1,0 +1,3 @@
+package tangle
+
+func useB() int { return a{field: 1}.method() }
