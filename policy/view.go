@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"moa/nips/event"
-	"moa/policy/geo"
+	"moa/nips/geo"
 )
 
 // View is an event that clients are shown, one after the other. What is

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"moa/nips/event"
+	"moa/nips/geo"
 	"moa/policy"
-	"moa/policy/geo"
 	"moa/policy/policytest"
 )
 

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/geo"
 	"moa/nips/geohash"
-	"moa/policy/geo"
 	"moa/store"
 )
 

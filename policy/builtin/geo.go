@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"moa/nips/event"
+	"moa/nips/geo"
 	"moa/nips/geohash"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/geo"
 	"moa/policy/internal/conf"
 )
 

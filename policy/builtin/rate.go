@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/geo"
 	"moa/nips/geohash"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/geo"
 	"moa/policy/internal/conf"
 )
 
