@@ -16,6 +16,7 @@ import (
 	"moa/nips/nip19"
 	"moa/nips/sig"
 	"moa/policy/builtin"
+	"moa/policy/conf"
 	"moa/relay"
 )
 
@@ -201,9 +202,9 @@ func (c *Config) link(r *relay.Config, pair func(ours, theirs reflect.Value)) {
 }
 
 // Validate returns every fault, the policies' aside.
-func (c *Config) Validate() (faults []builtin.Fault) {
+func (c *Config) Validate() (faults []conf.Fault) {
 	fault := func(path, format string, args ...any) {
-		faults = append(faults, builtin.Fault{Path: path, Text: fmt.Sprintf(format, args...)})
+		faults = append(faults, conf.Fault{Path: path, Text: fmt.Sprintf(format, args...)})
 	}
 	if c.Data == "" {
 		fault("data", "missing; it names the folder of the store")
@@ -231,7 +232,7 @@ func (c *Config) Validate() (faults []builtin.Fault) {
 	c.checkKey(fault)
 	r := c.relay()
 	faults = append(faults, c.relayFaults(r.Validate())...)
-	slices.SortFunc(faults, func(a, b builtin.Fault) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(faults, func(a, b conf.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return faults
 }
 
@@ -263,7 +264,7 @@ func (c *Config) needsRestart(now *Config) (paths []string) {
 
 // relayFaults gives the faults that package relay has found the paths of the
 // config file.
-func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
+func (c *Config) relayFaults(err error) (faults []conf.Fault) {
 	if err == nil {
 		return nil
 	}
@@ -280,7 +281,7 @@ func (c *Config) relayFaults(err error) (faults []builtin.Fault) {
 			path, text = "config", one.Error()
 		}
 		text = relayField.ReplaceAllStringFunc(text, func(field string) string { return cmp.Or(paths[field], field) })
-		faults = append(faults, builtin.Fault{Path: path, Text: text})
+		faults = append(faults, conf.Fault{Path: path, Text: text})
 	}
 	return faults
 }

@@ -13,6 +13,7 @@ import (
 
 	"moa/policy"
 	"moa/policy/builtin"
+	"moa/policy/conf"
 )
 
 // source is where a configuration comes from: a file, and what overrides it.
@@ -92,7 +93,7 @@ func (s *source) read() (c Config, faults []string, err error) {
 		}
 	}
 	for _, o := range s.override {
-		for _, f := range builtin.DecodeTable(o.table(), &c) {
+		for _, f := range conf.Decode(o.table(), &c) {
 			faults = append(faults, o.from+": "+f.Text)
 		}
 	}
@@ -134,7 +135,7 @@ func (s *source) load(env policy.Env, report policy.Report) (Config, *policy.Cha
 }
 
 // readFile reads the file over what c holds.
-func (s *source) readFile(c *Config) ([]builtin.Fault, error) {
+func (s *source) readFile(c *Config) ([]conf.Fault, error) {
 	text, err := os.ReadFile(s.file)
 	if err != nil {
 		return nil, usageError{err}
@@ -149,7 +150,7 @@ func (s *source) readFile(c *Config) ([]builtin.Fault, error) {
 		return nil, usagef("%s: %w", s.file, err)
 	}
 	s.lines = linesOf(text)
-	return builtin.DecodeTable(table, c), nil
+	return conf.Decode(table, c), nil
 }
 
 // table is the override as a piece of the file would be decoded.

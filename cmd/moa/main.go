@@ -14,7 +14,7 @@ import (
 	// and it brings no dependencies of its own; relay/docs/decisions has more.
 	"github.com/urfave/cli/v3"
 
-	"moa/policy/builtin"
+	"moa/policy/conf"
 )
 
 func main() {
@@ -90,7 +90,7 @@ func flagError(cmd *cli.Command, err error) error {
 			known["--"+n] = true
 		}
 	}
-	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, builtin.DidYouMean(name, maps.Keys(known)), cmd.FullName())
+	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, conf.DidYouMean(name, maps.Keys(known)), cmd.FullName())
 }
 
 // usageError is one that the person who typed the command, or wrote the

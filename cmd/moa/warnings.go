@@ -9,11 +9,11 @@ import (
 	"slices"
 	"strings"
 
-	"moa/policy/builtin"
+	"moa/policy/conf"
 )
 
 // warning is a setting that is allowed and may not be what its writer wants.
-type warning = builtin.Fault
+type warning = conf.Fault
 
 // warnings are what check-config and the start say of a good configuration.
 func (c *Config) warnings() (found []warning) {
@@ -83,7 +83,7 @@ func unknownEnv() (found []string) {
 		if !strings.HasPrefix(name, "MOA_") || known[name] {
 			continue
 		}
-		found = append(found, fmt.Sprintf("%s: no setting has this variable%s", name, builtin.DidYouMean(name, maps.Keys(known))))
+		found = append(found, fmt.Sprintf("%s: no setting has this variable%s", name, conf.DidYouMean(name, maps.Keys(known))))
 	}
 	slices.Sort(found)
 	return found

@@ -6,7 +6,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type allowConfig struct {

@@ -6,7 +6,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 // confidential is what policies have in common that show some kinds to certain

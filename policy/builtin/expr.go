@@ -16,7 +16,7 @@ import (
 	"moa/nips/nip13"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type exprConfig struct {

@@ -11,7 +11,7 @@ import (
 	"moa/nips/geohash"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 // areaConfig is a set of places: all of its shapes together.

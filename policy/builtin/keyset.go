@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"moa/nips/event"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 // keySet is a set of public keys: sorted, each once, 32 bytes apiece. It does

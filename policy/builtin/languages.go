@@ -14,7 +14,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type languagesConfig struct {

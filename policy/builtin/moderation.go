@@ -10,7 +10,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 	"moa/policy/moderation"
 )
 

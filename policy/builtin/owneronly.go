@@ -2,7 +2,7 @@ package builtin
 
 import (
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type ownerOnlyConfig struct {

@@ -12,7 +12,7 @@ import (
 
 	"moa/nips/event"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 // peopleConfig says who is meant. All of its lists together count.

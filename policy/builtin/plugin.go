@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 	"moa/policy/plugin"
 )
 

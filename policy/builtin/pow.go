@@ -8,7 +8,7 @@ import (
 	"moa/nips/nip13"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type powConfig struct {

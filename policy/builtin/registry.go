@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 // registry is every policy by the name that `use` gives it in a [[policy]]
@@ -39,21 +39,18 @@ var registry = map[string]Factory{
 	"times":       factory("how far away created_at may be", timesDefaults, newTimes),
 }
 
-// Fault is what is wrong with one value of the config.
-type Fault = conf.Fault
-
 // Factory makes one kind of policy.
 type Factory struct {
 	Summary string // one line
 	Sample  string // its keys with their defaults, documented, as commented TOML
-	build   func(env *policy.Env, table map[string]any) (policy.Policy, []Fault)
+	build   func(env *policy.Env, table map[string]any) (policy.Policy, []conf.Fault)
 }
 
 // faults collects what a policy's own checks find.
-type faults []Fault
+type faults []conf.Fault
 
 func (f *faults) add(path, format string, args ...any) {
-	*f = append(*f, Fault{Path: path, Text: fmt.Sprintf(format, args...)})
+	*f = append(*f, conf.Fault{Path: path, Text: fmt.Sprintf(format, args...)})
 }
 
 // factory wraps a policy's constructor, which is called only with a config
@@ -62,7 +59,7 @@ func factory[C any](summary string, defaults C, build func(env *policy.Env, cfg 
 	return Factory{
 		Summary: summary,
 		Sample:  conf.Sample(defaults),
-		build: func(env *policy.Env, table map[string]any) (policy.Policy, []Fault) {
+		build: func(env *policy.Env, table map[string]any) (policy.Policy, []conf.Fault) {
 			cfg := defaults
 			if found := conf.Decode(table, &cfg); len(found) > 0 {
 				return nil, found
@@ -87,7 +84,7 @@ func Lookup(name string) (Factory, bool) {
 // TOML decodes them into maps. It returns all faults, with paths such as
 // `policy[2].prefixes[0]`, and a nil chain if there is any. Those of Defaults
 // that no table uses come first.
-func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, []Fault) {
+func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, []conf.Fault) {
 	links, faults := compose(env, tables)
 	if len(faults) > 0 {
 		return nil, faults
@@ -118,20 +115,20 @@ func defaults(env *policy.Env, bad *faults) []policy.Named {
 }
 
 // compose makes the links: those of the tables last, in their order.
-func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []Fault) {
+func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []conf.Fault) {
 	env = env.Filled()
 	var found faults
 	links := slices.DeleteFunc(defaults(&env, &found), func(n policy.Named) bool {
 		return slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == n.Name })
 	})
-	all := []Fault(found)
+	all := []conf.Fault(found)
 	taken := map[string]bool{}
 	for i, table := range tables {
 		n, bad := link(&env, table)
 		if n.Name != "" {
 			for base, k := n.Name, 2; taken[n.Name]; k++ {
 				if table["name"] != nil {
-					bad = append(bad, Fault{Path: "name", Text: fmt.Sprintf("%q is the name of an earlier policy", base)})
+					bad = append(bad, conf.Fault{Path: "name", Text: fmt.Sprintf("%q is the name of an earlier policy", base)})
 					break
 				}
 				n.Name = fmt.Sprintf("%s-%d", base, k)
@@ -171,16 +168,16 @@ func parts(table map[string]any) (shared, own map[string]any) {
 	return shared, own
 }
 
-func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
+func link(env *policy.Env, table map[string]any) (policy.Named, []conf.Fault) {
 	shared, own := parts(table)
 	head := commonDefaults
 	bad := conf.Decode(shared, &head)
 	if table["use"] == nil {
-		bad = append(bad, Fault{Path: "use", Text: "missing; it names the policy"})
+		bad = append(bad, conf.Fault{Path: "use", Text: "missing; it names the policy"})
 	}
 	mode, err := policy.ParseMode(head.Mode)
 	if err != nil {
-		bad = append(bad, Fault{Path: "mode", Text: err.Error()})
+		bad = append(bad, conf.Fault{Path: "mode", Text: err.Error()})
 	}
 	n := policy.Named{Name: head.Name, Mode: mode}
 	var groups faults
@@ -197,7 +194,7 @@ func link(env *policy.Env, table map[string]any) (policy.Named, []Fault) {
 	f, ok := registry[head.Use]
 	if !ok {
 		if head.Use != "" {
-			bad = append(bad, Fault{Path: "use", Text: fmt.Sprintf("there is no policy %q; there are %s", head.Use, strings.Join(Names(), ", "))})
+			bad = append(bad, conf.Fault{Path: "use", Text: fmt.Sprintf("there is no policy %q; there are %s", head.Use, strings.Join(Names(), ", "))})
 		}
 		return n, bad
 	}

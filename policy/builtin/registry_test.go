@@ -8,6 +8,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"moa/policy"
+	"moa/policy/conf"
 )
 
 // parse reads a config file's [[policy]] tables.
@@ -20,7 +21,7 @@ func parse(t testing.TB, text string) []map[string]any {
 	return file.Policy
 }
 
-func build(t testing.TB, text string) (*policy.Chain, []Fault) {
+func build(t testing.TB, text string) (*policy.Chain, []conf.Fault) {
 	t.Helper()
 	return Build(policy.Env{Dir: t.TempDir()}, nil, parse(t, text))
 }

@@ -7,7 +7,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type relayKindsConfig struct {

@@ -12,7 +12,7 @@ import (
 	"moa/nips/geohash"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type scopesConfig struct {

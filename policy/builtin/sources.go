@@ -11,7 +11,7 @@ import (
 
 	"moa/nips/event"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 	"moa/policy/internal/files"
 )
 

@@ -7,7 +7,7 @@ import (
 
 	"moa/nips/event"
 	"moa/policy"
-	"moa/policy/internal/conf"
+	"moa/policy/conf"
 )
 
 type trustConfig struct {

@@ -1,6 +1,6 @@
-// Package conf turns a policy's TOML table into its config struct, strictly
-// and with every fault at once, and prints such a struct as a documented
-// sample. It reads no file.
+// Package conf turns a table of the configuration file into a struct, strictly
+// and with every fault at once, and prints such a struct as a documented sample.
+// It reads no file.
 //
 // A field is named by its `toml` tag and documented by its `comment` tag. Its
 // value in the struct before Decode is the default.
