@@ -56,6 +56,20 @@ type Group interface {
 	Has(pk event.PubKey) bool
 }
 
+// ForAll reports whether the policy is enforced, and on everybody.
+func (n *Named) ForAll() bool { return n.Mode == Enforce && n.Only == nil && n.Unless == nil }
+
+// Find returns the first policy of a kind that is enforced on everybody, the zero P
+// if there is none.
+func Find[P any](c *Chain) (none P) {
+	for _, n := range c.Links() {
+		if p, ok := n.Policy.(P); ok && n.ForAll() {
+			return p
+		}
+	}
+	return none
+}
+
 // concerns reports whether the policy is asked about what the client does; e
 // is nil if that is to read.
 func (n *Named) concerns(c Client, e *event.Event) bool {

@@ -4,11 +4,12 @@ import (
 	"context"
 
 	"moa/nips/event"
+	"moa/nips/geo"
 )
 
 // The add-on interfaces of this file are for policies that host other people's
-// hooks (package relay/khatru), but for Hider, Involving, Observer, AddressPolicy
-// and AddressDelivery. Most policies need none of them.
+// hooks (package relay/khatru), but for Hider, Involving, Observer and what is about
+// addresses and areas. Most policies need none of them.
 
 // Rewriter changes what a filter asks for, before FilterPolicy is asked. It
 // returns f itself or another filter; it must not change f.
@@ -61,6 +62,25 @@ type Involving interface {
 type AddressPolicy interface {
 	OwnHost(host string) bool       // lower case, without port
 	OwnPath(host, path string) bool // /…, without a slash at the end
+}
+
+// ScopePolicy makes a relay of each cell of the earth, at an address of its own.
+// The relay tells clients of the addresses.
+type ScopePolicy interface {
+	// At returns the geohash that an address names, "" if it names none. It is not
+	// always a valid one.
+	At(host, path string) string
+	// Scopes returns what is before a geohash in a path, and after a geohash and a
+	// dot in a host; "" if there are no such scopes.
+	Scopes() (path, domain string)
+}
+
+// AreaPolicy takes only events that are from an area of the earth. The relay tells
+// clients which area.
+type AreaPolicy interface {
+	Area() *geo.Area
+	AreaName() string // by which people know it, "" if it has none
+	Where() string    // in a few words where it is: "u33 (Berlin)"
 }
 
 // AddressDelivery is a DeliveryPolicy that shows everything to clients at some

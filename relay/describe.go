@@ -120,7 +120,7 @@ type kindLister interface {
 func kindsOf(chain *policy.Chain) (accepted, refused []uint16) {
 	for _, n := range chain.Links() {
 		p, ok := n.Policy.(kindLister)
-		if !ok || !forAll(&n) {
+		if !ok || !n.ForAll() {
 			continue
 		}
 		allow, deny := p.KindLists()
@@ -145,16 +145,11 @@ func short(kinds []uint16) []uint16 {
 	return kinds
 }
 
-// forAll reports a policy that is in force, and for everybody.
-func forAll(n *policy.Named) bool {
-	return n.Mode == policy.Enforce && n.Only == nil && n.Unless == nil
-}
-
 // ladders are the geohashes of the area that the relay serves: first those of
 // its middle, the coarsest first, and then of every cell that is part of what
 // covers the area. So the relay is found by who asks for any of them.
 func ladders(chain *policy.Chain) (hashes []string) {
-	area := areaOf(chain)
+	area := policy.Find[policy.AreaPolicy](chain)
 	if area == nil {
 		return nil
 	}

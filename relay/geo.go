@@ -7,7 +7,6 @@ import (
 
 	"moa/nips/event"
 	"moa/policy"
-	"moa/policy/builtin"
 	"moa/relay/replay"
 )
 
@@ -88,22 +87,12 @@ const maxAreaCells = 16
 func (st *settings) describeGeo(scope string) geoDocument {
 	g := &st.cfg.Geo
 	doc := geoDocument{Regions: true, Replay: int64(g.Replay.Seconds()), HTTP: g.HTTP, Scope: scope}
-	if p := areaOf(st.chain); p != nil {
+	if p := policy.Find[policy.AreaPolicy](st.chain); p != nil {
 		doc.Area = &geoArea{p.AreaName(), p.Area().Prefixes(maxAreaCells)}
 	}
 	if p := st.scopes; p != nil {
-		doc.Scopes = &geoScopes{Path: p.Path(), Domain: p.Domain}
+		doc.Scopes = new(geoScopes)
+		doc.Scopes.Path, doc.Scopes.Domain = p.Scopes()
 	}
 	return doc
-}
-
-// areaOf is the policy that says which area everybody's events must be from,
-// nil if there is none.
-func areaOf(chain *policy.Chain) *builtin.Geo {
-	for _, n := range chain.Links() {
-		if p, ok := n.Policy.(*builtin.Geo); ok && forAll(&n) {
-			return p
-		}
-	}
-	return nil
 }

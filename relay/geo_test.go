@@ -1,6 +1,7 @@
 package relay_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/geo"
 	"moa/nips/geohash"
 	"moa/nips/wire"
 	"moa/policy"
@@ -410,5 +412,39 @@ func TestTheDocumentTellsThePlace(t *testing.T) {
 	}
 	if _, doc := get(t, start(t, nil), "GET", "/", "Accept", "application/nostr+json"); !strings.Contains(doc, `"geo":{"regions":true}`) {
 		t.Errorf("%s", doc)
+	}
+}
+
+// ownArea is a policy that a relay's author has written.
+type ownArea struct{ area *geo.Area }
+
+func (ownArea) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
+	return policy.Verdict{}
+}
+func (p ownArea) Area() *geo.Area { return p.area }
+func (ownArea) AreaName() string  { return "Berlin" }
+func (ownArea) Where() string     { return "the zoo" }
+
+func TestTheAreaMayBeThatOfAnyPolicy(t *testing.T) {
+	cell, err := geo.Prefix("u33")
+	if err != nil {
+		t.Fatal(err)
+	}
+	area, err := geo.Compile([]geo.Shape{cell}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	observed := policy.Named{Name: "observed", Mode: policy.Observe, Policy: ownArea{area}}
+	for _, c := range []struct {
+		link policy.Named
+		told bool
+	}{{policy.Named{Name: "own", Policy: ownArea{area}}, true}, {observed, false}} {
+		r := relaytest.Start(t, relaytest.Options{Chain: policy.NewChain(nil, c.link)})
+		_, doc := get(t, r, "GET", "/", "Accept", "application/nostr+json")
+		for _, want := range []string{`"area":{"name":"Berlin","geohashes":["u33"]}`, `"description":"A Nostr relay for the zoo."`} {
+			if strings.Contains(doc, want) != c.told {
+				t.Errorf("%s: %s is in the document: %v, want %v", c.link.Name, want, !c.told, c.told)
+			}
+		}
 	}
 }

@@ -113,12 +113,14 @@ func geoBusy(w http.ResponseWriter, text string) {
 // serveMap shows a person with a browser what /geo/cells tells.
 func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) {
 	var area []string
-	if p := areaOf(st.chain); p != nil {
+	if p := policy.Find[policy.AreaPolicy](st.chain); p != nil {
 		area = p.Area().Prefixes(maxAreaCells)
 	}
 	scopes := ""
-	if st.scopes != nil && st.scopes.Path() != "" {
-		scopes = st.urlOf(r) + st.scopes.Path()
+	if st.scopes != nil {
+		if path, _ := st.scopes.Scopes(); path != "" {
+			scopes = st.urlOf(r) + path
+		}
 	}
 	body, err := web.Map(st.info.Name, area, scopes)
 	s.sendPage(w, r, body, web.MapPolicy, err)

@@ -7,19 +7,7 @@ import (
 	"moa/nips/geohash"
 	"moa/nips/nip11"
 	"moa/policy"
-	"moa/policy/builtin"
 )
-
-// scopesOf is the policy that makes a relay of each cell for everybody, nil if
-// there is none.
-func scopesOf(chain *policy.Chain) *builtin.Scopes {
-	for _, n := range chain.Links() {
-		if p, ok := n.Policy.(*builtin.Scopes); ok && forAll(&n) {
-			return p
-		}
-	}
-	return nil
-}
 
 // scope is the cell whose relay r has asked at a path, "" for everything.
 func (st *settings) scope(r *http.Request, path string) string {
@@ -74,15 +62,16 @@ func (st *settings) scopeURLs(url string) (all []string) {
 		return nil
 	}
 	cell := "u33"
-	if p := areaOf(st.chain); p != nil {
+	if p := policy.Find[policy.AreaPolicy](st.chain); p != nil {
 		cell = p.Area().Centre()
 	}
-	if path := st.scopes.Path(); path != "" {
+	path, domain := st.scopes.Scopes()
+	if path != "" {
 		all = append(all, url+path+cell)
 	}
-	if st.scopes.Domain != "" {
+	if domain != "" {
 		scheme, _, _ := strings.Cut(url, "://")
-		all = append(all, scheme+"://"+cell+"."+st.scopes.Domain)
+		all = append(all, scheme+"://"+cell+"."+domain)
 	}
 	return all
 }

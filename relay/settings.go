@@ -27,7 +27,7 @@ type settings struct {
 	// cannot be asked again about what is open. Before it, nobody was asked.
 	asksSince uint64
 	ours      []relayurl.Location // the configured URL; none: the host the client connected to
-	scopes    *builtin.Scopes     // nil: there are none
+	scopes    policy.ScopePolicy  // nil: there are none
 	info      nip11.Document
 	doc       []byte // info as JSON
 }
@@ -39,7 +39,7 @@ func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settin
 	if chain == nil {
 		chain = policy.NewChain(nil, builtin.Defaults(policy.Env{Now: now})...)
 	}
-	st := &settings{cfg: cfg, chain: chain, scopes: scopesOf(chain)}
+	st := &settings{cfg: cfg, chain: chain, scopes: policy.Find[policy.ScopePolicy](chain)}
 	if cfg.URL != "" {
 		here, err := relayurl.Parse(cfg.URL)
 		if err != nil {
@@ -49,7 +49,7 @@ func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settin
 	}
 	st.info = document(&cfg, chain.Limits())
 	st.info.Extra = map[string]any{"geo": st.describeGeo("")}
-	if p := areaOf(chain); p != nil && cfg.Info.Description == plainDescription {
+	if p := policy.Find[policy.AreaPolicy](chain); p != nil && cfg.Info.Description == plainDescription {
 		st.info.Description = "A Nostr relay for " + p.Where() + "."
 	}
 	doc, err := st.info.Marshal()

@@ -43,13 +43,12 @@ func newScopes(_ *policy.Env, cfg scopesConfig, bad *faults) policy.Policy {
 	return &Scopes{cfg}
 }
 
-// Path is what makes the URL of a scope of the relay's, before a geohash; "" if
-// paths make none.
-func (p *Scopes) Path() string {
+// Scopes implements policy.ScopePolicy.
+func (p *Scopes) Scopes() (path, domain string) {
 	if p.Paths {
-		return scopesPath
+		path = scopesPath
 	}
-	return ""
+	return path, p.Domain
 }
 
 // At returns the geohash that an address names; "" for none. Hosts with a name
