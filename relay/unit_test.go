@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/relay/ws"
@@ -127,17 +128,11 @@ func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
 			}
 		})
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) { // all but two are in line
+	testwait.Eventually(t, "all but two callers are in line", func() bool {
 		v.mu.Lock()
-		n := len(v.line)
-		v.mu.Unlock()
-		if n == callers-2 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d callers are in line, want %d", n, callers-2)
-		}
-	}
+		defer v.mu.Unlock()
+		return len(v.line) == callers-2
+	})
 	close(cv.gate)
 	all.Wait()
 	if n := cv.largest.Load(); n < 60 || n > maxBatch {
@@ -270,11 +265,7 @@ func TestASweepRemovesWhatHasExpired(t *testing.T) {
 	var writer sync.WaitGroup
 	writer.Go(in.run)
 	in.sweep()
-	for end := time.Now().Add(10 * time.Second); st.Stats().Events != 1; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d events are left", st.Stats().Events)
-		}
-	}
+	testwait.Eventually(t, "one event is left", func() bool { return st.Stats().Events == 1 })
 	in.close()
 	writer.Wait()
 }

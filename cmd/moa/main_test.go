@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"moa/internal/testwait"
 	"moa/relay/relaytest"
 )
 
@@ -132,18 +133,25 @@ func (s *server) lines() string {
 // waitFor waits for a log entry.
 func (s *server) waitFor(t *testing.T, msg string) map[string]any {
 	t.Helper()
-	for end := time.Now().Add(relaytest.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if e := s.logged(msg); e != nil {
-			return e
+	var e map[string]any
+	defer func() {
+		if e == nil {
+			t.Logf("its log:\n%s", s.lines())
 		}
+	}()
+	testwait.Eventually(t, "the server logs "+msg, func() bool {
+		ended := false
 		select {
 		case <-s.ended:
-			t.Fatalf("ended without saying %q:\n%s", msg, s.lines())
+			ended = true
 		default:
 		}
-	}
-	t.Fatalf("did not say %q:\n%s", msg, s.lines())
-	return nil
+		if e = s.logged(msg); e == nil && ended {
+			t.Fatalf("it ended without logging %q", msg)
+		}
+		return e != nil
+	})
+	return e
 }
 
 // Signal sends a signal.

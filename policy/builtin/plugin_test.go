@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/policy"
 )
@@ -28,12 +28,14 @@ func TestPluginIsFoundBesideTheConfigFile(t *testing.T) {
 	t.Chdir(dir)
 	for _, c := range []struct{ dir, command string }{{".", "./filter"}, {"", "./filter"}, {dir, "./filter"}, {"/", filepath.Join(dir, "filter")}, {dir, "exec ./filter"}} {
 		p := running(t, policy.Env{Dir: c.dir}, map[string]any{"use": "plugin", "command": c.command})
-		deadline := time.Now().Add(10 * time.Second)
-		got := ask(p, nobody, event.Event{Kind: 1})
-		for strings.HasPrefix(got, "error: ") && time.Now().Before(deadline) {
-			got = ask(p, nobody, event.Event{Kind: 1})
-		}
-		expect(t, c.command, got, "pow: from the folder of the config")
+		testwait.Eventually(t, c.command+" answers", func() bool {
+			got := ask(p, nobody, event.Event{Kind: 1})
+			if strings.HasPrefix(got, "error: ") {
+				return false
+			}
+			expect(t, c.command, got, "pow: from the folder of the config")
+			return true
+		})
 	}
 }
 

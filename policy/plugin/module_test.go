@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moa/internal/testwait"
 )
 
 // The tests' modules are written in WebAssembly's binary form by hand, so that
@@ -175,6 +177,6 @@ func TestModuleIsContained(t *testing.T) {
 		if got := text(p.Event(ctx, client, note("x"))); got != noAnswer {
 			t.Errorf("a module that %s: %s", c.what, got)
 		}
-		eventually(t, c.what+": "+c.log, func() bool { return strings.Contains(logs.String(), c.log) })
+		testwait.Eventually(t, c.what+": "+c.log, func() bool { return strings.Contains(logs.String(), c.log) })
 	}
 }

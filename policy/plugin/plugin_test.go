@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/policy"
 	"moa/policy/policytest"
@@ -98,15 +99,6 @@ func text(v policy.Verdict) string {
 	return [...]string{"accept", "reject ", "shadow", "relay"}[v.Action] + strings.TrimSuffix(string(v.Reason)+": "+v.Text, ": ")
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 2 minutes: %s", what)
-		}
-	}
-}
-
 // Three plugins as people write them for strfry. Each refuses "bad", shadows
 // "dark", and accepts the rest.
 const shellPlugin = `
@@ -179,7 +171,7 @@ func TestShellCommandsAndStderrGoToTheLog(t *testing.T) {
 	if got := text(p.Event(ctx, client, note("bad"))); got != "reject blocked: bad word" {
 		t.Error(got)
 	}
-	eventually(t, "stderr in the log", func() bool { return strings.Contains(logs.String(), "hello world") })
+	testwait.Eventually(t, "stderr in the log", func() bool { return strings.Contains(logs.String(), "hello world") })
 }
 
 func TestPluginsAreNotToldTheRelaysSettings(t *testing.T) {
@@ -190,7 +182,7 @@ func TestPluginsAreNotToldTheRelaysSettings(t *testing.T) {
 		if got := text(p.Event(ctx, client, note("good"))); got != "accept" {
 			t.Error(got)
 		}
-		eventually(t, "the environment in the log", func() bool { return strings.Contains(logs.String(), "OF_THE_PLUGIN=its own") })
+		testwait.Eventually(t, "the environment in the log", func() bool { return strings.Contains(logs.String(), "OF_THE_PLUGIN=its own") })
 		if strings.Contains(logs.String(), "MOA_") {
 			t.Errorf("%s is told of it", command)
 		}
@@ -214,7 +206,7 @@ func TestPluginThatHangsIsStartedAgain(t *testing.T) {
 	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("it took %v", took)
 	}
-	eventually(t, "an answer", func() bool { return text(p.Event(ctx, client, note("good"))) == "accept" })
+	testwait.Eventually(t, "an answer", func() bool { return text(p.Event(ctx, client, note("good"))) == "accept" })
 	if !strings.Contains(logs.String(), "it does not answer") {
 		t.Errorf("the log does not say why:\n%s", logs)
 	}
@@ -234,7 +226,7 @@ func TestPluginThatDoesNotFlushIsTold(t *testing.T) {
 	if got := text(p.Event(ctx, client, note("good"))); got != noAnswer {
 		t.Error(got)
 	}
-	eventually(t, "the log", func() bool { return strings.Contains(logs.String(), "flush its output") })
+	testwait.Eventually(t, "the log", func() bool { return strings.Contains(logs.String(), "flush its output") })
 }
 
 func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {
@@ -250,12 +242,12 @@ func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {
 				t.Errorf("fail open %v, event %d: %s", open, i, got)
 			}
 		}
-		eventually(t, "the log", func() bool {
+		testwait.Eventually(t, "the log", func() bool {
 			return strings.Contains(logs.String(), "exit status 3") && strings.Contains(logs.String(), "giving up")
 		})
 	}
 	p, logs := start(t, Config{Command: "/nowhere/plugin"})
-	eventually(t, "an error in the log", func() bool { return strings.Contains(logs.String(), "no such file") })
+	testwait.Eventually(t, "an error in the log", func() bool { return strings.Contains(logs.String(), "no such file") })
 	begin := time.Now()
 	if got := text(p.Event(ctx, client, note("x"))); got != noAnswer || time.Since(begin) > time.Minute {
 		t.Errorf("%s after %v", got, time.Since(begin))
@@ -294,7 +286,7 @@ func TestPluginThatFloodsIsEnded(t *testing.T) {
 		if got := p.Event(ctx, client, note("x")); got.Reason != "error" {
 			t.Errorf("%s: %+v", name, got)
 		}
-		eventually(t, "the end of "+name, func() bool { return strings.Contains(logs.String(), "plugin ended") })
+		testwait.Eventually(t, "the end of "+name, func() bool { return strings.Contains(logs.String(), "plugin ended") })
 	}
 	p, logs := start(t, Config{Command: script(t, "sh", `yes "noise on stderr" >&2 &`+shellPlugin)})
 	for range 20 {
@@ -302,7 +294,7 @@ func TestPluginThatFloodsIsEnded(t *testing.T) {
 			t.Error(got)
 		}
 	}
-	eventually(t, "the log", func() bool { return strings.Contains(logs.String(), "noise") })
+	testwait.Eventually(t, "the log", func() bool { return strings.Contains(logs.String(), "noise") })
 	if n := strings.Count(logs.String(), "noise"); n > 2000 {
 		t.Errorf("%d lines of noise in the log", n)
 	}
@@ -326,7 +318,7 @@ func TestChildrenEndWithTheRun(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	eventually(t, "the end of the child", func() bool {
+	testwait.Eventually(t, "the end of the child", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
 		return syscall.Kill(child, 0) != nil || err == nil && strings.Contains(string(stat), ") Z ")
 	})
@@ -358,7 +350,7 @@ func TestChangedProgramIsStartedAgain(t *testing.T) {
 	if err := os.Rename(next, name); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the new answer", func() bool { return text(p.Event(ctx, client, note("bad"))) == "reject blocked: new word" })
+	testwait.Eventually(t, "the new answer", func() bool { return text(p.Event(ctx, client, note("bad"))) == "reject blocked: new word" })
 	if strings.Contains(logs.String(), "plugin ended") {
 		t.Error(logs.String())
 	}
@@ -368,7 +360,7 @@ func TestChangedProgramIsStartedAgain(t *testing.T) {
 // be one that anybody may end.
 func TestPluginOutlivesThreadsThatEnd(t *testing.T) {
 	p, _ := start(t, Config{Command: script(t, "sh", shellPlugin)})
-	eventually(t, "it answers", func() bool { return p.Event(ctx, client, note("good")).Action == policy.Accept })
+	testwait.Eventually(t, "it answers", func() bool { return p.Event(ctx, client, note("good")).Action == policy.Accept })
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() { runtime.LockOSThread() }) // and ends locked, with its thread

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/fiatjaf/khatru"
 	"github.com/nbd-wtf/go-nostr"
 
+	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/policy"
 )
@@ -140,11 +140,7 @@ func TestTheMintLeavesNoGoroutine(t *testing.T) {
 	if len(seen) != 200 {
 		t.Errorf("%d of 200 are new", len(seen))
 	}
-	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d goroutines stayed", runtime.NumGoroutine()-before)
-		}
-	}
+	testwait.Eventually(t, "no goroutine stays", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func TestManyGoroutinesWriteWholeMessages(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
@@ -22,7 +23,7 @@ import (
 )
 
 // Patience is how long anything may take before a test fails.
-const Patience = 15 * time.Second
+const Patience = testwait.Patience
 
 // Options of a relay. The zero Options are a relay with default limits on a
 // store in memory.
@@ -159,12 +160,8 @@ func labelled(m *dto.Metric, want []string) bool {
 	return true
 }
 
-// Eventually waits until ok.
+// Eventually waits until ok returns true, for at most Patience.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(Patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not in time: %s", what)
-		}
-	}
+	testwait.Eventually(t, what, ok)
 }

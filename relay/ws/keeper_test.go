@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"moa/internal/testwait"
 )
 
 // keep runs a Keeper for the test.
@@ -35,7 +37,7 @@ func TestKeeper(t *testing.T) {
 	})
 	begun := time.Now()
 	live, half := dial(t, addr), dial(t, addr)
-	eventually(t, "both are kept", func() bool { return k.Len() == 2 })
+	testwait.Eventually(t, "both are kept", func() bool { return k.Len() == 2 })
 	var wg sync.WaitGroup
 	pings := 0
 	wg.Go(func() {
@@ -69,7 +71,7 @@ func TestKeeper(t *testing.T) {
 		t.Fatalf("%d pings", pings)
 	}
 	<-ended
-	eventually(t, "none is kept", func() bool { return k.Len() == 0 })
+	testwait.Eventually(t, "none is kept", func() bool { return k.Len() == 0 })
 }
 
 // TLS, of which the socket cannot be asked, works as well: messages, pings,
@@ -110,8 +112,8 @@ func TestTLS(t *testing.T) {
 	defer dead.Close()
 	dead.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
-	eventually(t, "it is kept", func() bool { return k.Len() == 1 })
-	eventually(t, "it is cut", func() bool { return k.Len() == 0 })
+	testwait.Eventually(t, "it is kept", func() bool { return k.Len() == 1 })
+	testwait.Eventually(t, "it is cut", func() bool { return k.Len() == 0 })
 }
 
 // A slow peer that still takes what is under way to it is not dead, though its
@@ -134,11 +136,11 @@ func TestSlowIsNotDead(t *testing.T) {
 			t.Fatal("cut while it was taking")
 		}
 		before := unacknowledged(c.raw)
-		eventually(t, "it takes some", func() bool {
+		testwait.Eventually(t, "it takes some", func() bool {
 			nc.SetReadDeadline(time.Now().Add(time.Millisecond))
 			nc.Read(b)
 			return unacknowledged(c.raw) != before
 		})
 	}
-	eventually(t, "a peer that takes nothing is cut", func() bool { return !alive() })
+	testwait.Eventually(t, "a peer that takes nothing is cut", func() bool { return !alive() })
 }

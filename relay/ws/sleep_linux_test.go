@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"moa/internal/testwait"
 )
 
 // dormitory serves connections that sleep while nothing comes.
@@ -94,7 +96,7 @@ func TestSleep(t *testing.T) {
 		"in halves": func() {
 			f := frame(0x81, "halves")
 			p.send(f[:1])
-			eventually(t, "woken by a byte", func() bool { return !d.asleep() })
+			testwait.Eventually(t, "woken by a byte", func() bool { return !d.asleep() })
 			p.send(f[1:7])
 			p.send(f[7:])
 			p.expect("81 halves")
@@ -107,13 +109,13 @@ func TestSleep(t *testing.T) {
 			p.expect("81 ab")
 		},
 	} {
-		eventually(t, "asleep before "+name, d.asleep)
+		testwait.Eventually(t, "asleep before "+name, d.asleep)
 		step()
 	}
-	eventually(t, "asleep again", d.asleep)
+	testwait.Eventually(t, "asleep again", d.asleep)
 	p.send(frame(0x88, "\x03\xe8"))
 	p.expect("88 1000")
-	eventually(t, "ended", func() bool { return d.all.Load() == 0 })
+	testwait.Eventually(t, "ended", func() bool { return d.all.Load() == 0 })
 }
 
 // However a sleeper's connection ends, it is woken, once.
@@ -147,9 +149,9 @@ func TestSleepEnds(t *testing.T) {
 			c := <-conns
 			p.send(frame(0x81, "hello"))
 			p.expect("81 hello")
-			eventually(t, "asleep", d.asleep)
+			testwait.Eventually(t, "asleep", d.asleep)
 			end(d, c, p)
-			eventually(t, "ended", func() bool { return d.all.Load() == 0 && d.asleep() })
+			testwait.Eventually(t, "ended", func() bool { return d.all.Load() == 0 && d.asleep() })
 			d.opt.Watcher.mu.Lock()
 			defer d.opt.Watcher.mu.Unlock()
 			for fd, c := range d.opt.Watcher.conns {
@@ -217,7 +219,7 @@ func TestSleepCrowd(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	eventually(t, "all ended", func() bool { return d.all.Load() == 0 && d.asleep() })
+	testwait.Eventually(t, "all ended", func() bool { return d.all.Load() == 0 && d.asleep() })
 }
 
 func visit(t *testing.T, nc net.Conn, n int) {

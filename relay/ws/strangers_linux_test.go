@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"moa/internal/testwait"
 )
 
 // A socket's number goes to the next client as soon as it is closed: while
@@ -85,7 +87,7 @@ func TestNobodyHearsAStranger(t *testing.T) {
 		}
 		clients.Wait()
 		t.Logf("%d connections", ids.Load())
-		eventually(t, "all have ended", func() bool { return d.all.Load() == 0 && d.asleep() })
+		testwait.Eventually(t, "all have ended", func() bool { return d.all.Load() == 0 && d.asleep() })
 	})
 }
 
@@ -145,7 +147,7 @@ func TestSleepersOutliveTheWatcher(t *testing.T) {
 		p.expect("81 hello")
 		crowd = append(crowd, p)
 	}
-	eventually(t, "asleep", d.asleep)
+	testwait.Eventually(t, "asleep", d.asleep)
 	d.stop()
 	for _, p := range crowd {
 		p.send(frame(0x81, "still there?"))

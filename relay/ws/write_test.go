@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"moa/internal/testwait"
 )
 
 // pair returns a Conn over TCP and its peer, without a handshake.
@@ -210,7 +212,7 @@ func TestReady(t *testing.T) {
 		t.Fatal("ready with nothing there")
 	}
 	nc.Write(frame(0x81, "one"))
-	eventually(t, "ready for a message in the socket", c.Ready)
+	testwait.Eventually(t, "ready for a message in the socket", c.Ready)
 	msg, err := c.Read()
 	if err != nil || string(msg) != "one" || c.Ready() {
 		t.Fatalf("%q %v", msg, err)
@@ -224,7 +226,7 @@ func TestReady(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	nc.Write(two[4:])
-	eventually(t, "ready for the other half", c.Ready)
+	testwait.Eventually(t, "ready for the other half", c.Ready)
 	if string(msg) != "one" {
 		t.Fatal("Ready changed the message")
 	}
@@ -232,7 +234,7 @@ func TestReady(t *testing.T) {
 		t.Fatalf("%q %v", msg, err)
 	}
 	nc.Close()
-	eventually(t, "ready for the end", c.Ready)
+	testwait.Eventually(t, "ready for the end", c.Ready)
 	if _, err = c.Read(); err == nil {
 		t.Fatal("no error")
 	}

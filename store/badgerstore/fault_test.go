@@ -5,8 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
+	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/store"
 	"moa/store/badgerstore/internal/fault"
@@ -94,32 +94,21 @@ func TestAnUnreadableRecordHarmsNoOther(t *testing.T) {
 // awaitIDs waits until nothing is read in the background any more.
 func awaitIDs(t *testing.T, s *Store) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+	testwait.Eventually(t, "all ids have been read", func() bool {
 		s.write.Lock()
-		complete := s.ids.complete
-		s.write.Unlock()
-		if complete {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the ids are never read")
-		}
-	}
+		defer s.write.Unlock()
+		return s.ids.complete
+	})
 }
 
 // awaitWarm waits until all recent events are in memory.
 func awaitWarm(t *testing.T, s *Store) {
 	t.Helper()
-	warm := func() bool {
+	testwait.Eventually(t, "recent events are in memory", func() bool {
 		s.hot.mu.RLock()
 		defer s.hot.mu.RUnlock()
 		return s.hot.floor == lastTail
-	}
-	for deadline := time.Now().Add(time.Minute); !warm(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("recent events never come into memory")
-		}
-	}
+	})
 }
 
 // The process ends in the middle of a removal, and the event that asks for it is
@@ -190,11 +179,7 @@ func TestReadyFollowsTheDisk(t *testing.T) {
 		}
 	}
 	s.journal.sync = func(*os.File) error { return nil }
-	for deadline := time.Now().Add(time.Minute); s.Ready() != nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(s.Ready())
-		}
-	}
+	testwait.Eventually(t, "the journal can be written again", func() bool { return s.Ready() == nil })
 	s.SetRoom(func(int) error { return store.ErrFull })
 	if err := s.Ready(); !errors.Is(err, store.ErrFull) {
 		t.Fatalf("error %v", err)
