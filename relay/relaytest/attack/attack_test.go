@@ -2,15 +2,21 @@
 // tells, and prints what honest clients notice of it. It has nothing but tests:
 //
 //	go test ./relay/relaytest/attack -attacks -v
+//
+// The relay, the honest clients and the attackers are a process each. The last
+// one has the lowest priority, and what costs much to make is made before, so
+// that the processors are the relay's and what slows it is what was sent to it.
 package attack
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +30,10 @@ import (
 	"moa/store/badgerstore"
 )
 
-var wanted = flag.Bool("attacks", false, "attack a relay on loopback, for a minute and a half")
+var (
+	wanted = flag.Bool("attacks", false, "attack a relay on loopback, for a minute and a half")
+	only   = flag.String("only", "", "with -attacks: only those that have this in their name")
+)
 
 const (
 	stored = 20_000          // notes
@@ -39,25 +48,37 @@ func TestAttacks(t *testing.T) {
 		t.Skip("only with -attacks: it takes a minute and a half, and both cores")
 	}
 	r := begin(t)
-	h := newHonest(t, r)
-	fmt.Printf("%-28s %23s %23s %23s  %s\n", "p99 before and during", "OK", "live", "EOSE", "")
-	for _, a := range attacks {
-		h.measure(t, calm) // what the attack before has left behind
-		before := h.measure(t, calm)
+	h := startSide(t, r, "honest", false)
+	defer h.end()
+	measure := func(long time.Duration) (m times) {
+		h.tell(t, long.String())
+		if err := json.Unmarshal([]byte(h.answer(t)), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	fmt.Printf("p99 of an honest writer and an honest reader, before and during each attack from one address; %d processors,\n", runtime.GOMAXPROCS(0))
+	fmt.Printf("the relay and the honest clients in processes of their own, the attackers in one at nice 19\n")
+	fmt.Printf("%-28s %23s %23s %23s\n", "", "OK", "live", "EOSE")
+	for i := range attacks {
+		a := &attacks[i]
+		if !strings.Contains(a.name, *only) {
+			continue
+		}
+		side := startSide(t, r, a.name, true)
+		measure(calm) // what the attack before has left behind
+		before := measure(calm)
 		refused := refusals(t, r)
-		stop := make(chan struct{})
-		var attackers sync.WaitGroup
-		attackers.Go(func() { a.run(&arena{t: t, r: r, stop: stop}) })
-		during := h.measure(t, storm)
-		close(stop)
-		attackers.Wait()
+		side.tell(t, "go")
+		during := measure(storm)
+		side.end()
 		verdict := "held"
 		if n := refusals(t, r) - refused; n > 0 {
 			verdict = fmt.Sprintf("%.0f refused", n)
 		} else if during.worse(before) {
 			verdict = "SLOWER THAN 3x"
 		}
-		fmt.Printf("%-28s %s %s %s  %s\n", a.name, both(before.ok, during.ok), both(before.live, during.live), both(before.eose, during.eose), verdict)
+		fmt.Printf("%-28s %s %s %s  %s\n", a.name, both(before.OK, during.OK), both(before.Live, during.Live), both(before.EOSE, during.EOSE), verdict)
 	}
 }
 
@@ -128,28 +149,30 @@ func newHonest(t *testing.T, r *relaytest.Relay) *honest {
 	return h
 }
 
-type times struct{ ok, live, eose []time.Duration }
+// times are p99 of what was measured.
+type times struct{ OK, Live, EOSE time.Duration }
 
 // measure writes, hears and asks again and again for so long.
-func (h *honest) measure(t *testing.T, long time.Duration) (m times) {
+func (h *honest) measure(t *testing.T, long time.Duration) times {
+	var ok, live, eose []time.Duration
 	for end := time.Now().Add(long); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		h.n++
 		e := relaytest.NewKey(200).Sign(t, event.Event{Kind: 1, CreatedAt: time.Now().Unix(), Content: fmt.Sprint("honest ", h.n), Tags: []event.Tag{{"t", "honest"}}})
 		start := time.Now()
 		h.writer.Accepted(t, e)
-		m.ok = append(m.ok, time.Since(start))
+		ok = append(ok, time.Since(start))
 		if got := h.reader.Event(t, "live"); got.ID != e.ID {
 			t.Fatal("another event, or one twice")
 		}
-		m.live = append(m.live, time.Since(start))
+		live = append(live, time.Since(start))
 		start = time.Now()
 		if got := h.writer.Stored(t, "ask", h.ask); len(got) != 20 {
 			t.Fatalf("%d stored events", len(got))
 		}
-		m.eose = append(m.eose, time.Since(start))
+		eose = append(eose, time.Since(start))
 		h.writer.Say(t, `["CLOSE","ask"]`)
 	}
-	return m
+	return times{p99(ok), p99(live), p99(eose)}
 }
 
 func p99(list []time.Duration) time.Duration {
@@ -160,11 +183,11 @@ func p99(list []time.Duration) time.Duration {
 	return list[len(list)*99/100]
 }
 
-func both(before, during []time.Duration) string {
-	ms := func(list []time.Duration) string { return fmt.Sprintf("%.1f", float64(p99(list).Microseconds())/1000) }
+func both(before, during time.Duration) string {
+	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
 	return fmt.Sprintf("%9s -> %7s ms", ms(before), ms(during))
 }
 
 func (m times) worse(than times) bool {
-	return p99(m.ok) > 3*p99(than.ok) || p99(m.live) > 3*p99(than.live) || p99(m.eose) > 3*p99(than.eose)
+	return m.OK > 3*than.OK || m.Live > 3*than.Live || m.EOSE > 3*than.EOSE
 }

@@ -11,28 +11,54 @@ import (
 	"moa/relay/relaytest"
 )
 
-// attacks are what a relay was once brought down by. Each goes on until it is
-// stopped, from one address.
-var attacks = []struct {
+// attack is what one address does until it is stopped.
+type attack struct {
 	name string
 	run  func(*arena)
-}{
-	{"identities and mentions", (*arena).identities},
-	{"silent connections", (*arena).silence},
-	{"events behind a slow REQ", (*arena).slowREQ},
-	{"filters by the megabyte", (*arena).filters},
-	{"queries that find nothing", (*arena).queries},
-	{"events of 5000 tags", (*arena).tags},
-	{"events of the future", (*arena).future},
-	{"unread answers of /geo", (*arena).geo},
-	{"COUNTs of 32 filters", (*arena).counts},
-	{"reconciliations", (*arena).syncs},
+	// next makes the i-th event of it, before the attack as many as there should
+	// be; nil: it sends none, or small ones.
+	next func(i int) event.Event
+}
+
+// prepared is how many events are made before an attack.
+const prepared = 100
+
+// attacks are what a relay was once brought down by.
+var attacks = []attack{
+	{"identities and mentions", (*arena).identities, func(i int) event.Event {
+		return event.Event{Kind: 1059, Content: fmt.Sprint(i), Tags: many(4900, "p", "%064x")}
+	}},
+	{"silent connections", (*arena).silence, nil},
+	{"events behind a slow REQ", (*arena).slowREQ, func(i int) event.Event {
+		return event.Event{Kind: 20001, Content: strings.Repeat("x", 400_000) + fmt.Sprint(i), Tags: []event.Tag{{"t", fmt.Sprint("w", i%4)}}}
+	}},
+	{"filters by the megabyte", (*arena).filters, nil},
+	{"queries that find nothing", (*arena).queries, nil},
+	{"events of 5000 tags", (*arena).events, func(i int) event.Event {
+		return event.Event{Kind: 1, Content: fmt.Sprint(i), Tags: many(5000, "t", fmt.Sprint(i, "-%d"))}
+	}},
+	{"events of the future", (*arena).events, func(i int) event.Event {
+		return event.Event{Kind: 1, CreatedAt: time.Now().AddDate(30, 0, 0).Unix(), Content: fmt.Sprint(i), Tags: many(1000, "t", fmt.Sprint(i, "-%d"))}
+	}},
+	{"unread answers of /geo", (*arena).geo, nil},
+	{"COUNTs of 32 filters", (*arena).counts, nil},
+	{"reconciliations", (*arena).syncs, nil},
 }
 
 type arena struct {
 	t    *testing.T
 	r    *relaytest.Relay
 	stop <-chan struct{}
+	made []string // messages
+	next func(i int) event.Event
+}
+
+// event is the message of the i-th event of the attack.
+func (a *arena) event(i int) string {
+	if i < len(a.made) {
+		return a.made[i]
+	}
+	return a.sign(a.next(i))
 }
 
 const attacker = "203.0.113.7"
@@ -109,7 +135,7 @@ func (a *arena) identities() {
 			}
 		}
 		wrap++
-		return c.TrySay(a.sign(event.Event{Kind: 1059, Content: fmt.Sprint(wrap), Tags: many(4900, "p", "%064x")}))
+		return c.TrySay(a.event(wrap))
 	})
 }
 
@@ -133,7 +159,6 @@ func (a *arena) silence() {
 }
 
 func (a *arena) slowREQ() {
-	content := strings.Repeat("x", 400_000)
 	a.each(4, func(c *relaytest.Client, i int) error {
 		if i < 4 {
 			for k := range 20 {
@@ -142,7 +167,7 @@ func (a *arena) slowREQ() {
 				}
 			}
 		}
-		return c.TrySay(a.sign(event.Event{Kind: 20001, Content: content + fmt.Sprint(i), Tags: []event.Tag{{"t", fmt.Sprint("w", i%4)}}}))
+		return c.TrySay(a.event(i))
 	})
 }
 
@@ -167,16 +192,8 @@ func (a *arena) queries() {
 	})
 }
 
-func (a *arena) tags() {
-	a.each(1, func(c *relaytest.Client, i int) error {
-		return c.TrySay(a.sign(event.Event{Kind: 1, Content: fmt.Sprint(i), Tags: many(5000, "t", fmt.Sprint(i, "-%d"))}))
-	})
-}
-
-func (a *arena) future() {
-	a.each(1, func(c *relaytest.Client, i int) error {
-		return c.TrySay(a.sign(event.Event{Kind: 1, CreatedAt: time.Now().AddDate(30, 0, 0).Unix(), Content: fmt.Sprint(i), Tags: many(1000, "t", fmt.Sprint(i, "-%d"))}))
-	})
+func (a *arena) events() {
+	a.each(1, func(c *relaytest.Client, i int) error { return c.TrySay(a.event(i)) })
 }
 
 func (a *arena) geo() {
