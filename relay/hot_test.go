@@ -17,7 +17,7 @@ func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 	s := &session{srv: srv}
 	s.identify(event.PubKey{1})
 	s.out.limit = 1 << 40
-	sub := hub.NewSub("x", nil, s)
+	sub := hub.NewSub[*ws.Body]("x", nil, s)
 	body := &ws.Body{Raw: make([]byte, 500)}
 	s.out.queue = &queue{msgs: make([]ws.Msg, 0, 5000)}
 	st := &settings{chain: policy.NewChain(nil, builtin.Defaults(policy.Env{})...)}
@@ -25,7 +25,7 @@ func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 		before := s.out.bytes
 		if n := testing.AllocsPerRun(1000, func() {
 			srv.passage.begin(st, e)
-			s.Offer(sub, body, e)
+			s.Offer(sub, e, body)
 			srv.passage.end()
 		}); n != 0 {
 			t.Errorf("kind %d: %v allocations", e.Kind, n)

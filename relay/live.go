@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"context"
 	"time"
 
 	"moa/nips/event"
@@ -10,12 +9,11 @@ import (
 	"moa/relay/ws"
 )
 
-// A session is the hub.Sink of its subscriptions. Neither method waits: stored
-// events are what a slow client is given time for.
+// A session is the hub.Sink of its subscriptions.
 
 // Offer queues the live event that is being passed on. Who does that serves the
 // writers' line.
-func (s *session) Offer(sub *hub.Sub, body *ws.Body, _ *event.Event) bool {
+func (s *session) Offer(sub *hub.Sub[*ws.Body], _ *event.Event, body *ws.Body) bool {
 	p := &s.srv.passage
 	if sub.Since != p.generation && !p.allowed(sub) {
 		return false
@@ -28,7 +26,7 @@ func (s *session) Offer(sub *hub.Sub, body *ws.Body, _ *event.Event) bool {
 }
 
 // Keep takes a live event into account that waits until the stored ones are out.
-func (s *session) Keep(_ *hub.Sub, body *ws.Body, e *event.Event) bool {
+func (s *session) Keep(_ *hub.Sub[*ws.Body], e *event.Event, body *ws.Body) bool {
 	whose := s.out.keep(keptBytes(e), body)
 	if whose != within {
 		s.srv.ledger.refuse(ofOutbox, whose)
@@ -36,22 +34,25 @@ func (s *session) Keep(_ *hub.Sub, body *ws.Body, e *event.Event) bool {
 	return whose == within
 }
 
-func (s *session) Unkeep(_ *hub.Sub, body *ws.Body, e *event.Event) { s.out.unkeep(keptBytes(e), body) }
+// Unkeep takes back what Keep has taken into account.
+func (s *session) Unkeep(_ *hub.Sub[*ws.Body], e *event.Event, body *ws.Body) {
+	s.out.unkeep(keptBytes(e), body)
+}
 
 // keptBytes is what an event takes that waits, besides a body of its Raw.
 func keptBytes(e *event.Event) int { return msgCost + e.Bytes() }
 
-// Push queues a live event that came while the stored ones were sent. Too many
-// of them are an error, and end the subscription rather than the connection.
-func (s *session) Push(_ context.Context, sub *hub.Sub, body *ws.Body, e *event.Event) error {
+// Handover queues a live event that came while the stored ones were sent. Too
+// many of them end the subscription rather than the connection.
+func (s *session) Handover(sub *hub.Sub[*ws.Body], e *event.Event, body *ws.Body) bool {
 	if q := sub.Owner.(*query); q.right.lost(s).Action == policy.Reject {
-		return errLost
+		return false
 	}
 	if !s.mayHear(e) {
-		return nil
+		return true
 	}
 	s.srv.met.delivered.Inc()
-	return s.out.push(ws.Msg{Head: sub.Head, Body: body})
+	return s.out.push(ws.Msg{Head: sub.Head, Body: body}) == nil
 }
 
 // mayHear asks the chain that is in force now, about who the client is now.
@@ -94,7 +95,7 @@ func (p *passage) end() {
 
 // allowed asks again whether a subscription may be. The subscription's lock is
 // held, so that it ends only later.
-func (p *passage) allowed(sub *hub.Sub) bool {
+func (p *passage) allowed(sub *hub.Sub[*ws.Body]) bool {
 	q := sub.Owner.(*query)
 	if why := q.right.lost(q.subs.s); why.Action == policy.Reject {
 		p.lost = append(p.lost, lostRight{q, why})

@@ -26,7 +26,7 @@ const scarcePage = 64 << 10
 type query struct {
 	// Fixed once made.
 	subs  *subscriptions
-	sub   *hub.Sub
+	sub   *hub.Sub[*ws.Body]
 	bytes int // of its filters
 
 	right right // asks is guarded by subs.mu until the query is live
@@ -48,10 +48,7 @@ type answer struct {
 	start   time.Time
 }
 
-var (
-	errOver = errors.New("relay: the query was ended")
-	errLost = errors.New("relay: the client may not read this any more")
-)
+var errOver = errors.New("relay: the query was ended")
 
 // page sends the next stored events, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
@@ -100,7 +97,7 @@ func (q *query) page() (done bool) {
 	q.answer = nil
 	q.right.asks = true
 	q.sub.Since = q.right.since.Load()
-	if q.sub.GoLive(b.s.srv.life, a.upTo) {
+	if q.sub.GoLive(a.upTo) {
 		return true
 	}
 	if why := q.right.lost(b.s); why.Action == policy.Reject {
@@ -170,7 +167,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		return
 	}
 	withheld := s.withholds(st, filters)
-	q := &query{subs: s.subs, sub: hub.NewSub(id, filters, s), bytes: bytes}
+	q := &query{subs: s.subs, sub: hub.NewSub[*ws.Body](id, filters, s), bytes: bytes}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, since)

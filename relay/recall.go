@@ -38,7 +38,7 @@ func (r *recall) register(reg *prometheus.Registry) {
 
 // publish passes an event that is not stored on to the live subscriptions,
 // unless the ring has it: then they had it too.
-func (r *recall) publish(index *hub.Index, e *event.Event, body *ws.Body) {
+func (r *recall) publish(index *hub.Index[*ws.Body], e *event.Event, body *ws.Body) {
 	if !r.ring.Takes(e) {
 		index.Publish(0, e, body)
 		return
@@ -52,7 +52,7 @@ func (r *recall) publish(index *hub.Index, e *event.Event, body *ws.Body) {
 
 // join adds a subscription to the live ones, and returns what the filters
 // match of the ring.
-func (r *recall) join(index *hub.Index, sub *hub.Sub, filters []*event.Filter) []*event.Event {
+func (r *recall) join(index *hub.Index[*ws.Body], sub *hub.Sub[*ws.Body], filters []*event.Filter) []*event.Event {
 	if !slices.ContainsFunc(filters, replay.Asks) {
 		index.Add(sub)
 		return nil

@@ -74,7 +74,7 @@ type Server struct {
 	writers  writers
 	keeper   *ws.Keeper
 	watcher  *ws.Watcher // nil: there is none on this system
-	index    hub.Index
+	index    hub.Index[*ws.Body]
 	recall   recall
 	vanishes vanishes
 	geoSlots chan struct{}  // of what is asked about places over HTTP. Full: it is refused

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -36,12 +35,12 @@ func BenchmarkPublish(b *testing.B) {
 // what they cost an event of that author does not grow with its tags.
 func BenchmarkPublishManyTags(b *testing.B) {
 	const filters = 10_000
-	x := new(Index)
+	x := new(Index[int])
 	for i := range filters {
 		f := &event.Filter{Authors: []event.PubKey{person(1)}, Tags: []event.TagFilter{{Name: 't', Values: []string{fmt.Sprint("x", i)}}}}
 		s := NewSub("s", []*event.Filter{f}, new(counter))
 		x.Add(s)
-		s.GoLive(context.Background(), 0)
+		s.GoLive(0)
 	}
 	for _, tags := range []int{1, 100, 5000} {
 		e := &event.Event{PubKey: person(1), Kind: 1}
@@ -50,17 +49,17 @@ func BenchmarkPublishManyTags(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("tags=%d", tags), func(b *testing.B) {
 			for b.Loop() {
-				x.Publish(0, e, nil)
+				x.Publish(0, e, 0)
 			}
 		})
 	}
 }
 
-func publish(b *testing.B, x *Index, events []*event.Event) {
+func publish(b *testing.B, x *Index[int], events []*event.Event) {
 	b.ReportAllocs()
 	reached, n := 0, 0
 	for b.Loop() {
-		reached += x.Publish(0, events[n%len(events)], nil)
+		reached += x.Publish(0, events[n%len(events)], 0)
 		n++
 	}
 	b.ReportMetric(float64(reached)/float64(n), "matches/op")
@@ -82,7 +81,7 @@ func BenchmarkAddRemove(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("subs=%d", subs), func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				s := NewSub("s", feeds[i%len(feeds):i%len(feeds)+1], nil)
+				s := NewSub[int]("s", feeds[i%len(feeds):i%len(feeds)+1], nil)
 				x.Add(s)
 				x.Remove(s)
 			}
@@ -98,12 +97,12 @@ func BenchmarkMemory(b *testing.B) {
 			for b.Loop() {
 				r := rand.New(rand.NewPCG(1, 2))
 				people := rand.NewZipf(r, 1.1, 50, 200_000)
-				x, sink := new(Index), new(counter)
+				x, sink := new(Index[int]), new(counter)
 				before := heap()
 				for i := range n {
 					s := NewSub("s", []*event.Filter{someFilter(10*i+of, r, people)}, sink)
 					x.Add(s)
-					s.GoLive(context.Background(), 0)
+					s.GoLive(0)
 				}
 				b.ReportMetric(float64(heap()-before)/n, "B/sub")
 				runtime.KeepAlive(x)

@@ -1,7 +1,6 @@
 package hub_test
 
 import (
-	"context"
 	"encoding/binary"
 	"math/rand/v2"
 	"slices"
@@ -12,7 +11,6 @@ import (
 
 	"moa/nips/event"
 	"moa/relay/hub"
-	"moa/relay/ws"
 	"moa/store"
 )
 
@@ -33,17 +31,23 @@ func (r *reader) add(id event.ID) {
 	r.got[id]++
 }
 
-func (r *reader) Offer(_ *hub.Sub, _ *ws.Body, e *event.Event) bool { r.add(e.ID); return true }
+// What is delivered is nothing here.
+type (
+	index = hub.Index[struct{}]
+	sub   = hub.Sub[struct{}]
+)
 
-func (*reader) Keep(*hub.Sub, *ws.Body, *event.Event) bool { return true }
-func (*reader) Unkeep(*hub.Sub, *ws.Body, *event.Event)    {}
+func (r *reader) Offer(_ *sub, e *event.Event, _ struct{}) bool { r.add(e.ID); return true }
 
-func (r *reader) Push(_ context.Context, _ *hub.Sub, _ *ws.Body, e *event.Event) error {
+func (*reader) Keep(*sub, *event.Event, struct{}) bool { return true }
+func (*reader) Unkeep(*sub, *event.Event, struct{})    {}
+
+func (r *reader) Handover(_ *sub, e *event.Event, _ struct{}) bool {
 	if rand.N(50) == 0 {
 		time.Sleep(50 * time.Microsecond) // dawdles
 	}
 	r.add(e.ID)
-	return nil
+	return true
 }
 
 func number(n uint32, kind uint16) *event.Event {
@@ -102,8 +106,7 @@ func TestStoredAndLiveMeet(t *testing.T) {
 	)
 	var (
 		st        log
-		index     hub.Index
-		ctx       = context.Background()
+		index     index
 		wg        sync.WaitGroup
 		published atomic.Uint32 // events up to this one are out
 		over      atomic.Bool
@@ -117,7 +120,7 @@ func TestStoredAndLiveMeet(t *testing.T) {
 			if n%16 == 0 {
 				time.Sleep(100 * time.Microsecond) // committed, not yet published
 			}
-			index.Publish(serial, e, nil)
+			index.Publish(serial, e, struct{}{})
 			published.Store(n + 1)
 		}
 	})
@@ -139,11 +142,11 @@ func TestStoredAndLiveMeet(t *testing.T) {
 				time.Sleep(rand.N(2 * time.Millisecond))
 				done = over.Load() // one round more, all of it stored
 				r := &reader{got: map[event.ID]int{}}
-				s := hub.NewSub("x", fs, r)
+				s := hub.NewSub[struct{}]("x", fs, r)
 				index.Add(s)
 				upTo := st.last()
 				st.replay(fs, upTo, r)
-				if !s.GoLive(ctx, upTo) {
+				if !s.GoLive(upTo) {
 					t.Error("too far behind")
 					return
 				}
@@ -186,38 +189,38 @@ func (r *reader) check(t *testing.T, fs []*event.Filter, sure uint32) {
 
 // A subscription whose stored events take too long ends; it does not grow.
 func TestTooFarBehind(t *testing.T) {
-	var index hub.Index
+	var index index
 	r := &reader{got: map[event.ID]int{}}
-	s := hub.NewSub("x", []*event.Filter{{}}, r)
+	s := hub.NewSub[struct{}]("x", []*event.Filter{{}}, r)
 	index.Add(s)
 	for n := range uint32(1024) {
-		if index.Publish(store.Serial(n+1), number(n, 1), nil) != 1 {
+		if index.Publish(store.Serial(n+1), number(n, 1), struct{}{}) != 1 {
 			t.Fatalf("event %d does not wait", n)
 		}
 	}
-	if index.Publish(2000, number(2000, 1), nil) != 0 {
+	if index.Publish(2000, number(2000, 1), struct{}{}) != 0 {
 		t.Fatal("more than the bound wait")
 	}
-	if s.GoLive(context.Background(), 0) || len(r.got) != 0 {
+	if s.GoLive(0) || len(r.got) != 0 {
 		t.Fatal("went live with a gap")
 	}
 }
 
 // After Remove nothing comes any more, though a Publish is under way.
 func TestNothingAfterRemove(t *testing.T) {
-	var index hub.Index
+	var index index
 	var wg sync.WaitGroup
 	var stop atomic.Bool
 	wg.Go(func() {
 		for n := uint32(0); !stop.Load(); n++ {
-			index.Publish(0, number(n, 1), nil)
+			index.Publish(0, number(n, 1), struct{}{})
 		}
 	})
 	for range 2000 {
 		r := &reader{got: map[event.ID]int{}}
-		s := hub.NewSub("x", []*event.Filter{{Kinds: []uint16{1}}}, r)
+		s := hub.NewSub[struct{}]("x", []*event.Filter{{Kinds: []uint16{1}}}, r)
 		index.Add(s)
-		s.GoLive(context.Background(), 0)
+		s.GoLive(0)
 		index.Remove(s)
 		r.mu.Lock()
 		r.over = true
@@ -225,7 +228,7 @@ func TestNothingAfterRemove(t *testing.T) {
 		if r.late > 0 {
 			t.Fatal("an event came after Remove")
 		}
-		if s.GoLive(context.Background(), 0) {
+		if s.GoLive(0) {
 			t.Fatal("went live after Remove")
 		}
 	}
@@ -236,17 +239,17 @@ func TestNothingAfterRemove(t *testing.T) {
 // An event that was committed early and published late is not sent again, for
 // as long as the subscription lives; an ephemeral one always is.
 func TestLatePublish(t *testing.T) {
-	var index hub.Index
+	var index index
 	r := &reader{got: map[event.ID]int{}}
-	s := hub.NewSub("x", []*event.Filter{{}}, r)
+	s := hub.NewSub[struct{}]("x", []*event.Filter{{}}, r)
 	index.Add(s)
-	index.Publish(4, number(4, 1), nil)
-	index.Publish(0, number(100, 20001), nil)
-	index.Publish(6, number(6, 1), nil)
-	s.GoLive(context.Background(), 5)
-	index.Publish(5, number(5, 1), nil)
-	index.Publish(7, number(7, 1), nil)
-	index.Publish(0, number(101, 20001), nil)
+	index.Publish(4, number(4, 1), struct{}{})
+	index.Publish(0, number(100, 20001), struct{}{})
+	index.Publish(6, number(6, 1), struct{}{})
+	s.GoLive(5)
+	index.Publish(5, number(5, 1), struct{}{})
+	index.Publish(7, number(7, 1), struct{}{})
+	index.Publish(0, number(101, 20001), struct{}{})
 	for n, want := range map[uint32]int{4: 0, 5: 0, 6: 1, 7: 1, 100: 1, 101: 1} {
 		if got := r.got[number(n, 0).ID]; got != want {
 			t.Errorf("event %d came %d times, want %d", n, got, want)

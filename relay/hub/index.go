@@ -1,10 +1,13 @@
+// Package hub finds the live subscriptions an event matches, and joins their
+// stored events to their live ones. It is a data structure: it starts no
+// goroutine and never blocks on a connection. What is delivered, P, is the
+// caller's: the hub hands it on and does not look at it.
 package hub
 
 import (
 	"sync"
 
 	"moa/nips/event"
-	"moa/relay/ws"
 	"moa/store"
 )
 
@@ -18,19 +21,18 @@ import (
 //  2. Filters that differ in nothing but the time window share one entry.
 //  3. The entry is listed under every value of its handle, there together with
 //     the others that ask for the same kinds.
-//  4. An event looks up its id, its author, each of its tags, of a tag with a
-//     geohash every region that it may be in, and its kind, passes over the lists
-//     whose kinds do not fit, and asks only the entries in the others for their
-//     rest.
+//  4. An event is looked up by its id, its author, each of its tags, every region
+//     that the geohash of a tag may be in, and its kind. Lists whose kinds do not
+//     fit are skipped; only the entries in the others are asked for their rest.
 //
 // To spread the work over several goroutines, use one Index for each and give
 // every connection to one of them.
-type Index struct {
+type Index[P any] struct {
 	// publishing is held for a whole Publish: all subscriptions see events in
 	// the same order. Add and Remove do without.
 	publishing sync.Mutex
-	hits       []*Sub // of the Publish under way
-	event      tagged // the same
+	hits       []*Sub[P] // of the Publish under way
+	event      tagged    // the same
 
 	mu       sync.Mutex // guards the following; held to look up, never to deliver
 	ids      table[event.ID]
@@ -38,36 +40,30 @@ type Index struct {
 	tags     table[tagValue]
 	kinds    table[uint16]
 	all      table[struct{}]
-	kindSets shrinking[string, *kindSet]
-	entries  numbered[*entry]
+	kindSets kindSets
+	entries  numbered[*entry[P]]
 	byKey    shrinking[key, uint32]
-	round    round
+	epoch    epoch
 	subs     int
 }
 
-// round numbers the calls of Publish, to meet everything once in each.
-type round uint64
-
 // entry is one distinct filter, whatever its time window.
-type entry struct {
+type entry[P any] struct {
 	key     key
 	by      handle
 	kinds   *kindSet      // nil: any, or the handle
 	rest    *event.Filter // nil: nothing
 	nodes   []uint32      // where it is listed, in the table of its handle
-	seen    round
-	members []member
+	seen    epoch
+	members []member[P]
 }
 
 // member is one subscription that asks for an entry.
-type member struct {
-	sub          *Sub
+type member[P any] struct {
+	sub          *Sub[P]
 	since, until int64  // inclusive, Unix seconds
 	nth          uint32 // of sub.places
 }
-
-// place is where a subscription is a member.
-type place struct{ entry, nth uint32 }
 
 // Stats are an Index's figures.
 type Stats struct {
@@ -76,14 +72,14 @@ type Stats struct {
 }
 
 // Stats returns the figures of now.
-func (x *Index) Stats() Stats {
+func (x *Index[P]) Stats() Stats {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return Stats{Subs: x.subs, Filters: len(x.byKey.m)}
 }
 
 // Add makes s receive what is published from now on. A Sub is added once.
-func (x *Index) Add(s *Sub) {
+func (x *Index[P]) Add(s *Sub[P]) {
 	parts := make([]compiled, 0, len(s.filters))
 	for _, f := range s.filters {
 		if !f.Never() && f.Search == "" {
@@ -102,7 +98,7 @@ func (x *Index) Add(s *Sub) {
 
 // Remove ends s: when it returns, its Sink is called no more. It does nothing
 // for a Sub that is not there.
-func (x *Index) Remove(s *Sub) {
+func (x *Index[P]) Remove(s *Sub[P]) {
 	x.mu.Lock()
 	if s.places != nil {
 		x.subs--
@@ -115,7 +111,7 @@ func (x *Index) Remove(s *Sub) {
 	s.end()
 }
 
-func (x *Index) joinLocked(s *Sub, c *compiled) {
+func (x *Index[P]) joinLocked(s *Sub[P], c *compiled) {
 	n, ok := x.byKey.m[c.key]
 	if !ok {
 		n = x.newEntryLocked(c)
@@ -123,27 +119,27 @@ func (x *Index) joinLocked(s *Sub, c *compiled) {
 	en := x.entries.list[n]
 	s.places = append(s.places, place{entry: n, nth: uint32(len(en.members))})
 	since, until := c.window()
-	en.members = append(en.members, member{s, since, until, uint32(len(s.places) - 1)})
+	en.members = append(en.members, member[P]{s, since, until, uint32(len(s.places) - 1)})
 }
 
-func (x *Index) leaveLocked(p place) {
+func (x *Index[P]) leaveLocked(p place) {
 	en := x.entries.list[p.entry]
 	last := len(en.members) - 1
 	moved := en.members[last]
 	en.members[p.nth] = moved
 	moved.sub.places[moved.nth].nth = p.nth
-	en.members[last] = member{}
+	en.members[last] = member[P]{}
 	en.members = fitting(en.members[:last])
 	if last == 0 {
 		x.dropEntryLocked(p.entry)
 	}
 }
 
-func (x *Index) newEntryLocked(c *compiled) uint32 {
-	en := &entry{key: c.key, by: c.by, rest: c.rest}
+func (x *Index[P]) newEntryLocked(c *compiled) uint32 {
+	en := &entry[P]{key: c.key, by: c.by, rest: c.rest}
 	n := x.entries.take(en)
 	if c.by != byKind {
-		en.kinds = x.kindSetLocked(c.Kinds)
+		en.kinds = x.kindSets.take(c.Kinds)
 	}
 	switch c.by {
 	case byID:
@@ -161,7 +157,7 @@ func (x *Index) newEntryLocked(c *compiled) uint32 {
 	return n
 }
 
-func (x *Index) dropEntryLocked(n uint32) {
+func (x *Index[P]) dropEntryLocked(n uint32) {
 	en := x.entries.list[n]
 	if x.byKey.drop(en.key) {
 		x.entries.trim()
@@ -179,26 +175,26 @@ func (x *Index) dropEntryLocked(n uint32) {
 	case byNothing:
 		unlist(x, &x.all, n, en)
 	}
-	x.releaseKindsLocked(en.kinds)
+	x.kindSets.release(en.kinds)
 }
 
 // unlist takes entry n, which is no more in the list, out of its table.
-func unlist[V comparable](x *Index, t *table[V], n uint32, en *entry) {
+func unlist[V comparable, P any](x *Index[P], t *table[V], n uint32, en *entry[P]) {
 	if !t.unlist(n, en.kinds, en.nodes) {
 		return
 	}
-	t.renumber(func(yield func(*entry) bool) {
+	t.renumber(func(yield func([]uint32) bool) {
 		for _, other := range x.entries.list {
-			if other != nil && other.by == en.by && !yield(other) {
+			if other != nil && other.by == en.by && !yield(other.nodes) {
 				return
 			}
 		}
 	})
 }
 
-// Publish hands e to every matching subscription, once to each, and says how
-// many took it. n is 0 for an event that is not stored.
-func (x *Index) Publish(n store.Serial, e *event.Event, b *ws.Body) (matched int) {
+// Publish delivers payload, which is e's, to every matching subscription, once to
+// each, and says how many took it. n is 0 for an event that is not stored.
+func (x *Index[P]) Publish(n store.Serial, e *event.Event, payload P) (matched int) {
 	x.publishing.Lock()
 	defer x.publishing.Unlock()
 	x.event = tagged{Event: e}
@@ -207,13 +203,13 @@ func (x *Index) Publish(n store.Serial, e *event.Event, b *ws.Body) (matched int
 	x.mu.Unlock()
 	x.event = tagged{}
 	for _, s := range x.hits {
-		if s.deliver(n, e, b) {
+		if s.deliver(n, e, payload) {
 			matched++
 		}
 	}
 	clear(x.hits)
 	x.hits = x.hits[:0]
-	const most = 64 << 10 // a burst should not be remembered for ever
+	const most = 64 << 10 // the memory of a burst should not stay
 	if cap(x.hits) > most {
 		x.hits = nil
 	}
@@ -221,8 +217,8 @@ func (x *Index) Publish(n store.Serial, e *event.Event, b *ws.Body) (matched int
 }
 
 // findLocked puts the subscriptions that match into x.hits.
-func (x *Index) findLocked(e *event.Event) {
-	x.round++
+func (x *Index[P]) findLocked(e *event.Event) {
+	x.epoch++
 	x.askLocked(x.ids.find(e.ID), e)
 	x.askLocked(x.authors.find(e.PubKey), e)
 	if len(x.tags.at.m) > 0 {
@@ -239,25 +235,25 @@ func (x *Index) findLocked(e *event.Event) {
 	x.askLocked(x.all.find(struct{}{}), e)
 }
 
-// askRegionsLocked asks those who want a region, in tags of that name, that
-// holds the geohash.
-func (x *Index) askRegionsLocked(name byte, hash string, e *event.Event) {
+// askRegionsLocked asks the entries that want a region, in tags of that name,
+// that holds the geohash.
+func (x *Index[P]) askRegionsLocked(name byte, hash string, e *event.Event) {
 	for n := range len(hash) {
 		x.askLocked(x.tags.find(tagValue{name: name, region: true, value: hash[:n+1]}), e)
 	}
 }
 
-func (x *Index) askLocked(groups []group, e *event.Event) {
+func (x *Index[P]) askLocked(groups []group, e *event.Event) {
 	for i := range groups {
 		if !groups[i].kinds.has(e.Kind) {
 			continue
 		}
 		for _, n := range groups[i].entries {
 			en := x.entries.list[n]
-			if en.seen == x.round {
+			if en.seen == x.epoch {
 				continue
 			}
-			en.seen = x.round
+			en.seen = x.epoch
 			if en.rest == nil || x.event.matches(en.rest) {
 				x.hitLocked(en.members, e.CreatedAt)
 			}
@@ -265,11 +261,11 @@ func (x *Index) askLocked(groups []group, e *event.Event) {
 	}
 }
 
-func (x *Index) hitLocked(members []member, createdAt int64) {
+func (x *Index[P]) hitLocked(members []member[P], createdAt int64) {
 	for i := range members {
 		m := &members[i]
-		if m.since <= createdAt && createdAt <= m.until && m.sub.seen != x.round {
-			m.sub.seen = x.round
+		if m.since <= createdAt && createdAt <= m.until && m.sub.seen != x.epoch {
+			m.sub.seen = x.epoch
 			x.hits = append(x.hits, m.sub)
 		}
 	}

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
@@ -11,15 +10,14 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/geohash"
-	"moa/relay/ws"
 )
 
 type counter struct{ n int }
 
-func (c *counter) Offer(*Sub, *ws.Body, *event.Event) bool                  { c.n++; return true }
-func (c *counter) Keep(*Sub, *ws.Body, *event.Event) bool                   { return true }
-func (c *counter) Unkeep(*Sub, *ws.Body, *event.Event)                      {}
-func (c *counter) Push(context.Context, *Sub, *ws.Body, *event.Event) error { c.n++; return nil }
+func (c *counter) Offer(*Sub[int], *event.Event, int) bool    { c.n++; return true }
+func (c *counter) Keep(*Sub[int], *event.Event, int) bool     { return true }
+func (c *counter) Unkeep(*Sub[int], *event.Event, int)        {}
+func (c *counter) Handover(*Sub[int], *event.Event, int) bool { c.n++; return true }
 
 // dice makes events and filters out of few values, so that they meet often.
 type dice struct{ *rand.Rand }
@@ -123,9 +121,9 @@ func (d dice) filter() *event.Filter {
 func TestIndexFindsWhatAskingEverybodyFinds(t *testing.T) {
 	for seed := range uint64(20) {
 		d := dice{rand.New(rand.NewPCG(seed, 7))}
-		var x Index
+		var x Index[int]
 		type known struct {
-			sub     *Sub
+			sub     *Sub[int]
 			filters []*event.Filter
 			got     *counter
 		}
@@ -146,7 +144,7 @@ func TestIndexFindsWhatAskingEverybodyFinds(t *testing.T) {
 				}
 				k.sub = NewSub("x", k.filters, k.got)
 				x.Add(k.sub)
-				k.sub.GoLive(t.Context(), 0)
+				k.sub.GoLive(0)
 				subs = append(subs, k)
 			case n < 5 && len(subs) > 0:
 				i := d.IntN(len(subs))
@@ -158,7 +156,7 @@ func TestIndexFindsWhatAskingEverybodyFinds(t *testing.T) {
 				for _, k := range subs {
 					k.got.n = 0
 				}
-				got := x.Publish(0, e, nil)
+				got := x.Publish(0, e, 0)
 				for _, k := range subs {
 					hit := 0
 					if slices.ContainsFunc(k.filters, func(f *event.Filter) bool { return f.Matches(e) }) {
@@ -194,7 +192,7 @@ func show(fs []*event.Filter) string {
 	return string(out)
 }
 
-func (x *Index) checkEmpty(t *testing.T) {
+func (x *Index[P]) checkEmpty(t *testing.T) {
 	t.Helper()
 	n := len(x.ids.at.m) + len(x.authors.at.m) + len(x.tags.at.m) + len(x.kinds.at.m) + len(x.all.at.m)
 	if s := x.Stats(); n+s.Subs+s.Filters+len(x.kindSets.m) != 0 {
@@ -210,7 +208,7 @@ func (x *Index) checkEmpty(t *testing.T) {
 // Equal filters of different clients are one, though they begin at different
 // times; filters that differ are not.
 func TestEqualFiltersShareAnEntry(t *testing.T) {
-	var x Index
+	var x Index[int]
 	for i := range 100 {
 		x.Add(NewSub("a", []*event.Filter{{Kinds: []uint16{1}, Since: int64(i)}}, new(counter)))
 	}
@@ -231,12 +229,12 @@ func TestEqualFiltersShareAnEntry(t *testing.T) {
 
 // A search, and a filter that cannot match, bring nothing live.
 func TestFiltersThatMatchNothing(t *testing.T) {
-	var x Index
+	var x Index[int]
 	got := new(counter)
 	s := NewSub("a", []*event.Filter{{Search: "x"}, {Kinds: []uint16{}}, {Since: 2, Until: 1, HasUntil: true}}, got)
 	x.Add(s)
-	s.GoLive(t.Context(), 0)
-	if x.Publish(0, &event.Event{}, nil) != 0 || got.n != 0 || x.Stats() != (Stats{Subs: 1}) {
+	s.GoLive(0)
+	if x.Publish(0, &event.Event{}, 0) != 0 || got.n != 0 || x.Stats() != (Stats{Subs: 1}) {
 		t.Fatal("something matched")
 	}
 	x.Remove(s)
@@ -250,7 +248,7 @@ func TestPublishAllocatesNothing(t *testing.T) {
 		"nobody": {PubKey: person(1 << 30), Kind: 999},
 		"many":   {PubKey: person(3), Kind: 1, Tags: []event.Tag{{"t", "nostr"}, {"p", "x"}}},
 	} {
-		if n := testing.AllocsPerRun(200, func() { x.Publish(0, e, nil) }); n != 0 {
+		if n := testing.AllocsPerRun(200, func() { x.Publish(0, e, 0) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
@@ -264,15 +262,15 @@ func person(n int) (pk event.PubKey) {
 
 // crowd is n clients' subscriptions as they are found: home feeds of 300
 // authors, notifications, hashtags, global feeds. Popularity falls off as 1/n.
-func crowd(n int) (*Index, *rand.Zipf) {
+func crowd(n int) (*Index[int], *rand.Zipf) {
 	r := rand.New(rand.NewPCG(1, 2))
 	people := rand.NewZipf(r, 1.1, 50, 200_000)
-	x := new(Index)
+	x := new(Index[int])
 	sink := new(counter)
 	for i := range n {
 		s := NewSub("s", []*event.Filter{someFilter(i, r, people)}, sink)
 		x.Add(s)
-		s.GoLive(context.Background(), 0)
+		s.GoLive(0)
 	}
 	return x, people
 }

@@ -25,8 +25,13 @@ func (k *kindSet) has(kind uint16) bool {
 	return ok
 }
 
-// kindSetLocked returns the set of these kinds for one more entry.
-func (x *Index) kindSetLocked(kinds []uint16) *kindSet {
+// kindSets are the sets that there are, by their kinds.
+type kindSets struct {
+	shrinking[string, *kindSet]
+}
+
+// take returns the set of these kinds for one more entry.
+func (l *kindSets) take(kinds []uint16) *kindSet {
 	if kinds == nil {
 		return nil
 	}
@@ -34,20 +39,21 @@ func (x *Index) kindSetLocked(kinds []uint16) *kindSet {
 	for _, k := range kinds {
 		b = binary.BigEndian.AppendUint16(b, k)
 	}
-	set := x.kindSets.m[string(b)]
+	set := l.m[string(b)]
 	if set == nil {
 		set = &kindSet{kinds: slices.Clone(kinds), key: string(b)}
-		x.kindSets.put(set.key, set)
+		l.put(set.key, set)
 	}
 	set.refs++
 	return set
 }
 
-func (x *Index) releaseKindsLocked(set *kindSet) {
+// release takes back what take has returned.
+func (l *kindSets) release(set *kindSet) {
 	if set == nil {
 		return
 	}
 	if set.refs--; set.refs == 0 {
-		x.kindSets.drop(set.key)
+		l.drop(set.key)
 	}
 }

@@ -7,8 +7,7 @@ import (
 )
 
 // Subscriptions come in waves, at noon and whenever a popular client starts
-// again. A Go map keeps the memory of the highest wave for ever, so these do
-// not.
+// again. A Go map never gives back the memory of the highest wave; these maps do.
 
 // shrinking is a map that gives memory back: when less than a quarter of what
 // it held is left, what is left moves to a new one.

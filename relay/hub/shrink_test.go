@@ -12,12 +12,12 @@ import (
 // stayed, and a next wave, hear what they ask for and nothing else.
 func TestMemoryComesBackAfterAWave(t *testing.T) {
 	const wave, stay = 30_000, 50
-	x := new(Index)
+	x := new(Index[int])
 	heap() // what runs once
 	before := int64(heap())
 	r := rand.New(rand.NewPCG(1, 2))
 	type client struct {
-		sub *Sub
+		sub *Sub[int]
 		got counter
 		n   int // whom it follows, besides the person whom everybody follows
 	}
@@ -29,18 +29,18 @@ func TestMemoryComesBackAfterAWave(t *testing.T) {
 			{Kinds: []uint16{uint16(n % 5000)}, Until: int64(n), HasUntil: true},
 		}, &c.got)
 		x.Add(c.sub)
-		c.sub.GoLive(t.Context(), 0)
+		c.sub.GoLive(0)
 		return c
 	}
 	check := func(clients []*client) {
 		t.Helper()
-		if n := x.Publish(0, &event.Event{PubKey: person(0), Kind: 1, CreatedAt: 1 << 40}, nil); n != len(clients) {
+		if n := x.Publish(0, &event.Event{PubKey: person(0), Kind: 1, CreatedAt: 1 << 40}, 0); n != len(clients) {
 			t.Fatalf("%d of %d heard what all ask for", n, len(clients))
 		}
 		for i, c := range clients {
 			if i%97 == 0 || len(clients) <= stay {
 				was := c.got.n
-				if x.Publish(0, &event.Event{PubKey: person(c.n), Kind: 1, CreatedAt: 1 << 40}, nil); c.got.n != was+1 {
+				if x.Publish(0, &event.Event{PubKey: person(c.n), Kind: 1, CreatedAt: 1 << 40}, 0); c.got.n != was+1 {
 					t.Fatalf("client %d did not hear whom it follows", c.n)
 				}
 			}

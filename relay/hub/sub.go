@@ -1,17 +1,31 @@
 package hub
 
 import (
-	"context"
 	"sync"
 
 	"moa/nips/event"
-	"moa/relay/ws"
 	"moa/store"
 )
 
 // maxPending is how many live events a subscription may hold while its stored
 // ones are sent. What they take is the Sink's to bound: Keep.
 const maxPending = 1024
+
+// Sink is a connection's outgoing side. It decides whether its client may see
+// the event, and withholds it silently if not. None of its methods waits. They
+// are called with a subscription's lock held, or by the goroutine that calls
+// GoLive: none may call the Index or the Sub.
+type Sink[P any] interface {
+	// Offer queues a live event, or condemns the connection and returns false.
+	Offer(s *Sub[P], e *event.Event, payload P) bool
+	// Keep takes a live event into account that waits in s. False: there is no
+	// room for it, and s ends. Unkeep: it waits no more.
+	Keep(s *Sub[P], e *event.Event, payload P) bool
+	Unkeep(s *Sub[P], e *event.Event, payload P)
+	// Handover queues an event that has waited in s. False: it cannot be sent,
+	// which ends the subscription and leaves the connection alone.
+	Handover(s *Sub[P], e *event.Event, payload P) bool
+}
 
 // Sub is one REQ. It begins in replay: live matches wait until the stored ones
 // are out. To hand over without a gap or a duplicate,
@@ -22,7 +36,7 @@ const maxPending = 1024
 //  4. call GoLive(upTo).
 //
 // An event must be committed before it is published.
-type Sub struct {
+type Sub[P any] struct {
 	// Fixed once made.
 	ID string
 	// Head is for the Sink: what precedes each event on the wire. The hub does
@@ -30,7 +44,7 @@ type Sub struct {
 	Head []byte
 	// Owner is for the Sink too: what the subscription is to it.
 	Owner any
-	sink  Sink
+	sink  Sink[P]
 
 	// Since is for the Sink's methods, which are called one at a time.
 	Since uint64
@@ -38,13 +52,19 @@ type Sub struct {
 	// Owned by the Index, under its lock.
 	filters []*event.Filter // until it is added
 	places  []place
-	seen    round
+	seen    epoch
 
 	mu      sync.Mutex // guards the following
 	state   state
 	after   store.Serial // the replay covers serials up to this one
-	pending []delivery
+	pending []delivery[P]
 }
+
+// place is where a subscription is a member of an entry.
+type place struct{ entry, nth uint32 }
+
+// epoch numbers the calls of Publish, to meet everything once in each.
+type epoch uint64
 
 type state uint8
 
@@ -54,21 +74,21 @@ const (
 	ended // removed, or too far behind
 )
 
-type delivery struct {
-	serial store.Serial
-	body   *ws.Body
-	event  *event.Event
+type delivery[P any] struct {
+	serial  store.Serial
+	payload P
+	event   *event.Event
 }
 
 // NewSub makes a subscription to what any of the filters matches. Their limits
 // do not matter here; a filter that searches (NIP-50) matches nothing live.
-func NewSub(id string, filters []*event.Filter, sink Sink) *Sub {
-	return &Sub{ID: id, filters: filters, sink: sink}
+func NewSub[P any](id string, filters []*event.Filter, sink Sink[P]) *Sub[P] {
+	return &Sub[P]{ID: id, filters: filters, sink: sink}
 }
 
-// deliver passes an event on, or keeps it for GoLive. False: s takes it in no
-// way, or has it already.
-func (s *Sub) deliver(n store.Serial, e *event.Event, b *ws.Body) bool {
+// deliver offers an event, or keeps it for GoLive. False: s does not take it, or
+// has it already.
+func (s *Sub[P]) deliver(n store.Serial, e *event.Event, payload P) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -79,31 +99,31 @@ func (s *Sub) deliver(n store.Serial, e *event.Event, b *ws.Body) bool {
 		// happen at any time in the subscription's life.
 		return false
 	case s.state == live:
-		return s.sink.Offer(s, b, e)
-	case len(s.pending) == maxPending || !s.sink.Keep(s, b, e):
+		return s.sink.Offer(s, e, payload)
+	case len(s.pending) == maxPending || !s.sink.Keep(s, e, payload):
 		s.endLocked() // GoLive tells
 		return false
 	}
-	s.pending = append(s.pending, delivery{n, b, e})
+	s.pending = append(s.pending, delivery[P]{n, payload, e})
 	return true
 }
 
 // GoLive sends what waited, less what the replay up to and including upTo has
-// already sent, and lets later events through directly. False: Push has failed,
+// already sent, and lets later events through directly. False: Handover has failed,
 // the subscription was removed, or it is too far behind; the caller should
 // answer CLOSED if it has not removed it itself, and Remove it.
-func (s *Sub) GoLive(ctx context.Context, upTo store.Serial) bool {
+func (s *Sub[P]) GoLive(upTo store.Serial) bool {
 	for {
 		batch, done, ok := s.waiting(upTo)
 		if done || !ok {
 			return ok
 		}
 		for i, d := range batch {
-			s.sink.Unkeep(s, d.body, d.event)
+			s.sink.Unkeep(s, d.event, d.payload)
 			if d.serial != 0 && d.serial <= upTo {
 				continue
 			}
-			if s.sink.Push(ctx, s, d.body, d.event) != nil {
+			if !s.sink.Handover(s, d.event, d.payload) {
 				s.unkeep(batch[i+1:])
 				return false
 			}
@@ -112,7 +132,7 @@ func (s *Sub) GoLive(ctx context.Context, upTo store.Serial) bool {
 }
 
 // waiting takes what waits. If that is nothing, s is live.
-func (s *Sub) waiting(upTo store.Serial) (batch []delivery, done, ok bool) {
+func (s *Sub[P]) waiting(upTo store.Serial) (batch []delivery[P], done, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == ended {
@@ -126,19 +146,19 @@ func (s *Sub) waiting(upTo store.Serial) (batch []delivery, done, ok bool) {
 	return batch, s.state == live, true
 }
 
-func (s *Sub) end() {
+func (s *Sub[P]) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.endLocked()
 }
 
-func (s *Sub) endLocked() {
+func (s *Sub[P]) endLocked() {
 	s.unkeep(s.pending)
 	s.state, s.pending = ended, nil
 }
 
-func (s *Sub) unkeep(list []delivery) {
+func (s *Sub[P]) unkeep(list []delivery[P]) {
 	for _, d := range list {
-		s.sink.Unkeep(s, d.body, d.event)
+		s.sink.Unkeep(s, d.event, d.payload)
 	}
 }

@@ -61,8 +61,9 @@ func (t *table[V]) unlist(entry uint32, kinds *kindSet, nodes []uint32) (sparse 
 	return sparse
 }
 
-// renumber closes the gaps between the nodes. all are the entries listed here.
-func (t *table[V]) renumber(all iter.Seq[*entry]) {
+// renumber closes the gaps between the nodes. all are the nodes of each entry that
+// is listed here.
+func (t *table[V]) renumber(all iter.Seq[[]uint32]) {
 	list := make([]node[V], 0, len(t.at.m))
 	numbers := make([]uint32, len(t.nodes.list))
 	for n := range t.nodes.list {
@@ -73,9 +74,9 @@ func (t *table[V]) renumber(all iter.Seq[*entry]) {
 		}
 	}
 	t.nodes = numbered[node[V]]{list: list}
-	for en := range all {
-		for i, n := range en.nodes {
-			en.nodes[i] = numbers[n]
+	for nodes := range all {
+		for i, n := range nodes {
+			nodes[i] = numbers[n]
 		}
 	}
 }
