@@ -171,6 +171,6 @@ func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 	case d.Action == policy.Shadow:
 		t.fate = fateShadowed
 	case d.Action == policy.RelayOnly || event.Ephemeral(t.e.Kind):
-		t.fate, t.recall = fateRelayed, d.Action != policy.RelayOnly
+		t.fate, t.replay = fateRelayed, d.Action != policy.RelayOnly
 	}
 }

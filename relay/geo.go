@@ -12,7 +12,7 @@ import (
 
 // Geo is what a relay for places has besides. The zero Geo is none of it.
 type Geo struct {
-	Replay        time.Duration // for how long ephemeral events are shown to who comes late; 0: not at all
+	Replay        time.Duration // for how long ephemeral events are shown to clients that come late; 0: not at all
 	ReplayKinds   []int         // ephemeral ones
 	ReplayPerCell int           // events of one kind in one cell
 	ReplayEvents  int           // in all
@@ -47,7 +47,7 @@ func (g *Geo) faults() (faults []error) {
 	return faults
 }
 
-func (g *Geo) ring() replay.Config {
+func (g *Geo) replay() replay.Config {
 	if g.Replay == 0 {
 		return replay.Config{}
 	}

@@ -182,8 +182,11 @@ var errGeoFull = errors.New("relay: the answer is large enough")
 // filters has the same limit: the first so many of all are among theirs.
 func (s *session) readPlaces(ctx context.Context, st *settings, filters []*event.Filter, asked *geoQuery, found func(*store.Record) error) (whole bool, err error) {
 	inside := asked.inside
-	kept := s.srv.recall.ring.Find(filters, s.srv.recall.ring.Last())
-	kept = slices.DeleteFunc(kept, func(e *event.Event) bool { return !inside(e) })
+	var kept []*event.Event
+	if st.replay != nil {
+		kept = st.replay.Find(filters, st.replay.Last())
+		kept = slices.DeleteFunc(kept, func(e *event.Event) bool { return !inside(e) })
+	}
 	stored := store.Scan(empty{})
 	if upTo := s.srv.deps.Store.Last(); upTo > 0 {
 		q := s.storeQuery(st, filters)
@@ -198,7 +201,7 @@ func (s *session) readPlaces(ctx context.Context, st *settings, filters []*event
 		}
 		stored = s.srv.deps.Store.Scan(q)
 	}
-	scan := s.recalled(st, kept, filters, stored)
+	scan := s.withReplay(st, kept, filters, stored)
 	events, bytes := 0, 0
 	for range maxGeoPages {
 		p, err := scan.Next(ctx, onePage, func(r *store.Record) error {

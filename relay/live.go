@@ -119,18 +119,21 @@ func (p *passage) shows(s *session) bool {
 func (s *Server) publish(p publication) {
 	start := time.Now()
 	defer func() { s.met.passing.Observe(time.Since(start).Seconds()) }()
-	s.passage.begin(s.settings.Load(), p.e)
+	st := s.settings.Load()
+	s.passage.begin(st, p.e)
 	defer s.passage.end()
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
 		p.chain.Saved(p.s, p.e)
 	}
 	body := &ws.Body{Raw: p.e.Raw}
-	if p.recall {
-		s.recall.publish(&s.index, p.e, body)
-		return
-	}
-	if p.serial != 0 {
-		s.recall.ring.Forget(p.e)
+	if st.replay != nil {
+		switch {
+		case p.replay:
+			st.replay.Publish(p.e, func() { s.index.Publish(0, p.e, body) })
+			return
+		case p.serial != 0:
+			st.replay.Forget(p.e)
+		}
 	}
 	s.index.Publish(p.serial, p.e, body)
 }

@@ -41,7 +41,7 @@ func (p *passing) add(batch []ticket, may bool) (yours bool) {
 	defer p.mu.Unlock()
 	for i := range batch {
 		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
-			p.waiting = append(p.waiting, publication{t.s, t.chain, t.e, t.serial, t.recall})
+			p.waiting = append(p.waiting, publication{t.s, t.chain, t.e, t.serial, t.replay})
 			p.bytes += t.cost()
 		}
 	}

@@ -173,10 +173,25 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q.right.grant(filters, since)
 	q.right.asks = s.restricted(st.chain, q.right.kinds)
 	s.subs.add(q)
-	kept := s.srv.recall.join(&s.srv.index, q.sub, filters) // from here on live events wait
-	upTo := s.srv.deps.Store.Last()
-	q.answer = &answer{filters, s.recalled(st, kept, filters, s.ties(st, filters, upTo, s.scan(st, filters, upTo))), upTo, st.cfg.EOSEHints, withheld, start}
+	scan, upTo := s.join(st, q.sub, filters)
+	q.answer = &answer{filters, scan, upTo, st.cfg.EOSEHints, withheld, start}
 	s.subs.start(q)
+}
+
+// join puts sub among the live ones, whose events wait from then on, and begins to
+// read what is stored. In this order nothing is missed between the two.
+func (s *session) join(st *settings, sub *hub.Sub[*ws.Body], filters []*event.Filter) (store.Scan, store.Serial) {
+	if st.replay != nil {
+		return s.joinReplay(st, sub, filters)
+	}
+	s.srv.index.Add(sub)
+	return s.read(st, filters)
+}
+
+// read begins to read what is stored now: up to and including a serial.
+func (s *session) read(st *settings, filters []*event.Filter) (store.Scan, store.Serial) {
+	upTo := s.srv.deps.Store.Last()
+	return s.ties(st, filters, upTo, s.scan(st, filters, upTo)), upTo
 }
 
 // scan begins to read what is stored up to and including upTo.

@@ -75,7 +75,7 @@ type Server struct {
 	keeper   *ws.Keeper
 	watcher  *ws.Watcher // nil: there is none on this system
 	index    hub.Index[*ws.Body]
-	recall   recall
+	replay   *replay.Buffer
 	vanishes vanishes
 	geoSlots chan struct{}  // of what is asked about places over HTTP. Full: it is refused
 	self     *selfPublisher // nil: the relay publishes nothing about itself
@@ -147,8 +147,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(deps, cfg.Limits, s.publish)
 	s.met = newMetrics(deps.Metrics, s.ingest.load)
-	s.recall.ring = replay.NewRing(deps.Now)
-	s.recall.register(deps.Metrics)
+	s.replay = replay.NewBuffer(deps.Now)
+	s.replay.Register(deps.Metrics)
 	s.ingest.met, s.ingest.life, s.ingest.passing.writers = s.met, s.life, &s.writers
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	if deps.Identity != nil && cfg.Self.Publish {
@@ -186,9 +186,12 @@ func (s *Server) install(st *settings) {
 		}
 	}
 	s.watchPanics(st.chain)
+	s.replay.Configure(st.cfg.Geo.replay())
+	if st.cfg.Geo.Replay > 0 {
+		st.replay = s.replay
+	}
 	s.settings.Store(st)
 	s.ledger.bounds.Store(boundsOf(&st.cfg))
-	s.recall.ring.Configure(st.cfg.Geo.ring())
 	upgrade := ws.Options{
 		MaxMessage:   2 * st.cfg.Limits.MessageBytes, // what is longer than once is answered
 		WriteTimeout: st.cfg.WriteTimeout,

@@ -11,6 +11,7 @@ import (
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/policy/builtin"
+	"moa/relay/replay"
 )
 
 const softwareName = "moa"
@@ -27,6 +28,7 @@ type settings struct {
 	// cannot be asked again about what is open. Before it, nobody was asked.
 	asksSince uint64
 	ours      []relayurl.Location // the configured URL; none: the host the client connected to
+	replay    *replay.Buffer      // nil: nothing is kept
 	scopes    policy.ScopePolicy  // nil: there are none
 	info      nip11.Document
 	doc       []byte // info as JSON

@@ -16,6 +16,6 @@ const (
 func (s *Server) sweep(ctx context.Context) {
 	for pause(ctx, sweepEvery) {
 		s.ingest.sweep()
-		s.recall.ring.Sweep()
+		s.replay.Sweep()
 	}
 }

@@ -21,7 +21,7 @@ type ticket struct {
 	fate  fate // "": the store decides
 
 	serial store.Serial // if fate is fateStored
-	recall bool         // if fate is fateRelayed: who comes late may see it
+	replay bool         // if fate is fateRelayed: clients that come late may see it
 
 	// What the OK says besides.
 	reason reason.Reason
@@ -96,5 +96,5 @@ type publication struct {
 	chain  *policy.Chain
 	e      *event.Event
 	serial store.Serial // 0: not stored
-	recall bool
+	replay bool
 }

@@ -237,11 +237,11 @@ func TestRecipeGeo(t *testing.T) {
 		}
 	}
 
-	// Who comes late hears what was just said here, as BitChat asks for it.
+	// A client that comes late hears what was just said here, as BitChat asks for it.
 	late := s.from(t, "192.0.2.3")
 	hour := time.Now().Unix() - 3600
 	if got := late.Query(t, fmt.Sprintf(`{"kinds":[20000,20001],"since":%d,"limit":200,"#g":["u33dc1"]}`, hour)); len(got) != 1 || got[0].ID != talk.ID {
-		t.Errorf("who comes late hears %d messages", len(got))
+		t.Errorf("a client that comes late hears %d messages", len(got))
 	}
 	if got := late.Query(t, fmt.Sprintf(`{"kinds":[20000],"since":%d,"limit":200,"#g":["test"]}`, hour)); len(got) != 0 {
 		t.Errorf("%d messages from elsewhere are kept", len(got))

@@ -12,16 +12,16 @@ import (
 	"moa/nips/geohash"
 )
 
-// fixture is a Ring with a clock of its own.
+// fixture is a Buffer with a clock of its own.
 type fixture struct {
-	*Ring
+	*Buffer
 	clock time.Time
 	n     uint32
 }
 
 func newFixture(cfg Config) *fixture {
 	x := &fixture{clock: time.Unix(1_700_000_000, 0)}
-	x.Ring = NewRing(func() time.Time { return x.clock })
+	x.Buffer = NewBuffer(func() time.Time { return x.clock })
 	x.Configure(cfg)
 	return x
 }

@@ -18,7 +18,7 @@ import (
 // ephemeral events are not meant to stay.
 const MaxTTL = time.Hour
 
-// Config bounds a Ring. The zero Config keeps nothing.
+// Config bounds a Buffer. The zero Config keeps nothing.
 type Config struct {
 	TTL     time.Duration // after an event was made or, if its clock is ahead, came
 	Kinds   []uint16      // that are kept
@@ -30,10 +30,14 @@ type Config struct {
 // maxCells is in how many cells an event may be to be kept.
 const maxCells = 16
 
-// Ring holds events. When there is no room for one more the oldest goes, of the
+// Buffer holds events. When there is no room for one more the oldest goes, of the
 // cell or of all.
-type Ring struct {
+type Buffer struct {
 	now func() time.Time
+
+	// meet is held while an event is kept and goes to the live subscriptions, and
+	// while a subscription joins those.
+	meet sync.Mutex
 
 	mu    sync.Mutex // guards the following
 	cfg   Config
@@ -51,7 +55,7 @@ type cell struct {
 	hash string
 }
 
-// item does not change once it is in the Ring.
+// item does not change once it is in the Buffer.
 type item struct {
 	*event.Event
 	n     uint64
@@ -64,61 +68,61 @@ type item struct {
 // cost is about what the item takes, in bytes.
 func (it *item) cost() int { return 256 + it.Bytes() + len(it.Raw) + 64*len(it.cells) }
 
-// NewRing returns a Ring that keeps nothing until it is configured.
-func NewRing(now func() time.Time) *Ring {
-	return &Ring{now: now, ids: map[event.ID]*item{}, cells: map[cell][]*item{}}
+// NewBuffer returns a Buffer that keeps nothing until it is configured.
+func NewBuffer(now func() time.Time) *Buffer {
+	return &Buffer{now: now, ids: map[event.ID]*item{}, cells: map[cell][]*item{}}
 }
 
 // Configure puts other bounds in force. What is beyond them goes.
-func (r *Ring) Configure(cfg Config) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cfg = cfg
-	for at := r.order.Front(); at != nil; {
+func (b *Buffer) Configure(cfg Config) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cfg = cfg
+	for at := b.order.Front(); at != nil; {
 		it := at.Value.(*item)
 		at = at.Next()
 		if !slices.Contains(cfg.Kinds, it.Kind) {
-			r.dropLocked(it)
+			b.dropLocked(it)
 		}
 	}
-	for c := range r.cells {
-		r.trimLocked(c)
+	for c := range b.cells {
+		b.trimLocked(c)
 	}
-	r.sweepLocked(r.now())
+	b.sweepLocked(b.now())
 }
 
 // Takes reports whether Add would look at the event.
-func (r *Ring) Takes(e *event.Event) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.cfg.TTL > 0 && slices.Contains(r.cfg.Kinds, e.Kind)
+func (b *Buffer) Takes(e *event.Event) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cfg.TTL > 0 && slices.Contains(b.cfg.Kinds, e.Kind)
 }
 
 // Add keeps an event if it names a cell. False: it is kept already.
-func (r *Ring) Add(e *event.Event) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, ok := r.ids[e.ID]; ok {
+func (b *Buffer) Add(e *event.Event) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.ids[e.ID]; ok {
 		return false
 	}
-	now := r.now()
+	now := b.now()
 	it := &item{Event: e, born: now, came: now, cells: cellsOf(e)}
 	if e.CreatedAt < now.Unix() {
 		it.born = time.Unix(e.CreatedAt, 0)
 	}
-	if len(it.cells) == 0 || !slices.Contains(r.cfg.Kinds, e.Kind) || it.over(r.cfg.TTL, now) {
+	if len(it.cells) == 0 || !slices.Contains(b.cfg.Kinds, e.Kind) || it.over(b.cfg.TTL, now) {
 		return true
 	}
-	r.last++
-	it.n = r.last
-	it.place = r.order.PushBack(it)
-	r.ids[e.ID] = it
-	r.bytes += it.cost()
+	b.last++
+	it.n = b.last
+	it.place = b.order.PushBack(it)
+	b.ids[e.ID] = it
+	b.bytes += it.cost()
 	for _, c := range it.cells {
-		r.cells[c] = append(r.cells[c], it)
-		r.trimLocked(c)
+		b.cells[c] = append(b.cells[c], it)
+		b.trimLocked(c)
 	}
-	r.sweepLocked(now)
+	b.sweepLocked(now)
 	return true
 }
 
@@ -146,84 +150,84 @@ func (it *item) over(ttl time.Duration, now time.Time) bool {
 }
 
 // trimLocked removes the oldest of a cell that has too many.
-func (r *Ring) trimLocked(c cell) {
-	for len(r.cells[c]) > r.cfg.PerCell {
-		r.dropLocked(r.cells[c][0])
+func (b *Buffer) trimLocked(c cell) {
+	for len(b.cells[c]) > b.cfg.PerCell {
+		b.dropLocked(b.cells[c][0])
 	}
 }
 
 // sweepLocked removes what came too long ago, and the oldest if there are too
 // many. One whose time began before it came may stay longer, unseen.
-func (r *Ring) sweepLocked(now time.Time) {
-	for at := r.order.Front(); at != nil; at = r.order.Front() {
+func (b *Buffer) sweepLocked(now time.Time) {
+	for at := b.order.Front(); at != nil; at = b.order.Front() {
 		it := at.Value.(*item)
-		if now.Before(it.came.Add(r.cfg.TTL)) && r.order.Len() <= r.cfg.Events && r.bytes <= r.cfg.Bytes {
+		if now.Before(it.came.Add(b.cfg.TTL)) && b.order.Len() <= b.cfg.Events && b.bytes <= b.cfg.Bytes {
 			return
 		}
-		r.dropLocked(it)
+		b.dropLocked(it)
 	}
 }
 
-func (r *Ring) dropLocked(it *item) {
-	if r.ids[it.ID] != it {
+func (b *Buffer) dropLocked(it *item) {
+	if b.ids[it.ID] != it {
 		return
 	}
-	r.order.Remove(it.place)
-	delete(r.ids, it.ID)
-	r.bytes -= it.cost()
+	b.order.Remove(it.place)
+	delete(b.ids, it.ID)
+	b.bytes -= it.cost()
 	for _, c := range it.cells {
-		of := r.cells[c]
+		of := b.cells[c]
 		if i := slices.Index(of, it); i >= 0 {
 			of = slices.Delete(of, i, i+1)
 		}
-		if r.cells[c] = of; len(of) == 0 {
-			delete(r.cells, c)
+		if b.cells[c] = of; len(of) == 0 {
+			delete(b.cells, c)
 		}
 	}
 }
 
 // Sweep removes what nobody can find any more.
-func (r *Ring) Sweep() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.now()
-	for at := r.order.Front(); at != nil; {
+func (b *Buffer) Sweep() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	for at := b.order.Front(); at != nil; {
 		it := at.Value.(*item)
 		at = at.Next()
-		if it.over(r.cfg.TTL, now) {
-			r.dropLocked(it)
+		if it.over(b.cfg.TTL, now) {
+			b.dropLocked(it)
 		}
 	}
 }
 
 // Forget does what a deletion (NIP-09) or a request to vanish (NIP-62) that
 // holds asks for.
-func (r *Ring) Forget(by *event.Event) {
+func (b *Buffer) Forget(by *event.Event) {
 	if by.Kind != event.KindDeletion && by.Kind != event.KindVanish {
 		return
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch by.Kind {
 	case event.KindDeletion:
 		for _, t := range by.Tags {
 			id, err := event.ParseID(t.Value())
-			if it := r.ids[id]; t[0] == "e" && err == nil && it != nil && it.PubKey == by.PubKey {
-				r.dropLocked(it)
+			if it := b.ids[id]; t[0] == "e" && err == nil && it != nil && it.PubKey == by.PubKey {
+				b.dropLocked(it)
 			}
 		}
 	case event.KindVanish:
-		for at := r.order.Front(); at != nil; {
+		for at := b.order.Front(); at != nil; {
 			it := at.Value.(*item)
 			at = at.Next()
 			if it.PubKey == by.PubKey && it.CreatedAt <= by.CreatedAt {
-				r.dropLocked(it)
+				b.dropLocked(it)
 			}
 		}
 	}
 }
 
-// Asks reports whether a filter asks for what a Ring keeps: by cell, and for
+// Asks reports whether a filter asks for what a Buffer keeps: by cell, and for
 // the past, with a since or a limit.
 func Asks(f *event.Filter) bool {
 	if f.Since == 0 && !f.HasLimit || f.HasLimit && f.Limit == 0 || f.Search != "" {
@@ -235,18 +239,18 @@ func Asks(f *event.Filter) bool {
 func byCell(t event.TagFilter) bool { return t.Name == 'g' || t.Name == 'r' }
 
 // Last is the number of the event that was added last; they are counted from 1.
-func (r *Ring) Last() uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.last
+func (b *Buffer) Last() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
 }
 
 // Find returns what the filters that ask for it match of the first upTo
 // events, newest first, of the same second by ascending id, limits aside.
-func (r *Ring) Find(filters []*event.Filter, upTo uint64) (found []*event.Event) {
+func (b *Buffer) Find(filters []*event.Filter, upTo uint64) (found []*event.Event) {
 	filters = slices.DeleteFunc(slices.Clone(filters), func(f *event.Filter) bool { return !Asks(f) })
-	candidates, ttl := r.candidates(filters)
-	now := r.now()
+	candidates, ttl := b.candidates(filters)
+	now := b.now()
 	for _, it := range candidates {
 		matches := func(f *event.Filter) bool { return f.Matches(it.Event) }
 		if it.n <= upTo && !it.over(ttl, now) && slices.ContainsFunc(filters, matches) {
@@ -258,25 +262,25 @@ func (r *Ring) Find(filters []*event.Filter, upTo uint64) (found []*event.Event)
 }
 
 // candidates returns what the filters may match, and more, some of it twice.
-func (r *Ring) candidates(filters []*event.Filter) (all []*item, ttl time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (b *Buffer) candidates(filters []*event.Filter) (all []*item, ttl time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, f := range filters {
 		t := f.Tags[slices.IndexFunc(f.Tags, byCell)]
 		if len(t.Regions) > 0 {
-			all = slices.Grow(all[:0], r.order.Len())
-			for at := r.order.Front(); at != nil; at = at.Next() {
+			all = slices.Grow(all[:0], b.order.Len())
+			for at := b.order.Front(); at != nil; at = at.Next() {
 				all = append(all, at.Value.(*item))
 			}
-			return all, r.cfg.TTL
+			return all, b.cfg.TTL
 		}
-		for _, kind := range r.cfg.Kinds {
+		for _, kind := range b.cfg.Kinds {
 			for _, hash := range t.Values {
-				all = append(all, r.cells[cell{kind, t.Name, hash}]...)
+				all = append(all, b.cells[cell{kind, t.Name, hash}]...)
 			}
 		}
 	}
-	return all, r.cfg.TTL
+	return all, b.cfg.TTL
 }
 
 // Compare orders events as a store.Scan finds them.
@@ -291,8 +295,8 @@ func Compare(a, b *event.Event) int {
 }
 
 // Size returns how many events are held, and about how many bytes they take.
-func (r *Ring) Size() (events, bytes int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.order.Len(), r.bytes
+func (b *Buffer) Size() (events, bytes int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.order.Len(), b.bytes
 }
