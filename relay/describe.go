@@ -15,16 +15,17 @@ import (
 	"moa/nips/nip11"
 	"moa/nips/nip66"
 	"moa/policy"
+	"moa/policy/conf"
 )
 
 // Self is what the relay says about itself in an event of its own (NIP-66), by
 // its Identity. The zero Self says nothing.
 type Self struct {
-	Publish   bool
-	Every     time.Duration // the event is signed again, at the latest
-	Topics    []string
-	Languages []string // ISO 639-1
-	Relays    []string // URLs of other relays that get the event, too
+	Publish   bool          `toml:"publish"`
+	Every     time.Duration `toml:"every" default:"24h"` // the event is signed again, at the latest
+	Topics    []string      `toml:"topics"`
+	Languages []string      `toml:"languages"` // ISO 639-1
+	Relays    []string      `toml:"relays"`    // URLs of other relays that get the event, too
 }
 
 const (
@@ -36,30 +37,28 @@ const (
 
 var language = regexp.MustCompile(`^[a-z]{2}$`)
 
-func (c *Config) selfFaults() (faults []error) {
+func (c *Config) checkSelf(bad *conf.Faults) {
 	s := &c.Self
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	if s.Publish && c.URL == "" {
-		fault("Self.Publish: the event is about a URL, and none is set")
+		bad.Add("self.publish", "the event is about a URL, and none is set")
 	}
 	if s.Every < minSelfEvery {
-		fault("Self.Every: %v is less than %v", s.Every, minSelfEvery)
+		bad.Add("self.every", "%v is less than %v", s.Every, minSelfEvery)
 	}
 	if len(s.Topics) > maxSelfTags || slices.ContainsFunc(s.Topics, func(t string) bool { return strings.TrimSpace(t) == "" }) {
-		fault("Self.Topics: there are more than %d, or one is empty", maxSelfTags)
+		bad.Add("self.topics", "there are more than %d, or one is empty", maxSelfTags)
 	}
 	if len(s.Languages) > maxSelfTags || slices.ContainsFunc(s.Languages, func(l string) bool { return !language.MatchString(l) }) {
-		fault(`Self.Languages: there are more than %d, or one is not of two letters like "en" (ISO 639-1)`, maxSelfTags)
+		bad.Add("self.languages", `there are more than %d, or one is not of two letters like "en" (ISO 639-1)`, maxSelfTags)
 	}
 	if len(s.Relays) > maxSelfRelays {
-		fault("Self.Relays: there are more than %d", maxSelfRelays)
+		bad.Add("self.relays", "there are more than %d", maxSelfRelays)
 	}
 	for _, r := range s.Relays {
 		if _, err := nip66.NormalURL(r); err != nil {
-			fault("Self.Relays: %.100q: %w", r, err)
+			bad.Add("self.relays", "%.100q: %v", r, err)
 		}
 	}
-	return faults
 }
 
 // identify gives a configuration the public key of the relay's own key.
@@ -69,7 +68,7 @@ func (c *Config) identify(id *Identity) error {
 	}
 	key := id.PubKey().String()
 	if c.Info.Self != "" && c.Info.Self != key {
-		return fmt.Errorf("relay: Info.Self: it is not %s, the public key of the relay's own key", key)
+		return fmt.Errorf("relay: info.self: it is not %s, the public key of the relay's own key", key)
 	}
 	c.Info.Self = key
 	return nil

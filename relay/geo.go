@@ -1,50 +1,37 @@
 package relay
 
 import (
-	"fmt"
 	"math"
 	"time"
 
 	"moa/nips/event"
 	"moa/policy"
+	"moa/policy/conf"
 	"moa/relay/replay"
 )
 
 // Geo is what a relay for places has besides. The zero Geo is none of it.
 type Geo struct {
-	Replay        time.Duration // for how long ephemeral events are shown to clients that come late; 0: not at all
-	ReplayKinds   []int         // ephemeral ones
-	ReplayPerCell int           // events of one kind in one cell
-	ReplayEvents  int           // in all
-	ReplayBytes   int           // of memory
-	HTTP          bool
+	Replay        time.Duration `toml:"replay"`                                        // for how long ephemeral events are shown to clients that come late; 0: not at all
+	ReplayKinds   []int         `toml:"replay_kinds"`                                  // ephemeral ones
+	ReplayPerCell int           `toml:"replay_per_cell" default:"200" least:"1"`       // events of one kind in one cell
+	ReplayEvents  int           `toml:"replay_events" default:"20000" least:"1"`       // in all
+	ReplayBytes   int           `toml:"replay_bytes" default:"33554432" least:"65536"` // of memory
+	HTTP          bool          `toml:"http"`
 }
 
-func defaultGeo() Geo {
-	return Geo{
-		ReplayKinds:   []int{event.KindGeoChat, event.KindGeoPresence},
-		ReplayPerCell: 200,
-		ReplayEvents:  20_000,
-		ReplayBytes:   32 << 20,
-	}
-}
-
-func (g *Geo) faults() (faults []error) {
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+func (g *Geo) check(bad *conf.Faults) {
 	if g.Replay < 0 || g.Replay > replay.MaxTTL {
-		fault("Geo.Replay: %v is not from 0s to %v", g.Replay, replay.MaxTTL)
+		bad.Add("geo.replay", "%v is not from 0s to %v", g.Replay, replay.MaxTTL)
 	}
 	for _, k := range g.ReplayKinds {
 		if k < 0 || k > math.MaxUint16 || !event.Ephemeral(uint16(k)) {
-			fault("Geo.ReplayKinds: %d is not an ephemeral kind, 20000 to 29999", k)
+			bad.Add("geo.replay_kinds", "%d is not an ephemeral kind, 20000 to 29999", k)
 		}
 	}
-	for _, l := range []limit{{"ReplayPerCell", g.ReplayPerCell, 1}, {"ReplayEvents", g.ReplayEvents, 1}, {"ReplayBytes", g.ReplayBytes, 64 << 10}} {
-		if g.Replay != 0 && l.value < l.least {
-			fault("Geo.%s: %d is less than %d", l.name, l.value, l.least)
-		}
+	if g.Replay != 0 {
+		*bad = append(*bad, conf.Check("geo", g)...)
 	}
-	return faults
 }
 
 func (g *Geo) replay() replay.Config {

@@ -229,8 +229,8 @@ func TestSelfFaults(t *testing.T) {
 	cfg.Self = relay.Self{
 		Publish: true, Every: time.Second, Topics: []string{" "}, Languages: []string{"deu"}, Relays: []string{"https://relay.example"},
 	}
-	err := cfg.Validate()
-	for _, want := range []string{"Self.Publish: ", "Self.Every: ", "Self.Topics: ", "Self.Languages: ", `Self.Relays: "https://relay.example"`} {
+	err := cfg.Validate().Err()
+	for _, want := range []string{"self.publish: ", "self.every: ", "self.topics: ", "self.languages: ", `self.relays: "https://relay.example"`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no fault %s in %v", want, err)
 		}
@@ -242,7 +242,7 @@ func TestSelfFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = relay.New(other, relay.Deps{Store: memstore.New(), Verifier: verifier, Identity: identity(t)})
-	if err == nil || !strings.Contains(err.Error(), "Info.Self: ") {
+	if err == nil || !strings.Contains(err.Error(), "info.self: ") {
 		t.Errorf("another key as self: %v", err)
 	}
 }

@@ -35,7 +35,7 @@ type settings struct {
 }
 
 func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settings, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := cfg.Validate().Err(); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
 	if chain == nil {

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -293,20 +292,6 @@ func TestTheOutboxIsBounded(t *testing.T) {
 	}
 	if o.bytes > 10_000 {
 		t.Errorf("%d bytes", o.bytes)
-	}
-}
-
-func TestAConfigNamesAllItsFaults(t *testing.T) {
-	c := DefaultConfig()
-	if err := c.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	c.URL, c.Info.PubKey, c.Limits.Limit, c.Limits.Counts, c.WriteTimeout = "wss://a.example/path", "x", 0, 0, 0
-	text := fmt.Sprint(c.Validate())
-	for _, want := range []string{"URL", "Info.PubKey", "Limits.Limit", "Limits.Counts", "Limits.DefaultLimit", "WriteTimeout"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no word of %s in: %s", want, text)
-		}
 	}
 }
 

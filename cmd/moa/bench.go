@@ -17,6 +17,7 @@ import (
 	"moa/bench"
 	"moa/bench/corpus"
 	benchreport "moa/bench/report"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 )
 
@@ -90,7 +91,7 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 	defer stop()
 	openManyFiles()
 	if len(args) > 1 {
-		return usagef("one URL at most, have %q", args)
+		return usage.Errorf("one URL at most, have %q", args)
 	}
 	url := ""
 	if len(args) == 1 {
@@ -160,7 +161,7 @@ func manners(cmd *cli.Command, url string, workloads []bench.Workload) error {
 	for _, w := range workloads {
 		if err := bench.CheckManners(url, w, cmd.Bool("prefilled")); err != nil {
 			g := bench.Gentle
-			return usagef("%w: up to %d connections, %d events in all, --rate up to %g a second, --duration up to %s, and for queries --prefilled",
+			return usage.Errorf("%w: up to %d connections, %d events in all, --rate up to %g a second, --duration up to %s, and for queries --prefilled",
 				err, g.Conns, g.Events, g.Rate, g.Duration)
 		}
 	}
@@ -172,7 +173,7 @@ func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err erro
 	if file := cmd.String("corpus"); file != "" {
 		switch {
 		case cmd.IsSet("events") && cmd.IsSet("sample"):
-			return nil, "", usagef("give --events or --sample, not both")
+			return nil, "", usage.Errorf("give --events or --sample, not both")
 		case cmd.IsSet("sample"):
 			made, err = corpus.SampleFile(file, cmd.Int("sample"))
 		case cmd.IsSet("events"):
@@ -181,7 +182,7 @@ func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err erro
 			made, err = corpus.ReadFile(file, 0)
 		}
 		if err == nil && len(made.Events) == 0 {
-			err = usagef("%s holds no events", file)
+			err = usage.Errorf("%s holds no events", file)
 		}
 		source = filepath.Base(file)
 		if cmd.IsSet("sample") {
@@ -209,7 +210,7 @@ func benchCorpus(cmd *cli.Command) (made *corpus.Corpus, source string, err erro
 // generated is the corpus that the flags describe.
 func generated(cmd *cli.Command) (corpus.Config, error) {
 	if cmd.Int("events") < 1 {
-		return corpus.Config{}, usagef("--events must be 1 or more")
+		return corpus.Config{}, usage.Errorf("--events must be 1 or more")
 	}
 	return corpus.Config{
 		Seed: cmd.Uint64("seed"), Events: cmd.Int("events"), Authors: cmd.Int("authors"),

@@ -16,6 +16,7 @@ import (
 	"moa/bench/corpus"
 	"moa/bench/launch"
 	benchreport "moa/bench/report"
+	"moa/cmd/moa/internal/usage"
 )
 
 func benchCompareCommand() *cli.Command {
@@ -40,7 +41,7 @@ func benchCompare(ctx context.Context, cmd *cli.Command) error {
 	defer stop()
 	openManyFiles()
 	if cmd.NArg() < 2 {
-		return usagef("compare needs two relays or more")
+		return usage.Errorf("compare needs two relays or more")
 	}
 	workloads, err := namedWorkloads(cmd)
 	if err != nil {
@@ -87,7 +88,7 @@ func namedWorkloads(cmd *cli.Command) (out []bench.Workload, err error) {
 			}
 		}
 		if !found {
-			return nil, usagef("--workloads: there is no workload %q", name)
+			return nil, usage.Errorf("--workloads: there is no workload %q", name)
 		}
 	}
 	return out, nil
@@ -111,7 +112,7 @@ func contestant(cmd *cli.Command, arg string, workloads []bench.Workload) (c ben
 	}
 	args, err := launch.Parse(arg)
 	if err != nil {
-		return c, usagef("%w", err)
+		return c, usage.Errorf("%w", err)
 	}
 	if c.Name == "" {
 		c.Name = filepath.Base(args[0])
@@ -140,7 +141,7 @@ more (--repeat). Ends with an error if something got worse.
    moa bench diff old.json new.json`,
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.NArg() != 2 {
-				return usagef("diff needs two files")
+				return usage.Errorf("diff needs two files")
 			}
 			before, err := readReport(cmd.Args().Get(0))
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"moa/bench"
 	"moa/bench/launch"
+	"moa/cmd/moa/internal/usage"
 )
 
 // manyFiles is more files than any load test here opens, and what Linux lets root
@@ -28,13 +29,13 @@ func benchTarget(ctx context.Context, cmd *cli.Command, url string) (t bench.Tar
 	start := cmd.String("start")
 	switch {
 	case url != "" && start != "":
-		return t, nil, usagef("give a URL or --start, not both")
+		return t, nil, usage.Errorf("give a URL or --start, not both")
 	case url != "":
 		return bench.Target{URL: url, PID: cmd.Int("pid"), DataDir: cmd.String("data-dir")}, func() error { return nil }, nil
 	case start != "":
 		args, err := launch.Parse(start)
 		if err != nil {
-			return t, nil, usagef("--start: %w", err)
+			return t, nil, usage.Errorf("--start: %w", err)
 		}
 		return startTarget(ctx, args[0], launch.Command{Args: args, Data: cmd.String("data-dir")})
 	}

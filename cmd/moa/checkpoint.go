@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"moa/cmd/moa/internal/usage"
 )
 
 // checkpoint is how far an import has come. It stands beside its input, so
@@ -34,7 +36,7 @@ func readCheckpoint(input string, size int64) (c checkpoint, err error) {
 		return checkpoint{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if c.Size != size {
-		return checkpoint{}, usagef("%s is about a file of %d bytes, and %s has %d: remove it to begin anew", path, c.Size, input, size)
+		return checkpoint{}, usage.Errorf("%s is about a file of %d bytes, and %s has %d: remove it to begin anew", path, c.Size, input, size)
 	}
 	return c, nil
 }

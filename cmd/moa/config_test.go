@@ -3,20 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/nip19"
 	"moa/policy"
 	"moa/policy/builtin"
-	"moa/relay"
+	"moa/policy/conf"
 	"moa/relay/relaytest"
 )
 
@@ -31,15 +35,18 @@ func writeConfig(t *testing.T, text string) string {
 }
 
 func TestSampleIsExactlyTheDefault(t *testing.T) {
-	var c Config
-	faults, err := (&source{file: writeConfig(t, sample())}).readFile(&c)
-	if err != nil || len(faults) > 0 {
-		t.Fatal(faults, err)
+	var table map[string]any
+	if err := toml.Unmarshal([]byte(sample()), &table); err != nil {
+		t.Fatal(err)
 	}
-	want := Default()
-	for l := range want.leaves() {
-		if l.list() && l.value.Len() == 0 {
-			l.value.Set(reflect.MakeSlice(l.value.Type(), 0, 0)) // as TOML reads []
+	var c config.Config
+	if bad := conf.Decode(table, &c); bad != nil {
+		t.Fatal(bad)
+	}
+	want := config.Default()
+	for l := range conf.Leaves(&want) {
+		if l.Path != "policy" && isList(l) && l.Value.Len() == 0 {
+			l.Value.Set(reflect.MakeSlice(l.Value.Type(), 0, 0)) // as TOML reads []
 		}
 	}
 	if !reflect.DeepEqual(c, want) {
@@ -49,11 +56,11 @@ func TestSampleIsExactlyTheDefault(t *testing.T) {
 
 func TestSampleDocumentsEveryKey(t *testing.T) {
 	text := sample()
-	c := Default()
-	for l := range c.leaves() {
-		key := l.path[strings.LastIndex(l.path, ".")+1:]
-		if !regexp.MustCompile(`(?m)^` + key + ` = `).MatchString(text) {
-			t.Errorf("%s is missing", l.path)
+	c := config.Default()
+	for l := range conf.Leaves(&c) {
+		key := l.Path[strings.LastIndex(l.Path, ".")+1:]
+		if l.Path != "policy" && !regexp.MustCompile(`(?m)^`+key+` = `).MatchString(text) {
+			t.Errorf("%s is missing", l.Path)
 		}
 	}
 	for _, name := range builtin.Names() {
@@ -64,7 +71,7 @@ func TestSampleDocumentsEveryKey(t *testing.T) {
 }
 
 func TestSampleMarksWhatNeedsRestart(t *testing.T) {
-	c := Default()
+	c := config.Default()
 	marked := map[string]bool{}
 	table, pending := "", ""
 	for line := range strings.Lines(sampleHead) {
@@ -87,63 +94,58 @@ func TestSampleMarksWhatNeedsRestart(t *testing.T) {
 			pending = ""
 		}
 	}
-	for l := range c.leaves() {
-		if needs := len(c.needsRestart(changed(c, l.path))) > 0; needs != marked[l.path] {
-			t.Errorf("%s: needs a restart: %v; the sample says so: %v", l.path, needs, marked[l.path])
+	for l := range conf.Leaves(&c) {
+		if needs := len(c.NeedRestart(changed(c, l.Path))) > 0; needs != marked[l.Path] {
+			t.Errorf("%s: needs a restart: %v; the sample says so: %v", l.Path, needs, marked[l.Path])
 		}
 	}
 }
 
+func isList(l conf.Leaf) bool { return l.Value.Kind() == reflect.Slice }
+
 // changed returns a copy of c that differs in one key.
-func changed(c Config, path string) *Config {
-	for l := range c.leaves() {
-		if l.path == path {
-			one := reflect.New(l.value.Type()).Elem()
+func changed(c config.Config, path string) *config.Config {
+	for l := range conf.Leaves(&c) {
+		if l.Path == path {
+			one := reflect.New(l.Value.Type()).Elem()
 			switch {
-			case l.list():
-				one.Set(reflect.MakeSlice(l.value.Type(), 1, 1))
-			case l.value.Kind() == reflect.String:
+			case isList(l):
+				one.Set(reflect.MakeSlice(l.Value.Type(), 1, 1))
+			case l.Value.Kind() == reflect.String:
 				one.SetString("other")
-			case l.value.Kind() == reflect.Bool:
-				one.SetBool(!l.value.Bool())
+			case l.Value.Kind() == reflect.Bool:
+				one.SetBool(!l.Value.Bool())
 			default:
-				one.SetInt(l.value.Int() + 1)
+				one.SetInt(l.Value.Int() + 1)
 			}
-			l.value.Set(one)
+			l.Value.Set(one)
 		}
 	}
 	return &c
 }
 
 func TestEveryRelaySettingHasAKey(t *testing.T) {
-	c := Default()
-	named := []string{"TrustedProxies", "Info.Version"}
-	for l := range c.leaves() {
-		named = append(named, l.relay)
+	c := config.Default()
+	keys := map[any]bool{&c.Info.Version: true} // no key: it is that of the program
+	for l := range conf.Leaves(&c) {
+		keys[l.Value.Addr().Interface()] = true
 	}
-	for field := range fields(reflect.TypeFor[relay.Config](), "") {
-		if !slices.Contains(named, field) {
-			t.Errorf("no key sets relay.Config.%s", field)
+	for name, field := range fields(reflect.ValueOf(&c.Config).Elem(), "") {
+		if !keys[field.Addr().Interface()] {
+			t.Errorf("no key sets relay.Config.%s", name)
 		}
-	}
-	got, want := c.relay(), relay.DefaultConfig()
-	got.Info.Version, got.Info.Software = want.Info.Version, want.Info.Software
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("by default the relay is\n%+v\nand not\n%+v", got, want)
 	}
 }
 
-func fields(t reflect.Type, prefix string) map[string]bool {
-	all := map[string]bool{}
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if f.Type.Kind() == reflect.Struct {
-			for name := range fields(f.Type, prefix+f.Name+".") {
-				all[name] = true
-			}
+func fields(v reflect.Value, prefix string) map[string]reflect.Value {
+	all := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		name := prefix + v.Type().Field(i).Name
+		if v.Field(i).Kind() != reflect.Struct {
+			all[name] = v.Field(i)
 			continue
 		}
-		all[prefix+f.Name] = true
+		maps.Copy(all, fields(v.Field(i), name+"."))
 	}
 	return all
 }
@@ -168,7 +170,7 @@ use = "nope"
 use = "kinds"
 allow = "1-x"
 `)
-	_, _, err := (&source{file: path}).load(policy.Env{}, nil)
+	_, _, err := load(&config.Source{File: path}, policy.Env{}, nil)
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -184,8 +186,8 @@ allow = "1-x"
 	if !strings.Contains(err.Error(), "metrics, policy, process") {
 		t.Error("policy is not among the keys that are known")
 	}
-	if exitCode(err) != 2 {
-		t.Errorf("exit code %d", exitCode(err))
+	if usage.ExitCode(err) != 2 {
+		t.Errorf("exit code %d", usage.ExitCode(err))
 	}
 	if t.Failed() {
 		t.Log(err)
@@ -241,7 +243,7 @@ func TestUnknownFlagsAreOneLine(t *testing.T) {
 }
 
 func TestBrokenTOMLIsPlaced(t *testing.T) {
-	_, _, err := (&source{file: writeConfig(t, "listen = \"x\"\n[limits\n")}).load(policy.Env{}, nil)
+	_, _, err := load(&config.Source{File: writeConfig(t, "listen = \"x\"\n[limits\n")}, policy.Env{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "moa.toml:2:") {
 		t.Errorf("%v", err)
 	}
@@ -249,12 +251,12 @@ func TestBrokenTOMLIsPlaced(t *testing.T) {
 
 // loadArgs loads the configuration as `moa check-config` with these arguments
 // would.
-func loadArgs(t *testing.T, args ...string) (c Config, err error) {
+func loadArgs(t *testing.T, args ...string) (c config.Config, err error) {
 	t.Helper()
 	cmd := checkConfigCommand()
 	cmd.Writer = new(bytes.Buffer)
-	cmd.Action = actionOf(func(s *source) error {
-		c, _, err = s.load(policy.Env{}, nil)
+	cmd.Action = actionOf(func(s *config.Source) error {
+		c, _, err = load(s, policy.Env{}, nil)
 		return nil
 	})
 	if err := cmd.Run(context.Background(), append([]string{"check-config"}, args...)); err != nil {
@@ -291,8 +293,8 @@ level = "error"
 		{"flag over file", c.Log.Level, "warn"},
 		{"environment over file", c.Limits.Subscriptions, 2},
 		{"list from the environment", len(c.TrustedProxies), 2},
-		{"time from the environment", c.Clients.PingEvery, duration(90e9)},
-		{"bool from the environment", c.Clients.EOSEHints, true},
+		{"time from the environment", c.PingEvery, 90 * time.Second},
+		{"bool from the environment", c.EOSEHints, true},
 		{"file over default", c.Listen, "127.0.0.1:1"},
 		{"file over default, in a table", c.Limits.EventTags, 1},
 		{"default", c.Data, "./moa-data"},
@@ -318,8 +320,8 @@ func TestFaultsNameTheirSource(t *testing.T) {
 
 // actionOf is a command's Action that only looks at where its configuration
 // comes from.
-func actionOf(look func(*source) error) cli.ActionFunc {
-	return func(_ context.Context, cmd *cli.Command) error { return look(sourceOf(cmd)) }
+func actionOf(look func(*config.Source) error) cli.ActionFunc {
+	return func(_ context.Context, cmd *cli.Command) error { return look(config.SourceOf(cmd)) }
 }
 
 // What a setting really means is said where it means something else than it seems.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
 	"moa/store"
@@ -28,7 +30,7 @@ From the store of a relay that is not running, everything that has not expired,
 whoever may read it; with --relay from one that is, what it shows to a stranger;
 with --all everything from one that is, through its control socket in the data
 folder. Events that are damaged on the disk are left out, which is an error.`,
-		Flags: append(configFlags(),
+		Flags: append(config.Flags(),
 			&cli.StringFlag{Name: "relay", Usage: "read from the running relay at `URL`, ws://…"},
 			&cli.BoolFlag{Name: "all", Usage: "read everything from the relay that runs on this machine with the same data folder"},
 			&cli.StringFlag{Name: "filter", Usage: "only what this NIP-01 filter matches, as `JSON`; its limit counts"},
@@ -49,7 +51,7 @@ func runExport(ctx context.Context, cmd *cli.Command) (err error) {
 	filter := new(event.Filter)
 	if text := cmd.String("filter"); text != "" {
 		if filter, err = event.ParseFilter([]byte(text)); err != nil {
-			return usagef("--filter: %w", err)
+			return usage.Errorf("--filter: %w", err)
 		}
 	}
 	read, total, done, err := exportSource(ctx, cmd, filter)
@@ -92,11 +94,11 @@ func runExport(ctx context.Context, cmd *cli.Command) (err error) {
 func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (read func(emit func([]byte) error) error, total int64, done func() error, err error) {
 	if url := cmd.String("relay"); url != "" {
 		if cmd.Bool("all") {
-			return nil, 0, nil, usagef("--relay or --all, not both")
+			return nil, 0, nil, usage.Errorf("--relay or --all, not both")
 		}
 		return func(emit func([]byte) error) error { return fetch(ctx, url, *filter, emit) }, 0, func() error { return nil }, nil
 	}
-	cfg, _, err := sourceOf(cmd).load(policy.Env{}, nil)
+	cfg, _, err := load(config.SourceOf(cmd), policy.Env{}, nil)
 	if err != nil {
 		return nil, 0, nil, err
 	}

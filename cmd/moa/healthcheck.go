@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v3"
+
+	"moa/cmd/moa/internal/config"
 )
 
 func healthcheckCommand() *cli.Command {
@@ -17,10 +19,10 @@ func healthcheckCommand() *cli.Command {
 		Usage: "succeed if the relay of this configuration takes connections",
 		Description: `For containers, which have no other program to ask with. The address is that which
 serve would listen on, with the same flags, environment and file.`,
-		Flags: configFlags(),
+		Flags: config.Flags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
-			cfg, faults, err := sourceOf(cmd).read()
-			if err := errors.Join(err, faultsError(faults)); err != nil {
+			cfg, faults, err := config.SourceOf(cmd).Read()
+			if err := errors.Join(err, config.Err(faults)); err != nil {
 				return err
 			}
 			return healthy(ctx, cfg.Listen)

@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip62"
 	"moa/nips/relayurl"
@@ -44,7 +46,7 @@ It is an error if nothing was taken, or less than --expect.
 Importing twice is harmless: what is stored counts as a duplicate. With --resume
 an import that was cut off goes on where it was: FILE.moa-checkpoint keeps the
 place, and is removed at the end.`,
-		Flags: append(configFlags(),
+		Flags: append(config.Flags(),
 			&cli.StringFlag{Name: "relay", Usage: "publish to the running relay at `URL`, ws://…"},
 			&cli.BoolFlag{Name: "resume", Usage: "keep a checkpoint beside FILE, and go on from the one that is there"},
 			&cli.IntFlag{Name: "expect", Usage: "fail if fewer than `N` events were taken or were there already"},
@@ -69,11 +71,11 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 	}
 	resume := cmd.Bool("resume")
 	if resume && path == "-" {
-		return usagef("--resume needs a file")
+		return usage.Errorf("--resume needs a file")
 	}
 	in, err := openInput(path)
 	if err != nil {
-		return usageError{err}
+		return usage.Error{Err: err}
 	}
 	defer in.Close()
 	var from checkpoint
@@ -160,7 +162,7 @@ func oneFile(cmd *cli.Command) (string, error) {
 	case 1:
 		return cmd.Args().First(), nil
 	}
-	return "", usagef("one file at a time")
+	return "", usage.Errorf("one file at a time")
 }
 
 // importCacheMiB is what the store of an import may use at least. With it
@@ -179,8 +181,8 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 		im.store = p.publish
 		return p.close, nil
 	}
-	s := sourceOf(cmd)
-	cfg, chain, err := s.load(policy.Env{}, nil)
+	s := config.SourceOf(cmd)
+	cfg, chain, err := load(s, policy.Env{}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +202,7 @@ func (im *importer) target(ctx context.Context, cmd *cli.Command) (end func(), e
 	if !cmd.Bool("policies") {
 		chain = nil
 	}
-	im.limits = cfg.relay().Limits
+	im.limits = cfg.Limits
 	im.into(st, chain, ours)
 	return func() { st.Close() }, nil
 }

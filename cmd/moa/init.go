@@ -13,6 +13,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/nip19"
 	"moa/relay"
 )
@@ -66,7 +67,7 @@ func initCommand() *cli.Command {
 
 func runInit(cmd *cli.Command, r recipe) error {
 	if cmd.NArg() > 0 {
-		return usagef("init %s takes no arguments, and got %q", r.name, cmd.Args().First())
+		return usage.Errorf("init %s takes no arguments, and got %q", r.name, cmd.Args().First())
 	}
 	text, err := r.fill(cmd.String("pubkey"), cmd.String("url"), cmd.Bool("behind-proxy"))
 	if err != nil {
@@ -110,24 +111,24 @@ func (r recipe) fill(pubkey, url string, proxy bool) (string, error) {
 		return "", err
 	}
 	if pubkey == "" && r.owner {
-		return "", usagef("%s is somebody's: say whose with --pubkey npub1…", r.name)
+		return "", usage.Errorf("%s is somebody's: say whose with --pubkey npub1…", r.name)
 	}
 	if pubkey != "" {
 		pk, err := nip19.ParsePubKey(pubkey)
 		if err != nil {
-			return "", usagef("--pubkey: %w", err)
+			return "", usage.Errorf("--pubkey: %w", err)
 		}
 		pubkey = pk.String()
 	}
 	if url != "" {
 		cfg := relay.DefaultConfig()
 		cfg.URL = url
-		if err := cfg.Validate(); err != nil {
-			return "", usagef("--url: %w", err)
+		if bad := cfg.Validate(); bad != nil {
+			return "", usage.Errorf("--url: %s", bad[0].Text())
 		}
 	}
 	if proxy && url == "" {
-		return "", usagef("behind a proxy, say with --url by which address clients come: wss://…")
+		return "", usage.Errorf("behind a proxy, say with --url by which address clients come: wss://…")
 	}
 	config := string(text)
 	if proxy {
@@ -146,7 +147,7 @@ func (r recipe) fill(pubkey, url string, proxy bool) (string, error) {
 func create(path, text string) (err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return usageError{fmt.Errorf("it is there already, and stays as it is: %w", err)}
+		return usage.Error{Err: fmt.Errorf("it is there already, and stays as it is: %w", err)}
 	}
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -14,13 +13,14 @@ import (
 	// and it brings no dependencies of its own; relay/docs/decisions has more.
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/usage"
 	"moa/policy/conf"
 )
 
 func main() {
 	if err := app().Run(context.Background(), os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "moa:", shownLines(err.Error()))
-		os.Exit(exitCode(err))
+		os.Exit(usage.ExitCode(err))
 	}
 }
 
@@ -61,14 +61,14 @@ func hold(c *cli.Command) {
 		hold(sub)
 	}
 	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-		return usageError{flagError(cmd, err)}
+		return usage.Error{Err: flagError(cmd, err)}
 	}
 	if c.Action != nil {
 		return
 	}
 	c.Action = func(_ context.Context, cmd *cli.Command) error {
 		if name := cmd.Args().First(); name != "" {
-			return usagef("there is no command %q; %s --help tells which there are", cmd.FullName()+" "+name, cmd.FullName())
+			return usage.Errorf("there is no command %q; %s --help tells which there are", cmd.FullName()+" "+name, cmd.FullName())
 		}
 		if cmd == cmd.Root() {
 			return cli.ShowRootCommandHelp(cmd)
@@ -91,21 +91,4 @@ func flagError(cmd *cli.Command, err error) error {
 		}
 	}
 	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, conf.DidYouMean(name, maps.Keys(known)), cmd.FullName())
-}
-
-// usageError is one that the person who typed the command, or wrote the
-// configuration, can mend.
-type usageError struct{ error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// exitCode is 2 for a command line or a configuration that cannot be used,
-// 1 for everything else that goes wrong.
-func exitCode(err error) int {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return 2
-	}
-	return 1
 }

@@ -16,25 +16,27 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/policy/moderation"
 )
 
 func moderationCommand() *cli.Command {
-	verb := func(name, usage, args string, run func(ctx context.Context, cmd *cli.Command, d door) error, flags ...cli.Flag) *cli.Command {
+	verb := func(name, help, args string, run func(ctx context.Context, cmd *cli.Command, d door) error, flags ...cli.Flag) *cli.Command {
 		return &cli.Command{
-			Name: name, Usage: usage, ArgsUsage: args,
-			Flags: slices.Concat([]cli.Flag{configFlag(), &cli.StringFlag{Name: "data", Usage: "the folder of the relay's store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}, flags),
+			Name: name, Usage: help, ArgsUsage: args,
+			Flags: slices.Concat([]cli.Flag{config.Flag(), &cli.StringFlag{Name: "data", Usage: "the folder of the relay's store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}, flags),
 			Action: func(ctx context.Context, cmd *cli.Command) error {
 				want := 0
 				if args != "" {
 					want = 1
 				}
 				if cmd.NArg() != want {
-					return usagef("%s takes %d argument(s): %s", name, want, args)
+					return usage.Errorf("%s takes %d argument(s): %s", name, want, args)
 				}
-				cfg, _, err := sourceOf(cmd).read()
+				cfg, _, err := config.SourceOf(cmd).Read()
 				if err != nil {
 					return err
 				}
@@ -104,7 +106,7 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, usagef("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
+		return nil, usage.Errorf("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil
@@ -114,7 +116,7 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 	if err != nil {
 		return nil, err
 	}
-	return nil, usagef("%s", strings.TrimSpace(string(text)))
+	return nil, usage.Errorf("%s", strings.TrimSpace(string(text)))
 }
 
 // decide sends a decision and says what follows from it.
@@ -137,7 +139,7 @@ func (d door) decide(ctx context.Context, cmd *cli.Command, one order, follows s
 func authorArg(cmd *cli.Command) (event.PubKey, error) {
 	pk, err := nip19.ParsePubKey(cmd.Args().First())
 	if err != nil {
-		return pk, usagef("the author: %w", err)
+		return pk, usage.Errorf("the author: %w", err)
 	}
 	return pk, nil
 }
@@ -183,7 +185,7 @@ func runDelete(ctx context.Context, cmd *cli.Command, d door) error {
 func (d door) decideEvent(ctx context.Context, cmd *cli.Command, do, follows string) error {
 	id, err := event.ParseID(cmd.Args().First())
 	if err != nil {
-		return usagef("the event: %w", err)
+		return usage.Errorf("the event: %w", err)
 	}
 	return d.decide(ctx, cmd, order{Decision: moderation.Decision{Do: do, Event: &id}}, follows)
 }
@@ -204,7 +206,7 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 			return d.decide(ctx, cmd, undo, "undone: "+one.Do)
 		}
 	}
-	return usagef("nothing is decided about %s", cmd.Args().First())
+	return usage.Errorf("nothing is decided about %s", cmd.Args().First())
 }
 
 // parseSpan reads a time.Duration, or whole days.
@@ -219,7 +221,7 @@ func parseSpan(text string) (time.Duration, error) {
 		}
 	}
 	if err != nil || span <= 0 {
-		return 0, usagef(`--for: %q is not a time: want "12h" or "7d"`, text)
+		return 0, usage.Errorf(`--for: %q is not a time: want "12h" or "7d"`, text)
 	}
 	return span, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,13 +13,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/policy/builtin"
 	"moa/store"
 	"moa/store/badgerstore"
 )
 
 // storeOptions are how the configuration has its store opened.
-func storeOptions(c *Config, log *slog.Logger) badgerstore.Options {
+func storeOptions(c *config.Config, log *slog.Logger) badgerstore.Options {
 	return badgerstore.Options{
 		Dir:       c.Data,
 		CacheMB:   c.Store.CacheMiB,
@@ -33,7 +34,7 @@ func storeOptions(c *Config, log *slog.Logger) badgerstore.Options {
 
 // openStore opens the store of a configuration, and makes it if there is none.
 // Both log and metrics may be nil.
-func openStore(c *Config, log *slog.Logger, metrics *prometheus.Registry) (*badgerstore.Store, error) {
+func openStore(c *config.Config, log *slog.Logger, metrics *prometheus.Registry) (*badgerstore.Store, error) {
 	if err := mayHold(c.Data); err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func reopenUnsynced(o badgerstore.Options, damage error) (*badgerstore.Store, er
 
 // openReading opens the store that there is, to read it: it makes none, and
 // migrates none. What is damaged is told on w.
-func openReading(c *Config, w io.Writer) (*badgerstore.Store, error) {
+func openReading(c *config.Config, w io.Writer) (*badgerstore.Store, error) {
 	if err := notBackup(c.Data); err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func storeError(dir string, err error) error {
 	case errors.Is(err, badgerstore.ErrLocked):
 		return lockedError(dir, err)
 	case errors.Is(err, badgerstore.ErrNoStore):
-		return usageError{noStore{dir}}
+		return usage.Error{Err: noStore{dir}}
 	case errors.Is(err, store.ErrDamaged):
 		return fmt.Errorf("%w (moa store check --data %s says more; nothing was changed)", err, dir)
 	case errors.Is(err, store.ErrFull):
@@ -122,7 +123,7 @@ func lockedError(dir string, err error) error {
 // notBackup refuses a folder that holds a backup.
 func notBackup(dir string) error {
 	if _, err := os.Lstat(filepath.Join(dir, badgerstore.BackupManifest)); err == nil {
-		return usagef("%s is a backup, not a store: moa store restore %s --data DIR makes a store of it", dir, dir)
+		return usage.Errorf("%s is a backup, not a store: moa store restore %s --data DIR makes a store of it", dir, dir)
 	}
 	return nil
 }
@@ -150,20 +151,7 @@ func mayHold(dir string) error {
 		}
 	}
 	if len(others) > 0 {
-		return usagef("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, shown(strings.Join(others[:min(len(others), 3)], ", ")))
-	}
-	return nil
-}
-
-// mayDecide refuses a data folder in which policies could not read what was decided:
-// that is no fault of the configuration.
-func mayDecide(dir string) error {
-	f, err := os.Open(filepath.Join(dir, builtin.ModerationFile))
-	if err == nil {
-		return f.Close()
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return cmp.Or(badgerstore.MayUse(dir, builtin.ModerationFile), err)
+		return usage.Errorf("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, shown(strings.Join(others[:min(len(others), 3)], ", ")))
 	}
 	return nil
 }
@@ -171,7 +159,7 @@ func mayDecide(dir string) error {
 // mayStandBeside reports a file that a folder may have before the store is made.
 func mayStandBeside(name string) bool {
 	switch name {
-	case keyFile, urlFile, builtin.ModerationFile, filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
+	case config.KeyFile, urlFile, builtin.ModerationFile, filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
 		return true
 	}
 	ext := filepath.Ext(name)

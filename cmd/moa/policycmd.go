@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/usage"
 	"moa/policy/builtin"
 )
 
@@ -34,11 +35,11 @@ func policyCommand() *cli.Command {
 				ArgsUsage: "NAME",
 				Action: func(_ context.Context, cmd *cli.Command) error {
 					if cmd.NArg() != 1 {
-						return usagef("name one policy: %s", strings.Join(builtin.Names(), ", "))
+						return usage.Errorf("name one policy: %s", strings.Join(builtin.Names(), ", "))
 					}
 					text, ok := builtin.Document(cmd.Args().First())
 					if !ok {
-						return usagef("there is no policy %q; there are %s", cmd.Args().First(), strings.Join(builtin.Names(), ", "))
+						return usage.Errorf("there is no policy %q; there are %s", cmd.Args().First(), strings.Join(builtin.Names(), ", "))
 					}
 					_, err := fmt.Fprint(cmd.Root().Writer, text)
 					return err

@@ -12,6 +12,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
 )
@@ -31,7 +33,7 @@ author, who has authenticated; policies that count start with nothing.
 FILTER is a filter, or a REQ or COUNT with one: those policies are asked that
 have a say in what is read. The client is a stranger, or as --as says. With
 --read the same is told of an event: who may see it.`,
-		Flags: slices.Concat(configFlags(), trialFlags(), sourceFlags()[:1], []cli.Flag{
+		Flags: slices.Concat(config.Flags(), trialFlags(), sourceFlags()[:1], []cli.Flag{
 			&cli.BoolFlag{Name: "read", Usage: "tell whether the client may see the event, not whether it is taken"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
 		}),
@@ -45,7 +47,7 @@ have a say in what is read. The client is a stranger, or as --as says. With
 
 func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() != 1 {
-		return usagef("one event or filter, please: its JSON, an event's id, or a file with an event")
+		return usage.Errorf("one event or filter, please: its JSON, an event's id, or a file with an event")
 	}
 	t, err := newTrial(cmd, "now", nil, cmd.Root().ErrWriter)
 	if err != nil {
@@ -187,11 +189,11 @@ func readEvent(arg string, stdin io.Reader) (*event.Event, error) {
 		text, err = os.ReadFile(arg)
 	}
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usage.Error{Err: err}
 	}
 	e, err := event.Parse(bytes.TrimSpace(text))
 	if err != nil {
-		return nil, usagef("that is no event: %w", err)
+		return nil, usage.Errorf("that is no event: %w", err)
 	}
 	return e, nil
 }

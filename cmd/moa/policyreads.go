@@ -14,6 +14,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/wire"
 	"moa/policy"
@@ -32,7 +33,7 @@ type question struct {
 func readQuestions(path string) (all []question, broken int, err error) {
 	in, err := openInput(path)
 	if err != nil {
-		return nil, 0, usageError{err}
+		return nil, 0, usage.Error{Err: err}
 	}
 	defer in.Close()
 	for {
@@ -82,7 +83,7 @@ func parseQuestions(text []byte) (all []question, err error) {
 // runReadTest is runPolicyTest for --reads.
 func runReadTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() > 1 {
-		return usagef("one file at a time")
+		return usage.Errorf("one file at a time")
 	}
 	filter, err := filterFlag(cmd)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"sync"
 
+	"moa/cmd/moa/internal/config"
 	"moa/policy"
 )
 
@@ -28,22 +29,23 @@ func (f *inForce) set(chain *policy.Chain, tables []map[string]any) {
 // reload reads the configuration again. One with a fault changes nothing. What
 // a policy has read and counted goes on if its table is as it was.
 func (in *instance) reload() {
-	cfg, faults, err := in.source.read()
+	cfg, faults, err := in.source.Read()
 	if err == nil {
-		chain, more := in.source.chain(&cfg, in.env, in.report, &in.force)
-		if err = faultsError(append(faults, more...)); err == nil {
-			err = in.server.Reload(cfg.relay(), chain)
+		old, were := in.force.get()
+		chain, more := in.source.Chain(&cfg, in.env, in.report, old, were)
+		if err = config.Err(append(faults, more...)); err == nil {
+			err = in.server.Reload(relayConfig(&cfg), chain)
 		}
 		if err == nil {
 			in.force.set(chain, cfg.Policy)
 		}
 	}
 	if err != nil {
-		in.log.Error("configuration not reloaded, the old one stays in force", "file", in.source.file, "err", err)
+		in.log.Error("configuration not reloaded, the old one stays in force", "file", in.source.File, "err", err)
 		return
 	}
 	in.level.Set(logLevel(cfg.Log.Level))
-	if keys := in.cfg.needsRestart(&cfg); len(keys) > 0 {
-		in.log.Warn("some changes wait for a restart", "file", in.source.file, "keys", keys)
+	if keys := in.cfg.NeedRestart(&cfg); len(keys) > 0 {
+		in.log.Warn("some changes wait for a restart", "file", in.source.File, "keys", keys)
 	}
 }

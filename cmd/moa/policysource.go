@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/store/badgerstore"
@@ -29,7 +30,7 @@ func sourceFlags() []cli.Flag {
 func (t *trial) openData(stderr io.Writer) (end func() error, err error) {
 	st, err := openReading(&t.cfg, stderr)
 	if errors.Is(err, badgerstore.ErrNoStore) {
-		return nil, usagef("%w, or a FILE of events", err)
+		return nil, usage.Errorf("%w, or a FILE of events", err)
 	}
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (t *trial) gather(ctx context.Context, cmd *cli.Command, f *event.Filter) (
 func (t *trial) readFile(ctx context.Context, path string, verify sig.Verifier, f *event.Filter) (tally, error) {
 	in, err := openInput(path)
 	if err != nil {
-		return tally{}, usageError{err}
+		return tally{}, usage.Error{Err: err}
 	}
 	defer in.Close()
 	im := &importer{

@@ -16,6 +16,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/policy"
@@ -25,7 +27,7 @@ import (
 // trial is a configuration's policies beside the relay that has them: they are
 // asked about events, and nothing comes of it.
 type trial struct {
-	cfg      Config
+	cfg      config.Config
 	chain    *policy.Chain
 	store    store.Store    // nil: none is open
 	events   []*event.Event // in the order in which they were made; stand in for a store
@@ -60,22 +62,22 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report, stderr io.Wr
 		t.eventual = true
 	case "now":
 	default:
-		return nil, usagef("--clock: %q is neither now nor event", clock)
+		return nil, usage.Errorf("--clock: %q is neither now nor event", clock)
 	}
 	for _, text := range cmd.StringSlice("as") {
 		pk, err := nip19.ParsePubKey(text)
 		if err != nil {
-			return nil, usagef("--as: %w", err)
+			return nil, usage.Errorf("--as: %w", err)
 		}
 		t.as = append(t.as, pk)
 	}
 	if t.stranger && t.as != nil {
-		return nil, usagef("--stranger and --as exclude each other")
+		return nil, usage.Errorf("--stranger and --as exclude each other")
 	}
 	if text := cmd.String("ip"); text != "" {
 		var err error
 		if t.ip, err = netip.ParseAddr(text); err != nil {
-			return nil, usagef("--ip: %w", err)
+			return nil, usage.Errorf("--ip: %w", err)
 		}
 	}
 	env := policy.Env{
@@ -84,7 +86,7 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report, stderr io.Wr
 		Now:    t.clock,
 	}
 	var err error
-	t.cfg, t.chain, err = sourceOf(cmd).load(env, report)
+	t.cfg, t.chain, err = load(config.SourceOf(cmd), env, report)
 	return t, err
 }
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
 )
@@ -41,7 +43,7 @@ that file are filters, lists of them, or messages of clients (REQ, COUNT,
 NEG-OPEN; others are passed over). The client is a stranger, or as --as and --ip
 say, and asks all of them at once. Filters that are answered are looked for in
 the events, so that those are listed which a policy hides.`,
-		Flags: slices.Concat(configFlags(), trialFlags(), sourceFlags(), []cli.Flag{
+		Flags: slices.Concat(config.Flags(), trialFlags(), sourceFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "reads", Usage: "try reading: ask about the filters in `FILE` instead of writing the events"},
 			&cli.StringFlag{Name: "filter", Usage: "only what this NIP-01 filter matches, as `JSON`"},
 			&cli.IntFlag{Name: "examples", Value: 3, Usage: "show at most `N` events for each verdict"},
@@ -60,7 +62,7 @@ the events, so that those are listed which a policy hides.`,
 
 func runPolicyTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() > 1 {
-		return usagef("one file at a time")
+		return usage.Errorf("one file at a time")
 	}
 	filter, err := filterFlag(cmd)
 	if err != nil {
@@ -103,7 +105,7 @@ func filterFlag(cmd *cli.Command) (*event.Filter, error) {
 	}
 	f, err := event.ParseFilter([]byte(text))
 	if err != nil {
-		return nil, usagef("--filter: %w", err)
+		return nil, usage.Errorf("--filter: %w", err)
 	}
 	return f, nil
 }

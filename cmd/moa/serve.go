@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -19,6 +20,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
@@ -38,20 +41,20 @@ SIGHUP reads the configuration again.
 Every key of the configuration file, which ` + "`moa config`" + ` prints, is a flag and
 an environment variable too: limits.message_bytes is --limits.message-bytes
 and MOA_LIMITS_MESSAGE_BYTES.`,
-		Flags: configFlags(),
+		Flags: config.Flags(),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.NArg() > 0 {
-				return usagef("serve takes no arguments, and got %q; a file is named with --config", cmd.Args().First())
+				return usage.Errorf("serve takes no arguments, and got %q; a file is named with --config", cmd.Args().First())
 			}
-			return serve(ctx, sourceOf(cmd), cmd.Root().ErrWriter)
+			return serve(ctx, config.SourceOf(cmd), cmd.Root().ErrWriter)
 		},
 	}
 }
 
 // instance is a running relay and what it was made from.
 type instance struct {
-	source *source
-	cfg    Config
+	source *config.Source
+	cfg    config.Config
 	level  *slog.LevelVar
 	log    *slog.Logger
 	env    policy.Env
@@ -78,8 +81,8 @@ func (in *instance) stored(ctx context.Context, f *event.Filter, found func(*eve
 }
 
 // serve runs the relay until a signal or ctx ends it.
-func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
-	cfg, faults, err := src.read()
+func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error) {
+	cfg, faults, err := src.Read()
 	if err != nil {
 		return err
 	}
@@ -94,8 +97,8 @@ func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 	if err := mayDecide(cfg.Data); err != nil {
 		return err
 	}
-	chain, found := src.chain(&cfg, in.env, in.report, nil)
-	if err := faultsError(append(faults, found...)); err != nil {
+	chain, found := src.Chain(&cfg, in.env, in.report, nil, nil)
+	if err := config.Err(append(faults, found...)); err != nil {
 		return err
 	}
 	in.limits()
@@ -111,10 +114,10 @@ func serve(ctx context.Context, src *source, stderr io.Writer) (err error) {
 	st := in.store
 	registerFigures(registry, st)
 	in.force.set(chain, cfg.Policy)
-	if in.identity, err = cfg.identity(in.log); err != nil {
+	if in.identity, err = cfg.Identity(in.log); err != nil {
 		return err
 	}
-	in.server, err = relay.New(cfg.relay(), relay.Deps{
+	in.server, err = relay.New(relayConfig(&cfg), relay.Deps{
 		Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry,
 		Identity: in.identity, Push: pushTo,
 	})
@@ -181,6 +184,13 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	handlers.Go(func() { giveBack(ctx, in.log) })
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
+}
+
+// relayConfig is what the relay's engine is to know.
+func relayConfig(c *config.Config) relay.Config {
+	b, out := version(), c.Config
+	out.Info.Version, out.Info.Software = b.String(), cmp.Or(out.Info.Software, b.Home)
+	return out
 }
 
 // limits sets what the process may use, as far as the system allows.
@@ -288,7 +298,7 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	if err := in.store.Ready(); err != nil {
 		in.log.Error("no events can be stored yet", "err", err)
 	}
-	for _, line := range in.source.warnings(&in.cfg) {
+	for _, line := range in.source.Warnings(&in.cfg) {
 		in.log.Warn("a setting to look at", "setting", line)
 	}
 	if isTerminal(w) {

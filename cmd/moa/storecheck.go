@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
 	"moa/store"
 	"moa/store/badgerstore"
 )
@@ -55,7 +56,7 @@ func (c *checked) show(cmd *cli.Command, fine string) error {
 	return nil
 }
 
-func runStoreCheck(ctx context.Context, cmd *cli.Command, cfg *Config) error {
+func runStoreCheck(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	if _, err := os.Lstat(filepath.Join(cfg.Data, badgerstore.BackupManifest)); err == nil {
 		return checkBackup(ctx, cmd, cfg.Data)
 	}
@@ -96,7 +97,7 @@ func checkBackup(ctx context.Context, cmd *cli.Command, dir string) error {
 	return c.show(cmd, "nothing is wrong with this backup")
 }
 
-func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *Config) error {
+func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	w := cmd.Root().ErrWriter
 	if err := notBackup(cfg.Data); err != nil {
 		return err

@@ -15,23 +15,25 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/policy/builtin"
 	"moa/store/badgerstore"
 )
 
 func storeCommand() *cli.Command {
-	verb := func(name, usage, args, description string, run func(ctx context.Context, cmd *cli.Command, cfg *Config) error, flags ...cli.Flag) *cli.Command {
-		common := []cli.Flag{configFlag(), &cli.StringFlag{Name: "data", Usage: "the folder of the store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}
+	verb := func(name, help, args, description string, run func(ctx context.Context, cmd *cli.Command, cfg *config.Config) error, flags ...cli.Flag) *cli.Command {
+		common := []cli.Flag{config.Flag(), &cli.StringFlag{Name: "data", Usage: "the folder of the store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}
 		return &cli.Command{
-			Name: name, Usage: usage, ArgsUsage: args, Description: description, Flags: append(common, flags...),
+			Name: name, Usage: help, ArgsUsage: args, Description: description, Flags: append(common, flags...),
 			Action: func(ctx context.Context, cmd *cli.Command) error {
 				want := len(strings.Fields(args))
 				if cmd.NArg() != want {
-					return usagef("store %s takes %d argument(s) %s", name, want, args)
+					return usage.Errorf("store %s takes %d argument(s) %s", name, want, args)
 				}
-				cfg, faults, err := sourceOf(cmd).read()
+				cfg, faults, err := config.SourceOf(cmd).Read()
 				if err == nil {
-					err = faultsError(faults)
+					err = config.Err(faults)
 				}
 				if err != nil {
 					return err
@@ -79,24 +81,24 @@ if all events are whole, and 1 if some are lost: those are named.`,
 
 // extras are the files of the data folder that are not the store's own, and belong
 // in a backup.
-var extras = []string{builtin.ModerationFile, keyFile}
+var extras = []string{builtin.ModerationFile, config.KeyFile}
 
 // addExtras puts them into a backup.
-func addExtras(b *badgerstore.Backup, cfg *Config, withKey bool) error {
+func addExtras(b *badgerstore.Backup, cfg *config.Config, withKey bool) error {
 	files := map[string]string{builtin.ModerationFile: filepath.Join(cfg.Data, builtin.ModerationFile)}
 	if withKey {
-		if cfg.Self.Key != "" {
-			return usagef("--with-key: the key is in the configuration (self.key), not in a file")
+		if cfg.SelfKey != "" {
+			return usage.Errorf("--with-key: the key is in the configuration (self.key), not in a file")
 		}
-		files[keyFile] = cfg.Self.KeyFile
-		if cfg.Self.KeyFile == "" {
-			files[keyFile] = filepath.Join(cfg.Data, keyFile)
+		files[config.KeyFile] = cfg.SelfKeyFile
+		if cfg.SelfKeyFile == "" {
+			files[config.KeyFile] = filepath.Join(cfg.Data, config.KeyFile)
 		}
 	}
 	for _, name := range extras {
 		text, err := os.ReadFile(files[name])
 		switch {
-		case files[name] == "" || name != keyFile && errors.Is(err, os.ErrNotExist):
+		case files[name] == "" || name != config.KeyFile && errors.Is(err, os.ErrNotExist):
 			continue
 		case err != nil:
 			return fmt.Errorf("--with-key: %w", err)
@@ -106,16 +108,16 @@ func addExtras(b *badgerstore.Backup, cfg *Config, withKey bool) error {
 	return nil
 }
 
-func runStoreBackup(ctx context.Context, cmd *cli.Command, cfg *Config) error {
+func runStoreBackup(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	to := backupTo{cfg: cfg, cmd: cmd, key: cmd.Bool("with-key"), dir: cmd.Args().First()}
 	if to.dir == "-" {
 		if isTerminal(os.Stdout) {
-			return usagef("a backup is no text: send standard output to a file or another program")
+			return usage.Errorf("a backup is no text: send standard output to a file or another program")
 		}
 		return to.run(ctx)
 	}
 	if files, err := os.ReadDir(to.dir); err == nil && len(files) > 0 {
-		return usagef("%s is there already, and stays as it is: name a new folder for the backup", to.dir)
+		return usage.Errorf("%s is there already, and stays as it is: name a new folder for the backup", to.dir)
 	}
 	var err error
 	if to.stage, err = badgerstore.Stage(to.dir, ".part"); err != nil {
@@ -127,7 +129,7 @@ func runStoreBackup(ctx context.Context, cmd *cli.Command, cfg *Config) error {
 
 // backupTo is where a backup goes.
 type backupTo struct {
-	cfg   *Config
+	cfg   *config.Config
 	cmd   *cli.Command
 	key   bool
 	dir   string
@@ -203,7 +205,7 @@ func serials(list []uint64) string {
 	return b.String()
 }
 
-func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *Config) error {
+func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	w := cmd.Root().ErrWriter
 	bar := newBytesProgress(w)
 	r := badgerstore.Restoring{
@@ -215,7 +217,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *Config) error {
 	if r.From = cmd.Args().First(); r.From == "-" {
 		r.From, r.Stream = "", os.Stdin
 		if isTerminal(os.Stdin) {
-			return usagef("a backup is expected on standard input: moa store restore - < backup.tar")
+			return usage.Errorf("a backup is expected on standard input: moa store restore - < backup.tar")
 		}
 	}
 	done, err := badgerstore.Restore(ctx, r)
@@ -224,7 +226,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *Config) error {
 	case errors.Is(err, badgerstore.ErrLocked):
 		return fmt.Errorf("%w; stop it first", err)
 	case errors.Is(err, badgerstore.ErrExists):
-		return usagef("%w; with --replace it is moved aside", err)
+		return usage.Errorf("%w; with --replace it is moved aside", err)
 	case errors.Is(err, badgerstore.ErrBackup):
 		return fmt.Errorf("%w; nothing was changed", err)
 	case err != nil:

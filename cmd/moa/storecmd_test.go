@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"moa/cmd/moa/internal/config"
 	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/relay/relaytest"
@@ -90,7 +91,7 @@ func TestARunningRelayIsBackedUpAndRestored(t *testing.T) {
 			t.Errorf("%s: %d lines, not %d", name, strings.Count(got, "\n"), strings.Count(all, "\n"))
 		}
 		good(t, "store", "check", "--deep", "--data", to)
-		if key, err := os.ReadFile(filepath.Join(to, keyFile)); (err == nil) != (name == "with its key") {
+		if key, err := os.ReadFile(filepath.Join(to, config.KeyFile)); (err == nil) != (name == "with its key") {
 			t.Errorf("%s: the key is %d bytes, %v", name, len(key), err)
 		}
 		r := serveIn(t, to)
@@ -252,7 +253,7 @@ func TestAFolderOfOtherThingsIsNotTaken(t *testing.T) {
 		t.Errorf("there is %v, %v", files, err)
 	}
 	mine := t.TempDir()
-	for _, name := range []string{"moa.toml", "members.txt", ".hidden", "lost+found", keyFile} {
+	for _, name := range []string{"moa.toml", "members.txt", ".hidden", "lost+found", config.KeyFile} {
 		if err := os.WriteFile(filepath.Join(mine, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"moa/cmd/moa/internal/config"
 	"moa/nips/event"
 	"moa/relay/relaytest"
 )
@@ -82,7 +83,7 @@ func refreshed(s *reloading) int { return strings.Count(s.lines(), "a list of pe
 // everybody ten others.
 func storeFollows(t *testing.T, data string, root relaytest.Key, people int) {
 	t.Helper()
-	cfg := Default()
+	cfg := config.Default()
 	cfg.Data, cfg.Store.Sync = data, false
 	st, err := openStore(&cfg, nil, nil)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"moa/cmd/moa/internal/config"
 	"moa/nips/event"
 	"moa/store"
 	"moa/store/storetest"
@@ -16,7 +17,7 @@ import (
 // A store that is not synced is damaged by a crash of the machine as a rule: it is
 // repaired without asking, and that is logged. One that is synced is not touched.
 func TestUnsyncedStoreIsRepairedByItself(t *testing.T) {
-	cfg := Default()
+	cfg := config.Default()
 	cfg.Data = t.TempDir()
 	log := new(strings.Builder)
 	logger := slog.New(slog.NewTextHandler(log, nil))

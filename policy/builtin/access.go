@@ -26,7 +26,7 @@ type allow struct {
 	cfg allowConfig
 }
 
-func newAllow(env *policy.Env, cfg allowConfig, bad *faults) policy.Policy {
+func newAllow(env *policy.Env, cfg allowConfig, bad *conf.Faults) policy.Policy {
 	cfg.Message = or(cfg.Message, "only certain people may write here, and the author is none of them")
 	return &allow{newPeople(env, cfg.peopleConfig, bad), cfg}
 }
@@ -64,7 +64,7 @@ type deny struct {
 	verdict policy.Verdict
 }
 
-func newDeny(env *policy.Env, cfg denyConfig, bad *faults) policy.Policy {
+func newDeny(env *policy.Env, cfg denyConfig, bad *conf.Faults) policy.Policy {
 	p := &deny{
 		people:  newPeople(env, cfg.peopleConfig, bad),
 		exempt:  cfg.Exempt,
@@ -96,7 +96,7 @@ type readers struct {
 	cfg readersConfig
 }
 
-func newReaders(env *policy.Env, cfg readersConfig, bad *faults) policy.Policy {
+func newReaders(env *policy.Env, cfg readersConfig, bad *conf.Faults) policy.Policy {
 	cfg.Message = or(cfg.Message, "only certain people may read this, and you are none of them")
 	return &readers{newPeople(env, cfg.peopleConfig, bad), cfg}
 }

@@ -23,9 +23,9 @@ var authDefaults = authConfig{Read: true, Write: true, Exempt: conf.MustKinds("6
 // auth asks clients to say who they are.
 type auth struct{ authConfig }
 
-func newAuth(_ *policy.Env, cfg authConfig, bad *faults) policy.Policy {
+func newAuth(_ *policy.Env, cfg authConfig, bad *conf.Faults) policy.Policy {
 	if !cfg.Read && !cfg.Write && !cfg.Author {
-		bad.add("read", "read, write and author are all false")
+		bad.Add("read", "read, write and author are all false")
 	}
 	return &auth{cfg}
 }

@@ -29,13 +29,13 @@ var contentDefaults = contentConfig{Links: -1, Media: -1}
 // content judges the text of events.
 type content struct{ contentConfig }
 
-func newContent(_ *policy.Env, cfg contentConfig, bad *faults) policy.Policy {
+func newContent(_ *policy.Env, cfg contentConfig, bad *conf.Faults) policy.Policy {
 	for _, n := range []struct {
 		path         string
 		value, least int
 	}{{"min_length", cfg.MinLength, 0}, {"links", cfg.Links, -1}, {"media", cfg.Media, -1}, {"word", cfg.Word, 0}, {"blob", cfg.Blob, 0}} {
 		if n.value < n.least {
-			bad.add(n.path, "%d is less than %d", n.value, n.least)
+			bad.Add(n.path, "%d is less than %d", n.value, n.least)
 		}
 	}
 	return &content{cfg}

@@ -62,7 +62,7 @@ type facts struct {
 	Values       func(name string) []string `expr:"values"`
 }
 
-func newExpr(env *policy.Env, cfg exprConfig, bad *faults) policy.Policy {
+func newExpr(env *policy.Env, cfg exprConfig, bad *conf.Faults) policy.Policy {
 	p := &expression{
 		kinds: cfg.Kinds, log: env.Log, now: env.Now,
 		refusal: policy.Refuse(reason.Blocked, or(cfg.Message, "a rule of this relay does not accept this event")),
@@ -73,12 +73,12 @@ func newExpr(env *policy.Env, cfg exprConfig, bad *faults) policy.Policy {
 	}
 	p.people = optionalPeople(env, cfg.People, "people", bad)
 	if cfg.Accept == "" {
-		bad.add("accept", "missing")
+		bad.Add("accept", "missing")
 		return nil
 	}
 	var err error
 	if p.program, p.bounds, err = compileExpr(cfg.Accept); err != nil {
-		bad.add("accept", "%v", err)
+		bad.Add("accept", "%v", err)
 		return nil
 	}
 	return p

@@ -62,7 +62,7 @@ type Geo struct {
 	name string // for people: `u33 (Berlin)`
 }
 
-func newGeo(env *policy.Env, cfg geoConfig, bad *faults) policy.Policy {
+func newGeo(env *policy.Env, cfg geoConfig, bad *conf.Faults) policy.Policy {
 	include := cfg.areaConfig.shapes(env, "", bad)
 	exclude := cfg.Except.shapes(env, "except", bad)
 	for _, c := range []struct {
@@ -80,41 +80,41 @@ func newGeo(env *policy.Env, cfg geoConfig, bad *faults) policy.Policy {
 		value int
 	}{{"min_length", cfg.MinLength}, {"max_length", cfg.MaxLength}} {
 		if c.value < 0 || c.value > geohash.MaxLen {
-			bad.add(c.path, "%d is not from 0 to %d", c.value, geohash.MaxLen)
+			bad.Add(c.path, "%d is not from 0 to %d", c.value, geohash.MaxLen)
 		}
 	}
 	if cfg.MaxLength > 0 && cfg.MinLength > cfg.MaxLength {
-		bad.add("min_length", "%d is more than max_length, %d", cfg.MinLength, cfg.MaxLength)
+		bad.Add("min_length", "%d is more than max_length, %d", cfg.MinLength, cfg.MaxLength)
 	}
 	if len(include)+len(exclude) == 0 && len(*bad) == 0 {
-		bad.add("prefixes", "there is no area: neither prefixes nor circles, boxes or polygons")
+		bad.Add("prefixes", "there is no area: neither prefixes nor circles, boxes or polygons")
 	}
 	if len(*bad) > 0 {
 		return nil
 	}
 	area, err := geo.Compile(include, exclude)
 	if err != nil {
-		bad.add("prefixes", "%v", err)
+		bad.Add("prefixes", "%v", err)
 		return nil
 	}
 	return &Geo{cfg, area, cfg.describe(area)}
 }
 
 // oneOf checks a value that is a choice.
-func oneOf(bad *faults, path, value string, known ...string) {
+func oneOf(bad *conf.Faults, path, value string, known ...string) {
 	for _, k := range known {
 		if value == k {
 			return
 		}
 	}
-	bad.add(path, `%q is none of "%s"`, value, strings.Join(known, `", "`))
+	bad.Add(path, `%q is none of "%s"`, value, strings.Join(known, `", "`))
 }
 
-func (c *areaConfig) shapes(env *policy.Env, path string, bad *faults) (all []geo.Shape) {
+func (c *areaConfig) shapes(env *policy.Env, path string, bad *conf.Faults) (all []geo.Shape) {
 	at := func(key string, i int) string { return conf.Join(path, fmt.Sprintf("%s[%d]", key, i)) }
 	add := func(where string, s geo.Shape, err error) {
 		if err != nil {
-			bad.add(where, "%v", err)
+			bad.Add(where, "%v", err)
 			return
 		}
 		all = append(all, s)
@@ -134,12 +134,12 @@ func (c *areaConfig) shapes(env *policy.Env, path string, bad *faults) (all []ge
 	for i, name := range c.Polygons {
 		text, err := os.ReadFile(env.Path(name))
 		if err != nil {
-			bad.add(at("polygons", i), "%v", err)
+			bad.Add(at("polygons", i), "%v", err)
 			continue
 		}
 		shapes, err := geo.GeoJSON(text)
 		if err != nil {
-			bad.add(at("polygons", i), "%s: %v", name, err)
+			bad.Add(at("polygons", i), "%s: %v", name, err)
 			continue
 		}
 		all = append(all, shapes...)

@@ -18,9 +18,9 @@ type kindsConfig struct {
 // kinds accepts only some kinds of events.
 type kinds struct{ kindsConfig }
 
-func newKinds(_ *policy.Env, cfg kindsConfig, bad *faults) policy.Policy {
+func newKinds(_ *policy.Env, cfg kindsConfig, bad *conf.Faults) policy.Policy {
 	if len(cfg.Allow) == 0 && len(cfg.Deny) == 0 {
-		bad.add("allow", "neither allow nor deny names a kind")
+		bad.Add("allow", "neither allow nor deny names a kind")
 	}
 	return &kinds{cfg}
 }

@@ -46,24 +46,24 @@ var languageNames = func() map[string]string {
 	return names
 }()
 
-func newLanguages(_ *policy.Env, cfg languagesConfig, bad *faults) policy.Policy {
+func newLanguages(_ *policy.Env, cfg languagesConfig, bad *conf.Faults) policy.Policy {
 	if len(cfg.Allow)+len(cfg.Deny) == 0 {
-		bad.add("allow", "neither allow nor deny names a language")
+		bad.Add("allow", "neither allow nor deny names a language")
 	}
 	known := func(key string, list []string) {
 		for i, code := range list {
 			if languageNames[code] == "" {
-				bad.add(fmt.Sprintf("%s[%d]", key, i), "%q is none of the languages that can be told: %s", code, strings.Join(slices.Sorted(maps.Keys(languageNames)), " "))
+				bad.Add(fmt.Sprintf("%s[%d]", key, i), "%q is none of the languages that can be told: %s", code, strings.Join(slices.Sorted(maps.Keys(languageNames)), " "))
 			}
 		}
 	}
 	known("allow", cfg.Allow)
 	known("deny", cfg.Deny)
 	if cfg.MinLetters < 1 || cfg.MinLetters > maxLetters {
-		bad.add("min_letters", "%d is not from 1 to %d", cfg.MinLetters, maxLetters)
+		bad.Add("min_letters", "%d is not from 1 to %d", cfg.MinLetters, maxLetters)
 	}
 	if cfg.Confidence < 0 || cfg.Confidence > 1 {
-		bad.add("confidence", "%v is not from 0 to 1", cfg.Confidence)
+		bad.Add("confidence", "%v is not from 0 to 1", cfg.Confidence)
 	}
 	p := &languages{languagesConfig: cfg, accepted: map[whatlanggo.Lang]bool{}}
 	var wanted []string

@@ -24,7 +24,7 @@ type limitsConfig struct {
 // limits refuses events that are too large in some way.
 type limits struct{ limitsConfig }
 
-func newLimits(_ *policy.Env, cfg limitsConfig, bad *faults) policy.Policy {
+func newLimits(_ *policy.Env, cfg limitsConfig, bad *conf.Faults) policy.Policy {
 	for _, l := range []struct {
 		path  string
 		value int
@@ -33,7 +33,7 @@ func newLimits(_ *policy.Env, cfg limitsConfig, bad *faults) policy.Policy {
 		{"tag_items", cfg.TagItems}, {"tag_length", cfg.TagLength}, {"mentions", cfg.Mentions},
 	} {
 		if l.value < 0 {
-			bad.add(l.path, "%d is less than 0", l.value)
+			bad.Add(l.path, "%d is less than 0", l.value)
 		}
 	}
 	return &limits{cfg}

@@ -44,7 +44,7 @@ type Moderation struct {
 	log     *slog.Logger
 }
 
-func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Policy {
+func newModeration(env *policy.Env, cfg moderationConfig, bad *conf.Faults) policy.Policy {
 	people := optionalPeople(env, cfg.Reporters, "reporters", bad)
 	if people == nil {
 		people = noPeople(env)
@@ -54,14 +54,14 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Po
 		value conf.Duration
 	}{{"window", cfg.Window}, {"for", cfg.For}} {
 		if d.value < conf.Duration(time.Second) {
-			bad.add(d.path, "%s is less than 1s", d.value)
+			bad.Add(d.path, "%s is less than 1s", d.value)
 		}
 	}
 	if cfg.After < 0 {
-		bad.add("after", "%d is less than 0", cfg.After)
+		bad.Add("after", "%d is less than 0", cfg.After)
 	}
 	if cfg.Cases < 1 {
-		bad.add("cases", "%d is less than 1", cfg.Cases)
+		bad.Add("cases", "%d is less than 1", cfg.Cases)
 	}
 	if len(*bad) > 0 {
 		return nil
@@ -75,7 +75,7 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *faults) policy.Po
 	}
 	desk, err := moderation.New(options)
 	if err != nil {
-		bad.add("use", "%v", err)
+		bad.Add("use", "%v", err)
 	}
 	return &Moderation{
 		people: people, desk: desk, laid: make(chan struct{}), exempt: cfg.Exempt,

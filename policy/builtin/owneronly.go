@@ -14,9 +14,9 @@ var ownerOnlyDefaults = ownerOnlyConfig{Kinds: conf.MustKinds("78, 1234, 7374-73
 // ownerOnly shows some kinds to their author alone.
 type ownerOnly struct{ confidential }
 
-func newOwnerOnly(_ *policy.Env, cfg ownerOnlyConfig, bad *faults) policy.Policy {
+func newOwnerOnly(_ *policy.Env, cfg ownerOnlyConfig, bad *conf.Faults) policy.Policy {
 	if len(cfg.Kinds) == 0 {
-		bad.add("kinds", "no kind is named")
+		bad.Add("kinds", "no kind is named")
 	}
 	return &ownerOnly{confidential{cfg.Kinds, "authenticate to read these kinds: only their author may"}}
 }

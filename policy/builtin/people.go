@@ -69,27 +69,27 @@ type source struct {
 	loaded bool           // owned by Run
 }
 
-func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
+func newPeople(env *policy.Env, cfg peopleConfig, bad *conf.Faults) *people {
 	p := &people{log: env.Log, loaded: make(chan struct{})}
 	p.add(&source{keys: conf.PubKeys(cfg.PubKeys), loaded: true})
 	for i, name := range cfg.Files {
 		s := fileSource(env.Path(name))
 		keys, _, err := s.read(context.Background())
 		if err != nil {
-			bad.add(fmt.Sprintf("files[%d]", i), "%v", err)
+			bad.Add(fmt.Sprintf("files[%d]", i), "%v", err)
 		}
 		s.keys, s.loaded = keys, true
 		p.add(s)
 	}
 	for i, u := range cfg.URLs {
 		if parsed, err := url.Parse(u); err != nil || parsed.Host == "" || !slices.Contains([]string{"http", "https"}, parsed.Scheme) {
-			bad.add(fmt.Sprintf("urls[%d]", i), "%q is not an http or https URL", u)
+			bad.Add(fmt.Sprintf("urls[%d]", i), "%q is not an http or https URL", u)
 		}
 		p.add(urlSource(env.HTTP, u, time.Duration(cfg.Refresh)))
 	}
 	for i, domain := range cfg.Domains {
 		if parsed, err := url.Parse("https://" + domain); err != nil || parsed.Host != domain || domain == "" {
-			bad.add(fmt.Sprintf("domains[%d]", i), "%q is not a domain name", domain)
+			bad.Add(fmt.Sprintf("domains[%d]", i), "%q is not a domain name", domain)
 		}
 		p.add(domainSource(env, domain, time.Duration(cfg.Refresh)))
 	}
@@ -103,10 +103,10 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
 		p.add(trustSource(env, cfg.Trust, time.Duration(cfg.Refresh), bad))
 	}
 	if cfg.Refresh < conf.Duration(time.Second) {
-		bad.add("refresh", "%s is less than 1s", cfg.Refresh)
+		bad.Add("refresh", "%s is less than 1s", cfg.Refresh)
 	}
 	if cfg.empty() {
-		bad.add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists or trust.roots name anybody")
+		bad.Add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists or trust.roots name anybody")
 	}
 	p.union()
 	if !p.incomplete() {
@@ -116,14 +116,14 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *faults) *people {
 }
 
 // optionalPeople is newPeople at a path of the config; nil if nobody is meant.
-func optionalPeople(env *policy.Env, cfg peopleConfig, path string, bad *faults) *people {
+func optionalPeople(env *policy.Env, cfg peopleConfig, path string, bad *conf.Faults) *people {
 	if cfg.empty() {
 		return nil
 	}
-	var own faults
+	var own conf.Faults
 	p := newPeople(env, cfg, &own)
 	for _, f := range own {
-		bad.add(conf.Join(path, f.Path), "%s", f.Text)
+		bad.AddError(path, f)
 	}
 	return p
 }

@@ -28,27 +28,27 @@ var pluginDefaults = pluginConfig{
 	Processes: 1, InFlight: 64, Memory: 64, Queue: 1024, Timeout: conf.Duration(5 * time.Second), OnFailure: "reject",
 }
 
-func newPlugin(env *policy.Env, cfg pluginConfig, bad *faults) policy.Policy {
+func newPlugin(env *policy.Env, cfg pluginConfig, bad *conf.Faults) policy.Policy {
 	for _, n := range []struct {
 		path  string
 		value int
 	}{{"processes", cfg.Processes}, {"in_flight", cfg.InFlight}, {"queue", cfg.Queue}, {"memory", cfg.Memory}} {
 		if n.value < 1 {
-			bad.add(n.path, "%d is less than 1", n.value)
+			bad.Add(n.path, "%d is less than 1", n.value)
 		}
 	}
 	if cfg.Memory > 4096 {
-		bad.add("memory", "%d is more than 4096", cfg.Memory)
+		bad.Add("memory", "%d is more than 4096", cfg.Memory)
 	}
 	if cfg.Timeout <= 0 {
-		bad.add("timeout", "it is 0")
+		bad.Add("timeout", "it is 0")
 	}
 	if cfg.OnFailure != "reject" && cfg.OnFailure != "accept" {
-		bad.add("on_failure", `%q is neither "reject" nor "accept"`, cfg.OnFailure)
+		bad.Add("on_failure", `%q is neither "reject" nor "accept"`, cfg.OnFailure)
 	}
 	command, err := findProgram(env, cfg.Command)
 	if err != nil {
-		bad.add("command", "%v", err)
+		bad.Add("command", "%v", err)
 	}
 	if len(*bad) > 0 {
 		return nil

@@ -24,9 +24,9 @@ var powDefaults = powConfig{Bits: 16, Commitment: true, Exempt: conf.MustKinds("
 // pow asks for proof of work.
 type pow struct{ powConfig }
 
-func newPoW(_ *policy.Env, cfg powConfig, bad *faults) policy.Policy {
+func newPoW(_ *policy.Env, cfg powConfig, bad *conf.Faults) policy.Policy {
 	if cfg.Bits < 1 || cfg.Bits > 64 {
-		bad.add("bits", "%d is not from 1 to 64", cfg.Bits)
+		bad.Add("bits", "%d is not from 1 to 64", cfg.Bits)
 	}
 	return &pow{cfg}
 }

@@ -14,7 +14,7 @@ var privateDefaults = privateConfig{Kinds: conf.MustKinds("4, 13, 14, 15, 1059, 
 // private shows some kinds only to the people involved (NIP-17, NIP-59).
 type private struct{ confidential }
 
-func newPrivate(_ *policy.Env, cfg privateConfig, _ *faults) policy.Policy {
+func newPrivate(_ *policy.Env, cfg privateConfig, _ *conf.Faults) policy.Policy {
 	return &private{confidential{cfg.Kinds, "authenticate to read messages: only the people involved may"}}
 }
 

@@ -53,34 +53,34 @@ func (lateRate) AfterSignature() {}
 // filterRate counts filters.
 type filterRate struct{ *rate }
 
-func newRate(env *policy.Env, cfg rateConfig, bad *faults) policy.Policy {
+func newRate(env *policy.Env, cfg rateConfig, bad *conf.Faults) policy.Policy {
 	oneOf(bad, "of", cfg.Of, "events", "filters")
 	for i, by := range cfg.By {
 		oneOf(bad, fmt.Sprintf("by[%d]", i), by, "ip", "pubkey", "kind", "cell")
 		if cfg.Of == "filters" && by != "ip" {
-			bad.add(fmt.Sprintf("by[%d]", i), "filters can only be counted by ip")
+			bad.Add(fmt.Sprintf("by[%d]", i), "filters can only be counted by ip")
 		}
 	}
 	if cfg.Of == "filters" && len(cfg.Kinds) > 0 {
-		bad.add("kinds", "filters are not counted by kind")
+		bad.Add("kinds", "filters are not counted by kind")
 	}
 	if cfg.Count < 1 {
-		bad.add("count", "%d is less than 1; the policy \"kinds\" refuses all events of a kind", cfg.Count)
+		bad.Add("count", "%d is less than 1; the policy \"kinds\" refuses all events of a kind", cfg.Count)
 	}
 	if cfg.Interval <= 0 {
-		bad.add("interval", "it is 0")
+		bad.Add("interval", "it is 0")
 	}
 	if cfg.Burst < 0 {
-		bad.add("burst", "%d is less than 0", cfg.Burst)
+		bad.Add("burst", "%d is less than 0", cfg.Burst)
 	}
 	if cfg.CellLength < 1 || cfg.CellLength > geohash.MaxLen {
-		bad.add("cell_length", "%d is not from 1 to %d", cfg.CellLength, geohash.MaxLen)
+		bad.Add("cell_length", "%d is not from 1 to %d", cfg.CellLength, geohash.MaxLen)
 	}
 	if cfg.WorkBeyond < 0 || cfg.WorkBeyond > 64 || cfg.WorkBeyond > 0 && cfg.Of == "filters" {
-		bad.add("work_beyond", "%d is not from 0 to 64, or not of events", cfg.WorkBeyond)
+		bad.Add("work_beyond", "%d is not from 0 to 64, or not of events", cfg.WorkBeyond)
 	}
 	if cfg.Tracked < 1 {
-		bad.add("tracked", "%d is less than 1", cfg.Tracked)
+		bad.Add("tracked", "%d is less than 1", cfg.Tracked)
 	}
 	if len(*bad) > 0 {
 		return nil

@@ -14,7 +14,7 @@ type keeper interface{ remembers() }
 // which was built of the tables were. A policy whose own keys are as they were
 // goes on, with what it has read, counted and started, whatever its place, name
 // and mode are now; so do the people of only and unless. The others are new.
-func Rebuild(env policy.Env, report policy.Report, tables []map[string]any, before *policy.Chain, were []map[string]any) (*policy.Chain, []conf.Fault) {
+func Rebuild(env policy.Env, report policy.Report, tables []map[string]any, before *policy.Chain, were []map[string]any) (*policy.Chain, conf.Faults) {
 	links, faults := compose(env, tables)
 	if len(faults) > 0 {
 		return nil, faults

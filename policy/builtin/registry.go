@@ -43,28 +43,21 @@ var registry = map[string]Factory{
 type Factory struct {
 	Summary string // one line
 	Sample  string // its keys with their defaults, documented, as commented TOML
-	build   func(env *policy.Env, table map[string]any) (policy.Policy, []conf.Fault)
-}
-
-// faults collects what a policy's own checks find.
-type faults []conf.Fault
-
-func (f *faults) add(path, format string, args ...any) {
-	*f = append(*f, conf.Fault{Path: path, Text: fmt.Sprintf(format, args...)})
+	build   func(env *policy.Env, table map[string]any) (policy.Policy, conf.Faults)
 }
 
 // factory wraps a policy's constructor, which is called only with a config
 // that was read without a fault. It must have no effect but reading files.
-func factory[C any](summary string, defaults C, build func(env *policy.Env, cfg C, bad *faults) policy.Policy) Factory {
+func factory[C any](summary string, defaults C, build func(env *policy.Env, cfg C, bad *conf.Faults) policy.Policy) Factory {
 	return Factory{
 		Summary: summary,
 		Sample:  conf.Sample(defaults),
-		build: func(env *policy.Env, table map[string]any) (policy.Policy, []conf.Fault) {
+		build: func(env *policy.Env, table map[string]any) (policy.Policy, conf.Faults) {
 			cfg := defaults
 			if found := conf.Decode(table, &cfg); len(found) > 0 {
 				return nil, found
 			}
-			var bad faults
+			var bad conf.Faults
 			p := build(env, cfg, &bad)
 			return p, bad
 		},
@@ -84,7 +77,7 @@ func Lookup(name string) (Factory, bool) {
 // TOML decodes them into maps. It returns all faults, with paths such as
 // `policy[2].prefixes[0]`, and a nil chain if there is any. Those of Defaults
 // that no table uses come first.
-func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, []conf.Fault) {
+func Build(env policy.Env, report policy.Report, tables []map[string]any) (*policy.Chain, conf.Faults) {
 	links, faults := compose(env, tables)
 	if len(faults) > 0 {
 		return nil, faults
@@ -99,10 +92,10 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 // so.
 func Defaults(env policy.Env) []policy.Named {
 	env = env.Filled()
-	return defaults(&env, new(faults))
+	return defaults(&env, new(conf.Faults))
 }
 
-func defaults(env *policy.Env, bad *faults) []policy.Named {
+func defaults(env *policy.Env, bad *conf.Faults) []policy.Named {
 	all := []policy.Named{
 		{Name: "private", Policy: newPrivate(env, privateDefaults, bad)},
 		{Name: "times", Policy: newTimes(env, timesDefaults, bad)},
@@ -115,20 +108,20 @@ func defaults(env *policy.Env, bad *faults) []policy.Named {
 }
 
 // compose makes the links: those of the tables last, in their order.
-func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []conf.Fault) {
+func compose(env policy.Env, tables []map[string]any) ([]policy.Named, conf.Faults) {
 	env = env.Filled()
-	var found faults
+	var found conf.Faults
 	links := slices.DeleteFunc(defaults(&env, &found), func(n policy.Named) bool {
 		return slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == n.Name })
 	})
-	all := []conf.Fault(found)
+	all := found
 	taken := map[string]bool{}
 	for i, table := range tables {
 		n, bad := link(&env, table)
 		if n.Name != "" {
 			for base, k := n.Name, 2; taken[n.Name]; k++ {
 				if table["name"] != nil {
-					bad = append(bad, conf.Fault{Path: "name", Text: fmt.Sprintf("%q is the name of an earlier policy", base)})
+					bad.Add("name", "%q is the name of an earlier policy", base)
 					break
 				}
 				n.Name = fmt.Sprintf("%s-%d", base, k)
@@ -136,8 +129,7 @@ func compose(env policy.Env, tables []map[string]any) ([]policy.Named, []conf.Fa
 			taken[n.Name] = true
 		}
 		for _, f := range bad {
-			f.Path = conf.Join(fmt.Sprintf("policy[%d]", i), f.Path)
-			all = append(all, f)
+			all.AddError(fmt.Sprintf("policy[%d]", i), f)
 		}
 		links = append(links, n)
 	}
@@ -168,33 +160,31 @@ func parts(table map[string]any) (shared, own map[string]any) {
 	return shared, own
 }
 
-func link(env *policy.Env, table map[string]any) (policy.Named, []conf.Fault) {
+func link(env *policy.Env, table map[string]any) (policy.Named, conf.Faults) {
 	shared, own := parts(table)
 	head := commonDefaults
 	bad := conf.Decode(shared, &head)
 	if table["use"] == nil {
-		bad = append(bad, conf.Fault{Path: "use", Text: "missing; it names the policy"})
+		bad.Add("use", "missing; it names the policy")
 	}
 	mode, err := policy.ParseMode(head.Mode)
 	if err != nil {
-		bad = append(bad, conf.Fault{Path: "mode", Text: err.Error()})
+		bad.AddError("mode", err)
 	}
 	n := policy.Named{Name: head.Name, Mode: mode}
-	var groups faults
-	if p := optionalPeople(env, head.Only, "only", &groups); p != nil {
+	if p := optionalPeople(env, head.Only, "only", &bad); p != nil {
 		n.Only = p
 	}
-	if p := optionalPeople(env, head.Unless, "unless", &groups); p != nil {
+	if p := optionalPeople(env, head.Unless, "unless", &bad); p != nil {
 		n.Unless = p
 	}
-	bad = append(bad, groups...)
 	if n.Name == "" {
 		n.Name = head.Use
 	}
 	f, ok := registry[head.Use]
 	if !ok {
 		if head.Use != "" {
-			bad = append(bad, conf.Fault{Path: "use", Text: fmt.Sprintf("there is no policy %q; there are %s", head.Use, strings.Join(Names(), ", "))})
+			bad.Add("use", "there is no policy %q; there are %s", head.Use, strings.Join(Names(), ", "))
 		}
 		return n, bad
 	}

@@ -21,7 +21,7 @@ func parse(t testing.TB, text string) []map[string]any {
 	return file.Policy
 }
 
-func build(t testing.TB, text string) (*policy.Chain, []conf.Fault) {
+func build(t testing.TB, text string) (*policy.Chain, conf.Faults) {
 	t.Helper()
 	return Build(policy.Env{Dir: t.TempDir()}, nil, parse(t, text))
 }
@@ -126,7 +126,7 @@ func TestSamplesAreConfigs(t *testing.T) {
 		}
 		_, faults := build(t, "[[policy]]\nuse='"+name+"'\n"+b.String())
 		for _, f := range faults {
-			if !strings.Contains(f.Text, "neither") && !strings.Contains(f.Text, "missing") && !strings.Contains(f.Text, "<pubkey>") && !strings.Contains(f.Text, "no such file") {
+			if !strings.Contains(f.Text(), "neither") && !strings.Contains(f.Text(), "missing") && !strings.Contains(f.Text(), "<pubkey>") && !strings.Contains(f.Text(), "no such file") {
 				t.Errorf("%s: %v", name, f)
 			}
 		}

@@ -27,7 +27,7 @@ type relayKinds struct {
 	self func() event.PubKey
 }
 
-func newRelayKinds(env *policy.Env, cfg relayKindsConfig, _ *faults) policy.Policy {
+func newRelayKinds(env *policy.Env, cfg relayKindsConfig, _ *conf.Faults) policy.Policy {
 	return &relayKinds{cfg, env.Self}
 }
 

@@ -35,10 +35,10 @@ const scopesPath = "/at/"
 // client connects to.
 type Scopes struct{ scopesConfig }
 
-func newScopes(_ *policy.Env, cfg scopesConfig, bad *faults) policy.Policy {
+func newScopes(_ *policy.Env, cfg scopesConfig, bad *conf.Faults) policy.Policy {
 	cfg.Domain = strings.ToLower(strings.Trim(cfg.Domain, "."))
 	if cfg.Domain == "" && !cfg.Paths {
-		bad.add("domain", "missing, and without paths there are no scopes")
+		bad.Add("domain", "missing, and without paths there are no scopes")
 	}
 	return &Scopes{cfg}
 }

@@ -80,10 +80,10 @@ var shapes = map[uint16]struct {
 // shape holds kinds to what their NIP says.
 type shape struct{ shapeConfig }
 
-func newShape(_ *policy.Env, cfg shapeConfig, bad *faults) policy.Policy {
+func newShape(_ *policy.Env, cfg shapeConfig, bad *conf.Faults) policy.Policy {
 	for _, k := range cfg.Kinds.List() {
 		if _, known := shapes[k]; !known {
-			bad.add("kinds", "the shape of kind %d is not known", k)
+			bad.Add("kinds", "the shape of kind %d is not known", k)
 			break
 		}
 	}

@@ -62,7 +62,7 @@ type sentText struct {
 	at           int64 // Unix seconds
 }
 
-func newSpam(env *policy.Env, cfg spamConfig, bad *faults) policy.Policy {
+func newSpam(env *policy.Env, cfg spamConfig, bad *conf.Faults) policy.Policy {
 	for _, n := range []struct {
 		path         string
 		value, least int
@@ -71,7 +71,7 @@ func newSpam(env *policy.Env, cfg spamConfig, bad *faults) policy.Policy {
 		{"step", cfg.Step, 1}, {"most_work", cfg.MostWork, 1}, {"tracked", cfg.Tracked, 1},
 	} {
 		if n.value < n.least {
-			bad.add(n.path, "%d is less than %d", n.value, n.least)
+			bad.Add(n.path, "%d is less than %d", n.value, n.least)
 		}
 	}
 	for _, d := range []struct {
@@ -79,7 +79,7 @@ func newSpam(env *policy.Env, cfg spamConfig, bad *faults) policy.Policy {
 		value conf.Duration
 	}{{"window", cfg.Window}, {"strike_time", cfg.StrikeTime}} {
 		if d.value <= 0 {
-			bad.add(d.path, "it is 0")
+			bad.Add(d.path, "it is 0")
 		}
 	}
 	if len(*bad) > 0 {

@@ -30,20 +30,20 @@ type tagRule struct {
 // tags judges the tags of events.
 type tags struct{ tagsConfig }
 
-func newTags(_ *policy.Env, cfg tagsConfig, bad *faults) policy.Policy {
+func newTags(_ *policy.Env, cfg tagsConfig, bad *conf.Faults) policy.Policy {
 	if len(cfg.Rules) == 0 {
-		bad.add("rules", "missing")
+		bad.Add("rules", "missing")
 	}
 	for i, r := range cfg.Rules {
 		at := func(key string) string { return fmt.Sprintf("rules[%d].%s", i, key) }
 		if r.Tag == "" {
-			bad.add(at("tag"), "missing; it names the tag")
+			bad.Add(at("tag"), "missing; it names the tag")
 		}
 		if r.Least < 0 {
-			bad.add(at("least"), "%d is less than 0", r.Least)
+			bad.Add(at("least"), "%d is less than 0", r.Least)
 		}
 		if r.Most < 0 || r.Most > 0 && r.Most < r.Least {
-			bad.add(at("most"), "%d is less than 0 or than least", r.Most)
+			bad.Add(at("most"), "%d is less than 0 or than least", r.Most)
 		}
 	}
 	return &tags{cfg}

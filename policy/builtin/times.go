@@ -33,7 +33,7 @@ type times struct {
 	now func() time.Time
 }
 
-func newTimes(env *policy.Env, cfg timesConfig, _ *faults) policy.Policy {
+func newTimes(env *policy.Env, cfg timesConfig, _ *conf.Faults) policy.Policy {
 	return &times{cfg, env.Now}
 }
 

@@ -20,15 +20,15 @@ type trustConfig struct {
 var trustDefaults = trustConfig{Depth: 2, MinFollowers: 1, Limit: 1_000_000}
 
 // trustSource walks the follow lists of the store from the roots on.
-func trustSource(env *policy.Env, cfg trustConfig, every time.Duration, bad *faults) *source {
+func trustSource(env *policy.Env, cfg trustConfig, every time.Duration, bad *conf.Faults) *source {
 	if cfg.Depth < 1 || cfg.Depth > 5 {
-		bad.add("trust.depth", "%d is not from 1 to 5", cfg.Depth)
+		bad.Add("trust.depth", "%d is not from 1 to 5", cfg.Depth)
 	}
 	if cfg.MinFollowers < 1 {
-		bad.add("trust.min_followers", "%d is less than 1", cfg.MinFollowers)
+		bad.Add("trust.min_followers", "%d is less than 1", cfg.MinFollowers)
 	}
 	if cfg.Limit < 1 {
-		bad.add("trust.limit", "%d is less than 1", cfg.Limit)
+		bad.Add("trust.limit", "%d is less than 1", cfg.Limit)
 	}
 	walked := false
 	read := func(ctx context.Context) ([]event.PubKey, bool, error) {

@@ -3,7 +3,8 @@
 // It reads no file.
 //
 // A field is named by its `toml` tag and documented by its `comment` tag. Its
-// value in the struct before Decode is the default.
+// value in the struct before Decode is the default, which SetDefaults takes from
+// the `default` tag; a whole number has its bound in the `least` tag.
 package conf
 
 import (
@@ -12,25 +13,12 @@ import (
 	"iter"
 	"maps"
 	"math"
+	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
+	"time"
 )
-
-// Fault is what is wrong with one value, for the person who wrote it.
-type Fault struct {
-	Path string // relative to the table: `prefixes[0]`
-	Text string
-}
-
-func (f Fault) Error() string { return Join(f.Path, "") + ": " + f.Text }
-
-// Join appends a path to another one.
-func Join(path, rest string) string {
-	if path == "" || rest == "" || rest[0] == '[' {
-		return path + rest
-	}
-	return path + "." + rest
-}
 
 // Decoder is a type that reads more than strings. v is what TOML knows: string,
 // int64, float64, bool, []any or map[string]any.
@@ -39,11 +27,38 @@ type Decoder interface {
 }
 
 // Decode fills the struct that dst points to. A type of a field may read
-// itself, as a Decoder or, of a string, as an encoding.TextUnmarshaler.
-func Decode(table map[string]any, dst any) []Fault {
+// itself, as a Decoder or, of a string, as an encoding.TextUnmarshaler; an error
+// of it that is a Fault stays what it is.
+func Decode(table map[string]any, dst any) Faults {
 	var d decoder
-	d.table("", table, reflect.ValueOf(dst).Elem())
+	d.table("", table, branches(Leaves(dst)))
 	return d.faults
+}
+
+// branch is what lies under one key of a table: its value, or the keys of a table.
+type branch struct {
+	value reflect.Value     // not valid: the key is a table
+	table map[string]branch // by the next part of the path
+}
+
+// branches arranges keys as a file has them.
+func branches(all iter.Seq[Leaf]) map[string]branch {
+	root := map[string]branch{}
+	for l := range all {
+		table, rest := root, l.Path
+		for {
+			key, more, deeper := strings.Cut(rest, ".")
+			if !deeper {
+				table[key] = branch{value: l.Value}
+				break
+			}
+			if table[key].table == nil {
+				table[key] = branch{table: map[string]branch{}}
+			}
+			table, rest = table[key].table, more
+		}
+	}
+	return root
 }
 
 // fields are the struct's fields with a `toml` tag, those of embedded structs
@@ -58,41 +73,37 @@ func fields(v reflect.Value) iter.Seq2[reflect.StructField, reflect.Value] {
 	}
 }
 
-type decoder struct{ faults []Fault }
+type decoder struct{ faults Faults }
 
-func (d *decoder) fault(path, format string, args ...any) {
-	d.faults = append(d.faults, Fault{path, fmt.Sprintf(format, args...)})
-}
-
-func (d *decoder) table(path string, table map[string]any, dst reflect.Value) {
-	known := map[string]reflect.Value{}
-	for field, v := range fields(dst) {
-		known[field.Tag.Get("toml")] = v
-	}
+func (d *decoder) table(path string, table map[string]any, known map[string]branch) {
 	for _, key := range slices.Sorted(maps.Keys(table)) {
-		field, ok := known[key]
-		if !ok {
-			d.fault(Join(path, key), "unknown key%s; known are %s", DidYouMean(key, maps.Keys(known)), list(slices.Sorted(maps.Keys(known))))
-			continue
+		at := Join(path, key)
+		switch to, ok := known[key]; {
+		case !ok:
+			d.faults.Add(at, "unknown key%s; known are %s", DidYouMean(key, maps.Keys(known)), list(slices.Sorted(maps.Keys(known))))
+		case to.table != nil:
+			assign(d, at, "a table", table[key], func(t map[string]any) { d.table(at, t, to.table) })
+		default:
+			d.value(at, table[key], to.value)
 		}
-		d.value(Join(path, key), table[key], field)
 	}
 }
 
 func (d *decoder) value(path string, v any, dst reflect.Value) {
 	switch p := dst.Addr().Interface().(type) {
+	case *time.Duration:
+		d.text(path, v, into(p, parseTime))
+		return
+	case *netip.Prefix:
+		d.text(path, v, into(p, parsePrefix))
+		return
 	case Decoder:
 		if err := p.DecodeValue(v); err != nil {
-			d.fault(path, "%v", err)
+			d.faults.AddError(path, err)
 		}
 		return
 	case encoding.TextUnmarshaler:
-		s, ok := v.(string)
-		if !ok {
-			d.wrong(path, "a string", v)
-		} else if err := p.UnmarshalText([]byte(s)); err != nil {
-			d.fault(path, "%v", err)
-		}
+		d.text(path, v, func(s string) error { return p.UnmarshalText([]byte(s)) })
 		return
 	}
 	switch dst.Kind() {
@@ -108,7 +119,7 @@ func (d *decoder) value(path string, v any, dst reflect.Value) {
 		}
 		assign(d, path, "a number", v, func(f float64) {
 			if math.IsNaN(f) || math.IsInf(f, 0) {
-				d.fault(path, "want a finite number")
+				d.wrong(path, "a finite number", "")
 				return
 			}
 			dst.SetFloat(f)
@@ -118,9 +129,29 @@ func (d *decoder) value(path string, v any, dst reflect.Value) {
 	case reflect.Map:
 		assign(d, path, "a table", v, func(t map[string]any) { dst.Set(reflect.ValueOf(t)) })
 	case reflect.Struct:
-		assign(d, path, "a table", v, func(t map[string]any) { d.table(path, t, dst) })
+		assign(d, path, "a table", v, func(t map[string]any) { d.table(path, t, branches(leaves(dst, ""))) })
 	default:
 		panic("conf: no way to read a " + dst.Type().String())
+	}
+}
+
+// text has a string read.
+func (d *decoder) text(path string, v any, read func(string) error) {
+	assign(d, path, "a string", v, func(s string) {
+		if err := read(s); err != nil {
+			d.faults.AddError(path, err)
+		}
+	})
+}
+
+// into sets p to what parse makes of a string, and leaves it as it is after an error.
+func into[T any](p *T, parse func(string) (T, error)) func(string) error {
+	return func(s string) error {
+		parsed, err := parse(s)
+		if err == nil {
+			*p = parsed
+		}
+		return err
 	}
 }
 
@@ -134,7 +165,7 @@ func (d *decoder) slice(path string, v any, dst reflect.Value) {
 			items = append(items, t)
 		}
 	default:
-		d.wrong(path, "a list", v)
+		d.wrong(path, "a list", describe(v))
 		return
 	}
 	dst.Set(reflect.MakeSlice(dst.Type(), len(items), len(items)))
@@ -146,14 +177,14 @@ func (d *decoder) slice(path string, v any, dst reflect.Value) {
 func assign[T any](d *decoder, path, want string, v any, set func(T)) {
 	t, ok := v.(T)
 	if !ok {
-		d.wrong(path, want, v)
+		d.wrong(path, want, describe(v))
 		return
 	}
 	set(t)
 }
 
-func (d *decoder) wrong(path, want string, v any) {
-	d.fault(path, "want %s, not %s", want, describe(v))
+func (d *decoder) wrong(path, want, got string) {
+	d.faults = append(d.faults, Fault{Path: path, Want: want, Got: got})
 }
 
 // describe shows a value as its writer sees it.

@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,19 +22,23 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if n, rest, ok := strings.Cut(s, "d"); ok {
 		count, err := strconv.ParseUint(n, 10, 16)
 		if err != nil {
-			return fmt.Errorf(`%q is not a duration: want "90s", "1h30m" or "2d"`, s)
+			return noDuration(s)
 		}
 		days, s = time.Duration(count)*24*time.Hour, rest
 	}
 	if s != "" || days == 0 {
 		part, err := time.ParseDuration(s)
 		if err != nil || part < 0 {
-			return fmt.Errorf(`%q is not a duration: want "90s", "1h30m" or "2d"`, text)
+			return noDuration(string(text))
 		}
 		days += part
 	}
 	*d = Duration(days)
 	return nil
+}
+
+func noDuration(text string) error {
+	return Fault{Wrong: fmt.Sprintf("%q is not a duration", text), Want: `"90s", "1h30m" or "2d"`}
 }
 
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
@@ -127,7 +132,7 @@ func (k *Kinds) add(v any) error {
 		}
 		return nil
 	}
-	return fmt.Errorf(`want kinds like "0-19, 30000-39999", not %s`, describe(v))
+	return Fault{Want: `kinds like "0-19, 30000-39999"`, Got: describe(v)}
 }
 
 func (k *Kinds) addRange(s string) error {
@@ -214,3 +219,24 @@ func (a *Address) UnmarshalText(text []byte) (err error) {
 }
 
 func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// parseTime reads a time.Duration.
+func parseTime(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0, Fault{Wrong: fmt.Sprintf("%q is not a time", text), Want: `"500ms", "20s" or "1m30s"`}
+	}
+	return d, nil
+}
+
+// parsePrefix reads a network, or one address as the network that it is alone in.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	if err != nil {
+		return p, Fault{Wrong: fmt.Sprintf("%q is not a network", text), Want: `"10.0.0.0/8", "fd00::/8" or an address`}
+	}
+	return p.Masked(), nil
+}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -12,12 +12,10 @@ import (
 	"moa/policy/conf"
 )
 
-// warning is a setting that is allowed and may not be what its writer wants.
-type warning = conf.Fault
-
-// warnings are what check-config and the start say of a good configuration.
-func (c *Config) warnings() (found []warning) {
-	warn := func(path, text string) { found = append(found, warning{Path: path, Text: text}) }
+// warnings are settings that are allowed and may not be what their writer wants.
+// check-config and the start tell them of a good configuration.
+func (c *Config) warnings() (found conf.Faults) {
+	warn := func(path, text string) { found.Add(path, "%s", text) }
 	if c.URL == "" && (len(c.TrustedProxies) > 0 || !localOnly(c.Listen)) {
 		warn("url", "url is not set: a client's Host header says which relay this is; set it to the public wss:// URL")
 	}
@@ -36,8 +34,8 @@ func (c *Config) warnings() (found []warning) {
 		warn("store.sync", "a crash of the machine may lose events that got OK true")
 	}
 	for l := range c.leaves() {
-		if text := fmt.Sprint(l.value.Interface()); strings.Contains(text, "example.com") || strings.Contains(text, "npub1...") {
-			warn(l.path, "it is still the example's value")
+		if text := fmt.Sprint(l.Value.Interface()); strings.Contains(text, "example.com") || strings.Contains(text, "npub1...") {
+			warn(l.Path, "it is still the example's value")
 		}
 	}
 	return found
@@ -89,25 +87,11 @@ func unknownEnv() (found []string) {
 	return found
 }
 
-// warnings are those of the configuration and of the environment, each with
+// Warnings are what is odd in the configuration and in the environment, each with
 // where it stands.
-func (s *source) warnings(c *Config) (lines []string) {
-	for _, w := range c.warnings() {
-		lines = append(lines, s.where(w.Path)+": "+w.Error())
+func (s *Source) Warnings(c *Config) (lines []string) {
+	for _, f := range c.warnings() {
+		lines = append(lines, s.placed(f).Error())
 	}
 	return append(lines, unknownEnv()...)
-}
-
-// where is the place of a key's value: the flag or variable that sets it, the
-// line of the file, or the defaults.
-func (s *source) where(path string) string {
-	for _, o := range s.override {
-		if o.leaf.path == path {
-			return o.from
-		}
-	}
-	if s.file == "" {
-		return "default"
-	}
-	return s.lines.at(s.file, path)
 }

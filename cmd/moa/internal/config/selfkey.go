@@ -1,7 +1,6 @@
-package main
+package config
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -10,14 +9,15 @@ import (
 	"os"
 	"path/filepath"
 
-	"moa/nips/event"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/nip19"
+	"moa/policy/conf"
 	"moa/relay"
 )
 
-// keyFile is where the relay's own key is if the configuration does not say: in
+// KeyFile is where the relay's own key is if the configuration does not say: in
 // the data folder.
-const keyFile = "relay.key"
+const KeyFile = "relay.key"
 
 // secret is a value of the configuration that is never shown.
 type secret string
@@ -29,19 +29,19 @@ func (s secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, hidden) }
 func (s secret) LogValue() slog.Value       { return slog.StringValue(hidden) }
 
 // checkKey finds what is wrong with the relay's own key, if it is in c.
-func (c *Config) checkKey(fault func(path, format string, args ...any)) {
-	if c.Self.Key == "" {
+func (c *Config) checkKey(bad *conf.Faults) {
+	if c.SelfKey == "" {
 		return
 	}
-	if c.Self.KeyFile != "" {
-		fault("self.key_file", "there is self.key, too; one of them is enough")
+	if c.SelfKeyFile != "" {
+		bad.Add("self.key_file", "there is self.key, too; one of them is enough")
 	}
-	id, err := parseIdentity(string(c.Self.Key))
+	id, err := parseIdentity(string(c.SelfKey))
 	switch {
 	case err != nil:
-		fault("self.key", "%v", err)
-	case c.Info.Self != "" && string(c.Info.Self) != id.PubKey().String():
-		fault("info.self", "it is not %s, the public key of self.key; leave it out", id.PubKey())
+		bad.AddError("self.key", err)
+	case c.Info.Self != "" && c.Info.Self != id.PubKey().String():
+		bad.Add("info.self", "it is not %s, the public key of self.key; leave it out", id.PubKey())
 	}
 }
 
@@ -54,17 +54,17 @@ func parseIdentity(text string) (*relay.Identity, error) {
 	return relay.NewIdentity(key)
 }
 
-// identity is the relay's own key, nil if it has none. It is made if it should
+// Identity is the relay's own key, nil if it has none. It is made if it should
 // be in a file and is not. The data folder exists, and is locked.
-func (c *Config) identity(log *slog.Logger) (*relay.Identity, error) {
-	path := c.Self.KeyFile
+func (c *Config) Identity(log *slog.Logger) (*relay.Identity, error) {
+	path := c.SelfKeyFile
 	switch {
-	case c.Self.Key != "":
-		return parseIdentity(string(c.Self.Key))
+	case c.SelfKey != "":
+		return parseIdentity(string(c.SelfKey))
 	case path == "" && !c.Self.Publish:
 		return nil, nil
 	case path == "":
-		path = filepath.Join(c.Data, keyFile)
+		path = filepath.Join(c.Data, KeyFile)
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +78,7 @@ func (c *Config) identity(log *slog.Logger) (*relay.Identity, error) {
 	}
 	id, err := parseIdentity(string(text))
 	if err != nil {
-		return nil, usagef("%s: %w", path, err)
+		return nil, usage.Errorf("%s: %w", path, err)
 	}
 	return id, nil
 }
@@ -103,18 +103,4 @@ func makeIdentity(path string) (id *relay.Identity, err error) {
 		return nil, fmt.Errorf("the relay's key: %w", err)
 	}
 	return id, nil
-}
-
-// pushTo is relay.Deps.Push.
-func pushTo(ctx context.Context, url string, e *event.Event) error {
-	p, err := dialPublisher(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	done, err := p.publish(ctx, lotOf([]*event.Event{e}))
-	for why := range done.Rejected {
-		err = errors.Join(err, errors.New("rejected "+why))
-	}
-	return err
 }

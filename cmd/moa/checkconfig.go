@@ -6,19 +6,10 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/usage"
 	"moa/policy"
 )
-
-func configCommand() *cli.Command {
-	return &cli.Command{
-		Name:  "config",
-		Usage: "print a documented configuration file with all defaults",
-		Action: func(_ context.Context, cmd *cli.Command) error {
-			_, err := fmt.Fprint(cmd.Root().Writer, sample())
-			return err
-		},
-	}
-}
 
 func checkConfigCommand() *cli.Command {
 	return &cli.Command{
@@ -27,20 +18,20 @@ func checkConfigCommand() *cli.Command {
 		ArgsUsage: "[FILE]",
 		Description: "The flags and environment variables of serve are heeded too. " +
 			"Without FILE, --config names it.",
-		Flags: configFlags(),
+		Flags: config.Flags(),
 		Action: func(_ context.Context, cmd *cli.Command) error {
 			if cmd.NArg() > 1 {
-				return usagef("one file at a time")
+				return usage.Errorf("one file at a time")
 			}
-			s := sourceOf(cmd)
+			s := config.SourceOf(cmd)
 			if cmd.NArg() == 1 {
-				s.file = cmd.Args().First()
+				s.File = cmd.Args().First()
 			}
-			c, _, err := s.load(policy.Env{}, nil)
+			c, _, err := load(s, policy.Env{}, nil)
 			if err != nil {
 				return err
 			}
-			for _, line := range s.warnings(&c) {
+			for _, line := range s.Warnings(&c) {
 				fmt.Fprintln(cmd.Root().ErrWriter, "warning:", line)
 			}
 			fmt.Fprintln(cmd.Root().Writer, "the configuration is good")

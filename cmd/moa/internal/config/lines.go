@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -91,12 +91,4 @@ func (l fileLines) of(path string) int {
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 	return 0
-}
-
-// at is where a fault stands, as editors understand it: moa.toml:12.
-func (l fileLines) at(file, path string) string {
-	if line := l.of(path); line > 0 {
-		return fmt.Sprintf("%s:%d", file, line)
-	}
-	return file
 }
