@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/nips/sig"
+	"moa/nips/testwait"
 	"moa/relay/ws"
 	"moa/store/memstore"
 )

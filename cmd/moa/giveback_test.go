@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 )
 
 // A relay that is quiet after a busy time gives back what that has taken, once;

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 	"moa/relay/relaytest"
 )
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/policy"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 )
 
 // The tests' modules are written in WebAssembly's binary form by hand, so that

@@ -20,8 +20,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/policy"
 	"moa/policy/policytest"
 )

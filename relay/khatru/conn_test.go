@@ -13,8 +13,8 @@ import (
 	"github.com/fiatjaf/khatru"
 	"github.com/nbd-wtf/go-nostr"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/policy"
 )
 

@@ -13,9 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
 	"moa/nips/sig"
+	"moa/nips/testwait"
 	"moa/policy"
 	"moa/relay"
 	"moa/store"

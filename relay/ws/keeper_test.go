@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 )
 
 // keep runs a Keeper for the test.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 )
 
 // dormitory serves connections that sleep while nothing comes.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 )
 
 // A socket's number goes to the next client as soon as it is closed: while

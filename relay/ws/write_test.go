@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
+	"moa/nips/testwait"
 )
 
 // pair returns a Conn over TCP and its peer, without a handshake.

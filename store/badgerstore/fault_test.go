@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/store"
 	"moa/store/badgerstore/internal/fault"
 	"moa/store/storetest"

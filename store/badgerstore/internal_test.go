@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/store"
 	"moa/store/storetest"
 )

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 )
 
 // The disk does not take what Badger's log has, once. The kernel says so once and

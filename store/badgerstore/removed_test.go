@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"moa/internal/testwait"
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/store"
 	"moa/store/badgerstore"
 	"moa/store/storetest"
