@@ -85,5 +85,5 @@ func (s *session) identify(pk event.PubKey) bool {
 
 // answer sends an OK.
 func (s *session) answer(id string, ok bool, r reason.Reason, text string) {
-	s.out.offer(ws.Msg{Head: wire.AppendOK(nil, id, ok, r, text)})
+	s.out.Offer(ws.Msg{Head: wire.AppendOK(nil, id, ok, r, text)})
 }

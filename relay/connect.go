@@ -39,7 +39,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		c.leaves(dropShutdown)
 		conn.Close(ws.GoingAway, "the relay is shutting down")
 		conn.CloseNow()
-		c.out.close()
+		c.out.Close()
 		s.forget(c)
 		st.chain.Disconnect(c)
 		return
@@ -47,7 +47,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	if st.cfg.AuthOnConnect {
 		c.RequestAuth()
 	}
-	c.out.open(conn)
+	c.out.Open(conn)
 	// The session gets a goroutine of its own, so that net/http's, its stack and
 	// its buffers end here.
 	s.tasks.begin(sessionTask)
@@ -56,10 +56,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 
 func (s *Server) newSession(st *settings, from origin, a *account) *session {
 	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, local: from.local, account: a, to: from.to, chain: st.chain}
-	c.out.writers = &s.writers
-	c.out.limit = s.limits.OutboxBytes
-	c.out.slow, c.out.failed = c.slow, c.unwritten
-	c.out.account = a
+	c.out.Init(s.writers, s.limits.OutboxBytes, a.Account, c)
 	return c
 }
 

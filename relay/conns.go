@@ -2,13 +2,37 @@ package relay
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
+
+	"moa/relay/shares"
 )
+
+// account is what one address holds: IPv6 by /64. It lives as long as a
+// connection from there. Clients on this machine have one that only the totals
+// bind.
+type account struct {
+	*shares.Account
+	accountKey
+	lanes [lanes]lane // each guarded by its scheduler's mu
+
+	uses int // connections, guarded by conns.mu
+}
+
+// accountKey tells accounts apart.
+type accountKey struct {
+	net  netip.Addr
+	free bool
+}
+
+func newAccount(l *shares.Ledger, key accountKey) *account {
+	return &account{Account: l.NewAccount(key.free), accountKey: key}
+}
 
 // conns are the open connections.
 type conns struct {
-	ledger *ledger
+	ledger *shares.Ledger
 
 	mu       sync.Mutex // guards the following
 	sessions map[*session]struct{}
@@ -17,7 +41,7 @@ type conns struct {
 	closed   bool                    // no more are accepted
 }
 
-func newConns(l *ledger) *conns {
+func newConns(l *shares.Ledger) *conns {
 	return &conns{ledger: l, sessions: map[*session]struct{}{}, from: map[accountKey]*account{}}
 }
 
@@ -35,7 +59,7 @@ func (c *conns) reserve(of origin, l *Limits) (*account, refusal) {
 	case l.ConnectionsPerIP > 0 && !of.local && a != nil && a.uses >= l.ConnectionsPerIP:
 		return nil, refusePerIP
 	case a == nil:
-		a = &account{ledger: c.ledger, accountKey: key}
+		a = newAccount(c.ledger, key)
 		c.from[key] = a
 	}
 	c.open++

@@ -11,6 +11,8 @@ import (
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/outbox"
+	"moa/relay/shares"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -106,13 +108,13 @@ func (b *subscriptions) line(st *settings, c *counting) policy.Verdict {
 	n := len(b.counts)
 	b.mu.Unlock()
 	if n >= st.cfg.Limits.Counts {
-		b.s.srv.ledger.refuse(ofCounts, ofConnection)
+		b.s.srv.ledger.Refuse(shares.Counts, shares.Connection)
 		return policy.Refuse(reason.RateLimited, "too many COUNTs are under way on this connection")
 	}
 	if v := b.s.holdFilters(st, c.bytes); v.Action == policy.Reject {
 		return v
 	}
-	if b.s.account.take(ofCounts, 1) != within {
+	if b.s.account.Take(shares.Counts, 1) != shares.Within {
 		b.s.dropFilters(c.bytes)
 		return policy.Refuse(reason.RateLimited, "too many COUNTs are under way from your address")
 	}
@@ -129,7 +131,7 @@ func (b *subscriptions) line(st *settings, c *counting) policy.Verdict {
 // giveCount takes back what was charged for a COUNT.
 func (s *session) giveCount(c *counting) {
 	s.dropFilters(c.bytes)
-	s.account.give(ofCounts, 1)
+	s.account.Give(shares.Counts, 1)
 }
 
 // counter is the job that the count workers see: the COUNTs of one connection,
@@ -137,7 +139,7 @@ func (s *session) giveCount(c *counting) {
 // after each.
 type counter struct{ *subscriptions }
 
-func (b counter) step() (more bool) {
+func (b counter) step(outbox.Batch) (more bool) {
 	b.mu.Lock()
 	c, gone := b.counts[0], b.closed
 	b.mu.Unlock()
@@ -181,7 +183,7 @@ func (b counter) page(c *counting) (done bool) {
 	case !p.Done:
 		b.refuse(c.id, reason.Error, "this takes too long to count")
 	default:
-		s.out.offer(ws.Msg{Head: c.result(c.found)})
+		s.out.Offer(ws.Msg{Head: c.result(c.found)})
 	}
 	return true
 }

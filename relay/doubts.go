@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"moa/nips/event"
+	"moa/relay/internal/fifo"
 	"moa/store"
 )
 
@@ -19,7 +20,7 @@ const maxDoubts = 4096
 type doubts struct {
 	mu    sync.Mutex // guards the following
 	open  map[event.ID]struct{}
-	order ring[event.ID] // oldest first; also of some that are settled
+	order fifo.Queue[event.ID] // oldest first; also of some that are settled
 }
 
 // add remembers an event; of more than maxDoubts the oldest is forgotten.
@@ -33,9 +34,9 @@ func (d *doubts) add(id event.ID) {
 		d.open = map[event.ID]struct{}{}
 	}
 	d.open[id] = struct{}{}
-	d.order.push(id)
-	if d.order.len() > maxDoubts {
-		delete(d.open, d.order.pop())
+	d.order.Push(id)
+	if d.order.Len() > maxDoubts {
+		delete(d.open, d.order.Pop())
 	}
 }
 

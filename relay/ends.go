@@ -51,9 +51,9 @@ func (s *session) ended(err error) {
 	}
 }
 
-// unwritten is leaves for what a writer was told. Where somebody has ended the
-// connection meanwhile, the reader, or he, says why.
-func (s *session) unwritten(err error) {
+// Failed is leaves for what a writer was told. Where the connection was ended
+// meanwhile, the reader, or what has ended it, says why.
+func (s *session) Failed(err error) {
 	switch {
 	case errors.Is(err, ws.ErrClosed), errors.Is(err, net.ErrClosed):
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -94,7 +94,7 @@ func (s *session) add(t ticket, early *policy.Decision) {
 	if s.batch == nil {
 		if t.fate != "" && s.open.Load() == 0 { // nothing to keep in order with
 			s.srv.met.events[t.fate].Inc()
-			s.out.offer(t.okay())
+			s.out.Offer(t.okay())
 			return
 		}
 		s.batch = batches.Get().(*batch)

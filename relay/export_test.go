@@ -1,6 +1,10 @@
 package relay
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"moa/relay/shares"
+)
 
 // DropReasons are the values of a metric's label.
 func DropReasons() (list []string) {
@@ -15,12 +19,12 @@ func HeldBy(s *Server, ip, of string) (held, share int64) {
 	s.conns.mu.Lock()
 	a := s.conns.from[accountKey{net: netip.MustParseAddr(ip)}]
 	s.conns.mu.Unlock()
-	for t := range totals {
+	for t := range shares.Totals {
 		if t.String() == of && a != nil {
-			held = a.held[t].Load()
+			held = a.Held(t)
 		}
 		if t.String() == of {
-			share = s.ledger.bounds.Load()[t].share
+			share = s.ledger.Bound(t).Share
 		}
 	}
 	return held, share

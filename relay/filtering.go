@@ -6,6 +6,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/policy"
+	"moa/relay/shares"
 )
 
 // What a filter and each value in it take in memory while it is open, besides
@@ -36,14 +37,14 @@ func (s *session) holdFilters(st *settings, n int) policy.Verdict {
 	most := st.cfg.Limits.FilterBytes
 	if s.filters.Add(int64(n)) > int64(most) {
 		s.filters.Add(-int64(n))
-		s.srv.ledger.refuse(ofFilters, ofConnection)
+		s.srv.ledger.Refuse(shares.Filters, shares.Connection)
 		return policy.Refuse(reason.RateLimited, fmt.Sprintf("the filters that are open on this connection would take more than %d KiB", most>>10))
 	}
-	switch whose := s.account.take(ofFilters, n); whose {
-	case ofAddress:
+	switch whose := s.account.Take(shares.Filters, n); whose {
+	case shares.Address:
 		s.filters.Add(-int64(n))
 		return policy.Refuse(reason.RateLimited, "too many filters are open from your address")
-	case ofAll:
+	case shares.All:
 		s.filters.Add(-int64(n))
 		return policy.Refuse(reason.RateLimited, "too many filters are open on this relay, try again later")
 	}
@@ -52,5 +53,5 @@ func (s *session) holdFilters(st *settings, n int) policy.Verdict {
 
 func (s *session) dropFilters(n int) {
 	s.filters.Add(-int64(n))
-	s.account.give(ofFilters, n)
+	s.account.Give(shares.Filters, n)
 }

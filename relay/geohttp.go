@@ -10,6 +10,7 @@ import (
 
 	"moa/nips/event"
 	"moa/policy"
+	"moa/relay/shares"
 	"moa/relay/web"
 	"moa/relay/ws"
 	"moa/store"
@@ -75,19 +76,19 @@ func (s *Server) sendGeo(w http.ResponseWriter, r *http.Request, st *settings, q
 	}
 	defer s.conns.release(account)
 	held := maxGeoBytes // as long as it is not known how many
-	switch account.take(ofGeo, held) {
-	case ofAddress:
+	switch account.Take(shares.Geo, held) {
+	case shares.Address:
 		geoBusy(w, "too many questions from your address are not answered yet, try again")
 		return
-	case ofAll:
+	case shares.All:
 		geoBusy(w, "too many are asking, try again")
 		return
 	}
-	defer func() { account.give(ofGeo, held) }()
+	defer func() { account.Give(shares.Geo, held) }()
 	select {
 	case s.geoSlots <- struct{}{}:
 	default:
-		s.ledger.refuse(ofGeo, ofAll)
+		s.ledger.Refuse(shares.Geo, shares.All)
 		geoBusy(w, "too many are asking, try again")
 		return
 	}
@@ -96,7 +97,7 @@ func (s *Server) sendGeo(w http.ResponseWriter, r *http.Request, st *settings, q
 		geoError(w, status, err.Error())
 		return
 	}
-	account.give(ofGeo, held-len(body))
+	account.Give(shares.Geo, held-len(body))
 	held = len(body)
 	if http.NewResponseController(w).SetWriteDeadline(time.Now().Add(st.cfg.WriteTimeout)) != nil {
 		return
@@ -140,7 +141,7 @@ func geoError(w http.ResponseWriter, status int, text string) {
 // back the slot that its caller has taken: net/http survives its panics.
 func (s *Server) answerGeo(st *settings, r *http.Request, q *geoQuery, c *session) (body []byte, status int, err error) {
 	defer func() { <-s.geoSlots }()
-	defer c.out.close()
+	defer c.out.Close()
 	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
 		return nil, statusOf(d.Reason), errors.New(string(d.Reason) + ": " + d.Text)
 	}

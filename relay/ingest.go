@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/relay/outbox"
 	"moa/store"
 )
 
@@ -35,6 +36,7 @@ type ingest struct {
 	log       *slog.Logger
 	met       *metrics
 	now       func() time.Time
+	writers   *outbox.Writers
 	passing   *passing
 	life      context.Context // ends a commit that hangs
 	maxEvents int
@@ -61,9 +63,9 @@ type ingest struct {
 	events  []*event.Event
 }
 
-func newIngest(d Deps, l Limits, publish func(publication)) *ingest {
+func newIngest(d Deps, l Limits, w *outbox.Writers, publish func(outbox.Batch, publication)) *ingest {
 	in := &ingest{
-		store: d.Store, log: d.Log, now: d.Now, passing: newPassing(publish), life: context.Background(),
+		store: d.Store, log: d.Log, now: d.Now, writers: w, passing: newPassing(w, publish), life: context.Background(),
 		maxEvents: l.TicketEvents, maxBytes: l.TicketBytes,
 	}
 	in.shares = map[source]amount{}
@@ -162,10 +164,11 @@ func (in *ingest) lead(batch []ticket, session bool) {
 	decide(batch, results, err)
 	clear(in.events)
 
-	idle := in.answer(batch)
+	b := in.writers.Batch()
+	idle := in.answer(b, batch)
 	yours := in.passing.add(batch, session || idle && len(batch) <= fewTickets)
 	in.stepDown()
-	in.passing.writers.serve() // the OKs first
+	b.Done() // the OKs first
 	if yours {
 		in.passing.pass()
 	}
@@ -315,11 +318,11 @@ func decide(batch []ticket, results []store.Result, err error) {
 }
 
 // answer queues the OKs and makes room. It reports whether nothing waits.
-func (in *ingest) answer(batch []ticket) (idle bool) {
+func (in *ingest) answer(b outbox.Batch, batch []ticket) (idle bool) {
 	for i := range batch {
 		t := &batch[i]
 		in.met.events[t.fate].Inc()
-		t.answer()
+		t.answer(b)
 		t.s.settled()
 	}
 	in.mu.Lock()

@@ -6,13 +6,14 @@ import (
 	"moa/nips/event"
 	"moa/policy"
 	"moa/relay/hub"
+	"moa/relay/outbox"
+	"moa/relay/shares"
 	"moa/relay/ws"
 )
 
 // A session is the hub.Sink of its subscriptions.
 
-// Offer queues the live event that is being passed on. Who does that serves the
-// writers' line.
+// Offer queues the live event that is being passed on.
 func (s *session) Offer(sub *hub.Sub[*ws.Body], _ *event.Event, body *ws.Body) bool {
 	p := &s.srv.passage
 	if sub.Since != p.generation && !p.allowed(sub) {
@@ -22,25 +23,22 @@ func (s *session) Offer(sub *hub.Sub[*ws.Body], _ *event.Event, body *ws.Body) b
 		return true
 	}
 	s.srv.met.delivered.Inc()
-	return s.out.offerQuietly(ws.Msg{Head: sub.Head, Body: body})
+	return p.batch.Offer(&s.out, ws.Msg{Head: sub.Head, Body: body})
 }
 
 // Keep takes a live event into account that waits until the stored ones are out.
 func (s *session) Keep(_ *hub.Sub[*ws.Body], e *event.Event, body *ws.Body) bool {
-	whose := s.out.keep(keptBytes(e), body)
-	if whose != within {
-		s.srv.ledger.refuse(ofOutbox, whose)
+	whose := s.out.Keep(e.Bytes(), body)
+	if whose != shares.Within {
+		s.srv.ledger.Refuse(shares.Outbox, whose)
 	}
-	return whose == within
+	return whose == shares.Within
 }
 
 // Unkeep takes back what Keep has taken into account.
 func (s *session) Unkeep(_ *hub.Sub[*ws.Body], e *event.Event, body *ws.Body) {
-	s.out.unkeep(keptBytes(e), body)
+	s.out.Unkeep(e.Bytes(), body)
 }
-
-// keptBytes is what an event takes that waits, besides a body of its Raw.
-func keptBytes(e *event.Event) int { return msgCost + e.Bytes() }
 
 // Handover queues a live event that came while the stored ones were sent. Too
 // many of them end the subscription rather than the connection.
@@ -52,7 +50,7 @@ func (s *session) Handover(sub *hub.Sub[*ws.Body], e *event.Event, body *ws.Body
 		return true
 	}
 	s.srv.met.delivered.Inc()
-	return s.out.push(ws.Msg{Head: sub.Head, Body: body}) == nil
+	return s.out.Handover(ws.Msg{Head: sub.Head, Body: body})
 }
 
 // mayHear asks the chain that is in force now, about who the client is now.
@@ -65,6 +63,7 @@ func (s *session) mayHear(e *event.Event) bool {
 // a time. What is found out about it for one of them is there for the others, and
 // a client is asked about once, however many of its subscriptions want it.
 type passage struct {
+	batch      outbox.Batch // that the deliveries are queued in
 	generation uint64
 	chain      *policy.Chain // in force
 	view       policy.View
@@ -74,8 +73,9 @@ type passage struct {
 }
 
 // begin lets the passage be that of e.
-func (p *passage) begin(st *settings, e *event.Event) {
+func (p *passage) begin(b outbox.Batch, st *settings, e *event.Event) {
 	chain := st.chain
+	p.batch = b
 	p.generation, p.chain = st.generation(), chain
 	if p.asks = chain.Restricts(e.Kind) || chain.Hides() || chain.WatchesLive(); p.asks {
 		p.view.Of(e)
@@ -116,11 +116,11 @@ func (p *passage) shows(s *session) bool {
 }
 
 // publish passes an accepted event on to the live subscriptions.
-func (s *Server) publish(p publication) {
+func (s *Server) publish(b outbox.Batch, p publication) {
 	start := time.Now()
 	defer func() { s.met.passing.Observe(time.Since(start).Seconds()) }()
 	st := s.settings.Load()
-	s.passage.begin(st, p.e)
+	s.passage.begin(b, st, p.e)
 	defer s.passage.end()
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
 		p.chain.Saved(p.s, p.e)

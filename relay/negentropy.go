@@ -175,5 +175,5 @@ func (s *session) closeSync(id string) {
 // many events would have been taken; 0 says nothing of it.
 func (s *session) negErr(id string, r reason.Reason, text string, most int) {
 	s.srv.met.syncErrors.Inc()
-	s.out.offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
+	s.out.Offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
 }

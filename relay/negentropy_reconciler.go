@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"moa/relay/outbox"
 )
 
 // reconciler is what the reconciliations of all connections share. They have
@@ -17,8 +19,8 @@ type reconciler struct {
 	open map[*syncs]struct{}
 }
 
-func newReconciler() *reconciler {
-	return &reconciler{workers: newScheduler(syncLane), open: map[*syncs]struct{}{}}
+func newReconciler(w *outbox.Writers) *reconciler {
+	return &reconciler{workers: newScheduler(syncLane, w), open: map[*syncs]struct{}{}}
 }
 
 // join has a connection's syncs swept, until they leave.

@@ -13,6 +13,8 @@ import (
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/outbox"
+	"moa/relay/shares"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -92,7 +94,7 @@ func (b *syncs) answer(r *reconciliation, asked, message []byte) {
 	if !r.over.Load() {
 		b.s.srv.met.syncSent.Add(float64(len(message)))
 		head := make([]byte, 0, len(text)+len(r.id)+len(`["NEG-MSG","",""]`))
-		b.s.out.offer(ws.Msg{Head: wire.AppendNegMsg(head, r.id, text)})
+		b.s.out.Offer(ws.Msg{Head: wire.AppendNegMsg(head, r.id, text)})
 		if nip77.Final(asked, message) {
 			b.endLocked(r)
 		}
@@ -156,7 +158,7 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 
 // giveBackLocked gives back r's events.
 func (b *syncs) giveBackLocked(r *reconciliation) {
-	b.s.account.give(ofSyncs, r.held)
+	b.s.account.Give(shares.Syncs, r.held)
 	b.s.srv.met.syncEvents.Sub(float64(r.held))
 	r.held = 0
 }
@@ -203,7 +205,7 @@ func (b *syncs) payer() *account { return b.s.account }
 
 // step gathers one page, of the first that is not complete: that its events are
 // soon given back makes room for the others.
-func (b *syncs) step() (more bool) {
+func (b *syncs) step(outbox.Batch) (more bool) {
 	b.mu.Lock()
 	i := slices.IndexFunc(b.list, gathering)
 	if i < 0 {
@@ -233,10 +235,10 @@ func (b *syncs) gather(r *reconciliation) {
 		case r.set.Len() == r.most:
 			return errTooMany
 		}
-		switch b.s.account.take(ofSyncs, 1) {
-		case ofAddress:
+		switch b.s.account.Take(shares.Syncs, 1) {
+		case shares.Address:
 			return errShare
-		case ofAll:
+		case shares.All:
 			return errNoRoom
 		}
 		n++
@@ -268,7 +270,7 @@ func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.over.Load() {
-		b.s.account.give(ofSyncs, n)
+		b.s.account.Give(shares.Syncs, n)
 		return false
 	}
 	r.held += n

@@ -3,6 +3,7 @@ package relay
 import (
 	"testing"
 
+	"moa/relay/outbox"
 	"moa/store/memstore"
 )
 
@@ -26,7 +27,7 @@ func TestWhoseAPanicIs(t *testing.T) {
 		"a filter":    {func() { values(nil) }, false},
 		"a commit":    {func() { new(ingest).lead(nil, true) }, true},
 		"the fan-out": {func() { new(passing).pass() }, true},
-		"an outbox":   {func() { (*outbox)(nil).take() }, true},
+		"an outbox":   {func() { (*outbox.Outbox)(nil).Load() }, true},
 		"the index":   {func() { new(Server).index.Publish(0, nil, nil) }, true},
 		"the store":   {func() { (*memstore.Store)(nil).Stats() }, true},
 	} {

@@ -44,7 +44,7 @@ func (s *session) part(code ws.Code, why string) {
 		subs.answered(partTime)
 		subs.close() // no live events any more
 	}
-	s.out.flush()
+	s.out.Flush()
 	late.Stop()
 	s.conn.Part(code, why)
 }

@@ -1,13 +1,17 @@
 package relay
 
-import "sync"
+import (
+	"sync"
+
+	"moa/relay/outbox"
+)
 
 // passing hands accepted events to the live subscriptions, in the order in
 // which they were committed. Who has committed a few passes them on himself,
 // unless somebody is at it; everything else is left to run.
 type passing struct {
-	publish func(publication)
-	writers *writers
+	publish func(outbox.Batch, publication)
+	writers *outbox.Writers
 
 	mu      sync.Mutex // guards the following
 	work    sync.Cond  // for run
@@ -27,8 +31,8 @@ const (
 	maxPassingBytes = 16 << 20
 )
 
-func newPassing(publish func(publication)) *passing {
-	p := &passing{publish: publish, writers: new(writers)}
+func newPassing(w *outbox.Writers, publish func(outbox.Batch, publication)) *passing {
+	p := &passing{publish: publish, writers: w}
 	p.work.L, p.room.L = &p.mu, &p.mu
 	return p
 }
@@ -64,10 +68,11 @@ func (p *passing) pass() {
 	p.waiting = p.spare[:0]
 	p.mu.Unlock()
 	p.room.Broadcast()
+	b := p.writers.Batch()
 	for i := range list {
-		p.publish(list[i])
+		p.publish(b, list[i])
 	}
-	p.writers.serve()
+	b.Done()
 	clear(list)
 	p.mu.Lock()
 	p.spare = list

@@ -11,6 +11,7 @@ import (
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/relay/hub"
+	"moa/relay/outbox"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -52,18 +53,18 @@ var errOver = errors.New("relay: the query was ended")
 
 // page sends the next stored events, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
-func (q *query) page() (done bool) {
+func (q *query) page(batch outbox.Batch) (done bool) {
 	a := q.answer
-	p := newQueue()
+	p := outbox.NewPage()
 	bounds := onePage
-	if q.subs.s.out.scarce() {
+	if q.subs.s.out.Scarce() {
 		bounds.Bytes = scarcePage
 	}
 	progress, err := a.scan.Next(q.subs.s.srv.life, bounds, func(r *store.Record) error {
 		if q.over.Load() {
 			return errOver
 		}
-		p.addStored(q.sub.Head, r)
+		addStored(p, q.sub.Head, r)
 		return nil
 	})
 	met := q.subs.s.srv.met
@@ -71,24 +72,24 @@ func (q *query) page() (done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if q.over.Load() {
-		p.release()
+		p.Release()
 		return true
 	}
 	if err != nil {
-		p.release()
+		p.Release()
 		q.failLocked(err)
 		return true
 	}
 	if why := q.right.lost(b.s); why.Action == policy.Reject {
-		p.release()
+		p.Release()
 		q.loseLocked(why)
 		return true
 	}
-	met.served.Add(float64(len(p.msgs)))
+	met.served.Add(float64(p.Len()))
 	if progress.Done {
-		p.add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, a.hint(progress))})
+		p.Add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, a.hint(progress))})
 	}
-	b.s.out.page(p)
+	batch.Page(&b.s.out, p)
 	if !progress.Done {
 		return false
 	}
@@ -106,6 +107,16 @@ func (q *query) page() (done bool) {
 		q.endLocked(reason.Error, "too many events arrived while the stored ones were sent, subscribe again")
 	}
 	return true
+}
+
+// addStored adds a stored event. It is not compressed: unlike a live one it is
+// for one client only, and deflating it costs more than finding it.
+func addStored(p *outbox.Page, head []byte, r *store.Record) {
+	if r.Stable {
+		p.Add(ws.Msg{Head: head, Raw: r.Raw})
+	} else {
+		p.AddCopy(head, r.Raw)
+	}
 }
 
 // hint is what EOSE says about the stored events (NIP-67). A limit of 0 asks
@@ -276,5 +287,5 @@ func (s *session) closeSub(id string) {
 // closed refuses a REQ or COUNT, or ends a REQ.
 func (s *session) closed(id string, r reason.Reason, text string) {
 	s.srv.met.closed.Inc()
-	s.out.offer(ws.Msg{Head: wire.AppendClosed(nil, id, r, text)})
+	s.out.Offer(ws.Msg{Head: wire.AppendClosed(nil, id, r, text)})
 }

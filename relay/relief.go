@@ -4,31 +4,33 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"moa/relay/shares"
 )
 
 // relieve ends connections for which too much waits until an eighth of the bound
 // is free again: of an address that is beyond its share its own, and if all
 // together have too much, of the address that has the most, each time the one
 // for which the most waits.
-func (s *Server) relieve(a *account) {
+func (s *Server) relieve(a *shares.Account) {
 	if !s.relieving.TryLock() {
 		return // somebody is at it
 	}
 	defer s.relieving.Unlock()
-	bound := s.ledger.bounds.Load()[ofOutbox]
-	switch a.beyond(ofOutbox, 1) {
-	case ofAddress:
+	bound := s.ledger.Bound(shares.Outbox)
+	switch a.Beyond(shares.Outbox, 1) {
+	case shares.Address:
 		for _, c := range s.heaviest()[a] {
-			if a.held[ofOutbox].Load() <= bound.share-bound.share/8 {
+			if a.Held(shares.Outbox) <= bound.Share-bound.Share/8 {
 				return
 			}
 			c.relieve(dropShare)
 		}
-	case ofAll:
+	case shares.All:
 		byAddress := s.heaviest()
-		for s.ledger.held[ofOutbox].Load() > bound.most-bound.most/8 && len(byAddress) > 0 {
-			most := slices.MaxFunc(slices.Collect(maps.Keys(byAddress)), func(a, b *account) int {
-				return cmp.Compare(a.held[ofOutbox].Load(), b.held[ofOutbox].Load())
+		for s.ledger.Held(shares.Outbox) > bound.Most-bound.Most/8 && len(byAddress) > 0 {
+			most := slices.MaxFunc(slices.Collect(maps.Keys(byAddress)), func(a, b *shares.Account) int {
+				return cmp.Compare(a.Held(shares.Outbox), b.Held(shares.Outbox))
 			})
 			byAddress[most][0].relieve(dropTotal)
 			if byAddress[most] = byAddress[most][1:]; len(byAddress[most]) == 0 {
@@ -40,13 +42,13 @@ func (s *Server) relieve(a *account) {
 
 // heaviest are the connections of each address for which anything waits, first
 // those for which the most does.
-func (s *Server) heaviest() map[*account][]*session {
+func (s *Server) heaviest() map[*shares.Account][]*session {
 	waiting := map[*session]int{}
-	all := map[*account][]*session{}
+	all := map[*shares.Account][]*session{}
 	for _, c := range s.conns.list() {
-		if n := c.out.load(); n > 0 {
+		if n := c.out.Load(); n > 0 {
 			waiting[c] = n
-			all[c.account] = append(all[c.account], c)
+			all[c.account.Account] = append(all[c.account.Account], c)
 		}
 	}
 	for _, list := range all {
@@ -57,10 +59,10 @@ func (s *Server) heaviest() map[*account][]*session {
 
 // relieve ends the session for others' sake.
 func (s *session) relieve(why dropReason) {
-	queued, ok := s.out.condemn()
+	queued, ok := s.out.Condemn()
 	if !ok {
 		return
 	}
-	s.srv.ledger.refuse(ofOutbox, map[dropReason]scope{dropShare: ofAddress, dropTotal: ofAll}[why])
+	s.srv.ledger.Refuse(shares.Outbox, map[dropReason]shares.Scope{dropShare: shares.Address, dropTotal: shares.All}[why])
 	s.cut(why, queued)
 }

@@ -1,26 +1,33 @@
 package relay
 
-import "sync"
+import (
+	"sync"
+
+	"moa/relay/internal/fifo"
+	"moa/relay/outbox"
+)
 
 // job is a connection's reading work: its queries, one page at a time.
 type job interface {
-	// step does one page. It reports whether there is more that can be done now.
-	step() (more bool)
+	// step does one page, and queues it in the batch. It reports whether there is
+	// more that can be done now.
+	step(b outbox.Batch) (more bool)
 	// payer is the address that the work is for.
 	payer() *account
 }
 
 // scheduler runs the steps of many jobs on a few workers, round-robin by address
-// and among the jobs of each: who asks for much, on however many connections,
-// waits in line after each page like everybody else. Between two steps a job
+// and among the jobs of each: a client that asks for much, on however many
+// connections, waits in line after each page like all others. Between two steps a job
 // holds no worker, no transaction and no lock.
 type scheduler struct {
-	after func() // called after each step; nil: nothing. Fixed before run
-	nth   int    // of an account's lanes
+	// Fixed once made.
+	nth     int // of an account's lanes
+	writers *outbox.Writers
 
 	mu     sync.Mutex // guards the following, and that lane of all accounts
 	work   sync.Cond
-	line   ring[*account] // those that have jobs in their lane
+	line   fifo.Queue[*account] // those that have jobs in their lane
 	closed bool
 }
 
@@ -33,10 +40,10 @@ const (
 )
 
 // lane is the jobs of one address that are in line.
-type lane = ring[job]
+type lane = fifo.Queue[job]
 
-func newScheduler(nth int) *scheduler {
-	s := &scheduler{nth: nth}
+func newScheduler(nth int, w *outbox.Writers) *scheduler {
+	s := &scheduler{nth: nth, writers: w}
 	s.work.L = &s.mu
 	return s
 }
@@ -46,8 +53,8 @@ func (s *scheduler) put(j job) {
 	a := j.payer()
 	s.mu.Lock()
 	l := &a.lanes[s.nth]
-	if l.push(j); l.len() == 1 {
-		s.line.push(a)
+	if l.Push(j); l.Len() == 1 {
+		s.line.Push(a)
 	}
 	s.mu.Unlock()
 	s.work.Signal()
@@ -55,11 +62,11 @@ func (s *scheduler) put(j job) {
 
 // popLocked takes the next job out of the line.
 func (s *scheduler) popLocked() job {
-	a := s.line.pop()
+	a := s.line.Pop()
 	l := &a.lanes[s.nth]
-	j := l.pop()
-	if l.len() > 0 {
-		s.line.push(a)
+	j := l.Pop()
+	if l.Len() > 0 {
+		s.line.Push(a)
 	}
 	return j
 }
@@ -68,7 +75,7 @@ func (s *scheduler) popLocked() job {
 func (s *scheduler) run() {
 	for {
 		s.mu.Lock()
-		for s.line.len() == 0 && !s.closed {
+		for s.line.Len() == 0 && !s.closed {
 			s.work.Wait()
 		}
 		if s.closed {
@@ -77,12 +84,11 @@ func (s *scheduler) run() {
 		}
 		j := s.popLocked()
 		s.mu.Unlock()
-		if j.step() {
+		b := s.writers.Batch()
+		if j.step(b) {
 			s.put(j)
 		}
-		if s.after != nil {
-			s.after()
-		}
+		b.Done()
 	}
 }
 
@@ -92,33 +98,4 @@ func (s *scheduler) close() {
 	s.closed = true
 	s.mu.Unlock()
 	s.work.Broadcast()
-}
-
-// ring is a queue that reuses its memory.
-type ring[T any] struct {
-	buf  []T
-	head int
-	n    int
-}
-
-func (r *ring[T]) len() int { return r.n }
-
-func (r *ring[T]) push(v T) {
-	if r.n == len(r.buf) {
-		grown := make([]T, max(4, 2*len(r.buf)))
-		k := copy(grown, r.buf[r.head:])
-		copy(grown[k:], r.buf[:r.head])
-		r.buf, r.head = grown, 0
-	}
-	r.buf[(r.head+r.n)%len(r.buf)] = v
-	r.n++
-}
-
-func (r *ring[T]) pop() T {
-	var zero T
-	v := r.buf[r.head]
-	r.buf[r.head] = zero
-	r.head = (r.head + 1) % len(r.buf)
-	r.n--
-	return v
 }

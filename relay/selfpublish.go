@@ -120,8 +120,8 @@ func (p *selfPublisher) stored(ctx context.Context, d string) (found *event.Even
 // submitOwn stores an event of the relay's own and passes it on, as it does
 // those of clients. No policy is asked. It returns when the event is durable.
 func (s *Server) submitOwn(st *settings, e *event.Event) error {
-	c := s.newSession(st, origin{to: unique.Make(address{})}, &account{ledger: s.ledger, accountKey: accountKey{free: true}})
-	c.out.close() // nobody reads the OK
+	c := s.newSession(st, origin{to: unique.Make(address{})}, newAccount(s.ledger, accountKey{free: true}))
+	c.out.Close() // nobody reads the OK
 	c.open.Add(1)
 	c.tickets.Add(1)
 	s.ingest.submit([]ticket{{s: c, e: e, chain: st.chain}})

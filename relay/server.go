@@ -22,7 +22,9 @@ import (
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/relay/hub"
+	"moa/relay/outbox"
 	"moa/relay/replay"
+	"moa/relay/shares"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -64,14 +66,14 @@ type Server struct {
 	deps     Deps
 	limits   Limits // of the queues; a Reload does not change them
 	met      *metrics
-	ledger   *ledger
+	ledger   *shares.Ledger
 	conns    *conns
 	verifier *verifier
 	ingest   *ingest
 	queries  *scheduler
 	counts   *scheduler
 	syncing  *reconciler
-	writers  writers
+	writers  *outbox.Writers
 	keeper   *ws.Keeper
 	watcher  *ws.Watcher // nil: there is none on this system
 	index    hub.Index[*ws.Body]
@@ -128,28 +130,26 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		deps:    deps,
 		limits:  cfg.Limits,
-		ledger:  new(ledger),
-		queries: newScheduler(queryLane),
-		counts:  newScheduler(countLane),
-		syncing: newReconciler(),
-		writers: writers{most: max(1, runtime.GOMAXPROCS(0)-1)}, // one core is for what brings more
+		ledger:  shares.NewLedger(deps.Metrics),
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 		watcher: watcher,
 
 		geoSlots: make(chan struct{}, maxGeoRequests),
 	}
-	s.writers.tasks = &s.tasks
 	s.conns = newConns(s.ledger)
-	s.ledger.relieve = s.relieve
-	s.ledger.register(deps.Metrics)
-	s.writers.plain, s.writers.fail = !s.mayRing(cfg.IOUring), s.ringFailed
-	s.queries.after = s.writers.serve
+	s.writers = outbox.NewWriters(outbox.Options{
+		Most:  max(1, runtime.GOMAXPROCS(0)-1), // one core is for what brings more
+		Plain: !s.mayRing(cfg.IOUring), Fail: s.ringFailed,
+		Start: s.tasks.Go, Relieve: s.relieve,
+	})
+	s.queries, s.counts = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers)
+	s.syncing = newReconciler(s.writers)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.ingest = newIngest(deps, cfg.Limits, s.publish)
+	s.ingest = newIngest(deps, cfg.Limits, s.writers, s.publish)
 	s.met = newMetrics(deps.Metrics, s.ingest.load)
 	s.replay = replay.NewBuffer(deps.Now)
 	s.replay.Register(deps.Metrics)
-	s.ingest.met, s.ingest.life, s.ingest.passing.writers = s.met, s.life, &s.writers
+	s.ingest.met, s.ingest.life = s.met, s.life
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	if deps.Identity != nil && cfg.Self.Publish {
 		s.self = &selfPublisher{s: s, again: make(chan struct{}, 1)}
@@ -191,7 +191,7 @@ func (s *Server) install(st *settings) {
 		st.replay = s.replay
 	}
 	s.settings.Store(st)
-	s.ledger.bounds.Store(boundsOf(&st.cfg))
+	s.ledger.SetBounds(boundsOf(&st.cfg))
 	upgrade := ws.Options{
 		MaxMessage:   2 * st.cfg.Limits.MessageBytes, // what is longer than once is answered
 		WriteTimeout: st.cfg.WriteTimeout,

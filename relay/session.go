@@ -13,13 +13,15 @@ import (
 	"moa/nips/nip42"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/outbox"
+	"moa/relay/shares"
 	"moa/relay/ws"
 )
 
 // session is one connection. Its goroutine reads messages and handles them in
 // order; an idle session has none, and is this struct.
 type session struct {
-	out outbox // first: it begins with what a delivery touches
+	out outbox.Outbox // first: it begins with what a delivery touches
 
 	// Owned by the goroutine that passes events on.
 	passage uint64 // the event that hears is about
@@ -83,7 +85,7 @@ func (s *session) Challenge() string {
 
 // Send queues a message as it stands. It never waits; false: the connection is
 // over. The session keeps message.
-func (s *session) Send(message []byte) bool { return s.out.offer(ws.Msg{Head: message}) }
+func (s *session) Send(message []byte) bool { return s.out.Offer(ws.Msg{Head: message}) }
 
 // maxGrown is how many sessions may wait with a stack that has grown: some 32
 // KiB each.
@@ -166,7 +168,7 @@ func (s *session) end(err error) {
 	if subs != nil {
 		subs.close()
 	}
-	s.out.close()
+	s.out.Close()
 	s.srv.forget(s)
 	s.chain.Disconnect(s)
 }
@@ -271,20 +273,20 @@ func (s *session) stop(code ws.Code, why string) {
 	s.stopped = true
 	s.settle()
 	s.turn.Unlock()
-	s.out.flush()
+	s.out.Flush()
 	s.conn.Close(code, why)
 }
 
-// slow ends the connection of a client that does not read.
-func (s *session) slow(queued int) {
-	s.srv.ledger.refuse(ofOutbox, ofConnection)
+// Slow ends the connection of a client that does not read.
+func (s *session) Slow(queued int) {
+	s.srv.ledger.Refuse(shares.Outbox, shares.Connection)
 	s.cut(dropSlow, queued)
 }
 
 // cut ends the connection of a client for which too much waits.
 func (s *session) cut(why dropReason, queued int) {
 	if s.leaves(why) {
-		s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.out.limit, "reason", string(why))
+		s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.srv.limits.OutboxBytes, "reason", string(why))
 	}
 	s.conn.CloseNow()
 }

@@ -41,7 +41,7 @@ func (s *Server) shutdown(stop context.CancelFunc) error {
 	log.Info("shutdown: waiting for tasks", "running", s.tasks.String())
 	err := s.tasks.Wait(ctx)
 	s.end()
-	s.writers.close()
+	s.writers.Close()
 	if err != nil {
 		// The store's contexts have ended too: what hung in it has a last chance.
 		last, cancel := context.WithTimeout(context.Background(), time.Second)

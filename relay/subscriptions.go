@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"moa/policy"
+	"moa/relay/outbox"
 )
 
 // subscriptions are a connection's open REQs, and its COUNTs. It is the job that
@@ -148,7 +149,7 @@ func (b *subscriptions) close() {
 func (b *subscriptions) payer() *account { return b.s.account }
 
 // step does one page of one query.
-func (b *subscriptions) step() (more bool) {
+func (b *subscriptions) step(batch outbox.Batch) (more bool) {
 	b.mu.Lock()
 	if len(b.next) == 0 {
 		b.lined = false
@@ -158,7 +159,7 @@ func (b *subscriptions) step() (more bool) {
 	q := b.next[0]
 	b.mu.Unlock()
 
-	done := q.page()
+	done := q.page(batch)
 
 	b.mu.Lock()
 	if i := slices.Index(b.next, q); i >= 0 { // else it was ended meanwhile
@@ -171,7 +172,7 @@ func (b *subscriptions) step() (more bool) {
 	b.lined = left
 	b.tellLocked()
 	b.mu.Unlock()
-	return left && b.s.out.room(b.resume)
+	return left && b.s.out.Room(b.resume)
 }
 
 // resume goes on after there was no room for a page.

@@ -7,6 +7,7 @@ import (
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/outbox"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -78,8 +79,8 @@ func (t *ticket) fail(err error) {
 	t.refuse(fateFailed, reason.Error, text)
 }
 
-// answer queues the OK. The caller serves the writers' line afterwards.
-func (t *ticket) answer() { t.s.out.offerQuietly(t.okay()) }
+// answer queues the OK.
+func (t *ticket) answer(b outbox.Batch) { b.Offer(&t.s.out, t.okay()) }
 
 func (t *ticket) okay() ws.Msg {
 	id := t.id

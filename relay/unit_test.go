@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +14,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/nips/testwait"
-	"moa/relay/ws"
+	"moa/relay/outbox"
 	"moa/store/memstore"
 )
 
@@ -158,7 +157,7 @@ type steps struct {
 
 func (s *steps) payer() *account { return s.of }
 
-func (s *steps) step() bool {
+func (s *steps) step(outbox.Batch) bool {
 	*s.log = append(*s.log, s.name)
 	s.left--
 	if s.left == 0 {
@@ -174,7 +173,7 @@ func TestJobsTakeTurns(t *testing.T) {
 		{"111", "abcabcabc"},
 		{"112", "acbcacbab"},
 	} {
-		s := newScheduler(queryLane)
+		s := newScheduler(queryLane, outbox.NewWriters(outbox.Options{}))
 		accounts := map[byte]*account{'1': {}, '2': {}, '3': {}}
 		var log []string
 		var all sync.WaitGroup
@@ -190,24 +189,6 @@ func TestJobsTakeTurns(t *testing.T) {
 		if got := strings.Join(log, ""); got != c.want {
 			t.Errorf("%s: turns: %s, want %s", c.of, got, c.want)
 		}
-	}
-}
-
-func TestRing(t *testing.T) {
-	var r ring[int]
-	var want, got []int
-	for i := range 1000 {
-		r.push(i)
-		want = append(want, i)
-		if i%3 == 0 {
-			got = append(got, r.pop())
-		}
-	}
-	for r.len() > 0 {
-		got = append(got, r.pop())
-	}
-	if !slices.Equal(got, want) {
-		t.Error("not first in, first out")
 	}
 }
 
@@ -230,7 +211,7 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 // Who waits for room when the writer ends is let go, unanswered: its tickets
 // would be taken by nobody.
 func TestIngestClosesOnThoseWhoWait(t *testing.T) {
-	in := newIngest(Deps{}, Limits{TicketEvents: 1, TicketBytes: 1}, nil)
+	in := newIngest(Deps{}, Limits{TicketEvents: 1, TicketBytes: 1}, nil, nil)
 	in.leading = true // somebody commits
 	first, second := new(session), new(session)
 	for _, s := range []*session{first, second} {
@@ -260,39 +241,13 @@ func TestASweepRemovesWhatHasExpired(t *testing.T) {
 	if _, err := st.Commit(t.Context(), 10, batch); err != nil {
 		t.Fatal(err)
 	}
-	in := newIngest(Deps{Store: st, Now: func() time.Time { return time.Unix(100, 0) }}, Limits{}, nil)
+	in := newIngest(Deps{Store: st, Now: func() time.Time { return time.Unix(100, 0) }}, Limits{}, outbox.NewWriters(outbox.Options{}), nil)
 	var writer sync.WaitGroup
 	writer.Go(in.run)
 	in.sweep()
 	testwait.Eventually(t, "one event is left", func() bool { return st.Stats().Events == 1 })
 	in.close()
 	writer.Wait()
-}
-
-func TestTheOutboxIsBounded(t *testing.T) {
-	slow := 0
-	o := outbox{limit: 10_000, slow: func(int) { slow++ }} // not open: nothing leaves it
-	m := ws.Msg{Head: make([]byte, 936)}                   // 1000 with its overhead
-	for i := range 10 {
-		if err := o.push(m); err != nil {
-			t.Fatalf("message %d: %v", i, err)
-		}
-	}
-	if o.room(func() {}) {
-		t.Error("there is room for a page")
-	}
-	if o.push(m) == nil || slow != 0 {
-		t.Error("push above the limit")
-	}
-	if o.offer(m) || slow != 1 {
-		t.Error("offer above the limit")
-	}
-	if o.offer(m) || slow != 1 {
-		t.Error("offer to what is over")
-	}
-	if o.bytes > 10_000 {
-		t.Errorf("%d bytes", o.bytes)
-	}
 }
 
 // A client that says "ping" every half a minute, and listens, is no trouble; one

@@ -1,4 +1,4 @@
-package relay
+package outbox
 
 import (
 	"bytes"
@@ -13,11 +13,32 @@ import (
 	"testing"
 	"time"
 
+	"moa/relay/shares"
 	"moa/relay/ws"
 )
 
+// owner counts what it is told.
+type owner struct{ slow int }
+
+func (o *owner) Slow(int)     { o.slow++ }
+func (o *owner) Failed(error) {}
+
+// account is of an address that may have as much as it likes.
+func account() *shares.Account { return ledger().NewAccount(false) }
+
+func ledger() *shares.Ledger {
+	l := shares.NewLedger(nil)
+	l.SetBounds(&shares.Bounds{shares.Outbox: {Most: 1 << 40, Share: 1 << 40}})
+	return l
+}
+
+// newWriters starts goroutines that nobody waits for: their outboxes' Close does.
+func newWriters(most int, plain bool) *Writers {
+	return NewWriters(Options{Most: most, Plain: plain, Start: func(_ string, f func()) { go f() }, Relieve: func(*shares.Account) {}})
+}
+
 // outboxes returns open outboxes whose writers are w, and their clients.
-func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
+func outboxes(t testing.TB, w *Writers, n int) ([]*Outbox, []net.Conn) {
 	t.Helper()
 	conns := make(chan *ws.Conn, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -26,7 +47,7 @@ func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
 		}
 	}))
 	t.Cleanup(server.Close)
-	outs, clients := make([]*outbox, n), make([]net.Conn, n)
+	outs, clients := make([]*Outbox, n), make([]net.Conn, n)
 	for i := range n {
 		nc, err := net.Dial("tcp", server.Listener.Addr().String())
 		if err != nil {
@@ -41,13 +62,14 @@ func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
 			}
 			head = append(head, b...)
 		}
-		o := &outbox{writers: w, limit: 1 << 30, slow: func(int) {}}
-		o.open(conn)
+		o := new(Outbox)
+		o.Init(w, 1<<30, account(), new(owner))
+		o.Open(conn)
 		outs[i], clients[i] = o, nc
 		t.Cleanup(func() {
 			nc.Close()
 			conn.CloseNow()
-			o.close()
+			o.Close()
 		})
 	}
 	return outs, clients
@@ -57,23 +79,23 @@ func outboxes(t testing.TB, w *writers, n int) ([]*outbox, []net.Conn) {
 // gets all of it once it does.
 func TestNoWriterWaitsForAClient(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		noWriterWaitsForAClient(t, &writers{tasks: new(tasks), most: 1, plain: plain})
+		noWriterWaitsForAClient(t, newWriters(1, plain))
 	}
 }
 
-func noWriterWaitsForAClient(t *testing.T, w *writers) {
+func noWriterWaitsForAClient(t *testing.T, w *Writers) {
 	t.Helper()
-	defer w.close()
+	defer w.Close()
 	outs, clients := outboxes(t, w, 2)
 	const size, many = 60_000, 400 // far more than sockets hold
 	for i := range many {
 		m := bytes.Repeat([]byte("x"), size)
 		binary.BigEndian.PutUint32(m, uint32(i))
-		outs[0].offer(ws.Msg{Head: m})
+		outs[0].Offer(ws.Msg{Head: m})
 	}
 	for i := range 100 {
 		text := strings.Repeat("y", 100) + fmt.Sprint(i)
-		outs[1].offer(ws.Msg{Head: []byte(text)})
+		outs[1].Offer(ws.Msg{Head: []byte(text)})
 		got := make([]byte, 2+len(text))
 		clients[1].SetReadDeadline(time.Now().Add(10 * time.Second))
 		if _, err := io.ReadFull(clients[1], got); err != nil || string(got[2:]) != text {
@@ -90,20 +112,20 @@ func noWriterWaitsForAClient(t *testing.T, w *writers) {
 			t.Fatalf("message %d in place of %d", n, i)
 		}
 	}
-	outs[0].flush()
-	outs[1].flush()
+	outs[0].Flush()
+	outs[1].Flush()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.running > 1 || w.line.len() > 0 {
-		t.Errorf("%d run, %d in line", w.running, w.line.len())
+	if w.running > 1 || w.line.Len() > 0 {
+		t.Errorf("%d run, %d in line", w.running, w.line.Len())
 	}
 }
 
-// What was queued quietly waits for who serves the line, but for no longer than
-// until there is something to be sent at once.
-func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
-	w := &writers{tasks: new(tasks), most: 1}
-	defer w.close()
+// What was queued in a batch waits until that is done, but for no longer than until
+// there is something to be sent at once.
+func TestABatchHoldsUpNoOthers(t *testing.T) {
+	w := newWriters(1, false)
+	defer w.Close()
 	outs, clients := outboxes(t, w, 2)
 	hear := func(c net.Conn, want string) {
 		t.Helper()
@@ -113,27 +135,28 @@ func TestQuietMessagesHoldUpNoOthers(t *testing.T) {
 			t.Fatalf("%q, %v", got, err)
 		}
 	}
+	batch := w.Batch()
 	for _, o := range outs {
-		o.offerQuietly(ws.Msg{Head: []byte("one")})
+		batch.Offer(o, ws.Msg{Head: []byte("one")})
 	}
-	if w.line.len() != 2 || w.running != 0 {
-		t.Fatalf("%d in line, %d run", w.line.len(), w.running)
+	if w.line.Len() != 2 || w.running != 0 {
+		t.Fatalf("%d in line, %d run", w.line.Len(), w.running)
 	}
-	outs[1].offer(ws.Msg{Head: []byte("two")})
+	outs[1].Offer(ws.Msg{Head: []byte("two")})
 	hear(clients[1], "\x81\x03one\x81\x03two")
 	hear(clients[0], "\x81\x03one")
-	outs[0].flush()
-	outs[1].flush()
-	outs[0].offerQuietly(ws.Msg{Head: []byte("three")})
-	w.serve()
+	outs[0].Flush()
+	outs[1].Flush()
+	batch.Offer(outs[0], ws.Msg{Head: []byte("three")})
+	batch.Done()
 	hear(clients[0], "\x81\x05three")
 }
 
 // One event to each of many clients: the sockets' part is nearly all of it.
 func BenchmarkDeliver(b *testing.B) {
 	const many = 200
-	w := &writers{tasks: new(tasks), most: 2}
-	defer w.close()
+	w := newWriters(2, false)
+	defer w.Close()
 	outs, clients := outboxes(b, w, many)
 	var readers sync.WaitGroup
 	for _, nc := range clients {
@@ -143,10 +166,10 @@ func BenchmarkDeliver(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		for _, o := range outs {
-			o.offer(m)
+			o.Offer(m)
 		}
 		for _, o := range outs {
-			o.flush()
+			o.Flush()
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*many), "ns/delivery")
@@ -159,18 +182,19 @@ func BenchmarkDeliver(b *testing.B) {
 // Many clients that each get much, served by all who may at once: everything
 // arrives, once and in order.
 func TestWritersShareTheLine(t *testing.T) {
-	w := &writers{tasks: new(tasks), most: 2}
-	defer w.close()
+	w := newWriters(2, false)
+	defer w.Close()
 	const clients, messages = 150, 40
 	outs, conns := outboxes(t, w, clients)
 	var offering sync.WaitGroup
 	for part := range 3 {
 		offering.Go(func() {
 			for n := range messages {
+				batch := w.Batch()
 				for i := part; i < clients; i += 3 {
-					outs[i].offerQuietly(ws.Msg{Head: fmt.Appendf(nil, "%03d", n)})
+					batch.Offer(outs[i], ws.Msg{Head: fmt.Appendf(nil, "%03d", n)})
 				}
-				w.serve()
+				batch.Done()
 			}
 		})
 	}
