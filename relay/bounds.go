@@ -15,7 +15,7 @@ func boundsOf(cfg *Config) *shares.Bounds {
 		shares.Filters: shares.Of(l.filtersTotal(), l.FilterBytes),
 		shares.Counts:  {Most: math.MaxInt64, Share: int64(l.CountsPerIP)},
 		shares.Syncs:   shares.Of(cfg.Sync.TotalEvents, cfg.Sync.Events),
-		shares.Geo:     shares.Of(maxGeoTotal, 0),
+		shares.Geo:     shares.Of(maxVisitBytes, 0),
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/nip77"
 	"moa/policy/conf"
+	"moa/relay/places"
 )
 
 // Config is everything about a relay that is a plain value. DefaultConfig
@@ -33,11 +34,11 @@ type Config struct {
 	// X-Forwarded-Host, for whoever chooses the host chooses what AUTH is for.
 	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
 
-	Info   Info   `toml:"info"`
-	Limits Limits `toml:"limits"`
-	Sync   Sync   `toml:"sync"`
-	Geo    Geo    `toml:"geo"`
-	Self   Self   `toml:"self"`
+	Info   Info          `toml:"info"`
+	Limits Limits        `toml:"limits"`
+	Sync   Sync          `toml:"sync"`
+	Geo    places.Config `toml:"geo"`
+	Self   Self          `toml:"self"`
 
 	Metrics       bool   `toml:"metrics.enabled" default:"true"` // serve /metrics, beside the relay only to this machine
 	MetricsPublic bool   `toml:"metrics.public"`                 // serve it beside the relay to everybody
@@ -168,7 +169,7 @@ func (c *Config) Validate() (bad conf.Faults) {
 			bad.Add(path, "%v is not a positive time", d)
 		}
 	}
-	c.Geo.check(&bad)
+	c.Geo.Check(&bad)
 	c.checkSelf(&bad)
 	slices.SortStableFunc(bad, func(a, b conf.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return bad

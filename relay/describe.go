@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"moa/nips/event"
-	"moa/nips/geohash"
 	"moa/nips/nip11"
 	"moa/nips/nip66"
 	"moa/policy"
 	"moa/policy/conf"
+	"moa/relay/places"
 )
 
 // Self is what the relay says about itself in an event of its own (NIP-66), by
@@ -90,7 +90,7 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 		URL: at, Info: info, Document: doc,
 		Accepted: accepted, Refused: refused,
 		Topics: st.cfg.Self.Topics, Languages: st.cfg.Self.Languages,
-		Geohashes: ladders(st.chain),
+		Geohashes: places.Ladders(st.chain),
 	}
 	return r.Event(), nil
 }
@@ -142,22 +142,4 @@ func short(kinds []uint16) []uint16 {
 		return nil
 	}
 	return kinds
-}
-
-// ladders are the geohashes of the area that the relay serves: first those of
-// its middle, the coarsest first, and then of every cell that is part of what
-// covers the area. So the relay is found by who asks for any of them.
-func ladders(chain *policy.Chain) (hashes []string) {
-	area := policy.Find[policy.AreaPolicy](chain)
-	if area == nil {
-		return nil
-	}
-	for _, cell := range append([]string{area.Area().Centre()}, area.Area().Prefixes(maxAreaCells)...) {
-		for _, step := range geohash.Ladder(cell) {
-			if !slices.Contains(hashes, step) {
-				hashes = append(hashes, step)
-			}
-		}
-	}
-	return hashes
 }

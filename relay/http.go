@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"moa/nips/nip11"
+	"moa/relay/places"
 	"moa/relay/web"
 	"moa/relay/ws"
 )
@@ -19,7 +20,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveRelay(w, r, "")
 	case "/.well-known/nodeinfo", "/nodeinfo/2.1":
 		s.serveNodeinfo(w, r)
-	case geoEventsPath, geoCellsPath, geoMapPath:
+	case places.EventsPath, places.CellsPath, places.MapPath:
 		s.serveGeo(w, r)
 	case "/favicon.ico":
 		s.serveIcon(w, r)
@@ -151,7 +152,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	page := web.Relay{Info: info, URL: st.urlOf(r) + path, Map: st.cfg.Geo.HTTP, Scope: scope}
 	if scope == "" {
-		page.Scopes = st.scopeURLs(page.URL)
+		page.Scopes = places.ScopeURLs(st.chain, page.URL)
 	}
 	body, err := web.Home(page)
 	w.Header().Set("Vary", "Accept")

@@ -6,7 +6,7 @@ import (
 
 	"moa/nips/geohash"
 	"moa/nips/nip11"
-	"moa/policy"
+	"moa/relay/places"
 )
 
 // scope is the cell whose relay r has asked at a path, "" for everything.
@@ -29,7 +29,7 @@ func (st *settings) infoFor(scope string) *nip11.Document {
 	info := st.info
 	info.Name = strings.TrimSpace(info.Name + " " + scope)
 	info.Description = "Only what is within the geohash " + scope + ". " + info.Description
-	info.Extra = map[string]any{"geo": st.describeGeo(scope)}
+	info.Extra = map[string]any{"geo": places.Describe(&st.cfg.Geo, st.chain, scope)}
 	return &info
 }
 
@@ -53,25 +53,4 @@ func (st *settings) urlOf(r *http.Request) string {
 		return at.url
 	}
 	return strings.TrimRight(st.cfg.URL, "/")
-}
-
-// scopeURLs are, as examples, the URLs for one cell of the relay that is at url:
-// the one in the middle of the area if there is one.
-func (st *settings) scopeURLs(url string) (all []string) {
-	if st.scopes == nil {
-		return nil
-	}
-	cell := "u33"
-	if p := policy.Find[policy.AreaPolicy](st.chain); p != nil {
-		cell = p.Area().Centre()
-	}
-	path, domain := st.scopes.Scopes()
-	if path != "" {
-		all = append(all, url+path+cell)
-	}
-	if domain != "" {
-		scheme, _, _ := strings.Cut(url, "://")
-		all = append(all, scheme+"://"+cell+"."+domain)
-	}
-	return all
 }

@@ -23,6 +23,7 @@ import (
 	"moa/policy"
 	"moa/relay/hub"
 	"moa/relay/outbox"
+	"moa/relay/places"
 	"moa/relay/replay"
 	"moa/relay/shares"
 	"moa/relay/ws"
@@ -79,7 +80,8 @@ type Server struct {
 	index    hub.Index[*ws.Body]
 	replay   *replay.Buffer
 	vanishes vanishes
-	geoSlots chan struct{}  // of what is asked about places over HTTP. Full: it is refused
+	places   places.Handler
+	visits   chan struct{}  // those that are under way. Full: no more are let in
 	self     *selfPublisher // nil: the relay publishes nothing about itself
 	tasks    tasks
 
@@ -134,8 +136,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 		watcher: watcher,
 
-		geoSlots: make(chan struct{}, maxGeoRequests),
+		visits: make(chan struct{}, maxVisits),
 	}
+	s.places = places.Handler{Now: deps.Now, Enter: s.enter}
 	s.conns = newConns(s.ledger)
 	s.writers = outbox.NewWriters(outbox.Options{
 		Most:  max(1, runtime.GOMAXPROCS(0)-1), // one core is for what brings more
@@ -186,7 +189,7 @@ func (s *Server) install(st *settings) {
 		}
 	}
 	s.watchPanics(st.chain)
-	s.replay.Configure(st.cfg.Geo.replay())
+	s.replay.Configure(st.cfg.Geo.Buffer())
 	if st.cfg.Geo.Replay > 0 {
 		st.replay = s.replay
 	}

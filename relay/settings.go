@@ -11,6 +11,7 @@ import (
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/policy/builtin"
+	"moa/relay/places"
 	"moa/relay/replay"
 )
 
@@ -50,7 +51,7 @@ func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settin
 		st.ours = []relayurl.Location{here}
 	}
 	st.info = document(&cfg, chain.Limits())
-	st.info.Extra = map[string]any{"geo": st.describeGeo("")}
+	st.info.Extra = map[string]any{"geo": places.Describe(&cfg.Geo, chain, "")}
 	if p := policy.Find[policy.AreaPolicy](chain); p != nil && cfg.Info.Description == plainDescription {
 		st.info.Description = "A Nostr relay for " + p.Where() + "."
 	}

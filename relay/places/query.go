@@ -1,7 +1,6 @@
-package relay
+package places
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,35 +12,38 @@ import (
 	"moa/nips/event"
 	"moa/nips/geo"
 	"moa/nips/geohash"
-	"moa/store"
 )
 
+// The paths of what is asked about places.
 const (
-	geoCover     = 48 // geohashes that stand for a shape
-	geoLimit     = 100
-	geoMaxLimit  = 500
+	MapPath    = "/geo"
+	EventsPath = "/geo/events"
+	CellsPath  = "/geo/cells"
+)
+
+// Bounds of what is asked.
+const (
+	coverCells   = 48 // geohashes that stand for a shape
+	defaultLimit = 100
+	maxLimit     = 500
 	cellEvents   = 5000 // that are counted at most
 	cellHistory  = time.Hour
 	maxPrecision = 5 // 5 km: finer cells would tell where somebody lives
-	minAuthors   = 3 // that a cell must have to be shown
 )
 
-// geoQuery is what is asked about places.
-type geoQuery struct {
+// query is what is asked about places.
+type query struct {
 	filter event.Filter // without where
 	limit  int          // of events that are read
 	where  cover
 	inside func(*event.Event) bool
-	answer func(read readGeo) (body []byte, err error)
+	answer func(read) (body []byte, err error)
 }
 
-// readGeo finds what there is, newest first, and reports whether it was all.
-type readGeo func(found func(*store.Record) error) (whole bool, err error)
-
-// parseGeoQuery reads an untrusted URL. Its error's text is fit for the client.
-func parseGeoQuery(path string, values url.Values, now time.Time) (*geoQuery, error) {
+// parse reads an untrusted URL. Its error's text is fit for the client.
+func parse(path string, values url.Values, now time.Time) (*query, error) {
 	known := []string{"bbox", "near", "km", "kinds", "since", "until", "limit"}
-	if path == geoCellsPath {
+	if path == CellsPath {
 		known = []string{"bbox", "near", "km", "kinds", "since", "until", "precision"}
 	}
 	for name, list := range values {
@@ -49,14 +51,14 @@ func parseGeoQuery(path string, values url.Values, now time.Time) (*geoQuery, er
 			return nil, fmt.Errorf("%.40q is not a parameter, or is given twice; there are %s", name, strings.Join(known, ", "))
 		}
 	}
-	p := &geoParser{values: values}
-	q := new(geoQuery)
+	p := &parser{values: values}
+	q := new(query)
 	q.filter.Kinds = p.kinds()
 	q.filter.Since = p.number("since", 0)
 	if values.Has("until") {
 		q.filter.Until, q.filter.HasUntil = p.number("until", 0), true
 	}
-	if path == geoCellsPath {
+	if path == CellsPath {
 		p.cells(q, now)
 	} else {
 		p.events(q)
@@ -64,12 +66,12 @@ func parseGeoQuery(path string, values url.Values, now time.Time) (*geoQuery, er
 	return q, p.err
 }
 
-func (p *geoParser) events(q *geoQuery) {
+func (p *parser) events(q *query) {
 	shape := p.shape()
 	if p.err == nil && shape == nil {
 		p.err = errors.New("where? bbox=west,south,east,north or near=lat,lon&km=radius")
 	}
-	q.limit = int(min(p.number("limit", geoLimit), geoMaxLimit))
+	q.limit = int(min(p.number("limit", defaultLimit), maxLimit))
 	if p.err != nil {
 		return
 	}
@@ -83,7 +85,7 @@ func (p *geoParser) events(q *geoQuery) {
 
 // cells counts whole cells only: to count in a part of one would tell where in
 // it somebody is.
-func (p *geoParser) cells(q *geoQuery, now time.Time) {
+func (p *parser) cells(q *query, now time.Time) {
 	shape := p.shape()
 	precision := int(p.number("precision", 4))
 	if precision < 1 || precision > maxPrecision {
@@ -98,7 +100,7 @@ func (p *geoParser) cells(q *geoQuery, now time.Time) {
 	q.limit = cellEvents
 	q.where.regions = strings.Split(geohash.Alphabet, "")
 	if shape != nil {
-		q.where.regions = geo.Cover(shape, geoCover)
+		q.where.regions = geo.Cover(shape, coverCells)
 		for i, r := range q.where.regions {
 			q.where.regions[i] = r[:min(len(r), precision)]
 		}
@@ -108,7 +110,7 @@ func (p *geoParser) cells(q *geoQuery, now time.Time) {
 	asked := event.TagFilter{Regions: q.where.regions}
 	cellsOf := func(e *event.Event) []string { return cellsAt(e, precision, &asked) }
 	q.inside = func(e *event.Event) bool { return len(cellsOf(e)) > 0 }
-	q.answer = func(read readGeo) ([]byte, error) { return cellsAnswer(read, precision, q.filter.Since, cellsOf) }
+	q.answer = func(all read) ([]byte, error) { return cellsAnswer(all, precision, q.filter.Since, cellsOf) }
 }
 
 // cover is a set of cells, and of regions of which each cell is meant. Both are
@@ -118,7 +120,7 @@ type cover struct{ cells, regions []string }
 // covering is what may have its middle in a shape: what lies in a cover of it,
 // and the larger cells around that.
 func covering(shape geo.Shape) (c cover) {
-	c.regions = geo.Cover(shape, geoCover)
+	c.regions = geo.Cover(shape, coverCells)
 	slices.Sort(c.regions)
 	for _, r := range c.regions {
 		for n := 1; n < len(r); n++ {
@@ -131,7 +133,7 @@ func covering(shape geo.Shape) (c cover) {
 }
 
 // filters ask for the cells in each of the tags by which regions are found.
-func (q *geoQuery) filters() (all []*event.Filter) {
+func (q *query) filters() (all []*event.Filter) {
 	for _, in := range []struct {
 		name   byte
 		prefix string
@@ -148,20 +150,20 @@ func (q *geoQuery) filters() (all []*event.Filter) {
 	return all
 }
 
-// geoParser reads parameters and keeps the first fault.
-type geoParser struct {
+// parser reads parameters and keeps the first fault.
+type parser struct {
 	values url.Values
 	err    error
 }
 
-func (p *geoParser) fail(name string, err error) {
+func (p *parser) fail(name string, err error) {
 	if p.err == nil {
 		p.err = fmt.Errorf("%s: %w", name, err)
 	}
 }
 
 // shape reads bbox, or near and km. nil: there is neither, or a fault.
-func (p *geoParser) shape() geo.Shape {
+func (p *parser) shape() geo.Shape {
 	var shape geo.Shape
 	var err error
 	switch bbox, near := p.values.Has("bbox"), p.values.Has("near"); {
@@ -185,7 +187,7 @@ func (p *geoParser) shape() geo.Shape {
 }
 
 // numbers reads a list of n numbers, which it always returns.
-func (p *geoParser) numbers(name, what string, n int) []float64 {
+func (p *parser) numbers(name, what string, n int) []float64 {
 	parts := strings.Split(p.values.Get(name), ",")
 	out := make([]float64, n)
 	if len(parts) != n {
@@ -203,7 +205,7 @@ func (p *geoParser) numbers(name, what string, n int) []float64 {
 }
 
 // number reads a whole number from 0 up.
-func (p *geoParser) number(name string, without int64) int64 {
+func (p *parser) number(name string, without int64) int64 {
 	if !p.values.Has(name) {
 		return without
 	}
@@ -215,7 +217,7 @@ func (p *geoParser) number(name string, without int64) int64 {
 	return n
 }
 
-func (p *geoParser) kinds() []uint16 {
+func (p *parser) kinds() []uint16 {
 	if !p.values.Has("kinds") {
 		return nil
 	}
@@ -230,81 +232,4 @@ func (p *geoParser) kinds() []uint16 {
 	}
 	slices.Sort(kinds)
 	return slices.Compact(kinds)
-}
-
-// eventsAnswer is the body of /geo/events: the events as they are.
-func eventsAnswer(read readGeo) ([]byte, error) {
-	body := []byte(`{"events":[`)
-	first := true
-	whole, err := read(func(r *store.Record) error {
-		if !first {
-			body = append(body, ',')
-		}
-		first = false
-		body = append(body, r.Raw...)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(body, `],"whole":%t}`, whole), nil
-}
-
-// cellCount is how much there is in one cell.
-type cellCount struct {
-	Cell    string `json:"cell"`
-	Events  int    `json:"events"`
-	Authors int    `json:"authors"`
-}
-
-// cellsAnswer is the body of /geo/cells: counts by cell, of those cells in which
-// so many people have written that none of them is told by it.
-func cellsAnswer(read readGeo, precision int, since int64, cellsOf func(*event.Event) []string) ([]byte, error) {
-	events := map[string]int{}
-	authors := map[string]map[event.PubKey]struct{}{}
-	whole, err := read(func(r *store.Record) error {
-		e, err := r.Event()
-		if err != nil {
-			return err
-		}
-		for _, cell := range cellsOf(e) {
-			events[cell]++
-			if authors[cell] == nil {
-				authors[cell] = map[event.PubKey]struct{}{}
-			}
-			authors[cell][e.PubKey] = struct{}{}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	cells := []cellCount{}
-	for cell, n := range events {
-		if len(authors[cell]) >= minAuthors {
-			cells = append(cells, cellCount{cell, n, len(authors[cell])})
-		}
-	}
-	slices.SortFunc(cells, func(a, b cellCount) int { return strings.Compare(a.Cell, b.Cell) })
-	return json.Marshal(struct {
-		Precision int         `json:"precision"`
-		Since     int64       `json:"since"`
-		Cells     []cellCount `json:"cells"`
-		Whole     bool        `json:"whole"`
-	}{precision, since, cells, whole})
-}
-
-// cellsAt returns the cells of that many characters, of those asked for, that
-// the event is in. What says less precisely where it is, is in none.
-func cellsAt(e *event.Event, precision int, asked *event.TagFilter) (cells []string) {
-	places := geo.Locate(e, false)
-	for _, hash := range places.List() {
-		if len(hash) < precision || !asked.InRegion(hash) {
-			continue
-		}
-		if cell := hash[:precision]; !slices.Contains(cells, cell) {
-			cells = append(cells, cell)
-		}
-	}
-	return cells
 }
