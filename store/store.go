@@ -180,7 +180,7 @@ type Store interface {
 	// (NIP-09; kinds 5 and 62 are never deleted by it; a gift wrap's `p` may
 	// delete it, NIP-59). A stored kind 62 deletes everything of its author up
 	// to its time, and the gift wraps to them; that it is addressed to this
-	// relay is the caller's business (NIP-62). What a 62 deletes is not found any
+	// relay is the caller's business (NIP-62). What a 5 or 62 deletes is not found any
 	// more, and not taken again, when Commit returns; to remove it may take longer.
 	// now is Unix seconds.
 	//

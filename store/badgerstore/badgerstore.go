@@ -77,6 +77,7 @@ func (o *Options) setDefaults() {
 // Store is a store.Store on disk. Make it with Open.
 type Store struct {
 	opt     Options
+	limits  limits
 	log     *slog.Logger
 	metrics *metrics
 	room    func(reserveMB int) error // tells store.ErrFull before a write
@@ -145,7 +146,7 @@ func Open(o Options) (*Store, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Store{
-		opt: o, log: o.Log, metrics: newMetrics(o.Registry), lock: lock, db: db, cancel: cancel,
+		opt: o, limits: usualLimits, log: o.Log, metrics: newMetrics(o.Registry), lock: lock, db: db, cancel: cancel,
 		hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20),
 		marks: newMarks(tombstoneBits), ahead: newAhead(),
 		collector: collector{due: make(chan struct{}, 1)},

@@ -69,7 +69,11 @@ func (s *Store) update(reserveMB int, do func(*writer) error) (err error) {
 	defer gate.RUnlock()
 	w := s.newWriter()
 	defer w.close()
-	err = w.run(do)
+	if err = w.run(do); err != nil {
+		for _, r := range w.stepped {
+			r.restart()
+		}
+	}
 	s.failed = err != nil && w.flushed
 	s.broken.Store(err != nil && !errors.Is(err, context.Canceled))
 	return asFull(err)
@@ -94,6 +98,7 @@ type writer struct {
 	bytes   int64 // of the writes, about
 	serial  store.Serial
 	flushed bool // something is stored
+	stepped []request
 	change
 }
 
@@ -387,15 +392,17 @@ func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
 	if e.Expiration != 0 && e.Expiration <= now {
 		return store.Expired, nil
 	}
-	if dup, err := w.has(e.ID); err != nil || dup {
-		if h := w.s.removals.hidden(); dup && len(h) > 0 && h.has(makeValue(e)) {
-			return store.Vanished, nil
-		}
+	h := w.s.removals.hidden()
+	var n *stored
+	if len(h) > 0 {
+		n = &stored{makeTail(e, 0), makeValue(e)}
+	}
+	if dup, err := w.has(e.ID); err != nil || dup && !h.has(n) {
 		return store.Duplicate, err
 	}
 	owners := append(store.Recipients(e), e.PubKey)
 	a, addressed := store.AddressOf(e)
-	if gone, err := w.deleted(e, owners, a, addressed); err != nil || gone {
+	if gone, err := w.deleted(e, owners, a, addressed); err != nil || gone || h.deletes(n) {
 		return store.Deleted, err
 	}
 	for _, by := range owners {
@@ -403,10 +410,25 @@ func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
 			return store.Vanished, err
 		}
 	}
-	if addressed {
-		return w.stale(e, a)
+	if !addressed {
+		return 0, nil
 	}
-	return 0, nil
+	if err := w.makeWay(h, a); err != nil {
+		return 0, err
+	}
+	return w.stale(e, a)
+}
+
+// makeWay removes what the address leads to if it is hidden: it bars nothing.
+func (w *writer) makeWay(h hidden, a store.Address) error {
+	if len(h) == 0 {
+		return nil
+	}
+	n, err := w.at(addressKey(keyLatest, a))
+	if err != nil || len(n.value) == 0 || !h.has(&n) {
+		return err
+	}
+	return w.dropRoomy(n)
 }
 
 func (w *writer) has(id event.ID) (bool, error) {

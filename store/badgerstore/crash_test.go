@@ -55,6 +55,9 @@ func crash(dir string) error {
 		return err
 	}
 	s.SmallRecords()
+	if seed%2 == 0 {
+		s.RemoveBehind()
+	}
 	go func() { // what is removed is collected all the time
 		for {
 			s.Collect(context.Background())

@@ -12,25 +12,25 @@ import (
 func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 	removed := 0
 	err := s.update(s.opt.ReserveMB/2, func(w *writer) error {
-		keys, err := s.readExpired(now, most)
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if err := ctx.Err(); err != nil {
+		x := expiry{from: binary.BigEndian.AppendUint64([]byte{keyExpiry}, uint64(s.expireFrom)), next: now + 1}
+		for more := true; more && removed < most && x.hidden < expireHidden; {
+			keys, err := s.readExpired(x.from, now, most-removed)
+			if err != nil {
 				return err
 			}
-			if err := w.expire(key); err != nil {
+			more = len(keys) == most-removed
+			n, err := w.expire(ctx, keys, &x)
+			if removed += n; err != nil {
 				return err
 			}
-			removed++
+			if more {
+				x.next = min(x.next, expiresAt(keys[len(keys)-1]))
+			}
 		}
 		if err := w.flush(); err != nil {
 			return err
 		}
-		if s.expireFrom = now + 1; len(keys) == most && most > 0 {
-			s.expireFrom = expiresAt(keys[most-1])
-		}
+		s.expireFrom = x.next
 		return nil
 	})
 	if err != nil {
@@ -40,33 +40,74 @@ func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 	return removed, nil
 }
 
-// expire drops the event that a key of keyExpiry leads to. The key goes even if
-// the event cannot be read, or is gone.
-func (w *writer) expire(key []byte) error {
-	t := tailOf(key)
-	v, err := w.value(&t)
-	if err != nil {
-		return err
+// expiry is how far an Expire has come.
+type expiry struct {
+	from   []byte // where to read on
+	next   int64  // where the next Expire begins
+	hidden int    // events that are removed already for everybody else
+}
+
+// expireHidden is how many of those an Expire may drop beside the others.
+const expireHidden = 8 * chunk
+
+// expire drops the events that keys of keyExpiry lead to, and counts those that were
+// not hidden. A kind 5 or 62 under way is hidden, and goes when it is done.
+func (w *writer) expire(ctx context.Context, keys [][]byte, x *expiry) (removed int, err error) {
+	h := w.s.removals.hidden()
+	for _, key := range keys {
+		if err := ctx.Err(); err != nil {
+			return removed, err
+		}
+		t := tailOf(key)
+		x.from = append(key, 0)
+		if r := w.s.removals.asks(&t); r != nil {
+			counts, err := w.dropLater(r, &t)
+			if err != nil {
+				return removed, err
+			}
+			if counts {
+				removed++
+			}
+			continue
+		}
+		n, err := w.expireOne(key)
+		if err != nil {
+			return removed, err
+		}
+		if len(n.value) > 0 && h.has(&n) {
+			x.hidden++
+		} else {
+			removed++
+		}
 	}
-	if v != nil {
-		err = w.dropRoomy(stored{t, v})
+	return removed, nil
+}
+
+// expireOne drops the event that the key leads to. The key goes even if the event
+// cannot be read, or is gone.
+func (w *writer) expireOne(key []byte) (n stored, err error) {
+	n.tail = tailOf(key)
+	if n.value, err = w.value(&n.tail); err != nil {
+		return n, err
 	}
-	if len(v) == 0 {
+	if n.value != nil {
+		err = w.dropRoomy(n)
+	}
+	if len(n.value) == 0 {
 		w.del(key)
 	}
-	return err
+	return n, err
 }
 
 func expiresAt(key []byte) int64 { return int64(binary.BigEndian.Uint64(key[1:])) }
 
-// readExpired reads up to most keys of events that have expired by now, the
-// first to expire first. It does not walk again over those that Expire has removed.
-func (s *Store) readExpired(now int64, most int) (keys [][]byte, err error) {
+// readExpired reads up to most keys, from from on, of events that have expired by
+// now, the first to expire first.
+func (s *Store) readExpired(from []byte, now int64, most int) (keys [][]byte, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		prefix := []byte{keyExpiry}
-		from := binary.BigEndian.AppendUint64(prefix, uint64(s.expireFrom))
 		for it.Seek(from); len(keys) < most && it.ValidForPrefix(prefix); it.Next() {
 			key := it.Item().KeyCopy(nil)
 			if expiresAt(key) > now {

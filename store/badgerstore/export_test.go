@@ -1,12 +1,44 @@
 package badgerstore
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
 )
+
+// RemoveBehind has nothing removed with the commit that asks for it, and little by
+// little. Nothing may be stored yet.
+func (s *Store) RemoveBehind() {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.limits = limits{stepWrites: 1, chunk: 2}
+}
+
+// HoldRemovals has StepRemovals alone remove what is asked for. Nothing may be stored
+// yet.
+func (s *Store) HoldRemovals() {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.later = func(func(context.Context)) {}
+}
+
+// StepRemovals takes up to n steps of what is under way, and reports whether there is
+// more.
+func (s *Store) StepRemovals(n int) (more bool, err error) {
+	for range n {
+		r := s.removals.next()
+		if r == nil {
+			return false, nil
+		}
+		if err := s.stepRemoval(r); err != nil {
+			return true, err
+		}
+	}
+	return s.removals.first() != nil, nil
+}
 
 // SetHotBytes bounds the index of recent events more finely than Options do.
 func (s *Store) SetHotBytes(n int64) {

@@ -69,7 +69,7 @@ const visibleBytes = 1 << 10
 // offer counts v for the parts that were hit and match, and finds it if one of
 // them has room.
 func (sc *scan) offer(p *page, t *tail, v value) error {
-	gone := v.expires() != 0 && v.expires() <= sc.q.Now || sc.hidden.has(v)
+	gone := v.expires() != 0 && v.expires() <= sc.q.Now || len(sc.hidden) > 0 && sc.hidden.has(&stored{*t, v})
 	matched := false
 	for _, part := range sc.parts {
 		if !part.hit || part.done {

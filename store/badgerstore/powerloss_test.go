@@ -201,6 +201,9 @@ func (v *victim) open(dir string) {
 	}
 	s.journal.full = 100_000
 	s.SmallRecords()
+	if v.random.IntN(2) == 0 {
+		s.RemoveBehind()
+	}
 	v.s, v.floor, v.synced = s, 0, files{}
 }
 

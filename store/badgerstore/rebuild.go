@@ -27,7 +27,7 @@ func newKeys(o *Options, log *records.Log) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		opt: fresh, log: o.Log, metrics: newMetrics(nil), db: db, records: log, rebuilding: true,
+		opt: fresh, limits: usualLimits, log: o.Log, metrics: newMetrics(nil), db: db, records: log, rebuilding: true,
 		hot: newHot(0), kept: newKept(0), marks: newMarks(64), ids: ids{marks: newMarks(64)}, ahead: newAhead(),
 		collector: collector{due: make(chan struct{}, 1)},
 	}
@@ -127,7 +127,7 @@ func (p *repairer) redo(w *writer, serial uint64) error {
 		if err := w.flush(); err != nil {
 			return err
 		}
-		return newRemoval(e, &n.tail).all(w)
+		return w.finish(newVanish(e, &n.tail))
 	}
 	return nil
 }

@@ -22,10 +22,18 @@ func (s *Store) Remove(ctx context.Context, ids []event.ID) (int, error) {
 			if n.value == nil {
 				continue
 			}
+			if r := s.removals.asks(&n.tail); r != nil { // after a crash nothing else tells what it asks for
+				if err := w.finish(r); err != nil {
+					return err
+				}
+			}
+			gone := !n.unread() && s.removals.hidden().has(&n)
 			if err := w.dropRoomy(n); err != nil {
 				return err
 			}
-			removed++
+			if !gone {
+				removed++
+			}
 		}
 		return nil
 	})

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"moa/nips/event"
 	"moa/store"
@@ -159,6 +160,56 @@ var nip09 = []conformanceTest{
 		x.reopen()
 		x.commit(store.Deleted, notes...)
 		x.holds(d)
+	}},
+	{"NIP09_thousands_of_targets", func(x *check) {
+		const many = 3000
+		var all []*event.Event
+		var tags []event.Tag
+		for i := range many {
+			by, kind, more := alice, uint16(1), []event.Tag{tag("t", "x")}
+			switch i % 6 {
+			case 1:
+				by = bob // not hers
+			case 2:
+				by, kind, more = bob, event.KindGiftWrap, append(more, tag("p", alice.String()))
+			case 3:
+				kind, more = 30023, append(more, tag("d", fmt.Sprint(i)))
+			}
+			e := Make(by, kind, int64(i), fmt.Sprint(i), more...)
+			if all = append(all, e); i%6 == 3 {
+				tags = append(tags, aTag(30023, alice, fmt.Sprint(i)))
+			} else {
+				tags = append(tags, eTag(e))
+			}
+		}
+		_, err := x.Commit(context.Background(), now, all)
+		x.noError(err)
+		// A profile that was dated in milliseconds, and an event that comes later.
+		wrong, right, late := Make(alice, 0, now*1000, "wrong"), Make(alice, 0, now, "right"), Make(alice, 1, 7, "late")
+		short := expiring(alice, 1, 8, now+10)
+		x.commit(store.Stored, wrong, short)
+		d := deletes(alice, many+1, append(tags, eTag(wrong), eTag(late), eTag(short))...)
+		x.commit(store.Stored, d)
+		x.counts(query(`{"#t":["x"]}`), many/6)
+		x.counts(query(`{"authors":["`+alice.String()+`"]}`), 1)
+		x.misses(wrong, short, all[0], all[2], all[3], all[many-1], all[many-2])
+		x.commit(store.Deleted, late, wrong, all[0], all[2], all[3], all[many-1], all[many-2])
+		x.commit(store.Duplicate, all[1], all[many-5], d)
+		x.commit(store.Stored, right) // what is deleted bars nothing
+		n, err := x.Expire(context.Background(), now+10, many)
+		x.noError(err)
+		if n != 0 {
+			x.Fatalf("expired %d, want none: it was deleted before", n)
+		}
+		x.reopen()
+		x.commit(store.Deleted, late, wrong, all[0], all[many-4], all[many-1])
+		x.counts(query(`{"#t":["x"]}`), many/6)
+		x.finds(query(`{"kinds":[0]}`), right)
+		for end := time.Now().Add(time.Minute); x.Stats().Events != many/6+2; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				x.Fatalf("%d events are left, want %d", x.Stats().Events, many/6+2)
+			}
+		}
 	}},
 	{"A_version_that_is_gone_bars_nothing", func(x *check) {
 		// A profile that was dated in milliseconds, and its author takes it back.

@@ -23,6 +23,9 @@ type Maker struct {
 	// Disturb, if not nil, does something that must not be seen from outside,
 	// n saying what.
 	Disturb func(s store.Store, n int)
+	// Late stores remove behind their commits what kinds 5 and 62 ask for: how many
+	// events Stats tells is not compared.
+	Late bool
 }
 
 // Run holds a store to everything that this package knows.

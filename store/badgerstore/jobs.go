@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -11,20 +13,30 @@ import (
 	"moa/store"
 )
 
-// Deletions are done in the frame that stores the event that asks for
-// them, if they are few. Otherwise
+// What an event asks to be removed (NIP-09, NIP-62) is removed in the frame that
+// stores it, if that is little. Otherwise
 //
 //  1. a job key is written with the event, in one frame,
-//  2. the work is done in as many frames as it takes; to do a part of
+//  2. the work is done in steps, in as many frames as it takes; to do a part of
 //     it again does no harm,
 //  3. the job key is removed with the last of it.
 //
 // A job that a crash has interrupted is done again from its start by Open.
 
-// inlineTargets is how many targets of a kind 5 are few.
-const inlineTargets = 64
+// limits say how much is removed at once.
+type limits struct {
+	inlineTargets int   // of a kind 5, with its commit
+	inlineWrites  int64 // that this takes
+	inlineSteps   int   // of a request to vanish, with its commit
+	stepWrites    int64 // of a step of a kind 5, about
+	chunk         int   // events that a step of a request to vanish looks at
+}
 
-// chunk is how many events a job looks at between two frames at most.
+// usualLimits remove with the commit what is little: of a request to vanish, one
+// chunk of the author's events and one of gift wraps.
+var usualLimits = limits{inlineTargets: 64, inlineWrites: 2048, inlineSteps: 2, stepWrites: 2048, chunk: chunk}
+
+// chunk is how many events are looked at between two frames at most.
 const chunk = 512
 
 // drop drops n, of which something else takes the place.
@@ -36,141 +48,12 @@ func (w *writer) drop(n stored) {
 	w.removed = append(w.removed, n)
 }
 
-// deletion does what the kind 5 event e at t asks for (NIP-09).
-func (w *writer) deletion(e *event.Event, t *tail) error {
-	ids, addrs := store.Targets(e)
-	if len(ids)+len(addrs) <= inlineTargets {
-		targets, err := w.targets(e, ids, addrs)
-		if err != nil {
-			return err
-		}
-		ops := int64(len(ids) + len(addrs))
-		for _, n := range targets {
-			ops += n.ops()
-		}
-		if w.fits(ops, 0) {
-			return w.delete(e, ids, addrs, targets)
-		}
-	}
-	return w.beginJob(t.serial(), job{jobAsked, *t}, func() error { return w.deletionJob(e) })
-}
-
-func (w *writer) deletionJob(e *event.Event) error {
-	ids, addrs := store.Targets(e)
-	for len(ids)+len(addrs) > 0 {
-		i, a := min(len(ids), inlineTargets), min(len(addrs), inlineTargets)
-		targets, err := w.targets(e, ids[:i], addrs[:a])
-		if err != nil {
-			return err
-		}
-		if err := w.room(int64(i+a), 0); err != nil {
-			return err
-		}
-		if err := w.delete(e, ids[:i], addrs[:a], nil); err != nil {
-			return err
-		}
-		for _, n := range targets {
-			if err := w.dropRoomy(n); err != nil {
-				return err
-			}
-		}
-		ids, addrs = ids[i:], addrs[a:]
-	}
-	return nil
-}
-
 // dropRoomy removes n after making room for it.
 func (w *writer) dropRoomy(n stored) error {
 	if err := w.room(n.ops(), 0); err != nil {
 		return err
 	}
 	return w.remove(n)
-}
-
-// targets returns the stored events that e may delete.
-func (w *writer) targets(e *event.Event, ids []event.ID, addrs []store.Address) (found []stored, err error) {
-	seen := map[tail]bool{}
-	look := func(key []byte, may func(*stored) (bool, error)) error {
-		n, err := w.at(key)
-		if err != nil || n.value == nil || seen[n.tail] {
-			return err
-		}
-		ok, err := may(&n)
-		if ok {
-			seen[n.tail] = true
-			found = append(found, n)
-		}
-		return err
-	}
-	for _, id := range ids {
-		err := look(idKey(id), func(n *stored) (bool, error) {
-			if n.unread() {
-				return w.mayDeleteUnread(e.PubKey, &n.tail)
-			}
-			return *n.id() == id && mayDelete(e.PubKey, n.value), nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	for _, a := range addrs {
-		err := look(addressKey(keyLatest, a), func(n *stored) (bool, error) { return n.tail.created() <= e.CreatedAt, nil })
-		if err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
-}
-
-// mayDeleteUnread is mayDelete of an event of which there are only its keys.
-func (w *writer) mayDeleteUnread(by event.PubKey, t *tail) (bool, error) {
-	if !store.Deletable(t.kind()) {
-		return false, nil
-	}
-	own, err := w.exists(append(appendAuthor(nil, by), t[:]...))
-	if err != nil || own || !store.GiftWrap(t.kind()) {
-		return own, err
-	}
-	return w.exists(append(tagPrefix(recipientEntry(by)), t[:]...))
-}
-
-// mayDelete reports whether by may delete the event by its id.
-func mayDelete(by event.PubKey, v value) bool {
-	return store.Deletable(v.kind()) && (*v.pk() == by || wrapFor(v, by))
-}
-
-// wrapFor reports a gift wrap for that recipient.
-func wrapFor(v value, to event.PubKey) bool {
-	if !store.GiftWrap(v.kind()) {
-		return false
-	}
-	p := tagMatcher{letter: 'p', entries: [][]byte{recipientEntry(to)}}
-	return p.matches(v)
-}
-
-func recipientEntry(pk event.PubKey) []byte {
-	return append([]byte{'p', classHex}, pk[:]...)
-}
-
-// delete writes the tombstones and drops the targets.
-func (w *writer) delete(e *event.Event, ids []event.ID, addrs []store.Address, targets []stored) error {
-	for _, id := range ids {
-		w.mark(goneKey(id, e.PubKey), nil)
-	}
-	for _, a := range addrs {
-		key := addressKey(keyGoneAddr, a)
-		old, _, err := w.get(key)
-		if err != nil {
-			return err
-		}
-		w.mark(key, appendTime(nil, max(e.CreatedAt, readTime(old))))
-	}
-	for _, n := range targets {
-		if err := w.remove(n); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // readTails reads up to most tails under prefix, from from on.
@@ -211,7 +94,12 @@ const (
 	jobDrop  = 'd' // drop the event
 )
 
-// resumeJobs finishes what a crash or a failed write has interrupted.
+// dropped is set in the number of a job that drops an event once the event's own job
+// is done: such a one comes last.
+const dropped store.Serial = 1 << 63
+
+// resumeJobs finishes what a crash or a failed write has interrupted, but for what
+// is under way.
 func (s *Store) resumeJobs() error {
 	jobs, err := s.readJobs()
 	if err != nil || len(jobs) == 0 {
@@ -219,7 +107,11 @@ func (s *Store) resumeJobs() error {
 	}
 	w := s.newWriter()
 	defer w.close()
-	for n, j := range jobs {
+	for _, n := range slices.Sorted(maps.Keys(jobs)) { // a request to vanish may remove the kind 5 of one before
+		if s.removals.of(n&^dropped) != nil {
+			continue
+		}
+		j := jobs[n]
 		s.log.Info("finishing an interrupted removal", "serial", n)
 		err := w.resume(j)
 		if errors.Is(err, errUnreadRequest) { // it stays, and may be done when it can be read again
@@ -253,9 +145,9 @@ func (w *writer) resume(j job) error {
 		return err
 	}
 	if e.Kind == event.KindVanish {
-		return newRemoval(e, &j.tail).all(w)
+		return w.finish(newVanish(e, &j.tail))
 	}
-	return w.deletionJob(e)
+	return w.finish(newDeletion(e, &j.tail))
 }
 
 var errUnreadRequest = errors.New("the event that asks for it is damaged")
@@ -271,9 +163,9 @@ func (w *writer) resumeUnread(t *tail) error {
 	if err != nil {
 		return err
 	}
-	r := &removal{by: by, until: t.created(), serial: t.serial()}
+	r := &vanish{by: by, until: t.created(), serial: t.serial()}
 	r.restart()
-	return r.all(w)
+	return w.finish(r)
 }
 
 // vanishedBy is the author of the request to vanish at t, as far as keys tell:

@@ -1,0 +1,309 @@
+package badgerstore
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"moa/nips/event"
+	"moa/store"
+)
+
+// request is a kind 5 or 62 whose work is under way: what it asks to be removed is
+// hidden until it is done.
+type request interface {
+	author() event.PubKey
+	job() store.Serial // of the event, and of its job key
+	// step does some more. done: that was all.
+	step(w *writer) (done bool, err error)
+	// restart has step begin again: how much of a failed commit is there is not known.
+	restart()
+}
+
+// step takes a step of r, which is to begin again if the commit fails.
+func (w *writer) step(r request) (done bool, err error) {
+	w.stepped = append(w.stepped, r)
+	return r.step(w)
+}
+
+// finish does all of r, however much.
+func (w *writer) finish(r request) error {
+	for {
+		if done, err := w.step(r); done || err != nil {
+			return err
+		}
+	}
+}
+
+// hidden is what requests under way are to remove and have not removed yet, by
+// their authors. It does not change.
+type hidden map[event.PubKey]asked
+
+// asked is what one author has asked for.
+type asked struct {
+	vanish    *vanish
+	deletions []*deletion
+	expired   []tail // of the requests themselves
+}
+
+func (a asked) none() bool { return a.vanish == nil && len(a.deletions) == 0 && len(a.expired) == 0 }
+
+func (a asked) deletes(n *stored) bool {
+	return slices.ContainsFunc(a.deletions, func(d *deletion) bool { return d.dooms(n) })
+}
+
+func (a asked) dooms(n *stored) bool {
+	return a.vanish != nil && a.vanish.dooms(n.value) || slices.Contains(a.expired, n.tail) || a.deletes(n)
+}
+
+// has reports whether the event is to be removed.
+func (h hidden) has(n *stored) bool { return len(h) > 0 && h.any(n, asked.dooms) }
+
+// deletes reports it of what kind 5 events ask for.
+func (h hidden) deletes(n *stored) bool { return len(h) > 0 && h.any(n, asked.deletes) }
+
+// any asks what its author has asked for, and the recipients of a gift wrap.
+func (h hidden) any(n *stored, does func(asked, *stored) bool) bool {
+	if does(h[*n.pk()], n) {
+		return true
+	}
+	if !store.GiftWrap(n.kind()) {
+		return false
+	}
+	for entry := range n.eachEntry {
+		if entry[0] == 'p' && entry[1] == classHex && does(h[event.PubKey(entry[2:])], n) {
+			return true
+		}
+	}
+	return false
+}
+
+// removals are the requests under way. The zero removals are none.
+type removals struct {
+	open atomic.Pointer[hidden]
+
+	mu      sync.Mutex // guards the following; taken last
+	list    []request  // in the order they came
+	turn    int        // of the list, whose step is next
+	working bool       // there is a goroutine that takes the steps
+}
+
+// hidden is what is hidden now. It is asked for before anything is read: what
+// it lacks because it is removed must not be there to be read.
+func (r *removals) hidden() hidden {
+	if h := r.open.Load(); h != nil {
+		return *h
+	}
+	return nil
+}
+
+// begin begins to hide what one asks to be removed. A later request to vanish of
+// the same author reaches further, and takes the place of an earlier one. It
+// reports that there is nobody yet who takes the steps.
+func (r *removals) begin(one request) (idle bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changeLocked(one.author(), func(a *asked) {
+		switch one := one.(type) {
+		case *vanish:
+			a.vanish = one
+		case *deletion:
+			a.deletions = append(slices.Clip(a.deletions), one)
+		}
+	})
+	r.list = append(r.list, one)
+	idle = !r.working
+	r.working = true
+	return idle
+}
+
+// end ends it: everything is removed.
+func (r *removals) end(one request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changeLocked(one.author(), func(a *asked) {
+		a.expired = slices.DeleteFunc(slices.Clone(a.expired), func(t tail) bool { return t.serial() == one.job() })
+		if v, ok := one.(*vanish); ok && a.vanish == v {
+			a.vanish = nil
+		}
+		a.deletions = slices.DeleteFunc(slices.Clone(a.deletions), func(d *deletion) bool { return request(d) == one })
+	})
+	r.list = slices.DeleteFunc(r.list, func(other request) bool { return other == one })
+}
+
+// expire begins to hide the event of one, too.
+func (r *removals) expire(one request, t *tail) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changeLocked(one.author(), func(a *asked) { a.expired = append(slices.Clip(a.expired), *t) })
+}
+
+func (r *removals) changeLocked(by event.PubKey, do func(*asked)) {
+	h := hidden{}
+	maps.Copy(h, r.hidden())
+	a := h[by]
+	do(&a)
+	if h[by] = a; a.none() {
+		delete(h, by)
+	}
+	r.open.Store(&h)
+}
+
+// next is the request whose turn it is; nil: there is none, and nobody takes steps
+// any more.
+func (r *removals) next() request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.list) == 0 {
+		r.working = false
+		return nil
+	}
+	r.turn++
+	return r.list[r.turn%len(r.list)]
+}
+
+// first is the request under way that came first, or nil.
+func (r *removals) first() request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.list) == 0 {
+		return nil
+	}
+	return r.list[0]
+}
+
+// of is the request under way that the event of that serial is, or nil. Such an
+// event may not go: after a crash it tells what is left to do.
+func (r *removals) of(n store.Serial) request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.IndexFunc(r.list, func(one request) bool { return one.job() == n }); i >= 0 {
+		return r.list[i]
+	}
+	return nil
+}
+
+// asks is of, of an event.
+func (r *removals) asks(t *tail) request {
+	if kind := t.kind(); kind != event.KindDeletion && kind != event.KindVanish {
+		return nil
+	}
+	return r.of(t.serial())
+}
+
+// Bounds of the kind 5 events under way: their targets take 32 bytes each.
+const (
+	mostDeletions = 256
+	mostTargets   = 1 << 16
+)
+
+// overdue is the deletion that came first and is not done, if there is too much of
+// them. Store.write is held.
+func (r *removals) overdue() *deletion {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var first *deletion
+	count, targets := 0, 0
+	for _, one := range r.list {
+		if d, ok := one.(*deletion); ok && d.left() > 0 {
+			if first == nil {
+				first = d
+			}
+			count++
+			targets += d.left()
+		}
+	}
+	if count <= 1 || count <= mostDeletions && targets <= mostTargets {
+		return nil
+	}
+	return first
+}
+
+// payRemovals keeps the kind 5 events under way within their bounds: who sends more
+// of them than are removed behind the commits waits for it.
+func (w *writer) payRemovals() error {
+	for {
+		d := w.s.removals.overdue()
+		if d == nil {
+			return nil
+		}
+		if _, err := w.step(d); err != nil {
+			return err
+		}
+	}
+}
+
+// beginRemoval has the rest of r done behind the commits.
+func (s *Store) beginRemoval(r request) {
+	if s.removals.begin(r) {
+		s.later(s.stepRemovals)
+	}
+}
+
+// removalRetry is how long removals wait after a failed write.
+const removalRetry = 10 * time.Second
+
+// stepRemovals does what is under way, each in turn, a step a commit.
+func (s *Store) stepRemovals(ctx context.Context) {
+	for r := s.removals.next(); r != nil; r = s.removals.next() {
+		err := s.stepRemoval(r)
+		if ctx.Err() != nil {
+			return // Open goes on
+		}
+		if err != nil {
+			s.log.Error("what a kind 5 or 62 event asks to be removed is not removed yet", "serial", r.job(), "err", err)
+			if !pause(ctx, removalRetry) {
+				return
+			}
+		}
+	}
+}
+
+// dropLater has the event of r, at t, which has expired, go with the last step, for
+// after a crash it tells what is left to do. It reports false of one that is to go
+// already.
+func (w *writer) dropLater(r request, t *tail) (bool, error) {
+	v, err := w.value(t)
+	h := w.s.removals.hidden()
+	if err != nil || slices.Contains(h[r.author()].expired, *t) || len(v) > 0 && h.has(&stored{*t, v}) {
+		return false, err
+	}
+	w.set(jobKey(t.serial()|dropped), append([]byte{jobDrop}, t[:]...))
+	w.s.removals.expire(r, t)
+	return true, nil
+}
+
+// dropExpired drops the event of r, of which all is done, if it has expired since.
+func (w *writer) dropExpired(r request) error {
+	for _, t := range w.s.removals.hidden()[r.author()].expired {
+		if t.serial() != r.job() {
+			continue
+		}
+		w.del(jobKey(r.job() | dropped))
+		v, err := w.value(&t)
+		if err != nil || v == nil {
+			return err
+		}
+		return w.dropRoomy(stored{t, v})
+	}
+	return nil
+}
+
+// stepRemoval takes a step of r, and shows what it hides when that was the last.
+func (s *Store) stepRemoval(r request) error {
+	done := false
+	err := s.update(s.opt.ReserveMB/2, func(w *writer) (err error) {
+		if done, err = w.step(r); done {
+			w.del(jobKey(r.job()))
+			err = w.dropExpired(r)
+		}
+		return err
+	})
+	if err == nil && done {
+		s.removals.end(r)
+	}
+	return err
+}
