@@ -29,6 +29,7 @@ type syncs struct {
 	mu    sync.Mutex // guards the following
 	list  []*reconciliation
 	lined bool // in the scheduler's line, or at work
+	ended int  // so many have ended, and have given their events back
 }
 
 // syncPage bounds what a worker gathers before it is the next one's turn: of
@@ -147,6 +148,7 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 		return false
 	}
 	b.list = slices.Delete(b.list, i, i+1)
+	b.ended++
 	r.over.Store(true)
 	b.giveBackLocked(r)
 	b.s.dropFilters(r.bytes)
@@ -213,17 +215,17 @@ func (b *syncs) step(outbox.Batch) (more bool) {
 		b.mu.Unlock()
 		return false
 	}
-	r := b.list[i]
+	r, ended := b.list[i], b.ended
 	b.mu.Unlock()
-	b.gather(r)
+	b.gather(r, ended)
 	return true
 }
 
 func gathering(r *reconciliation) bool { return !r.ready && !r.parked }
 
 // gather reads the next page of r's events, and after the last one answers the
-// NEG-OPEN.
-func (b *syncs) gather(r *reconciliation) {
+// NEG-OPEN. When it begins, so many reconciliations have ended.
+func (b *syncs) gather(r *reconciliation, ended int) {
 	if r.scan == nil {
 		r.scan = r.begin()
 	}
@@ -253,7 +255,7 @@ func (b *syncs) gather(r *reconciliation) {
 		answer, err = r.set.Answer(r.message, b.s.frame(b.s.srv.settings.Load()))
 		r.scan, r.message = nil, nil
 	}
-	if !b.gathered(r, n, done, err) {
+	if !b.gathered(r, n, ended, done, err) {
 		return
 	}
 	b.s.srv.met.gathers.Observe(time.Since(r.start).Seconds())
@@ -266,7 +268,7 @@ func (b *syncs) gather(r *reconciliation) {
 
 // gathered takes n more events into account. True: there are no more, and r is
 // still open.
-func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
+func (b *syncs) gathered(r *reconciliation, n, ended int, done bool, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.over.Load() {
@@ -284,7 +286,7 @@ func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
 		}
 		return done
 	case errShare, errNoRoom:
-		b.parkLocked(r, err)
+		b.parkLocked(r, ended, err)
 	case errTooMany:
 		b.failLocked(r, reason.Blocked, "the filter finds too many events to sync at once, narrow it", r.most)
 	default:
@@ -297,13 +299,15 @@ func (b *syncs) gathered(r *reconciliation, n int, done bool, err error) bool {
 }
 
 // parkLocked has r begin anew when another reconciliation of this connection has
-// given its events back. If there is none, r fails.
-func (b *syncs) parkLocked(r *reconciliation, why error) {
+// given its events back: at once, if one has done so since r found no room. If
+// there is none, r fails.
+func (b *syncs) parkLocked(r *reconciliation, ended int, why error) {
+	room := b.ended != ended
 	waits := slices.ContainsFunc(b.list, func(other *reconciliation) bool { return other != r && other.held > 0 })
 	switch {
-	case waits:
+	case room || waits:
 		b.giveBackLocked(r)
-		r.scan, r.set, r.parked = nil, nip77.Set{}, true
+		r.scan, r.set, r.parked = nil, nip77.Set{}, !room
 	case why == errShare:
 		b.failLocked(r, reason.RateLimited, "too many events are being synced from your address, end another sync or narrow the filter", 0)
 	default:

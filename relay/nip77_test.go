@@ -335,7 +335,7 @@ func TestNIP77SyncsOfOneConnection(t *testing.T) {
 }
 
 func TestNIP77SilentClientsLoseTheirSyncs(t *testing.T) {
-	r := start(t, func(c *relay.Config) { c.Sync.Idle = 50 * time.Millisecond })
+	r := start(t, func(c *relay.Config) { c.Sync.Idle = 500 * time.Millisecond })
 	c := r.Dial(t)
 	c.Say(t, `["NEG-OPEN","a",{},"61"]`)
 	c.Hear(t, wire.NegMsg)
@@ -470,6 +470,52 @@ func TestNIP77BurstsWaitInLine(t *testing.T) {
 		c.Hear(t, wire.NegMsg)
 	}
 	relaytest.Eventually(t, "nothing is held", func() bool { return held(t, r, "syncs") == 0 && held(t, r, "filters") == 0 })
+}
+
+// roomlessStore says when a sync has found no room, and lets it go on when told.
+type roomlessStore struct {
+	store.Store
+	failed, goOn chan struct{}
+}
+
+func (s *roomlessStore) Scan(q store.Query) store.Scan {
+	if !q.Bulk {
+		return s.Store.Scan(q)
+	}
+	return &roomlessScan{s.Store.Scan(q), s}
+}
+
+type roomlessScan struct {
+	store.Scan
+	s *roomlessStore
+}
+
+func (c *roomlessScan) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (store.Progress, error) {
+	p, err := c.Scan.Next(ctx, page, found)
+	if err != nil {
+		c.s.failed <- struct{}{}
+		<-c.s.goOn
+	}
+	return p, err
+}
+
+// A sync finds no room, and the one that has it ends before the first has said
+// so: the first begins anew.
+func TestNIP77RoomThatIsGivenBackMeanwhileIsTaken(t *testing.T) {
+	st := &roomlessStore{Store: stores["memory"](t), failed: make(chan struct{}, 1), goOn: make(chan struct{})}
+	fill(t, st, 1000)
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Sync.Events, c.Sync.TotalEvents = 1000, 1500 }})
+	c := r.Dial(t)
+	c.Say(t, `["NEG-OPEN","first",{},"%s"]`, asksOn)
+	c.Hear(t, wire.NegMsg)
+	c.Say(t, `["NEG-OPEN","second",{},"%s"]`, asksOn)
+	<-st.failed
+	c.Say(t, `["NEG-CLOSE","first"]`)
+	c.Quiet(t) // the relay has read that
+	close(st.goOn)
+	if m := c.Hear(t, wire.NegMsg); m.SubID != "second" {
+		t.Errorf("an answer to %s", m.SubID)
+	}
 }
 
 // One address cannot take the events of all, and who says nothing new is silent.
