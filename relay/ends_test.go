@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/relay"
 	"moa/relay/relaytest"
 )
@@ -20,7 +21,7 @@ func endings(t *testing.T, r *relaytest.Relay, reason string) float64 {
 
 func TestEveryEndOfAConnectionHasAReason(t *testing.T) {
 	r := start(t, func(c *relay.Config) {
-		c.PingEvery, c.WriteTimeout, c.Limits.OutboxBytes = time.Hour, 300*time.Millisecond, 32<<20
+		c.PingEvery, c.WriteTimeout, c.Limits.OutboxBytes = time.Hour, time.Second, 32<<20
 	})
 	for _, c := range []struct {
 		reason string
@@ -42,12 +43,13 @@ func TestEveryEndOfAConnectionHasAReason(t *testing.T) {
 			relaytest.Eventually(t, "it subscribes", func() bool { return r.Metric(t, "moa_subscriptions") == 1 })
 			w := r.Dial(t)
 			text := strings.Repeat("x", 100_000)
-			for i := 0; endings(t, r, "write_timeout") == 0; i++ {
-				if i < 200 {
+			i := 0
+			testwait.Eventually(t, "the client that does not read is cut", func() bool {
+				if i++; i <= 200 {
 					w.Accepted(t, alice.Sign(t, event.Event{Kind: 20001, CreatedAt: time.Now().Unix(), Content: fmt.Sprint(i, text)}))
 				}
-				time.Sleep(time.Millisecond)
-			}
+				return endings(t, r, "write_timeout") > 0
+			})
 			w.Close()
 			relaytest.Eventually(t, "the writer is gone", func() bool { return r.Metric(t, "moa_connections") == 0 })
 		}},

@@ -69,7 +69,7 @@ func TestSilenceLocksNobodyOut(t *testing.T) {
 // Whoever asks and does not read the answers is cut off, WebSocket or not; what
 // became a WebSocket has its own timeout.
 func TestUnreadAnswersEndTheConnection(t *testing.T) {
-	r := start(t, func(c *relay.Config) { c.WriteTimeout = 300 * time.Millisecond })
+	r := start(t, func(c *relay.Config) { c.WriteTimeout = time.Second })
 	ws := r.Dial(t)
 	c, err := net.Dial("tcp", r.Addr)
 	if err != nil {
@@ -90,7 +90,7 @@ func TestUnreadAnswersEndTheConnection(t *testing.T) {
 // A handler beside the relay may take as long as it likes as long as the client
 // reads.
 func TestLongAnswersOfAHandlerAreNotCut(t *testing.T) {
-	const parts, timeout = 8, 150 * time.Millisecond
+	const parts, timeout = 4, time.Second
 	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for range parts {
 			w.Write(make([]byte, 10_000))

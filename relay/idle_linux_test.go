@@ -9,6 +9,7 @@ import (
 	"github.com/coder/websocket"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/relay/relaytest"
 )
 
@@ -59,9 +60,7 @@ func TestSleepersAreToldOfTheShutdown(t *testing.T) {
 	if err := r.Stop(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("the shutdown took %v", took)
-	}
+	testwait.Speed(t, "the shutdown", time.Since(begun), 5*time.Second)
 	for n, p := range phones {
 		if _, err := p.TryNext(relaytest.Patience); websocket.CloseStatus(err) != 1012 {
 			t.Errorf("client %d was told %v", n, err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/nips/wire"
 	"moa/relay"
 	"moa/relay/relaytest"
@@ -88,8 +89,7 @@ func hog(t *testing.T) {
 const (
 	stressClients    = 200
 	stressPublishers = 2
-	stressBurst      = 7                // 64 events of each publisher at most
-	stressPatience   = 90 * time.Second // only a hang takes so long
+	stressBurst      = 7 // 64 events of each publisher at most
 )
 
 // stressKinds are what the publishers publish: one is stored, one is not.
@@ -223,14 +223,14 @@ func (s *stress) burst() {
 // await waits until all clients are so.
 func (s *stress) await(what string, ok func(c *stressClient) bool) {
 	s.t.Helper()
-	deadline := time.Now().Add(stressPatience)
+	deadline := time.Now().Add(testwait.Patience)
 	for _, c := range s.clients {
 		for !ok(c) {
 			if s.t.Failed() {
 				s.t.FailNow()
 			}
 			if time.Now().After(deadline) {
-				s.t.Fatalf("not within %v: %s. published %v, a client has %s", stressPatience, what, s.published, c)
+				s.t.Fatalf("not within %v: %s. published %v, a client has %s", testwait.Patience, what, s.published, c)
 			}
 			time.Sleep(time.Millisecond)
 		}

@@ -3,6 +3,7 @@
 package testwait
 
 import (
+	"flag"
 	"testing"
 	"time"
 )
@@ -20,5 +21,17 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("not within %v: %s", Patience, what)
 		}
+	}
+}
+
+var speeds = flag.Bool("speeds", false, "fail where something takes longer than it does on a quiet machine")
+
+// Speed logs how long something took. It fails the test if that is more than
+// most, and only with the flag -speeds: on a busy machine anything may take long.
+func Speed(t testing.TB, what string, took, most time.Duration) {
+	t.Helper()
+	t.Logf("%s: %v", what, took.Round(time.Microsecond))
+	if *speeds && took > most {
+		t.Errorf("%s took %v, more than %v", what, took, most)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/policy"
 )
 
@@ -165,7 +166,7 @@ func TestLoadedOnceEveryListIsRead(t *testing.T) {
 		t.Errorf("not loaded: %v, want members", missing)
 	}
 	close(answer)
-	late, over := context.WithTimeout(ctx, 20*time.Second)
+	late, over := context.WithTimeout(ctx, testwait.Patience)
 	defer over()
 	if missing := chain.Loaded(late); missing != nil {
 		t.Errorf("not loaded: %v", missing)

@@ -197,20 +197,16 @@ func TestPluginThatHangsIsStartedAgain(t *testing.T) {
 	flag := filepath.Join(t.TempDir(), "hung")
 	p, logs := start(t, Config{
 		Command: script(t, "sh", fmt.Sprintf("if [ ! -e %s ]; then : >%[1]s; exec sleep 1000; fi\n", flag)+shellPlugin),
-		Timeout: 600 * time.Millisecond,
+		Timeout: 2 * time.Second,
 	})
-	begin := time.Now()
 	if got := text(p.Event(ctx, client, note("good"))); got != noAnswer {
 		t.Error(got)
-	}
-	if took := time.Since(begin); took > time.Minute {
-		t.Errorf("it took %v", took)
 	}
 	testwait.Eventually(t, "an answer", func() bool { return text(p.Event(ctx, client, note("good"))) == "accept" })
 	if !strings.Contains(logs.String(), "it does not answer") {
 		t.Errorf("the log does not say why:\n%s", logs)
 	}
-	if restarts, unanswered := p.Troubles(); restarts != 1 || unanswered < 1 {
+	if restarts, unanswered := p.Troubles(); restarts < 1 || unanswered < 1 {
 		t.Errorf("%d restarts, %d unanswered", restarts, unanswered)
 	}
 }
@@ -248,9 +244,8 @@ func TestPluginThatDiesFailsAsConfiguredAndIsStartedAgain(t *testing.T) {
 	}
 	p, logs := start(t, Config{Command: "/nowhere/plugin"})
 	testwait.Eventually(t, "an error in the log", func() bool { return strings.Contains(logs.String(), "no such file") })
-	begin := time.Now()
-	if got := text(p.Event(ctx, client, note("x"))); got != noAnswer || time.Since(begin) > time.Minute {
-		t.Errorf("%s after %v", got, time.Since(begin))
+	if got := text(p.Event(ctx, client, note("x"))); got != noAnswer {
+		t.Error(got)
 	}
 }
 
@@ -378,17 +373,13 @@ func TestPluginOutlivesThreadsThatEnd(t *testing.T) {
 
 func TestNobodyWaitsForAProcessThatCannotStart(t *testing.T) {
 	t.Parallel()
-	p, logs := start(t, Config{Command: "/nowhere/plugin", Timeout: time.Minute})
-	begin := time.Now()
-	for range 50 {
+	p, logs := start(t, Config{Command: "/nowhere/plugin", Timeout: time.Hour}) // who waits, hangs
+	testwait.Eventually(t, "a second attempt", func() bool {
 		if got := text(p.Event(ctx, client, note("x"))); got != noAnswer {
 			t.Fatalf("%s\n%s", got, logs)
 		}
-		time.Sleep(20 * time.Millisecond) // over at least one new attempt
-	}
-	if took := time.Since(begin); took > 30*time.Second {
-		t.Errorf("it took %v", took)
-	}
+		return strings.Count(logs.String(), "no such file") > 1
+	})
 }
 
 func TestFullQueueFailsAtOnce(t *testing.T) {

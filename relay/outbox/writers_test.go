@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"moa/nips/testwait"
 	"moa/relay/shares"
 	"moa/relay/ws"
 )
@@ -97,13 +98,13 @@ func noWriterWaitsForAClient(t *testing.T, w *Writers) {
 		text := strings.Repeat("y", 100) + fmt.Sprint(i)
 		outs[1].Offer(ws.Msg{Head: []byte(text)})
 		got := make([]byte, 2+len(text))
-		clients[1].SetReadDeadline(time.Now().Add(10 * time.Second))
+		clients[1].SetReadDeadline(time.Now().Add(testwait.Patience))
 		if _, err := io.ReadFull(clients[1], got); err != nil || string(got[2:]) != text {
 			t.Fatal(err, string(got))
 		}
 	}
 	frame := make([]byte, 4+size)
-	clients[0].SetReadDeadline(time.Now().Add(30 * time.Second))
+	clients[0].SetReadDeadline(time.Now().Add(testwait.Patience))
 	for i := range many {
 		if _, err := io.ReadFull(clients[0], frame); err != nil {
 			t.Fatal(err)
@@ -130,7 +131,7 @@ func TestABatchHoldsUpNoOthers(t *testing.T) {
 	hear := func(c net.Conn, want string) {
 		t.Helper()
 		got := make([]byte, len(want))
-		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		c.SetReadDeadline(time.Now().Add(testwait.Patience))
 		if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
 			t.Fatalf("%q, %v", got, err)
 		}
@@ -199,7 +200,7 @@ func TestWritersShareTheLine(t *testing.T) {
 		})
 	}
 	for i, nc := range conns {
-		nc.SetReadDeadline(time.Now().Add(30 * time.Second))
+		nc.SetReadDeadline(time.Now().Add(testwait.Patience))
 		got := make([]byte, 5*messages)
 		if _, err := io.ReadFull(nc, got); err != nil {
 			t.Fatalf("client %d: %v", i, err)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moa/nips/testwait"
 )
 
 var idleConns = flag.Int("idle", 1000, "connections of TestIdleMemory")
@@ -84,7 +86,7 @@ func crowd(t *testing.T, addr string, n int, mode string) (stop func()) {
 		conns = append(conns, nc)
 		fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", deflateOffer)
-		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		nc.SetDeadline(time.Now().Add(testwait.Patience))
 		r := bufio.NewReaderSize(nc, 512)
 		res, err := http.ReadResponse(r, nil)
 		if err != nil || res.StatusCode != 101 {
@@ -114,7 +116,7 @@ func serveIdle(t *testing.T, deflate bool) {
 	defer srv.Close()
 	fmt.Println(srv.Listener.Addr())
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		time.Sleep(50 * time.Millisecond) // let the last one go idle
+		testwait.Eventually(t, "all are idle", d.asleep)
 		for range 3 {
 			debug.FreeOSMemory()
 		}

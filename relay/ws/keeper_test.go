@@ -17,72 +17,87 @@ import (
 	"moa/nips/testwait"
 )
 
-// keep runs a Keeper for the test.
-func keep(t testing.TB, every time.Duration) *Keeper {
-	k := &Keeper{Every: every}
-	ctx, stop := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() { k.Run(ctx) })
-	t.Cleanup(func() { stop(); wg.Wait() })
-	return k
+// A client that answers pings stays, though it says nothing else; one that does
+// not is cut at the second visit.
+func TestKeeper(t *testing.T) {
+	k := new(Keeper) // it does not run: the test makes its visits
+	conns := make(chan *Conn, 1)
+	ends := map[*Conn]chan error{}
+	var mu sync.Mutex // guards ends
+	addr := start(t, &Options{Keeper: k}, func(c *Conn) {
+		end := make(chan error, 1)
+		mu.Lock()
+		ends[c] = end
+		mu.Unlock()
+		conns <- c
+		_, err := c.Read()
+		end <- err
+	})
+	live := dial(t, addr)
+	alive := <-conns
+	dial(t, addr)
+	silent := <-conns
+	if k.Len() != 2 {
+		t.Fatalf("%d are kept", k.Len())
+	}
+	var pings sync.WaitGroup
+	for visit := range 5 {
+		k.visit(alive, &pings)
+		live.expect("89 ")
+		live.send(frame(0x8a, ""))
+		testwait.Eventually(t, "the pong is heard", alive.heard.Load)
+		if visit < 2 {
+			k.visit(silent, &pings)
+		}
+		if silent.dead.Load() != (visit > 0) {
+			t.Fatalf("after visit %d: dead: %v", visit, silent.dead.Load())
+		}
+	}
+	if err := <-ends[silent]; !errors.Is(err, ErrDead) {
+		t.Fatal(err)
+	}
+	if alive.dead.Load() {
+		t.Fatal("the living one was cut")
+	}
+	live.Close()
+	<-ends[alive]
+	testwait.Eventually(t, "none is kept", func() bool { return k.Len() == 0 })
 }
 
-// Who answers pings stays, though it says nothing; who does not is cut.
-func TestKeeper(t *testing.T) {
-	k := keep(t, 300*time.Millisecond)
-	ended := make(chan error, 2)
+// A Keeper that runs cuts a silent connection by itself.
+func TestKeeperRuns(t *testing.T) {
+	k := &Keeper{Every: 100 * time.Millisecond}
+	ended := make(chan error, 1)
 	addr := start(t, &Options{Keeper: k}, func(c *Conn) {
 		_, err := c.Read()
 		ended <- err
 	})
-	begun := time.Now()
-	live, half := dial(t, addr), dial(t, addr)
-	testwait.Eventually(t, "both are kept", func() bool { return k.Len() == 2 })
-	var wg sync.WaitGroup
-	pings := 0
-	wg.Go(func() {
-		for {
-			got, err := live.next()
-			if err != nil {
-				return
-			}
-			if got == "89 " {
-				pings++
-				live.send(frame(0x8a, ""))
-			}
-		}
-	})
+	keep(t, k)
+	dial(t, addr)
 	if err := <-ended; !errors.Is(err, ErrDead) {
 		t.Fatal(err)
 	}
-	if took := time.Since(begun); took < 450*time.Millisecond {
-		t.Fatalf("cut after %v: before it could answer", took)
-	}
-	half.Close()
-	time.Sleep(900 * time.Millisecond)
-	select {
-	case err := <-ended:
-		t.Fatalf("the living one was cut: %v", err)
-	default:
-	}
-	live.Close()
-	wg.Wait()
-	if pings < 3 {
-		t.Fatalf("%d pings", pings)
-	}
-	<-ended
-	testwait.Eventually(t, "none is kept", func() bool { return k.Len() == 0 })
+}
+
+// keep runs a Keeper until the test ends.
+func keep(t *testing.T, k *Keeper) {
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { k.Run(ctx) })
+	t.Cleanup(func() { stop(); wg.Wait() })
 }
 
 // TLS, of which the socket cannot be asked, works as well: messages, pings,
 // a dead peer, the close handshake.
 func TestTLS(t *testing.T) {
-	k := keep(t, 500*time.Millisecond)
+	k := new(Keeper) // it does not run: the test makes its visits
 	o := &Options{Keeper: k, Compression: true}
-	var wg sync.WaitGroup
+	var wg, pings sync.WaitGroup
+	conns := make(chan *Conn, 1)
 	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := Upgrade(w, r, o); err == nil {
 			wg.Go(func() { defer c.CloseNow(); echo(c) })
+			conns <- c
 		}
 	}))
 	defer wg.Wait()
@@ -94,7 +109,9 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.SetReadLimit(-1)
+	server := <-conns
 	for _, n := range []int{1, 10, 16, 17, 500, 20_000, 300_000} {
+		k.visit(server, &pings) // the client answers the ping while it reads
 		text := note(n)
 		c.Write(ctx, websocket.MessageText, []byte(text))
 		if _, got, err := c.Read(ctx); err != nil || string(got) != text {
@@ -112,8 +129,15 @@ func TestTLS(t *testing.T) {
 	defer dead.Close()
 	dead.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"))
-	testwait.Eventually(t, "it is kept", func() bool { return k.Len() == 1 })
-	testwait.Eventually(t, "it is cut", func() bool { return k.Len() == 0 })
+	server = <-conns
+	for range 2 {
+		k.visit(server, &pings)
+		pings.Wait()
+	}
+	if !server.dead.Load() {
+		t.Error("a silent client is not cut")
+	}
+	testwait.Eventually(t, "none is kept", func() bool { return k.Len() == 0 })
 }
 
 // A slow peer that still takes what is under way to it is not dead, though its

@@ -188,16 +188,19 @@ func TestCloseWithoutAnswer(t *testing.T) {
 // it dribbles; between messages a peer may take its time.
 func TestSlowMessage(t *testing.T) {
 	ended := make(chan error, 1)
-	p := dial(t, start(t, &Options{MessageTimeout: 150 * time.Millisecond}, func(c *Conn) {
-		c.Read()
+	const timeout = time.Second
+	p := dial(t, start(t, &Options{MessageTimeout: timeout}, func(c *Conn) {
+		if _, err := c.Read(); err != nil {
+			t.Error(err)
+		}
 		_, err := c.Read()
 		ended <- err
 	}))
 	f := frame(0x81, "hello")
 	p.send(f[:3])
-	time.Sleep(20 * time.Millisecond)
+	time.Sleep(timeout / 50) // so that the reader has to wait for the rest
 	p.send(f[3:])
-	time.Sleep(300 * time.Millisecond) // idle: no deadline counts
+	time.Sleep(timeout + timeout/4) // idle: no deadline counts
 	for i := 0; ; i++ {
 		select {
 		case err := <-ended:

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"moa/nips/testwait"
 )
 
 // senders runs a test with both kinds of Sender, as far as this machine has them.
@@ -39,7 +41,7 @@ func newAudience(t *testing.T, n int) *audience {
 	c := &audience{}
 	for range n {
 		conn, nc := pair(t, nil, false)
-		nc.SetReadDeadline(time.Now().Add(30 * time.Second))
+		nc.SetReadDeadline(time.Now().Add(testwait.Patience))
 		c.conns, c.clients, c.peers = append(c.conns, conn), append(c.clients, nc), append(c.peers, &peer{nc, bufio.NewReader(nc), t})
 	}
 	return c

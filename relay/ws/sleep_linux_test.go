@@ -120,7 +120,6 @@ func TestSleep(t *testing.T) {
 
 // However a sleeper's connection ends, it is woken, once.
 func TestSleepEnds(t *testing.T) {
-	keeper := &Keeper{Every: 200 * time.Millisecond}
 	for name, end := range map[string]func(d *dormitory, c *Conn, p *peer){
 		"the peer hangs up": func(_ *dormitory, _ *Conn, p *peer) { p.Close() },
 		"the peer resets": func(_ *dormitory, _ *Conn, p *peer) {
@@ -139,10 +138,10 @@ func TestSleepEnds(t *testing.T) {
 			p.send(frame(0x81, "?"))
 			c.CloseNow()
 		},
-		"the peer is dead": func(_ *dormitory, _ *Conn, _ *peer) { keepFor(t, keeper, time.Second) },
+		"the peer is dead": func(d *dormitory, _ *Conn, _ *peer) { keep(t, d.opt.Keeper) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := newDormitory(t, Options{CloseTimeout: 100 * time.Millisecond, Keeper: keeper})
+			d := newDormitory(t, Options{CloseTimeout: 100 * time.Millisecond, Keeper: &Keeper{Every: 100 * time.Millisecond}})
 			conns := make(chan *Conn, 1)
 			addr := start(t, d.opt, func(c *Conn) { conns <- c; d.serve(c) })
 			p := dial(t, addr)
@@ -161,13 +160,6 @@ func TestSleepEnds(t *testing.T) {
 			}
 		})
 	}
-}
-
-// keepFor runs a Keeper for a while.
-func keepFor(t *testing.T, k *Keeper, d time.Duration) {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	k.Run(ctx)
 }
 
 // Whose time to wait is over before the socket is looked at, as on a machine that
@@ -223,7 +215,7 @@ func TestSleepCrowd(t *testing.T) {
 }
 
 func visit(t *testing.T, nc net.Conn, n int) {
-	nc.SetDeadline(time.Now().Add(20 * time.Second))
+	nc.SetDeadline(time.Now().Add(testwait.Patience))
 	fmt.Fprint(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	var head strings.Builder

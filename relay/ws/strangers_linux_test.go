@@ -28,7 +28,7 @@ func TestNobodyHearsAStranger(t *testing.T) {
 			n := int(ids.Add(1))
 			select {
 			case names <- n:
-			case <-time.After(10 * time.Second):
+			case <-time.After(testwait.Patience):
 				return
 			}
 			mu.Lock()
@@ -104,7 +104,7 @@ func TestCloseFrameAtTheEndOfAWait(t *testing.T) {
 	for range rounds {
 		c, client := pair(t, &Options{Watcher: w}, false)
 		p := &peer{client, bufio.NewReader(client), t}
-		client.SetReadDeadline(time.Now().Add(10 * time.Second))
+		client.SetReadDeadline(time.Now().Add(testwait.Patience))
 		var reading sync.WaitGroup
 		begun := make(chan struct{})
 		reading.Go(func() {

@@ -63,12 +63,8 @@ func TestManyRemovedEventsCostOthersNothing(t *testing.T) {
 	asked, vanished := ask(), vanish()
 	commit(t, s, storetest.Make(writer, event.KindVanish, events+1, "", event.Tag{"relay", "ALL_RELAYS"}))
 	testwait.Eventually(t, "11 events are left", func() bool { return s.Stats().Events <= 11 })
-	if after := ask(); after > 10*asked+200*time.Millisecond {
-		t.Errorf("120 empty lists took %v, and %v before as many were removed", after, asked)
-	}
-	if after := vanish(); after > 10*vanished+200*time.Millisecond {
-		t.Errorf("10 vanishes took %v, and %v before", after, vanished)
-	}
+	testwait.Speed(t, "120 empty lists", ask(), 10*asked+200*time.Millisecond)
+	testwait.Speed(t, "10 vanishes", vanish(), 10*vanished+200*time.Millisecond)
 }
 
 // Somebody who has written much vanishes: from then on nothing of it is found or
@@ -157,21 +153,18 @@ func TestALargeVanishHoldsNobodyUp(t *testing.T) {
 			})
 		}
 		const left = 5 // the request, the deletion, two notes, and the profile of these commits
-		for end := time.Now().Add(20 * time.Second); commits == 0 || s.Stats().Events > left; commits++ {
-			if time.Now().After(end) {
-				t.Fatalf("%d events are left", s.Stats().Events)
-			}
+		testwait.Eventually(t, "only 5 events are left", func() bool {
 			begun := time.Now()
 			commit(t, s, storetest.Make(other, 0, int64(commits+1), ""))
 			worst = max(worst, time.Since(begun))
-		}
+			commits++
+			return s.Stats().Events <= left
+		})
 		time.Sleep(20 * time.Millisecond) // past the moment
 		over.Store(true)
 		readers.Wait()
-		t.Logf("the request took %v; of %d other commits meanwhile the longest took %v", took, commits, worst)
-		if took > 3*time.Second || worst > 2*time.Second {
-			t.Errorf("others waited %v and %v", took, worst)
-		}
+		testwait.Speed(t, "the request", took, 3*time.Second)
+		testwait.Speed(t, fmt.Sprintf("the longest of %d other commits meanwhile", commits), worst, 2*time.Second)
 		sound(t, s)
 	}
 }

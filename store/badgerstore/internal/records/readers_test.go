@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"moa/nips/testwait"
 )
 
 // Readers find every record whole, and what they hold stays what it is until
@@ -114,7 +116,7 @@ func TestNobodyWaitsForTheDisk(t *testing.T) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(20 * time.Second):
+		case <-time.After(testwait.Patience):
 			t.Error("it waits for the disk")
 		}
 		return nil
