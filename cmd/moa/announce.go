@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"moa/cmd/moa/internal/outfile"
 )
 
 // urlFile, in the data folder, holds the URL of the relay that uses it, so
@@ -15,7 +17,7 @@ const urlFile = "relay.url"
 // announce writes the URL; leave removes it.
 func announce(dir string, addr net.Addr) (leave func(), err error) {
 	path := filepath.Join(dir, urlFile)
-	if err := writeText(path, []byte(localURL(addr.String())+"\n")); err != nil {
+	if err := outfile.WriteText(path, []byte(localURL(addr.String())+"\n")); err != nil {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	return func() { os.Remove(path) }, nil

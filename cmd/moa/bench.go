@@ -17,6 +17,7 @@ import (
 	"moa/bench"
 	"moa/bench/corpus"
 	benchreport "moa/bench/report"
+	"moa/cmd/moa/internal/outfile"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 )
@@ -247,7 +248,7 @@ span the same 30 days, so a larger one is a busier relay, not an older one.`,
 			if cmd.Args().Len() == 0 {
 				err = write(cmd.Root().Writer)
 			} else {
-				err = writeFile(cmd.Args().First(), write)
+				err = outfile.Write(cmd.Args().First(), write)
 			}
 			if err == nil && ctx.Err() != nil {
 				err = errors.New("interrupted: the corpus is not whole")

@@ -14,12 +14,14 @@ import (
 
 	"moa/bench"
 	benchreport "moa/bench/report"
+	"moa/cmd/moa/internal/outfile"
+	"moa/cmd/moa/internal/terminal"
 )
 
 // benchShow prints the report, writes the files asked for, and returns
 // errFaults if the relay made any.
 func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Report) error) error {
-	if err := text(shownWriter{cmd.Root().Writer}, r); err != nil {
+	if err := text(terminal.Writer{Writer: cmd.Root().Writer}, r); err != nil {
 		return err
 	}
 	files := []struct {
@@ -39,7 +41,7 @@ func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Re
 		if name == "" {
 			continue
 		}
-		if err := writeFile(name, func(w io.Writer) error { return f.write(w, r) }); err != nil {
+		if err := outfile.Write(name, func(w io.Writer) error { return f.write(w, r) }); err != nil {
 			return fmt.Errorf("--%s: %w", f.flag, err)
 		}
 	}
@@ -58,7 +60,7 @@ type status struct {
 
 func newStatus(cmd *cli.Command) *status {
 	s := new(status)
-	if w := cmd.Root().ErrWriter; isTerminal(w) && !cmd.Bool("quiet") {
+	if w := cmd.Root().ErrWriter; terminal.Is(w) && !cmd.Bool("quiet") {
 		s.w = w.(*os.File)
 	}
 	return s

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"moa/cmd/moa/internal/transfer"
 	"moa/nips/event"
 	"moa/nips/wire"
 	"moa/relay/relaytest"
@@ -215,7 +216,7 @@ func (w *world) checkIndexes(t *testing.T, url string, all []*event.Event) {
 // fetchAll reads all events that match through the relay's socket.
 func fetchAll(t *testing.T, url string, f event.Filter) (all []*event.Event) {
 	t.Helper()
-	err := fetch(t.Context(), url, f, func(raw []byte) error {
+	err := transfer.Fetch(t.Context(), url, f, func(raw []byte) error {
 		e, err := event.Parse(raw)
 		all = append(all, e)
 		return err

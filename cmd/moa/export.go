@@ -11,10 +11,11 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
+	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
-	"moa/store"
 )
 
 func exportCommand() *cli.Command {
@@ -59,29 +60,29 @@ func runExport(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	out, err := createOutput(path)
+	out, err := transfer.Create(path)
 	if err != nil {
 		return err
 	}
-	defer out.abandon()
-	bar := newProgress(cmd.Root().ErrWriter, "exporting", total)
+	defer out.Abandon()
+	bar := terminal.NewProgress(cmd.Root().ErrWriter, "exporting", total)
 	began := time.Now()
 	var n int64
 	err = read(func(raw []byte) error {
 		n++
 		if n%1000 == 0 {
-			bar.set(n, n)
+			bar.Set(n, n)
 		}
 		if _, err := out.Write(raw); err != nil {
 			return err
 		}
 		return out.WriteByte('\n')
 	})
-	bar.finish()
+	bar.Finish()
 	if err != nil {
 		return err
 	}
-	if err := out.commit(); err != nil {
+	if err := out.Commit(); err != nil {
 		return err
 	}
 	took := time.Since(began)
@@ -96,7 +97,7 @@ func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (
 		if cmd.Bool("all") {
 			return nil, 0, nil, usage.Errorf("--relay or --all, not both")
 		}
-		return func(emit func([]byte) error) error { return fetch(ctx, url, *filter, emit) }, 0, func() error { return nil }, nil
+		return func(emit func([]byte) error) error { return transfer.Fetch(ctx, url, *filter, emit) }, 0, func() error { return nil }, nil
 	}
 	cfg, _, err := load(config.SourceOf(cmd), policy.Env{}, nil)
 	if err != nil {
@@ -117,17 +118,6 @@ func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (
 	if cmd.String("filter") == "" {
 		total = st.Stats().Events
 	}
-	scan := func(emit func([]byte) error) error { return scanAll(ctx, st, filter, emit) }
+	scan := func(emit func([]byte) error) error { return transfer.Scan(ctx, st, filter, emit) }
 	return scan, total, func() error { return errors.Join(leftOut(st.Damaged(), nil), st.Close()) }, nil
-}
-
-// scanAll emits every stored event that matches and has not expired.
-func scanAll(ctx context.Context, st store.Store, filter *event.Filter, emit func(raw []byte) error) error {
-	scan := st.Scan(store.Query{Filters: []*event.Filter{filter}, Now: time.Now().Unix(), Bulk: true})
-	for {
-		p, err := scan.Next(ctx, store.Page{Events: 4096, Bytes: 8 << 20}, func(r *store.Record) error { return emit(r.Raw) })
-		if err != nil || p.Done {
-			return err
-		}
-	}
 }

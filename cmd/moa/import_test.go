@@ -17,9 +17,9 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"moa/cmd/moa/internal/transfer"
 	"moa/nips/event"
 	"moa/nips/sig"
-	"moa/policy"
 	"moa/relay/relaytest"
 	"moa/store/memstore"
 )
@@ -92,13 +92,20 @@ func TestWhatIsImportedIsExported(t *testing.T) {
 			says(t, report, "700 accepted", "0 duplicate")
 			out := filepath.Join(t.TempDir(), name)
 			good(t, "export", "--data", data, out)
-			in, err := openInput(out)
+			in, err := transfer.Open(out)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer in.Close()
-			if got, err := io.ReadAll(in.text); err != nil || string(got) != text {
-				t.Errorf("%d bytes came back of %d, err %v", len(got), len(text), err)
+			var got strings.Builder
+			for line, err := in.NextLine(); !errors.Is(err, io.EOF); line, err = in.NextLine() {
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(&got, "%s\n", line)
+			}
+			if got.String() != text {
+				t.Errorf("%d bytes came back of %d", got.Len(), len(text))
 			}
 			if left, _ := filepath.Glob(out + ".*"); len(left) > 0 {
 				t.Errorf("left behind: %s", left)
@@ -128,7 +135,7 @@ func TestImportCountsWhyLinesAreRejected(t *testing.T) {
 		string(alice.Sign(t, event.Event{Kind: 1, Tags: []event.Tag{{"expiration", "1"}}}).Raw),
 		string(alice.Sign(t, event.Event{Kind: 0, CreatedAt: now, Content: "new"}).Raw),
 		string(alice.Sign(t, event.Event{Kind: 0, CreatedAt: now - 1, Content: "old"}).Raw),
-		strings.Repeat("x", maxLineBytes+1),
+		strings.Repeat("x", transfer.MaxLineBytes+1),
 		string(alice.Sign(t, event.Event{Kind: 1, Tags: []event.Tag{{"-"}}}).Raw), // protected (NIP-70)
 	}
 	_, report, code := run(t, strings.Join(lines, "\n"), "import", "--data", filepath.Join(t.TempDir(), "data"))
@@ -178,33 +185,33 @@ func TestImportTellsWhatIsFromTheFuture(t *testing.T) {
 // TestImportGoesOnAtItsCheckpoint cuts an import off behind its first batch and
 // lets another one go on.
 func TestImportGoesOnAtItsCheckpoint(t *testing.T) {
-	all := notes(t, batchEvents+2*chunkLines)
+	all := notes(t, 4608) // one batch, and two chunks more
 	path := file(t, "in.jsonl", "nonsense\n"+jsonl(all))
 	st := memstore.New()
-	begin := func(from checkpoint) *importer {
-		in, err := openInput(path)
+	begin := func(from transfer.Checkpoint) *transfer.Importer {
+		in, err := transfer.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(in.Close)
-		if err := in.skip(from); err != nil {
+		if err := in.Skip(from); err != nil {
 			t.Fatal(err)
 		}
-		im := &importer{in: in}
-		if im.verify, err = sig.New(sig.Auto); err != nil {
+		im := &transfer.Importer{In: in}
+		if im.Verify, err = sig.New(sig.Auto); err != nil {
 			t.Fatal(err)
 		}
-		im.into(st, nil, nil)
+		im.Into(st, nil, nil)
 		return im
 	}
-	first := begin(checkpoint{})
+	first := begin(transfer.Checkpoint{})
 	ctx, cut := context.WithCancel(t.Context())
-	first.progress = func(checkpoint) error { cut(); return nil }
-	done, err := first.run(ctx, checkpoint{})
+	first.Progress = func(transfer.Checkpoint) error { cut(); return nil }
+	done, err := first.Run(ctx, transfer.Checkpoint{})
 	if !errors.Is(err, context.Canceled) || done.Line == 0 || done.Line > int64(len(all)) {
 		t.Fatalf("cut off behind line %d of %d: %v", done.Line, len(all)+1, err)
 	}
-	last, err := begin(done).run(t.Context(), done)
+	last, err := begin(done).Run(t.Context(), done)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +227,8 @@ func TestResumePassesOverWhatIsDone(t *testing.T) {
 	all := notes(t, 10)
 	path := file(t, "in.jsonl", jsonl(all))
 	size := int64(len(jsonl(all)))
-	half := checkpoint{Size: size, Line: 5, At: int64(len(jsonl(all[:5]))), Tally: tally{Accepted: 5}}
-	if err := half.write(path); err != nil {
+	half := transfer.Checkpoint{Size: size, Line: 5, At: int64(len(jsonl(all[:5]))), Tally: transfer.Tally{Accepted: 5}}
+	if err := half.Write(path); err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(t.TempDir(), "data")
@@ -230,12 +237,12 @@ func TestResumePassesOverWhatIsDone(t *testing.T) {
 	if out, _ := good(t, "export", "--data", data); out != jsonl(all[5:]) {
 		t.Errorf("stored:\n%s", out)
 	}
-	if _, err := os.Stat(checkpointPath(path)); !os.IsNotExist(err) {
+	if _, err := os.Stat(transfer.CheckpointPath(path)); !os.IsNotExist(err) {
 		t.Errorf("the checkpoint of a finished import stays: %v", err)
 	}
 
 	half.Size++
-	if err := half.write(path); err != nil {
+	if err := half.Write(path); err != nil {
 		t.Fatal(err)
 	}
 	if _, report, code := run(t, "", "import", "--data", data, "--resume", path); code != 2 || !strings.Contains(report, "remove it to begin anew") {
@@ -279,14 +286,5 @@ func TestExportPagesThroughOneSecond(t *testing.T) {
 func TestExportRefusesWhatIsNoFilter(t *testing.T) {
 	if _, stderr, code := run(t, "", "export", "--data", t.TempDir(), "--filter", `{"kinds":["x"]}`); code != 2 {
 		t.Errorf("exit code %d: %s", code, stderr)
-	}
-}
-
-func TestRefusalNamesThePolicy(t *testing.T) {
-	if got := refusal(policy.Decision{By: "geo", Verdict: policy.Refuse("blocked", "no")}); got != "policy geo: blocked" {
-		t.Error(got)
-	}
-	if got := refusal(policy.Decision{}); got != "" {
-		t.Error(got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"moa/cmd/moa/internal/transfer"
 	"moa/nips/event"
 	"moa/relay/relaytest"
 )
@@ -84,8 +85,8 @@ func TestImportGoesOnInAnArray(t *testing.T) {
 	all := notes(t, 9)
 	text := "[\n" + strings.ReplaceAll(strings.TrimSpace(jsonl(all)), "\n", ",\n") + "\n]\n"
 	path := file(t, "in.json", text)
-	half := checkpoint{Size: int64(len(text)), Line: 5, At: int64(strings.Index(text, string(all[4].Raw)) - 2)}
-	if err := half.write(path); err != nil {
+	half := transfer.Checkpoint{Size: int64(len(text)), Line: 5, At: int64(strings.Index(text, string(all[4].Raw)) - 2)}
+	if err := half.Write(path); err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(t.TempDir(), "data")
@@ -140,7 +141,7 @@ func pickyRelay(t *testing.T, most int, code websocket.StatusCode) (url string) 
 				}
 				return
 			}
-			e, err := event.Parse(unwrapped(frame))
+			e, err := event.Parse(frame[len(`["EVENT",`) : len(frame)-1])
 			if err == nil {
 				err = c.Write(r.Context(), websocket.MessageText, fmt.Appendf(nil, `["OK","%s",true,""]`, e.ID))
 			}

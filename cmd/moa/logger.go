@@ -5,13 +5,15 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"moa/cmd/moa/internal/terminal"
 )
 
 // newLogger writes to w: text for a person, JSON for a program, and with the
 // format "auto" whichever of them is at the other end.
 func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
-	if format == "text" || format != "json" && isTerminal(w) {
+	if format == "text" || format != "json" && terminal.Is(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
 	return slog.New(slog.NewJSONHandler(w, options))

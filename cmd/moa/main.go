@@ -13,13 +13,14 @@ import (
 	// and it brings no dependencies of its own; relay/docs/decisions has more.
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/policy/conf"
 )
 
 func main() {
 	if err := app().Run(context.Background(), os.Args); err != nil {
-		fmt.Fprintln(os.Stderr, "moa:", shownLines(err.Error()))
+		fmt.Fprintln(os.Stderr, "moa:", terminal.Lines(err.Error()))
 		os.Exit(usage.ExitCode(err))
 	}
 }

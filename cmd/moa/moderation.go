@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip19"
@@ -233,7 +234,7 @@ func runModerationList(ctx context.Context, cmd *cli.Command, d door) error {
 	}
 	w := cmd.Root().Writer
 	if cmd.Bool("json") {
-		return printJSON(w, now.Cases)
+		return terminal.PrintJSON(w, now.Cases)
 	}
 	if len(now.Cases) == 0 {
 		fmt.Fprintln(w, "nobody is reported")
@@ -275,7 +276,7 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 	}
 	w := cmd.Root().Writer
 	if cmd.Bool("json") {
-		return printJSON(w, about)
+		return terminal.PrintJSON(w, about)
 	}
 	if about.Case == nil {
 		fmt.Fprintln(w, "nothing is open about this author")
@@ -294,7 +295,7 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "  %s kind %d of %s, by %s\n    %s\n", e.ID, e.Kind, at(e), nip19.Npub(e.PubKey), shown(e.Content))
+			fmt.Fprintf(w, "  %s kind %d of %s, by %s\n    %s\n", e.ID, e.Kind, at(e), nip19.Npub(e.PubKey), terminal.Line(e.Content))
 		}
 	}
 	return nil
@@ -307,7 +308,7 @@ func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 	}
 	w := cmd.Root().Writer
 	if cmd.Bool("json") {
-		return printJSON(w, now.Decisions)
+		return terminal.PrintJSON(w, now.Decisions)
 	}
 	if len(now.Decisions) == 0 {
 		fmt.Fprintln(w, "nothing is decided")
@@ -327,7 +328,7 @@ func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 			fmt.Fprint(w, "  hidden")
 		}
 		if one.Note != "" {
-			fmt.Fprintf(w, "  (%s)", shown(one.Note))
+			fmt.Fprintf(w, "  (%s)", terminal.Line(one.Note))
 		}
 		fmt.Fprintln(w)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/policy/builtin"
 	"moa/store"
@@ -151,7 +152,7 @@ func mayHold(dir string) error {
 		}
 	}
 	if len(others) > 0 {
-		return usage.Errorf("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, shown(strings.Join(others[:min(len(others), 3)], ", ")))
+		return usage.Errorf("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, terminal.Line(strings.Join(others[:min(len(others), 3)], ", ")))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -69,19 +68,6 @@ func TestExportWritesThroughWhatIsNoFile(t *testing.T) {
 	}
 }
 
-func TestAFileThatCannotBeWrittenWholeStaysAsItWas(t *testing.T) {
-	path := file(t, "report.json", "before")
-	if err := writeFile(path, func(w io.Writer) error { io.WriteString(w, "half"); return io.ErrShortWrite }); err == nil {
-		t.Error("no error")
-	}
-	if got, _ := os.ReadFile(path); string(got) != "before" {
-		t.Errorf("it is %q", got)
-	}
-	if left, _ := filepath.Glob(path + ".*"); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
-}
-
 // TestWordsOfAnotherRelayAreNoCommands has a relay that sends what a terminal
 // would obey, wherever a relay may say something.
 func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
@@ -120,17 +106,4 @@ func quoted(text string) string {
 		}
 	}
 	return b.String()
-}
-
-func TestJSONOnATerminalStaysJSON(t *testing.T) {
-	var b strings.Builder
-	s := &shownJSON{w: &b}
-	for _, part := range []string{`{"content":"` + "a\u009b\u202e\x7f", "\xc2", "\x9b\xe2\x80", "\xaeü€", "\n"} {
-		if n, err := io.WriteString(s, part); n != len(part) || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	if want := `{"content":"a\u009b\u202e\u007f\u009b\u202eü€` + "\n"; b.String() != want {
-		t.Errorf("%q, want %q", b.String(), want)
-	}
 }

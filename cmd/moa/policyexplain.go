@@ -13,6 +13,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
+	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
@@ -90,9 +92,9 @@ func (t *trial) explain(ctx context.Context, cmd *cli.Command, find func(context
 			return err
 		}
 		if cmd.Bool("json") {
-			return printJSON(cmd.Root().Writer, x)
+			return terminal.PrintJSON(cmd.Root().Writer, x)
 		}
-		x.print(shownWriter{cmd.Root().Writer})
+		x.print(terminal.Writer{Writer: cmd.Root().Writer})
 		return nil
 	})
 }
@@ -184,7 +186,7 @@ func readEvent(arg string, stdin io.Reader) (*event.Event, error) {
 	var err error
 	switch {
 	case arg == "-":
-		text, err = io.ReadAll(io.LimitReader(stdin, maxLineBytes))
+		text, err = io.ReadAll(io.LimitReader(stdin, transfer.MaxLineBytes))
 	case len(arg) == 0 || arg[0] != '{':
 		text, err = os.ReadFile(arg)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/terminal"
+	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/wire"
@@ -31,17 +33,17 @@ type question struct {
 // clients, of which those that read nothing are left out. broken are the lines
 // that are none of that.
 func readQuestions(path string) (all []question, broken int, err error) {
-	in, err := openInput(path)
+	in, err := transfer.Open(path)
 	if err != nil {
 		return nil, 0, usage.Error{Err: err}
 	}
 	defer in.Close()
 	for {
-		line, err := in.nextLine()
+		line, err := in.NextLine()
 		switch {
 		case errors.Is(err, io.EOF):
 			return all, broken, nil
-		case errors.Is(err, errLongLine):
+		case errors.Is(err, transfer.ErrLongLine):
 			broken++
 			continue
 		case err != nil:
@@ -120,9 +122,9 @@ func runReadTest(ctx context.Context, cmd *cli.Command) (failed error) {
 		return err
 	}
 	if cmd.Bool("json") {
-		return printJSON(cmd.Root().Writer, r)
+		return terminal.PrintJSON(cmd.Root().Writer, r)
 	}
-	r.print(shownWriter{cmd.Root().Writer})
+	r.print(terminal.Writer{Writer: cmd.Root().Writer})
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/sig"
@@ -41,7 +42,7 @@ func (t *trial) openData(stderr io.Writer) (end func() error, err error) {
 
 // gather takes the events that match from a file, a relay or the store, the
 // oldest first. Those that are broken are counted. where names the source.
-func (t *trial) gather(ctx context.Context, cmd *cli.Command, f *event.Filter) (where string, broken tally, err error) {
+func (t *trial) gather(ctx context.Context, cmd *cli.Command, f *event.Filter) (where string, broken transfer.Tally, err error) {
 	var verify sig.Verifier
 	if !cmd.Bool("no-verify") {
 		if verify, err = sig.New(t.cfg.Process.Verifier); err != nil {
@@ -61,39 +62,37 @@ func (t *trial) gather(ctx context.Context, cmd *cli.Command, f *event.Filter) (
 		broken, err = t.readFile(ctx, where, verify, f)
 	case url != "":
 		where = url
-		if err = fetch(ctx, url, *f, keep); err == nil && verify != nil {
-			c := &chunk{lot: lotOf(t.events)}
-			c.verify(verify)
-			t.events, broken = c.events, c.tally
+		if err = transfer.Fetch(ctx, url, *f, keep); err == nil && verify != nil {
+			t.events, broken = transfer.Verified(verify, t.events)
 		}
 	default:
 		where = t.cfg.Data // what it holds was verified when it came
-		err = scanAll(ctx, t.store, f, keep)
+		err = transfer.Scan(ctx, t.store, f, keep)
 	}
 	slices.SortStableFunc(t.events, func(a, b *event.Event) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
 	return where, broken, err
 }
 
 // readFile reads JSON lines as an import does.
-func (t *trial) readFile(ctx context.Context, path string, verify sig.Verifier, f *event.Filter) (tally, error) {
-	in, err := openInput(path)
+func (t *trial) readFile(ctx context.Context, path string, verify sig.Verifier, f *event.Filter) (transfer.Tally, error) {
+	in, err := transfer.Open(path)
 	if err != nil {
-		return tally{}, usage.Error{Err: err}
+		return transfer.Tally{}, usage.Error{Err: err}
 	}
 	defer in.Close()
-	im := &importer{
-		in: in, verify: verify,
-		admit: func(*event.Event) (string, bool) { return "", false },
-		store: func(_ context.Context, batch lot) (tally, error) {
-			for _, e := range batch.events {
+	im := &transfer.Importer{
+		In: in, Verify: verify,
+		Admit: func(*event.Event) (string, bool) { return "", false },
+		Store: func(_ context.Context, batch transfer.Batch) (transfer.Tally, error) {
+			for _, e := range batch.Events {
 				if f.Matches(e) {
 					t.events = append(t.events, e)
 				}
 			}
-			return tally{}, nil
+			return transfer.Tally{}, nil
 		},
 	}
-	done, err := im.run(ctx, checkpoint{})
+	done, err := im.Run(ctx, transfer.Checkpoint{})
 	return done.Tally, err
 }
 
@@ -105,9 +104,9 @@ func (t *trial) find(ctx context.Context, cmd *cli.Command, id event.ID) (found 
 		return err
 	}
 	if url := cmd.String("relay"); url != "" {
-		err = fetch(ctx, url, *f, keep)
+		err = transfer.Fetch(ctx, url, *f, keep)
 	} else {
-		err = scanAll(ctx, t.store, f, keep)
+		err = transfer.Scan(ctx, t.store, f, keep)
 	}
 	if err == nil && found == nil {
 		return nil, fmt.Errorf("there is no event %s", id)
@@ -121,9 +120,8 @@ func (t *trial) verified(e *event.Event) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	c := &chunk{lot: lotOf([]*event.Event{e})}
-	c.verify(v)
-	return len(c.events) == 1, nil
+	good, _ := transfer.Verified(v, []*event.Event{e})
+	return len(good) == 1, nil
 }
 
 // at says when an event was made.

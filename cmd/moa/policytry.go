@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
+	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
@@ -91,9 +92,9 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) (failed error) {
 		return err
 	}
 	if cmd.Bool("json") {
-		return printJSON(cmd.Root().Writer, r)
+		return terminal.PrintJSON(cmd.Root().Writer, r)
 	}
-	r.print(shownWriter{cmd.Root().Writer})
+	r.print(terminal.Writer{Writer: cmd.Root().Writer})
 	return nil
 }
 
@@ -110,12 +111,6 @@ func filterFlag(cmd *cli.Command) (*event.Filter, error) {
 	return f, nil
 }
 
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
 // outcome is what policies did with many events.
 type outcome struct {
 	Source   string           `json:"source"`
@@ -124,7 +119,7 @@ type outcome struct {
 	Fates    map[string]int   `json:"fates"` // by the words in actions, and "unasked"
 	Policies []*trialPolicy   `json:"policies"`
 
-	broken tally
+	broken transfer.Tally
 	most   int // examples of each verdict
 	asking *event.Event
 	byName map[string]*trialPolicy

@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 
+	"moa/cmd/moa/internal/transfer"
 	"moa/nips/event"
 )
 
 // pushTo is relay.Deps.Push.
 func pushTo(ctx context.Context, url string, e *event.Event) error {
-	p, err := dialPublisher(ctx, url)
+	p, err := transfer.Dial(ctx, url)
 	if err != nil {
 		return err
 	}
-	defer p.close()
-	done, err := p.publish(ctx, lotOf([]*event.Event{e}))
+	defer p.Close()
+	done, err := p.Publish(ctx, transfer.BatchOf([]*event.Event{e}))
 	for why := range done.Rejected {
 		err = errors.Join(err, errors.New("rejected "+why))
 	}

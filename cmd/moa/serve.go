@@ -21,6 +21,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/sig"
@@ -301,7 +302,7 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	for _, line := range in.source.Warnings(&in.cfg) {
 		in.log.Warn("a setting to look at", "setting", line)
 	}
-	if isTerminal(w) {
+	if terminal.Is(w) {
 		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or look at what is stored:\n  %s\n\n", url, try)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
 	"moa/store"
 	"moa/store/badgerstore"
 )
@@ -34,12 +35,12 @@ func (c *checked) show(cmd *cli.Command, fine string) error {
 		if c.Problems == nil {
 			c.Problems = []string{}
 		}
-		if err := printJSON(w, c); err != nil {
+		if err := terminal.PrintJSON(w, c); err != nil {
 			return err
 		}
 	} else {
 		for _, p := range c.Problems {
-			fmt.Fprintln(w, shown(p))
+			fmt.Fprintln(w, terminal.Line(p))
 		}
 		if c.More > 0 {
 			fmt.Fprintf(w, "... and %d more problems\n", c.More)
@@ -114,7 +115,7 @@ func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *config.Config) e
 		return storeError(cfg.Data, err)
 	}
 	for _, note := range r.Notes {
-		fmt.Fprintln(w, shown(note))
+		fmt.Fprintln(w, terminal.Line(note))
 	}
 	c := &checked{Events: r.Events}
 	if r.Damaged > 0 {

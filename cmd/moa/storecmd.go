@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/policy/builtin"
 	"moa/store/badgerstore"
@@ -111,7 +112,7 @@ func addExtras(b *badgerstore.Backup, cfg *config.Config, withKey bool) error {
 func runStoreBackup(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	to := backupTo{cfg: cfg, cmd: cmd, key: cmd.Bool("with-key"), dir: cmd.Args().First()}
 	if to.dir == "-" {
-		if isTerminal(os.Stdout) {
+		if terminal.Is(os.Stdout) {
 			return usage.Errorf("a backup is no text: send standard output to a file or another program")
 		}
 		return to.run(ctx)
@@ -216,7 +217,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 	}
 	if r.From = cmd.Args().First(); r.From == "-" {
 		r.From, r.Stream = "", os.Stdin
-		if isTerminal(os.Stdin) {
+		if terminal.Is(os.Stdin) {
 			return usage.Errorf("a backup is expected on standard input: moa store restore - < backup.tar")
 		}
 	}
@@ -249,7 +250,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 type bytesProgress struct {
 	w    io.Writer
 	step string
-	bar  *progress
+	bar  *terminal.Progress
 }
 
 func newBytesProgress(w io.Writer) *bytesProgress { return &bytesProgress{w: w} }
@@ -257,13 +258,13 @@ func newBytesProgress(w io.Writer) *bytesProgress { return &bytesProgress{w: w} 
 func (p *bytesProgress) set(step string, done, total int64) {
 	if p.bar == nil || p.step != step {
 		p.finish()
-		p.step, p.bar = step, newProgress(p.w, step, total)
+		p.step, p.bar = step, terminal.NewProgress(p.w, step, total)
 	}
-	p.bar.at(done)
+	p.bar.At(done)
 }
 
 func (p *bytesProgress) finish() {
 	if p.bar != nil {
-		p.bar.finish()
+		p.bar.Finish()
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/tar"
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"moa/cmd/moa/internal/transfer"
 	"moa/nips/event"
 	"moa/store"
 	"moa/store/badgerstore"
@@ -73,7 +73,7 @@ func (in *instance) serveExport(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.Header().Set("Trailer", headDamaged)
 	out := patient(w)
-	err := scanAll(r.Context(), in.store, filter, func(raw []byte) error {
+	err := transfer.Scan(r.Context(), in.store, filter, func(raw []byte) error {
 		if _, err := out.Write(raw); err != nil {
 			return err
 		}
@@ -175,9 +175,9 @@ func exportAll(ctx context.Context, data, filter string, emit func([]byte) error
 		return nil, err
 	}
 	defer res.Body.Close()
-	in := &input{text: bufio.NewReaderSize(res.Body, 1<<20)}
+	in := transfer.Lines(res.Body)
 	for {
-		line, err := in.nextLine()
+		line, err := in.NextLine()
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -1,6 +1,10 @@
-package main
+// Package terminal is about the person at the other end of a program's output: what
+// is shown to this person is escaped, for people and relays elsewhere may have written
+// what a terminal obeys, and a bar moves while it is made.
+package terminal
 
 import (
+	"encoding/json"
 	"io"
 	"strconv"
 	"strings"
@@ -8,11 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// What people and relays elsewhere have written may hold what a terminal obeys:
-// it is shown escaped.
-
-// shown is a text on one line.
-func shown(text string) string {
+// Line is a text on one line.
+func Line(text string) string {
 	const most = 300
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
@@ -20,38 +21,38 @@ func shown(text string) string {
 	return strings.Trim(strconv.Quote(text), `"`)
 }
 
-// shownLines is a text of several lines.
-func shownLines(text string) string {
-	return string(appendShown(nil, []byte(text)))
+// Lines is a text of several lines.
+func Lines(text string) string {
+	return string(appendEscaped(nil, []byte(text)))
 }
 
-// shownWriter escapes what is written to a report of several lines. A character
+// Writer escapes what is written to a report of several lines. A character
 // may not be written in two parts.
-type shownWriter struct{ io.Writer }
+type Writer struct{ io.Writer }
 
-func (w shownWriter) Write(p []byte) (int, error) {
-	if _, err := w.Writer.Write(appendShown(nil, p)); err != nil {
+func (w Writer) Write(p []byte) (int, error) {
+	if _, err := w.Writer.Write(appendEscaped(nil, p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// shownOn is w itself, unless it is a terminal: there JSON is shown with the
+// ForJSON is w itself, unless it is a terminal: there JSON is shown with the
 // escapes of JSON, so that it stays what it is.
-func shownOn(w io.Writer) io.Writer {
-	if !isTerminal(w) {
+func ForJSON(w io.Writer) io.Writer {
+	if !Is(w) {
 		return w
 	}
-	return &shownJSON{w: w}
+	return &jsonWriter{w: w}
 }
 
-// shownJSON escapes JSON, which cannot have but in strings what is escaped.
-type shownJSON struct {
+// jsonWriter escapes JSON, which cannot have but in strings what is escaped.
+type jsonWriter struct {
 	w    io.Writer
 	rest []byte // the beginning of a character
 }
 
-func (s *shownJSON) Write(p []byte) (int, error) {
+func (s *jsonWriter) Write(p []byte) (int, error) {
 	all := append(s.rest, p...)
 	whole := len(all)
 	for n := 1; n < utf8.UTFMax && n <= len(all); n++ {
@@ -63,14 +64,14 @@ func (s *shownJSON) Write(p []byte) (int, error) {
 		}
 	}
 	s.rest = append([]byte(nil), all[whole:]...)
-	if _, err := s.w.Write(appendShown(nil, all[:whole])); err != nil {
+	if _, err := s.w.Write(appendEscaped(nil, all[:whole])); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// appendShown appends text with \u escapes for what a terminal would obey.
-func appendShown(dst, text []byte) []byte {
+// appendEscaped appends text with \u escapes for what a terminal would obey.
+func appendEscaped(dst, text []byte) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		switch {
@@ -91,4 +92,11 @@ func appendShown(dst, text []byte) []byte {
 // text. All of them have four digits.
 func commands(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// PrintJSON writes a value for a program.
+func PrintJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }

@@ -1,4 +1,4 @@
-package main
+package transfer
 
 import (
 	"bufio"
@@ -8,18 +8,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxLineBytes bounds a line of an import. A longer one counts as malformed
+// MaxLineBytes bounds a line of an import. A longer one counts as malformed
 // and is skipped, so that a file without line ends cannot fill the memory.
-const maxLineBytes = 16 << 20
+const MaxLineBytes = 16 << 20
 
-// input is JSONL being read, from a file or from standard input.
-type input struct {
+// Input is JSONL being read, from a file or from standard input.
+type Input struct {
 	Size int64 // of the file as it is on disk, bytes; 0: not known
 
 	file  *os.File
@@ -33,10 +32,10 @@ type input struct {
 	begun  bool // the next byte begins a line; of a spread text
 }
 
-// openInput opens a file, or standard input for "-". Text that is compressed
+// Open opens a file, or standard input for "-". Text that is compressed
 // with gzip or zstd is recognised by its first bytes.
-func openInput(path string) (*input, error) {
-	in := &input{file: os.Stdin, close: func() {}}
+func Open(path string) (*Input, error) {
+	in := &Input{file: os.Stdin, close: func() {}}
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
@@ -86,12 +85,13 @@ func openInput(path string) (*input, error) {
 const byteOrderMark = "\ufeff"
 
 // Taken is how many bytes of the file have been read, for a progress bar.
-func (in *input) Taken() int64 { return in.taken.Load() }
+func (in *Input) Taken() int64 { return in.taken.Load() }
 
-func (in *input) Close() { in.close() }
+// Close closes the file.
+func (in *Input) Close() { in.close() }
 
-// skip passes over what a run before this one has dealt with.
-func (in *input) skip(c checkpoint) error {
+// Skip passes over what a run before this one has dealt with.
+func (in *Input) Skip(c Checkpoint) error {
 	for in.at < c.At {
 		n, err := in.text.Discard(int(min(c.At-in.at, 1<<20)))
 		in.at += int64(n)
@@ -105,26 +105,34 @@ func (in *input) skip(c checkpoint) error {
 	return nil
 }
 
-var errLongLine = fmt.Errorf("longer than %d MiB", maxLineBytes>>20)
+// ErrLongLine says that a line is longer than MaxLineBytes.
+var ErrLongLine = fmt.Errorf("longer than %d MiB", MaxLineBytes>>20)
 
 // next returns the next line without its end, in memory of its own, and its
 // number; of a spread text, the next value. One that is too long is errLongLine;
 // the end of the input is io.EOF.
-func (in *input) next() (line []byte, number int64, err error) {
+func (in *Input) next() (line []byte, number int64, err error) {
 	if in.spread {
 		return in.nextValue()
 	}
-	line, err = in.nextLine()
+	line, err = in.NextLine()
 	return line, in.line, err
 }
 
-func (in *input) nextLine() ([]byte, error) {
+// Lines reads lines of text that is not compressed.
+func Lines(r io.Reader) *Input {
+	return &Input{text: bufio.NewReaderSize(r, 1<<20), close: func() {}}
+}
+
+// NextLine returns the next line without its end, in memory of its own. One that is
+// too long is ErrLongLine; the end of the input is io.EOF.
+func (in *Input) NextLine() ([]byte, error) {
 	var line []byte
 	tooLong := false
 	for {
 		part, err := in.text.ReadSlice('\n')
 		in.at += int64(len(part))
-		if len(line)+len(part) > maxLineBytes {
+		if len(line)+len(part) > MaxLineBytes {
 			tooLong = true
 			line = nil
 		}
@@ -139,7 +147,7 @@ func (in *input) nextLine() ([]byte, error) {
 		}
 		in.line++
 		if tooLong {
-			return nil, errLongLine
+			return nil, ErrLongLine
 		}
 		return bytes.TrimSpace(line), nil
 	}
@@ -155,62 +163,4 @@ func (c counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n.Add(int64(n))
 	return n, err
-}
-
-// output is JSONL being written, to a file or to standard output.
-type output struct {
-	*bufio.Writer
-	file    *outFile  // nil: standard output
-	packing io.Closer // nil: as it is
-}
-
-// createOutput opens path, or standard output for "-"; the name's end, .gz or
-// .zst, asks for compression. A file appears under its name only when commit
-// is called.
-func createOutput(path string) (*output, error) {
-	out := new(output)
-	w := shownOn(os.Stdout)
-	if path != "-" {
-		f, err := createOut(path)
-		if err != nil {
-			return nil, err
-		}
-		out.file, w = f, shownOn(f.File)
-	}
-	switch {
-	case strings.HasSuffix(path, ".gz"):
-		z := gzip.NewWriter(w)
-		w, out.packing = z, z
-	case strings.HasSuffix(path, ".zst"):
-		z, err := zstd.NewWriter(w)
-		if err != nil {
-			return nil, err
-		}
-		w, out.packing = z, z
-	}
-	out.Writer = bufio.NewWriterSize(w, 1<<20)
-	return out, nil
-}
-
-// commit writes what is buffered to the disk and gives the file its name.
-func (out *output) commit() error {
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	if out.packing != nil {
-		if err := out.packing.Close(); err != nil {
-			return err
-		}
-	}
-	if out.file == nil {
-		return nil
-	}
-	return out.file.commit()
-}
-
-// abandon removes the unfinished file. After commit it does nothing.
-func (out *output) abandon() {
-	if out.file != nil {
-		out.file.abandon()
-	}
 }

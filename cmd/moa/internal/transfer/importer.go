@@ -1,4 +1,7 @@
-package main
+// Package transfer moves events as JSON lines between files, stores and relays: into a
+// store or through the socket of a relay that runs, and out of them. It counts what
+// became of each line, and asks nobody.
+package transfer
 
 import (
 	"context"
@@ -13,30 +16,30 @@ import (
 	"moa/relay"
 )
 
-// importer moves events from an input into a sink:
+// Importer moves events from an input into a sink:
 //
 //  1. one goroutine cuts the input into chunks of lines;
 //  2. one goroutine a core parses a chunk, drops what need not be stored and
 //     verifies the signatures of the rest in one batch;
-//  3. run gathers finished chunks, in the order of the input, and hands them
+//  3. Run gathers finished chunks, in the order of the input, and hands them
 //     to the sink in large batches.
 //
 // So what has been dealt with is always a prefix of the input, which a
-// checkpoint can name.
-type importer struct {
-	in     *input
-	verify sig.Verifier // nil: signatures are not checked here
-	// admit says why an event is not to be stored, or "". known is true for
+// Checkpoint can name.
+type Importer struct {
+	In     *Input
+	Verify sig.Verifier // nil: signatures are not checked here
+	// Admit says why an event is not to be stored, or "". known is true for
 	// one that is stored already. It is called from many goroutines.
-	admit func(e *event.Event) (reason string, known bool)
-	// late is admit for events whose signature holds; nil admits all.
-	late func(e *event.Event) (reason string)
-	// store takes a batch and counts what became of it.
-	store   func(ctx context.Context, batch lot) (tally, error)
-	rejects *rejectsFile
-	limits  relay.Limits // of events; the zero Limits have none
-	// progress, if not nil, is called after each batch.
-	progress func(c checkpoint) error
+	Admit func(e *event.Event) (reason string, known bool)
+	// Late is admit for events whose signature holds; nil admits all.
+	Late func(e *event.Event) (reason string)
+	// Store takes a batch and counts what became of it.
+	Store   func(ctx context.Context, batch Batch) (Tally, error)
+	Rejects *Rejects
+	Limits  relay.Limits // of events; the zero Limits have none
+	// Progress, if not nil, is called after each batch.
+	Progress func(c Checkpoint) error
 }
 
 const (
@@ -48,18 +51,18 @@ const (
 	aheadChunks = 2 * batchEvents / chunkLines
 )
 
-// lot are events and the lines that they are from.
-type lot struct {
-	events []*event.Event
-	lines  []int64 // 0: from none
+// Batch are events and the lines that they are from.
+type Batch struct {
+	Events []*event.Event
+	Lines  []int64 // 0: from none
 }
 
-func (l *lot) add(e *event.Event, line int64) {
-	l.events, l.lines = append(l.events, e), append(l.lines, line)
+func (l *Batch) add(e *event.Event, line int64) {
+	l.Events, l.Lines = append(l.Events, e), append(l.Lines, line)
 }
 
-// lotOf are events that are from no lines.
-func lotOf(events []*event.Event) lot { return lot{events, make([]int64, len(events))} }
+// BatchOf are events that are from no lines.
+func BatchOf(events []*event.Event) Batch { return Batch{events, make([]int64, len(events))} }
 
 // numbered is a line of the input.
 type numbered struct {
@@ -73,8 +76,8 @@ type chunk struct {
 	err  error // that ended the input behind this chunk; io.EOF: its end
 
 	// Set by check, before done is closed.
-	lot
-	tally tally
+	Batch
+	tally Tally
 	bytes int
 	done  chan struct{}
 
@@ -82,9 +85,9 @@ type chunk struct {
 	line, at int64
 }
 
-// run imports until the input ends, ctx is cancelled, or something fails. The
-// checkpoint says how far it came in each case.
-func (im *importer) run(ctx context.Context, from checkpoint) (checkpoint, error) {
+// Run imports until the input ends, ctx is cancelled, or something fails. The
+// Checkpoint says how far it came in each case.
+func (im *Importer) Run(ctx context.Context, from Checkpoint) (Checkpoint, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
 	defer workers.Wait()
@@ -113,8 +116,8 @@ func (im *importer) run(ctx context.Context, from checkpoint) (checkpoint, error
 }
 
 // cut reads the input into chunks and hands each to a worker and, in order, to
-// run. It ends with the input or with ctx.
-func (im *importer) cut(ctx context.Context, work, ordered chan<- *chunk) {
+// Run. It ends with the input or with ctx.
+func (im *Importer) cut(ctx context.Context, work, ordered chan<- *chunk) {
 	for {
 		c := im.nextChunk()
 		select {
@@ -134,7 +137,7 @@ func (im *importer) cut(ctx context.Context, work, ordered chan<- *chunk) {
 }
 
 // work checks chunks until ctx ends.
-func (im *importer) work(ctx context.Context, work <-chan *chunk) {
+func (im *Importer) work(ctx context.Context, work <-chan *chunk) {
 	for {
 		select {
 		case c := <-work:
@@ -146,11 +149,11 @@ func (im *importer) work(ctx context.Context, work <-chan *chunk) {
 	}
 }
 
-func (im *importer) nextChunk() *chunk {
+func (im *Importer) nextChunk() *chunk {
 	c := &chunk{read: make([]numbered, 0, chunkLines), done: make(chan struct{})}
 	for len(c.read) < chunkLines && c.bytes < chunkBytes {
-		line, number, err := im.in.next()
-		if errors.Is(err, errLongLine) {
+		line, number, err := im.In.next()
+		if errors.Is(err, ErrLongLine) {
 			c.tally.malformed(number, nil, err)
 			line, err = nil, nil
 		}
@@ -161,12 +164,12 @@ func (im *importer) nextChunk() *chunk {
 		c.read = append(c.read, numbered{line, number})
 		c.bytes += len(line)
 	}
-	c.line, c.at = im.in.line, im.in.at
+	c.line, c.at = im.In.line, im.In.at
 	return c
 }
 
 // check parses and verifies a chunk.
-func (im *importer) check(c *chunk) {
+func (im *Importer) check(c *chunk) {
 	for _, l := range c.read {
 		if len(l.text) == 0 {
 			continue
@@ -180,7 +183,7 @@ func (im *importer) check(c *chunk) {
 			c.tally.malformed(l.number, l.text, err)
 			continue
 		}
-		reason, known := im.admit(e)
+		reason, known := im.Admit(e)
 		switch {
 		case known:
 			c.tally.Duplicate++
@@ -191,18 +194,18 @@ func (im *importer) check(c *chunk) {
 		}
 	}
 	c.read = nil
-	if im.verify != nil {
-		c.verify(im.verify)
+	if im.Verify != nil {
+		c.verify(im.Verify)
 	}
-	if im.late != nil {
-		c.keep(func(_ int, e *event.Event) string { return im.late(e) })
+	if im.Late != nil {
+		c.keep(func(_ int, e *event.Event) string { return im.Late(e) })
 	}
 }
 
 // verify drops the events whose signature does not hold.
 func (c *chunk) verify(v sig.Verifier) {
-	records := make([]sig.Record, len(c.events))
-	for i, e := range c.events {
+	records := make([]sig.Record, len(c.Events))
+	for i, e := range c.Events {
 		records[i] = sig.Record{PubKey: e.PubKey, Msg: e.ID, Sig: e.Sig}
 	}
 	verdicts := make([]bool, len(records))
@@ -215,29 +218,36 @@ func (c *chunk) verify(v sig.Verifier) {
 	})
 }
 
+// Verified are the events whose signature holds, and a tally of the others.
+func Verified(v sig.Verifier, events []*event.Event) ([]*event.Event, Tally) {
+	c := &chunk{Batch: BatchOf(events)}
+	c.verify(v)
+	return c.Events, c.tally
+}
+
 // keep drops the events for which there is a reason.
 func (c *chunk) keep(reason func(i int, e *event.Event) string) {
-	all := c.lot
-	c.lot = lot{all.events[:0], all.lines[:0]}
-	for i, e := range all.events {
+	all := c.Batch
+	c.Batch = Batch{all.Events[:0], all.Lines[:0]}
+	for i, e := range all.Events {
 		if r := reason(i, e); r != "" {
-			c.tally.reject(r, "", all.lines[i], e.Raw)
+			c.tally.reject(r, "", all.Lines[i], e.Raw)
 			continue
 		}
-		c.add(e, all.lines[i])
+		c.add(e, all.Lines[i])
 	}
 }
 
 // batch waits for the next chunk, adds what else is ready, stores it all and
 // moves the checkpoint. At the end of the input it returns io.EOF.
-func (im *importer) batch(ctx context.Context, at *checkpoint, ordered <-chan *chunk) error {
+func (im *Importer) batch(ctx context.Context, at *Checkpoint, ordered <-chan *chunk) error {
 	var (
-		batch lot
-		done  tally
+		batch Batch
+		done  Tally
 		last  *chunk
 		bytes int
 	)
-	for last == nil || last.err == nil && len(batch.events) < batchEvents && bytes < batchBytes {
+	for last == nil || last.err == nil && len(batch.Events) < batchEvents && bytes < batchBytes {
 		c, err := nextReady(ctx, ordered, last != nil)
 		if err != nil {
 			return err
@@ -245,24 +255,24 @@ func (im *importer) batch(ctx context.Context, at *checkpoint, ordered <-chan *c
 		if c == nil {
 			break
 		}
-		batch.events, batch.lines = append(batch.events, c.events...), append(batch.lines, c.lines...)
+		batch.Events, batch.Lines = append(batch.Events, c.Events...), append(batch.Lines, c.Lines...)
 		bytes += c.bytes
 		done.add(&c.tally)
 		done.rejects = append(done.rejects, c.tally.rejects...)
 		last = c
 	}
-	stored, err := im.store(ctx, batch)
+	stored, err := im.Store(ctx, batch)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(im.rejects.write(done.rejects), im.rejects.write(stored.rejects)); err != nil {
+	if err := errors.Join(im.Rejects.write(done.rejects), im.Rejects.write(stored.rejects)); err != nil {
 		return fmt.Errorf("--rejects: %w", err)
 	}
 	at.Tally.add(&done)
 	at.Tally.add(&stored)
 	at.Line, at.At = last.line, last.at
-	if im.progress != nil {
-		if err := im.progress(*at); err != nil {
+	if im.Progress != nil {
+		if err := im.Progress(*at); err != nil {
 			return err
 		}
 	}

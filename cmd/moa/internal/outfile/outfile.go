@@ -1,4 +1,6 @@
-package main
+// Package outfile writes files that appear, or are replaced, in one step once they
+// are whole.
+package outfile
 
 import (
 	"errors"
@@ -9,26 +11,26 @@ import (
 	"strings"
 )
 
-// outFile is a file being written. One that is regular appears, or is replaced,
+// File is a file being written. One that is regular appears, or is replaced,
 // in one step and with mode 0600 once it is whole; what else has the name (a pipe,
 // a device) is written to as it is, and stays.
-type outFile struct {
+type File struct {
 	*os.File
 	path string // that the file gets; "": it has it already
 }
 
-// createOut begins to write path. A link stays, and what it leads to is written.
-func createOut(path string) (*outFile, error) {
+// Create begins to write path. A link stays, and what it leads to is written.
+func Create(path string) (*File, error) {
 	path, through, err := destination(path)
 	if err != nil {
 		return nil, err
 	}
 	if through {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		return &outFile{File: f}, err
+		return &File{File: f}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part") // with mode 0600
-	return &outFile{File: f, path: path}, err
+	return &File{File: f, path: path}, err
 }
 
 // destination is where path leads to, and whether that is to be written as it
@@ -67,8 +69,8 @@ func ofSystem(path string) bool {
 	return strings.HasPrefix(path, "/dev/") || strings.HasPrefix(path, "/proc/")
 }
 
-// commit makes what was written durable and gives it its name.
-func (f *outFile) commit() error {
+// Commit makes what was written durable and gives it its name.
+func (f *File) Commit() error {
 	if f.path == "" {
 		return f.Close()
 	}
@@ -82,30 +84,30 @@ func (f *outFile) commit() error {
 	return nil
 }
 
-// abandon removes what was written. After commit it does nothing.
-func (f *outFile) abandon() {
+// Abandon removes what was written. After Commit it does nothing.
+func (f *File) Abandon() {
 	_ = f.Close() // it may be closed
 	if f.path != "" {
 		_ = os.Remove(f.Name())
 	}
 }
 
-// writeFile makes or replaces a file with what write writes.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := createOut(path)
+// Write makes or replaces a file with what write writes.
+func Write(path string, write func(io.Writer) error) error {
+	f, err := Create(path)
 	if err != nil {
 		return err
 	}
-	defer f.abandon()
+	defer f.Abandon()
 	if err := write(f); err != nil {
 		return err
 	}
-	return f.commit()
+	return f.Commit()
 }
 
-// writeText is writeFile with a text.
-func writeText(path string, text []byte) error {
-	return writeFile(path, func(w io.Writer) error {
+// WriteText is Write with a text.
+func WriteText(path string, text []byte) error {
+	return Write(path, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})

@@ -1,4 +1,4 @@
-package main
+package transfer
 
 import (
 	"bufio"
@@ -30,7 +30,7 @@ func spread(text *bufio.Reader) bool {
 
 // nextValue returns the next object, without what arrays put around it, or what
 // is left of a line that has none.
-func (in *input) nextValue() (value []byte, line int64, err error) {
+func (in *Input) nextValue() (value []byte, line int64, err error) {
 	var c byte
 	for quoted := false; ; { // what messages have before an event is passed over
 		if c, err = in.take(); err != nil {
@@ -49,7 +49,7 @@ func (in *input) nextValue() (value []byte, line int64, err error) {
 	}
 	depth, quoted, escaped := 0, false, false
 	for {
-		if len(value) <= maxLineBytes {
+		if len(value) <= MaxLineBytes {
 			value = append(value, c)
 		}
 		switch {
@@ -74,15 +74,15 @@ func (in *input) nextValue() (value []byte, line int64, err error) {
 			break
 		}
 	}
-	if len(value) > maxLineBytes {
-		return nil, line, errLongLine
+	if len(value) > MaxLineBytes {
+		return nil, line, ErrLongLine
 	}
 	return value, line, err
 }
 
-func (in *input) restOfLine(c byte) (rest []byte, err error) {
+func (in *Input) restOfLine(c byte) (rest []byte, err error) {
 	for ; err == nil && c != '\n'; c, err = in.take() {
-		if len(rest) < maxLineBytes {
+		if len(rest) < MaxLineBytes {
 			rest = append(rest, c)
 		}
 	}
@@ -93,7 +93,7 @@ func (in *input) restOfLine(c byte) (rest []byte, err error) {
 }
 
 // take reads a byte.
-func (in *input) take() (byte, error) {
+func (in *Input) take() (byte, error) {
 	if in.begun {
 		in.line, in.begun = in.line+1, false
 	}

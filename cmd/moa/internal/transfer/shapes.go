@@ -1,4 +1,4 @@
-package main
+package transfer
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"moa/cmd/moa/internal/terminal"
 	"moa/nips/event"
 )
 
@@ -43,7 +44,7 @@ func otherShape(line []byte, err error) error {
 		case '[', '"':
 			return fmt.Errorf("broken JSON: %w", bad)
 		}
-		return fmt.Errorf("it is not JSON: %s", shown(string(line[:min(len(line), 40)])))
+		return fmt.Errorf("it is not JSON: %s", terminal.Line(string(line[:min(len(line), 40)])))
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -51,11 +52,11 @@ func otherShape(line []byte, err error) error {
 			return err // an event, with something wrong
 		}
 		keys := slices.Sorted(maps.Keys(v))
-		return fmt.Errorf("an object that is no event, with the keys %s", shown(strings.Join(keys[:min(len(keys), 8)], ", ")))
+		return fmt.Errorf("an object that is no event, with the keys %s", terminal.Line(strings.Join(keys[:min(len(keys), 8)], ", ")))
 	case []any:
 		if len(v) > 0 {
 			if verb, ok := v[0].(string); ok {
-				return fmt.Errorf("a message %s, which holds no event", shown(verb))
+				return fmt.Errorf("a message %s, which holds no event", terminal.Line(verb))
 			}
 		}
 		return errors.New("an array without an event")

@@ -1,10 +1,12 @@
-package main
+package transfer
 
 import (
 	"bufio"
 	"fmt"
 	"os"
 	"strings"
+
+	"moa/cmd/moa/internal/outfile"
 )
 
 // reject is a line that was not taken.
@@ -14,15 +16,15 @@ type reject struct {
 	text []byte // nil: too long to be kept
 }
 
-// rejectsFile has the lines that an import did not take, to be looked at or
+// Rejects has the lines that an import did not take, to be looked at or
 // imported again: number, reason and line, with tabs between. nil keeps none.
-type rejectsFile struct {
+type Rejects struct {
 	*bufio.Writer
 	close func() error
 }
 
-// createRejects begins the file; an import that goes on adds to it.
-func createRejects(path string, resume bool) (*rejectsFile, error) {
+// CreateRejects begins the file; an import that goes on adds to it.
+func CreateRejects(path string, resume bool) (*Rejects, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -31,18 +33,18 @@ func createRejects(path string, resume bool) (*rejectsFile, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &rejectsFile{bufio.NewWriter(f), f.Close}, nil
+		return &Rejects{bufio.NewWriter(f), f.Close}, nil
 	}
-	f, err := createOut(path)
+	f, err := outfile.Create(path)
 	if err != nil {
 		return nil, err
 	}
-	return &rejectsFile{bufio.NewWriter(f), f.commit}, nil
+	return &Rejects{bufio.NewWriter(f), f.Commit}, nil
 }
 
 var oneField = strings.NewReplacer("\t", " ", "\n", " ", "\r", " ")
 
-func (f *rejectsFile) write(list []reject) error {
+func (f *Rejects) write(list []reject) error {
 	if f == nil {
 		return nil
 	}
@@ -55,9 +57,9 @@ func (f *rejectsFile) write(list []reject) error {
 	return f.Flush()
 }
 
-// finish closes the file. What was rejected is worth keeping however the import
+// Finish closes the file. What was rejected is worth keeping however the import
 // has ended.
-func (f *rejectsFile) finish() error {
+func (f *Rejects) Finish() error {
 	if f == nil {
 		return nil
 	}

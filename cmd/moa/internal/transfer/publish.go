@@ -1,4 +1,4 @@
-package main
+package transfer
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/coder/websocket"
 
 	"moa/bench/client"
+	"moa/cmd/moa/internal/terminal"
 	"moa/nips/reason"
 	"moa/nips/wire"
 )
@@ -28,15 +29,16 @@ const (
 	infoTimeout = 5 * time.Second
 )
 
-// publisher sends events to a relay and counts its answers.
-type publisher struct {
+// Publisher sends events to a relay and counts its answers.
+type Publisher struct {
 	url  string
 	conn *websocket.Conn
 	most int // bytes that the relay takes of a message; 0: it does not say
 }
 
-func dialPublisher(ctx context.Context, url string) (*publisher, error) {
-	p := &publisher{url: url}
+// Dial connects to the relay at url.
+func Dial(ctx context.Context, url string) (*Publisher, error) {
+	p := &Publisher{url: url}
 	if err := p.dial(ctx); err != nil {
 		return nil, err
 	}
@@ -48,18 +50,19 @@ func dialPublisher(ctx context.Context, url string) (*publisher, error) {
 	return p, nil
 }
 
-func (p *publisher) dial(ctx context.Context) (err error) {
+func (p *Publisher) dial(ctx context.Context) (err error) {
 	p.conn, err = dial(ctx, p.url)
 	return err
 }
 
-func (p *publisher) close() { p.conn.Close(websocket.StatusNormalClosure, "") }
+// Close ends the connection.
+func (p *Publisher) Close() { p.conn.Close(websocket.StatusNormalClosure, "") }
 
-// publish sends a batch, publishWindow events at a time, and returns when all
+// Publish sends a batch, publishWindow events at a time, and returns when all
 // are answered. What the relay calls too fast is sent again, more slowly.
-func (p *publisher) publish(ctx context.Context, batch lot) (t tally, err error) {
+func (p *Publisher) Publish(ctx context.Context, batch Batch) (t Tally, err error) {
 	batch = p.fitting(batch, &t)
-	for try := 0; len(batch.events) > 0; try++ {
+	for try := 0; len(batch.Events) > 0; try++ {
 		if try > 0 {
 			select {
 			case <-time.After(rateLimitPause):
@@ -67,14 +70,14 @@ func (p *publisher) publish(ctx context.Context, batch lot) (t tally, err error)
 				return t, ctx.Err()
 			}
 		}
-		var again lot
-		for at := 0; at < len(batch.events); at += publishWindow {
-			end := min(at+publishWindow, len(batch.events))
-			limited, err := p.window(ctx, lot{batch.events[at:end], batch.lines[at:end]}, &t, try == rateLimitTries)
+		var again Batch
+		for at := 0; at < len(batch.Events); at += publishWindow {
+			end := min(at+publishWindow, len(batch.Events))
+			limited, err := p.window(ctx, Batch{batch.Events[at:end], batch.Lines[at:end]}, &t, try == rateLimitTries)
 			if err != nil {
 				return t, err
 			}
-			again.events, again.lines = append(again.events, limited.events...), append(again.lines, limited.lines...)
+			again.Events, again.Lines = append(again.Events, limited.Events...), append(again.Lines, limited.Lines...)
 		}
 		batch = again
 	}
@@ -82,16 +85,16 @@ func (p *publisher) publish(ctx context.Context, batch lot) (t tally, err error)
 }
 
 // fitting takes out what the relay says that it does not take.
-func (p *publisher) fitting(batch lot, t *tally) (fit lot) {
+func (p *Publisher) fitting(batch Batch, t *Tally) (fit Batch) {
 	if p.most == 0 {
 		return batch
 	}
-	for i, e := range batch.events {
+	for i, e := range batch.Events {
 		if len(`["EVENT",]`)+len(e.Raw) > p.most {
-			t.reject(fmt.Sprintf("larger than a message of %d bytes, the most that the relay takes", p.most), "", batch.lines[i], e.Raw)
+			t.reject(fmt.Sprintf("larger than a message of %d bytes, the most that the relay takes", p.most), "", batch.Lines[i], e.Raw)
 			continue
 		}
-		fit.add(e, batch.lines[i])
+		fit.add(e, batch.Lines[i])
 	}
 	return fit
 }
@@ -100,9 +103,9 @@ func (p *publisher) fitting(batch lot, t *tally) (fit lot) {
 // those that were refused for coming too fast; all others it counts. An event
 // that ends the connection, or that the relay says nothing about, ends no more
 // than itself.
-func (p *publisher) window(ctx context.Context, events lot, t *tally, last bool) (limited lot, err error) {
-	w := &waiting{by: make(map[string]int, len(events.events)), lot: events}
-	for i, e := range events.events {
+func (p *Publisher) window(ctx context.Context, events Batch, t *Tally, last bool) (limited Batch, err error) {
+	w := &waiting{by: make(map[string]int, len(events.Events)), Batch: events}
+	for i, e := range events.Events {
 		if _, ok := w.by[e.ID.String()]; ok {
 			t.Duplicate++
 			continue
@@ -119,7 +122,7 @@ func (p *publisher) window(ctx context.Context, events lot, t *tally, last bool)
 			alone = false
 			continue
 		}
-		large := len(w.events[w.largest()].Raw) >= suspectBytes
+		large := len(w.Events[w.largest()].Raw) >= suspectBytes
 		switch {
 		case ctx.Err() != nil:
 			return limited, err
@@ -136,7 +139,7 @@ func (p *publisher) window(ctx context.Context, events lot, t *tally, last bool)
 			alone = true // the relay's last words may be lost with the connection
 		default:
 			order := w.inOrder()
-			return limited, fmt.Errorf("lines %d to %d are without an answer: %w", events.lines[order[0]], events.lines[order[len(order)-1]], err)
+			return limited, fmt.Errorf("lines %d to %d are without an answer: %w", events.Lines[order[0]], events.Lines[order[len(order)-1]], err)
 		}
 		if err := p.dial(ctx); err != nil {
 			return limited, err
@@ -147,7 +150,7 @@ func (p *publisher) window(ctx context.Context, events lot, t *tally, last bool)
 
 // waiting are the events of a window that have no answer yet.
 type waiting struct {
-	lot
+	Batch
 	by     map[string]int // by id, where in the lot
 	notice string         // what the relay said last to nobody
 }
@@ -163,7 +166,7 @@ func (w *waiting) inOrder() []int {
 
 func (w *waiting) largest() (at int) {
 	for n, i := range w.inOrder() {
-		if n == 0 || len(w.events[i].Raw) > len(w.events[at].Raw) {
+		if n == 0 || len(w.Events[i].Raw) > len(w.Events[at].Raw) {
 			at = i
 		}
 	}
@@ -171,16 +174,16 @@ func (w *waiting) largest() (at int) {
 }
 
 // drop counts an event as refused.
-func (w *waiting) drop(i int, why, more string, t *tally) {
-	delete(w.by, w.events[i].ID.String())
-	if more = shown(more); more != "" {
+func (w *waiting) drop(i int, why, more string, t *Tally) {
+	delete(w.by, w.Events[i].ID.String())
+	if more = terminal.Line(more); more != "" {
 		more = why + ": " + more
 	}
-	t.reject(why, more, w.lines[i], w.events[i].Raw)
+	t.reject(why, more, w.Lines[i], w.Events[i].Raw)
 }
 
 // exchange sends some of what waits, and reads until all of that is answered.
-func (p *publisher) exchange(ctx context.Context, w *waiting, order []int, t *tally, last bool, limited *lot) error {
+func (p *Publisher) exchange(ctx context.Context, w *waiting, order []int, t *Tally, last bool, limited *Batch) error {
 	// Sending and reading go on at once: a relay may answer before it reads on.
 	sent := make(chan error, 1)
 	rest := len(w.by) - len(order)
@@ -204,7 +207,7 @@ func (p *publisher) exchange(ctx context.Context, w *waiting, order []int, t *ta
 		case r.OK:
 			t.Accepted++
 		case r.Reason() == reason.RateLimited && !last:
-			limited.add(w.events[i], w.lines[i])
+			limited.add(w.Events[i], w.Lines[i])
 		default:
 			w.drop(i, "by the relay: "+prefixOf(&r), r.Text, t)
 		}
@@ -223,10 +226,10 @@ func prefixOf(r *wire.Reply) string {
 	return "in words of its own"
 }
 
-func (p *publisher) send(ctx context.Context, w *waiting, order []int) error {
+func (p *Publisher) send(ctx context.Context, w *waiting, order []int) error {
 	var frame []byte
 	for _, i := range order {
-		frame = append(append(append(frame[:0], `["EVENT",`...), w.events[i].Raw...), ']')
+		frame = append(append(append(frame[:0], `["EVENT",`...), w.Events[i].Raw...), ']')
 		if err := p.conn.Write(ctx, websocket.MessageText, frame); err != nil {
 			return err
 		}

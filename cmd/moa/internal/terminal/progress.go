@@ -1,4 +1,4 @@
-package main
+package terminal
 
 import (
 	"fmt"
@@ -10,17 +10,17 @@ import (
 	"golang.org/x/term"
 )
 
-// progress is a bar on a terminal, and nothing elsewhere.
-type progress struct {
+// Progress is a bar on a terminal, and nothing elsewhere.
+type Progress struct {
 	bar   *progressbar.ProgressBar // nil: nothing
 	what  string
 	began time.Time
 }
 
-// newProgress starts a bar of size bytes on w; 0: the size is not known.
-func newProgress(w io.Writer, what string, size int64) *progress {
-	p := &progress{what: what, began: time.Now()}
-	if !isTerminal(w) {
+// NewProgress starts a bar of size bytes on w; 0: the size is not known.
+func NewProgress(w io.Writer, what string, size int64) *Progress {
+	p := &Progress{what: what, began: time.Now()}
+	if !Is(w) {
 		return p
 	}
 	if size <= 0 {
@@ -38,8 +38,8 @@ func newProgress(w io.Writer, what string, size int64) *progress {
 	return p
 }
 
-// set moves the bar to its place and shows the rate of events.
-func (p *progress) set(at, events int64) {
+// Set moves the bar to its place and shows the rate of events.
+func (p *Progress) Set(at, events int64) {
 	if p.bar == nil {
 		return
 	}
@@ -47,21 +47,22 @@ func (p *progress) set(at, events int64) {
 	_ = p.bar.Set64(at) // a bar that cannot be drawn is no reason to stop
 }
 
-// at moves the bar to its place.
-func (p *progress) at(done int64) {
+// At moves the bar to its place.
+func (p *Progress) At(done int64) {
 	if p.bar != nil {
 		_ = p.bar.Set64(done) // as above
 	}
 }
 
-func (p *progress) finish() {
+// Finish removes the bar.
+func (p *Progress) Finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}
 }
 
-// isTerminal reports that a person is looking at what is written to w.
-func isTerminal(w io.Writer) bool {
+// Is reports that a person is looking at what is written to w.
+func Is(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -1,4 +1,4 @@
-package main
+package transfer
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"moa/cmd/moa/internal/terminal"
 	"moa/nips/event"
 	"moa/nips/wire"
 )
@@ -25,7 +26,7 @@ func dial(ctx context.Context, url string) (*websocket.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", url, err)
 	}
-	c.SetReadLimit(2 * maxLineBytes)
+	c.SetReadLimit(2 * MaxLineBytes)
 	return c, nil
 }
 
@@ -46,9 +47,9 @@ const fetchPage = 500
 // errCrowded says that a relay cannot be read by pages of time.
 var errCrowded = errors.New("more events of one second than the relay gives at once; use --filter to take a part, or export from the store itself")
 
-// fetch reads everything that matches f from a relay, newest first, by asking
+// Fetch reads everything that matches f from a relay, newest first, by asking
 // for what is older again and again. emit gets each event once.
-func fetch(ctx context.Context, url string, f event.Filter, emit func(raw []byte) error) error {
+func Fetch(ctx context.Context, url string, f event.Filter, emit func(raw []byte) error) error {
 	c, err := dial(ctx, url)
 	if err != nil {
 		return err
@@ -131,7 +132,7 @@ func request(ctx context.Context, c *websocket.Conn, id string, f *event.Filter)
 		case wire.EOSE:
 			return page, slices.Contains(r.Hints, "finish"), c.Write(ctx, websocket.MessageText, []byte(`["CLOSE","`+id+`"]`))
 		case wire.Closed:
-			return nil, false, fmt.Errorf("the relay refused: %s", shown(r.Text))
+			return nil, false, fmt.Errorf("the relay refused: %s", terminal.Line(r.Text))
 		}
 	}
 }

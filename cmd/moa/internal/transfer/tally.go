@@ -1,4 +1,4 @@
-package main
+package transfer
 
 import (
 	"cmp"
@@ -6,6 +6,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"moa/cmd/moa/internal/terminal"
 )
 
 // maxFaults is how many malformed lines an import quotes.
@@ -14,8 +16,8 @@ const maxFaults = 10
 // maxLines is how many lines are named of each reason.
 const maxLines = 5
 
-// tally counts what became of the lines of an import.
-type tally struct {
+// Tally counts what became of the lines of an import.
+type Tally struct {
 	Accepted  int64              `json:"accepted"`
 	Ahead     int64              `json:"ahead"` // of those, dated so far ahead that the relay would refuse them
 	Duplicate int64              `json:"duplicate"`
@@ -33,13 +35,13 @@ type fault struct {
 }
 
 // reject counts a line that is not taken. why may say more than the reason.
-func (t *tally) reject(reason, why string, line int64, text []byte) {
+func (t *Tally) reject(reason, why string, line int64, text []byte) {
 	t.rejectN(reason, 1)
 	t.named(reason, line)
 	t.rejects = append(t.rejects, reject{line, cmp.Or(why, reason), text})
 }
 
-func (t *tally) rejectN(reason string, n int64) {
+func (t *Tally) rejectN(reason string, n int64) {
 	if t.Rejected == nil {
 		t.Rejected = make(map[string]int64)
 	}
@@ -47,7 +49,7 @@ func (t *tally) rejectN(reason string, n int64) {
 }
 
 // named keeps the first few lines of a reason; 0 is none.
-func (t *tally) named(reason string, lines ...int64) {
+func (t *Tally) named(reason string, lines ...int64) {
 	if t.Lines == nil {
 		t.Lines = make(map[string][]int64)
 	}
@@ -59,7 +61,7 @@ func (t *tally) named(reason string, lines ...int64) {
 }
 
 // malformed counts a line that is no event and keeps the first few.
-func (t *tally) malformed(line int64, text []byte, err error) {
+func (t *Tally) malformed(line int64, text []byte, err error) {
 	t.reject("malformed", "malformed: "+err.Error(), line, text)
 	if len(t.Faults) < maxFaults {
 		t.Faults = append(t.Faults, fault{line, err.Error()})
@@ -67,7 +69,7 @@ func (t *tally) malformed(line int64, text []byte, err error) {
 }
 
 // add counts what o has counted.
-func (t *tally) add(o *tally) {
+func (t *Tally) add(o *Tally) {
 	t.Accepted += o.Accepted
 	t.Ahead += o.Ahead
 	t.Duplicate += o.Duplicate
@@ -78,8 +80,8 @@ func (t *tally) add(o *tally) {
 	t.Faults = append(t.Faults, o.Faults[:min(len(o.Faults), maxFaults-len(t.Faults))]...)
 }
 
-// total is how many lines were dealt with, blank ones aside.
-func (t *tally) total() int64 {
+// Total is how many lines were dealt with, blank ones aside.
+func (t *Tally) Total() int64 {
 	n := t.Accepted + t.Duplicate
 	for _, r := range t.Rejected {
 		n += r
@@ -87,9 +89,9 @@ func (t *tally) total() int64 {
 	return n
 }
 
-// print writes the report that ends an import.
-func (t *tally) print(w io.Writer) {
-	w = shownWriter{w} // reasons and faults may have words of others in them
+// Print writes the report that ends an import.
+func (t *Tally) Print(w io.Writer) {
+	w = terminal.Writer{Writer: w} // reasons and faults may have words of others in them
 	for _, f := range t.Faults {
 		fmt.Fprintf(w, "line %d: %s\n", f.Line, f.Text)
 	}
@@ -107,7 +109,7 @@ func (t *tally) print(w io.Writer) {
 }
 
 // where names the lines that were rejected for a reason.
-func (t *tally) where(reason string) string {
+func (t *Tally) where(reason string) string {
 	lines := t.Lines[reason]
 	if len(lines) == 0 {
 		return ""
