@@ -5,13 +5,14 @@ import (
 
 	"moa/nips/reason"
 	"moa/policy"
+	"moa/relay/origin"
 	"moa/relay/ws"
 )
 
 // connect takes over a WebSocket handshake at a path of address.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	st := s.settings.Load()
-	from := s.originOf(r, &st.cfg).at(path)
+	from := s.proxies.originOf(r, &st.cfg).At(path)
 	account, why := s.conns.reserve(from, &st.cfg.Limits)
 	if why != "" {
 		s.met.refuse(why)
@@ -54,8 +55,8 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	c.Wake()
 }
 
-func (s *Server) newSession(st *settings, from origin, a *account) *session {
-	c := &session{srv: s, id: s.lastID.Add(1), ip: from.ip, local: from.local, account: a, to: from.to, chain: st.chain}
+func (s *Server) newSession(st *settings, from origin.Origin, a *account) *session {
+	c := &session{srv: s, id: s.lastID.Add(1), ip: from.IP, local: from.Local, account: a, to: from.To, chain: st.chain}
 	c.out.Init(s.writers, s.limits.OutboxBytes, a.Account, c)
 	return c
 }

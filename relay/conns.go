@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"moa/relay/origin"
 	"moa/relay/shares"
 )
 
@@ -46,17 +47,17 @@ func newConns(l *shares.Ledger) *conns {
 }
 
 // reserve takes a place for a connection, whose account it returns.
-func (c *conns) reserve(of origin, l *Limits) (*account, refusal) {
+func (c *conns) reserve(of origin.Origin, l *Limits) (*account, refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := accountKey{network(of.ip), of.local}
+	key := accountKey{origin.Network(of.IP), of.Local}
 	a := c.from[key]
 	switch {
 	case c.closed:
 		return nil, refuseDrain
 	case l.Connections > 0 && c.open >= l.Connections:
 		return nil, refuseFull
-	case l.ConnectionsPerIP > 0 && !of.local && a != nil && a.uses >= l.ConnectionsPerIP:
+	case l.ConnectionsPerIP > 0 && !of.Local && a != nil && a.uses >= l.ConnectionsPerIP:
 		return nil, refusePerIP
 	case a == nil:
 		a = newAccount(c.ledger, key)

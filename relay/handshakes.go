@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"moa/relay/origin"
 )
 
 // handshakes are the TCP connections that are no WebSocket (yet), as
@@ -77,5 +79,5 @@ func (h *handshakes) removeLocked(c net.Conn) {
 }
 
 func (h *handshakes) networkOf(c net.Conn) netip.Addr {
-	return network(peerAddr(c.RemoteAddr().String()))
+	return origin.Network(origin.Peer(c.RemoteAddr().String()))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"moa/nips/nip11"
+	"moa/relay/origin"
 	"moa/relay/places"
 	"moa/relay/web"
 	"moa/relay/ws"
@@ -39,7 +40,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) pathOf(r *http.Request) string {
 	st := s.settings.Load()
 	path := strings.TrimRight(r.URL.Path, "/")
-	if st.chain.OwnPath(originOf(r, st.cfg.TrustedProxies).to.Value().host, path) {
+	if st.chain.OwnPath(origin.Of(r, st.cfg.TrustedProxies).To.Value().Host, path) {
 		return path
 	}
 	return ""
@@ -74,7 +75,7 @@ func (s *Server) serveIcon(w http.ResponseWriter, r *http.Request) {
 // hand leaves the request to Deps.Handler.
 func (s *Server) hand(w http.ResponseWriter, r *http.Request) {
 	cfg := &s.settings.Load().cfg
-	s.deps.Handler.ServeHTTP(paced{w, cfg.WriteTimeout}, direct(r, cfg.TrustedProxies))
+	s.deps.Handler.ServeHTTP(paced{w, cfg.WriteTimeout}, origin.Direct(r, cfg.TrustedProxies))
 }
 
 // serveRelay is the relay at a path of address, "" for its own.
@@ -129,7 +130,7 @@ func (s *Server) describe(r *http.Request, st *settings, path string) []byte {
 	if s.deps.Describe == nil {
 		return doc
 	}
-	changed, err := s.deps.Describe(direct(r, st.cfg.TrustedProxies), doc)
+	changed, err := s.deps.Describe(origin.Direct(r, st.cfg.TrustedProxies), doc)
 	if err != nil {
 		s.deps.Log.Error("the information document cannot be changed", "err", err)
 		return doc

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"moa/relay/origin"
 	"moa/store"
 )
 
@@ -50,13 +51,13 @@ func (s *Server) serveInside(w http.ResponseWriter, r *http.Request) bool {
 // fromHere reports a request of this machine's own, which no proxy, trusted or
 // not, has passed on from elsewhere.
 func fromHere(r *http.Request) bool {
-	return !forwarded(r.Header) && peerAddr(r.RemoteAddr).IsLoopback() && unnamed(r.Host)
+	return !origin.Forwarded(r.Header) && origin.Peer(r.RemoteAddr).IsLoopback() && unnamed(r.Host)
 }
 
 // unnamed reports a host that is an address, or this machine: any other name may
 // be a web page's, which its owner has let point here (DNS rebinding).
 func unnamed(host string) bool {
-	host = nameOf(host)
+	host = origin.Name(host)
 	_, err := netip.ParseAddr(host)
 	return err == nil || strings.EqualFold(host, "localhost")
 }
@@ -132,7 +133,7 @@ func (s *Server) serveNodeinfo(w http.ResponseWriter, r *http.Request) {
 	allowAll(w.Header(), readOnly)
 	var v any
 	if r.URL.Path != "/nodeinfo/2.1" {
-		o := originOf(r, st.cfg.TrustedProxies).to.Value().url
+		o := origin.Of(r, st.cfg.TrustedProxies).To.Value().URL
 		base := "http" + strings.TrimPrefix(o, "ws")
 		v = map[string]any{"links": []any{map[string]string{
 			"rel":  "http://nodeinfo.diaspora.software/ns/schema/2.1",

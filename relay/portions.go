@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"moa/nips/event"
+	"moa/relay/origin"
 )
 
 // A commit ends at so many events or so much weight: enough to spread a sync of
@@ -40,7 +41,7 @@ func (s *session) source() source {
 	if !s.ip.IsValid() || s.local {
 		return source{conn: s.id}
 	}
-	return source{net: network(s.ip)}
+	return source{net: origin.Network(s.ip)}
 }
 
 // amount is what waits for the writer.

@@ -6,6 +6,7 @@ import (
 
 	"moa/nips/geohash"
 	"moa/nips/nip11"
+	"moa/relay/origin"
 	"moa/relay/places"
 )
 
@@ -14,7 +15,7 @@ func (st *settings) scope(r *http.Request, path string) string {
 	if st.scopes == nil {
 		return ""
 	}
-	cell := st.scopes.At(originOf(r, st.cfg.TrustedProxies).to.Value().host, path)
+	cell := st.scopes.At(origin.Of(r, st.cfg.TrustedProxies).To.Value().Host, path)
 	if !geohash.Valid(cell) { // a host that no WebSocket gets to
 		return ""
 	}
@@ -48,9 +49,9 @@ func (st *settings) docFor(scope string) []byte {
 // urlOf is the URL for clients of the relay that r has asked, without a path of a
 // policy.
 func (st *settings) urlOf(r *http.Request) string {
-	at := originOf(r, st.cfg.TrustedProxies).to.Value()
+	at := origin.Of(r, st.cfg.TrustedProxies).To.Value()
 	if st.cfg.URL == "" || st.scope(r, "") != "" {
-		return at.url
+		return at.URL
 	}
 	return strings.TrimRight(st.cfg.URL, "/")
 }

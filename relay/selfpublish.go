@@ -9,6 +9,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/nip66"
+	"moa/relay/origin"
 	"moa/store"
 )
 
@@ -120,7 +121,7 @@ func (p *selfPublisher) stored(ctx context.Context, d string) (found *event.Even
 // submitOwn stores an event of the relay's own and passes it on, as it does
 // those of clients. No policy is asked. It returns when the event is durable.
 func (s *Server) submitOwn(st *settings, e *event.Event) error {
-	c := s.newSession(st, origin{to: unique.Make(address{})}, newAccount(s.ledger, accountKey{free: true}))
+	c := s.newSession(st, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))
 	c.out.Close() // nobody reads the OK
 	c.open.Add(1)
 	c.tickets.Add(1)

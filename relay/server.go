@@ -85,19 +85,18 @@ type Server struct {
 	self     *selfPublisher // nil: the relay publishes nothing about itself
 	tasks    tasks
 
-	life       context.Context // ends what still reads or writes when the time for the shutdown is over
-	end        context.CancelFunc
-	settings   atomic.Pointer[settings]
-	upgrade    atomic.Pointer[ws.Options]
-	lastID     atomic.Uint64 // of a session
-	grown      atomic.Int32  // sessions that wait with a stack that has grown
-	ready      atomic.Bool
-	panicTold  atomic.Int64 // when a session's panic was logged, Unix seconds
-	proxied    atomic.Bool  // a proxy on this machine passes on what others send
-	proxyNoted atomic.Bool  // the operator was told of a proxy that should be trusted
-	chains     chainRunner
-	reloading  sync.Mutex // one Reload at a time
-	relieving  sync.Mutex // held to end connections for which too much waits
+	life      context.Context // ends what still reads or writes when the time for the shutdown is over
+	end       context.CancelFunc
+	settings  atomic.Pointer[settings]
+	upgrade   atomic.Pointer[ws.Options]
+	lastID    atomic.Uint64 // of a session
+	grown     atomic.Int32  // sessions that wait with a stack that has grown
+	ready     atomic.Bool
+	panicTold atomic.Int64 // when a session's panic was logged, Unix seconds
+	proxies   proxies
+	chains    chainRunner
+	reloading sync.Mutex // one Reload at a time
+	relieving sync.Mutex // held to end connections for which too much waits
 
 	passage passage // owned by the goroutine that passes events on
 
@@ -139,6 +138,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		visits: make(chan struct{}, maxVisits),
 	}
 	s.places = places.Handler{Now: deps.Now, Enter: s.enter}
+	s.proxies.log = deps.Log
 	s.conns = newConns(s.ledger)
 	s.writers = outbox.NewWriters(outbox.Options{
 		Most:  max(1, runtime.GOMAXPROCS(0)-1), // one core is for what brings more

@@ -13,6 +13,7 @@ import (
 	"moa/nips/nip42"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/origin"
 	"moa/relay/outbox"
 	"moa/relay/shares"
 	"moa/relay/ws"
@@ -31,9 +32,9 @@ type session struct {
 	srv     *Server
 	id      uint64
 	ip      netip.Addr
-	local   bool                   // on this machine, for certain
-	account *account               // of its address
-	to      unique.Handle[address] // that the client connected to
+	local   bool                          // on this machine, for certain
+	account *account                      // of its address
+	to      unique.Handle[origin.Address] // that the client connected to
 	conn    *ws.Conn
 	chain   *policy.Chain // that has accepted the connection, and is owed a Disconnect
 
@@ -63,8 +64,8 @@ type session struct {
 func (s *session) ID() uint64     { return s.id }
 func (s *session) IP() netip.Addr { return s.ip }
 func (s *session) Local() bool    { return s.local }
-func (s *session) Host() string   { return s.to.Value().host }
-func (s *session) Path() string   { return s.to.Value().path }
+func (s *session) Host() string   { return s.to.Value().Host }
+func (s *session) Path() string   { return s.to.Value().Path }
 func (s *session) Authed() []event.PubKey {
 	if p := s.authed.Load(); p != nil {
 		return *p

@@ -12,6 +12,7 @@ import (
 	"moa/nips/reason"
 	"moa/nips/relayurl"
 	"moa/policy"
+	"moa/relay/origin"
 )
 
 // No policy may refuse a request to vanish (NIP-62), and each costs the writer
@@ -93,7 +94,7 @@ type vanishes struct {
 func (v *vanishes) take(ip netip.Addr, l *Limits, now time.Time) (vanishOutcome, time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	net := network(ip)
+	net := origin.Network(ip)
 	mine, wait := v.from[net].take(l.VanishesPerIP, now)
 	if wait > 0 {
 		return vanishPerIP, wait

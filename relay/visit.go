@@ -79,7 +79,7 @@ type visit struct {
 // is in memory until it is out.
 func (s *Server) enter(r *http.Request, bytes int) (_ places.Reader, err error) {
 	st := s.settings.Load()
-	from := s.originOf(r, &st.cfg)
+	from := s.proxies.originOf(r, &st.cfg)
 	account, why := s.conns.reserve(from, &st.cfg.Limits)
 	if why != "" {
 		s.met.refuse(why)

@@ -13,7 +13,7 @@ func (s *session) roots(st *settings) []relayurl.Location {
 	if len(st.ours) > 0 && !st.chain.OwnHost(s.Host()) {
 		return st.ours
 	}
-	here, err := relayurl.Parse(s.to.Value().url)
+	here, err := relayurl.Parse(s.to.Value().URL)
 	if err != nil {
 		return st.ours
 	}

@@ -1,4 +1,6 @@
-package relay
+// Package origin reads where a request comes from and where its client believes
+// to have gone, with trusted proxies seen through. It keeps nothing.
+package origin
 
 import (
 	"net"
@@ -8,37 +10,28 @@ import (
 	"unique"
 )
 
-// origin is where a connection comes from and where it believes to have gone,
-// with trusted proxies seen through.
-type origin struct {
-	ip netip.Addr             // invalid if even the peer's address cannot be read
-	to unique.Handle[address] // many connections share one
-	// local: it is on this machine, and no bound of one address is meant for it.
-	local bool
+// Origin is where a connection comes from and where it believes to have gone.
+type Origin struct {
+	IP netip.Addr             // invalid if even the peer's address cannot be read
+	To unique.Handle[Address] // many connections share one
+	// Local: it is on this machine, and no bound of one address is meant for it.
+	Local bool
 }
 
-// address is where a client has connected to, as far as it knows.
-type address struct {
-	url  string // ws://… or wss://…, lower case, without a path
-	host string // of url, without its port
-	path string // of an AddressPolicy; "" at the relay's own
+// Address is where a client has connected to, as far as it knows.
+type Address struct {
+	URL  string // ws://… or wss://…, lower case, without a path
+	Host string // of URL, without its port
+	Path string // of a policy.AddressPolicy; "" at the relay's own
 }
 
-// originOf is originOf for somebody who comes in.
-func (s *Server) originOf(r *http.Request, cfg *Config) origin {
-	s.noteProxy(r, cfg.TrustedProxies)
-	from := originOf(r, cfg.TrustedProxies)
-	from.local = from.ip.IsLoopback() && cfg.URL == "" && len(cfg.TrustedProxies) == 0 && !s.proxied.Load()
-	return from
-}
-
-// originOf reads a request. Its forwarding headers count only if the peer is a
+// Of reads a request. Its forwarding headers count only if the peer is a
 // trusted proxy.
-func originOf(r *http.Request, trusted []netip.Prefix) origin {
-	peer := peerAddr(r.RemoteAddr)
+func Of(r *http.Request, trusted []netip.Prefix) Origin {
+	peer := Peer(r.RemoteAddr)
 	host, secure := r.Host, r.TLS != nil
 	ip := peer
-	if isTrusted(peer, trusted) {
+	if Trusted(peer, trusted) {
 		hops := forwardedFor(r.Header)
 		ip = client(peer, hops, trusted)
 		host, secure = forwardedTo(r.Header, host, secure)
@@ -48,28 +41,30 @@ func originOf(r *http.Request, trusted []netip.Prefix) origin {
 		scheme = "wss://"
 	}
 	host = strings.ToLower(host)
-	return origin{ip: ip, to: unique.Make(address{url: scheme + host, host: nameOf(host)})}
+	return Origin{IP: ip, To: unique.Make(Address{URL: scheme + host, Host: Name(host)})}
 }
 
-// direct returns r as it would be without proxies, and without what a client
+// Direct returns r as it would be without proxies, and without what a client
 // says about some: from the client's address, to the host that it asked for.
 // X-Forwarded-Proto says which scheme that was.
-func direct(r *http.Request, trusted []netip.Prefix) *http.Request {
-	o := originOf(r, trusted)
+func Direct(r *http.Request, trusted []netip.Prefix) *http.Request {
+	o := Of(r, trusted)
 	r = r.Clone(r.Context())
 	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host"} {
 		r.Header.Del(name)
 	}
-	scheme, host, _ := strings.Cut(o.to.Value().url, "://")
+	scheme, host, _ := strings.Cut(o.To.Value().URL, "://")
 	r.Host = host
 	r.Header.Set("X-Forwarded-Proto", "http"+strings.TrimPrefix(scheme, "ws"))
-	if o.ip.IsValid() && o.ip != peerAddr(r.RemoteAddr) {
-		r.RemoteAddr = netip.AddrPortFrom(o.ip, 0).String()
+	if o.IP.IsValid() && o.IP != Peer(r.RemoteAddr) {
+		r.RemoteAddr = netip.AddrPortFrom(o.IP, 0).String()
 	}
 	return r
 }
 
-func peerAddr(hostport string) netip.Addr {
+// Peer reads the address of an http.Request.RemoteAddr or net.Addr. It is invalid if
+// there is none.
+func Peer(hostport string) netip.Addr {
 	ap, err := netip.ParseAddrPort(hostport)
 	if err != nil {
 		return netip.Addr{}
@@ -77,7 +72,8 @@ func peerAddr(hostport string) netip.Addr {
 	return ap.Addr().Unmap().WithZone("")
 }
 
-func isTrusted(ip netip.Addr, trusted []netip.Prefix) bool {
+// Trusted reports an address of a trusted proxy.
+func Trusted(ip netip.Addr, trusted []netip.Prefix) bool {
 	for _, p := range trusted {
 		if p.Contains(ip) {
 			return true
@@ -98,7 +94,7 @@ func client(peer netip.Addr, hops []string, trusted []netip.Prefix) netip.Addr {
 			return ip
 		}
 		ip = hop
-		if !isTrusted(ip, trusted) {
+		if !Trusted(ip, trusted) {
 			return ip
 		}
 	}
@@ -150,24 +146,8 @@ func forwardedTo(h http.Header, host string, secure bool) (string, bool) {
 	return host, secure
 }
 
-// noteProxy notes that a proxy on this machine passes on what others send: from
-// then on nobody is taken for this machine's own, who has no bounds of one
-// address. It tells the operator, once, of a proxy nearby that is not trusted.
-func (s *Server) noteProxy(r *http.Request, trusted []netip.Prefix) {
-	peer := peerAddr(r.RemoteAddr)
-	if !peer.IsLoopback() && !peer.IsPrivate() || isTrusted(peer, trusted) || !forwarded(r.Header) {
-		return
-	}
-	if peer.IsLoopback() {
-		s.proxied.Store(true)
-	}
-	if !s.proxyNoted.Swap(true) {
-		s.deps.Log.Warn("a proxy that is not trusted: its clients are taken for one and share its limits; name it in trusted_proxies", "peer", peer)
-	}
-}
-
-// forwarded reports headers that a proxy adds.
-func forwarded(h http.Header) bool {
+// Forwarded reports headers that a proxy adds.
+func Forwarded(h http.Header) bool {
 	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-Ip", "X-Forwarded-Host", "X-Forwarded-Proto", "Via"} {
 		if h.Get(name) != "" {
 			return true
@@ -211,27 +191,27 @@ func parseHop(s string) (netip.Addr, bool) {
 	return ip.Unmap().WithZone(""), err == nil
 }
 
-// at is the same origin at a path.
-func (o origin) at(path string) origin {
+// At is the same origin at a path.
+func (o Origin) At(path string) Origin {
 	if path != "" {
-		a := o.to.Value()
-		a.path = path
-		o.to = unique.Make(a)
+		a := o.To.Value()
+		a.Path = path
+		o.To = unique.Make(a)
 	}
 	return o
 }
 
-// nameOf returns a host without its port.
-func nameOf(host string) string {
+// Name returns a host without its port.
+func Name(host string) string {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		return h
 	}
 	return strings.Trim(host, "[]")
 }
 
-// network is what connections are counted by: the address, or of an IPv6
-// address the /64, which one customer has to himself.
-func network(ip netip.Addr) netip.Addr {
+// Network is what connections are counted by: the address, or of an IPv6
+// address the /64, which belongs to one customer.
+func Network(ip netip.Addr) netip.Addr {
 	if ip.Is6() {
 		p, err := ip.Prefix(64)
 		if err == nil {
