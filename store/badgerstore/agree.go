@@ -92,7 +92,10 @@ func (s *Store) atLeast(promised state) (err error) {
 // lost: nobody promised them, but they are whole. What is whole behind them is for
 // rollForward.
 func (s *Store) adopt() error {
-	txn := s.versions.begin()
+	txn, err := s.versions.beginWhole()
+	if err != nil {
+		return err
+	}
 	defer s.versions.finish(txn)
 	rest, err := s.records.Adopt(func(serial uint64, b []byte) bool {
 		t, ok := tailIn(serial, b)

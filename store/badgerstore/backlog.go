@@ -22,12 +22,13 @@ type backlog struct {
 	settling sync.Mutex                               // held while Badger is written; taken before mu
 	waiting  atomic.Int64                             // writes that Badger lacks
 	due      chan struct{}                            // it is time to settle
+	failed   atomic.Bool                              // what was taken last could not be written
+	changed  func(err error)                          // failed has; settling is held
 
-	mu     sync.Mutex // guards the following
-	list   []write
-	bytes  int
-	round  uint64 // counts what was taken from list; what list has now is of this one
-	failed bool   // what was taken last could not be written
+	mu    sync.Mutex // guards the following
+	list  []write
+	bytes int
+	round uint64 // counts what was taken from list; what list has now is of this one
 
 	taken []write // guarded by settling: not yet written
 
@@ -36,7 +37,7 @@ type backlog struct {
 
 func newBacklog(v *versions, took prometheus.Observer) *backlog {
 	write := func(list []write, version uint64) error { return writeBadger(v.db, list, version) }
-	return &backlog{versions: v, write: write, took: took, due: make(chan struct{}, 1)}
+	return &backlog{versions: v, write: write, took: took, due: make(chan struct{}, 1), changed: func(error) {}}
 }
 
 // From so many writes or bytes on the backlog is settled in the background,
@@ -70,7 +71,7 @@ func (b *backlog) fullLocked(times int) bool {
 func (b *backlog) full() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.failed || b.fullLocked(backlogMost)
+	return b.failed.Load() || b.fullLocked(backlogMost)
 }
 
 func signal(c chan struct{}) {
@@ -106,9 +107,9 @@ func (b *backlog) settle() error {
 	version := b.versions.next()
 	err := b.write(b.taken, version)
 	b.versions.committed(version) // a part may be there after an error, too
-	b.mu.Lock()
-	b.failed = err != nil
-	b.mu.Unlock()
+	if failed := err != nil; b.failed.Swap(failed) != failed {
+		b.changed(err)
+	}
 	if err != nil {
 		return fmt.Errorf("write to badger: %w", err)
 	}

@@ -10,6 +10,14 @@ import (
 	"moa/store/storetest"
 )
 
+// setWrite replaces what writes to Badger; something in the background may be at it.
+func (s *Store) setWrite(f func([]write, uint64) error) (old func([]write, uint64) error) {
+	s.backlog.settling.Lock()
+	defer s.backlog.settling.Unlock()
+	old, s.backlog.write = s.backlog.write, f
+	return old
+}
+
 // While Badger cannot be written nothing more is taken, however often somebody
 // reads meanwhile, and what is read then is not remembered: when it can be
 // written again everything that was acknowledged is served. Memory is not filled
@@ -37,13 +45,7 @@ func TestBadgerThatCannotBeWritten(t *testing.T) {
 		mustCommit(t, s, note(2, 100+at))
 	}
 	s.settle()
-	writes := func(f func([]write, uint64) error) (old func([]write, uint64) error) {
-		s.backlog.settling.Lock() // something in the background may be at it
-		defer s.backlog.settling.Unlock()
-		old, s.backlog.write = s.backlog.write, f
-		return old
-	}
-	wr := writes(func([]write, uint64) error { return errors.New("by a test") })
+	wr := s.setWrite(func([]write, uint64) error { return errors.New("by a test") })
 	list := []*event.Event{profile(2)} // in one commit: a write may fail at once after it
 	for at := range int64(20) {
 		list = append(list, note(2, 200+at))
@@ -64,11 +66,57 @@ func TestBadgerThatCannotBeWritten(t *testing.T) {
 	if n := s.backlog.waiting.Load(); n != waiting {
 		t.Fatalf("%d writes wait, there were %d", n, waiting)
 	}
-	writes(wr)
+	s.setWrite(wr)
 	s.warm(t.Context())
 	if at := newest(); at != 2 {
 		t.Fatalf("the profile of %d is served, want that of 2", at)
 	}
 	mustCommit(t, s, note(3, 1))
 	checkSound(t, s, 42)
+}
+
+// What expires while Badger cannot be written is swept when it can.
+func TestNothingIsSweptPastABadgerThatCannotBeWritten(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	s.settle()
+	write := s.setWrite(func([]write, uint64) error { return errors.New("by a test") })
+	mustCommit(t, s, note(1, 1, event.Tag{"expiration", "10"}))
+	if n, err := s.Expire(t.Context(), 20, 10); err == nil {
+		t.Fatalf("%d events have expired, of those that Badger has", n)
+	}
+	s.setWrite(write)
+	if n, err := s.Expire(t.Context(), 20, 10); n != 1 || err != nil {
+		t.Fatalf("%d events have expired, want 1 (%v)", n, err)
+	}
+	checkSound(t, s, 0)
+}
+
+// A request to vanish comes while Badger cannot be written, for a moment: it is not
+// done before everything of its author's is removed.
+func TestNothingVanishesHalfWhenBadgerCannotBeWritten(t *testing.T) {
+	s := smallStore(t, t.TempDir())
+	defer s.Close()
+	for failures := range 6 {
+		s.settle()
+		var old func([]write, uint64) error
+		left := failures
+		old = s.setWrite(func(list []write, version uint64) error {
+			if left--; left >= 0 {
+				return errors.New("by a test")
+			}
+			return old(list, version)
+		})
+		mustCommit(t, s, note(failures, 1), note(failures, 2))
+		request := storetest.Make(storetest.Key(failures), event.KindVanish, 10, "")
+		_, err := s.Commit(t.Context(), 0, []*event.Event{request})
+		for tries := 0; err != nil && tries < 20; tries++ {
+			_, err = s.Commit(t.Context(), 0, []*event.Event{request})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.setWrite(old)
+		checkSound(t, s, failures+1)
+	}
 }

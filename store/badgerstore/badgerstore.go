@@ -113,7 +113,6 @@ type Store struct {
 	unsafe        atomic.Bool // the last checkpoint has failed
 	late          atomic.Bool // NoSync, and it is synced in the background
 	appending     sync.Mutex  // held while the journal has a frame that the backlog lacks
-	unsettled     atomic.Bool // Badger could not be written
 
 	last    atomic.Uint64 // store.Serial
 	events  atomic.Int64
@@ -232,7 +231,7 @@ func (s *Store) start() (err error) {
 		return err
 	}
 	s.versions.committed(s.db.MaxVersion())
-	s.versions.settle = func() { s.settle() }
+	s.versions.settle, s.backlog.changed = s.settle, s.settles
 	if err := s.load(); err != nil {
 		return err
 	}

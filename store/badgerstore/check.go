@@ -50,7 +50,11 @@ func (s *Store) Check(ctx context.Context, deep bool) (_ *Report, err error) {
 	}
 	defer gate.RUnlock()
 	defer fault.Catch(fault.Arm(), &err)
-	c := &checker{s: s, txn: s.versions.begin(), report: new(Report), deep: deep}
+	txn, err := s.versions.beginWhole()
+	if err != nil {
+		return nil, err
+	}
+	c := &checker{s: s, txn: txn, report: new(Report), deep: deep}
 	defer s.versions.finish(c.txn)
 	for _, step := range []func(context.Context) error{c.tables, c.records, c.indexes, c.addresses, c.jobs} {
 		if err := step(ctx); err != nil {

@@ -23,7 +23,7 @@ func (s *Store) background(ctx context.Context) {
 	})
 	s.tasks.Go(func() { s.unmap(ctx) })
 	for wait(ctx, s.backlog.due) {
-		s.settle()
+		_ = s.settle() // which tells it
 	}
 }
 
@@ -65,20 +65,20 @@ func wait(ctx context.Context, c <-chan struct{}) bool {
 	}
 }
 
-// settle has Badger written what was committed before the call. After an error
-// that is logged Badger lacks the newest of it, which the journal has, and
+// settle has Badger written what was committed before the call. After an error,
+// which is logged, Badger lacks the newest of it, which the journal has, and
 // readers do not see it; it is tried again with the next call, and no commit is
 // taken before it succeeds.
-func (s *Store) settle() {
-	err := s.backlog.settle()
-	if failed := err != nil; s.unsettled.Swap(failed) != failed {
-		if failed {
-			s.log.Error("what is committed cannot be written to badger", "err", err)
-		} else {
-			s.kept.reset() // what was found meanwhile may be old
-			s.log.Info("badger is written again")
-		}
+func (s *Store) settle() error { return s.backlog.settle() }
+
+// settles follows the backlog when Badger cannot be written, and can again.
+func (s *Store) settles(err error) {
+	if err != nil {
+		s.log.Error("what is committed cannot be written to badger", "err", err)
+		return
 	}
+	s.kept.reset() // what was found meanwhile may be old
+	s.log.Info("badger is written again")
 }
 
 // logs are the write-ahead logs of Badger that may hold what the frames before

@@ -111,9 +111,6 @@ func (s *Store) undrop(list []records.Record) (alive []uint64, err error) {
 // known returns those of the records that Badger knows as events.
 func (s *Store) known(list []records.Record) (known []records.Record, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
-		if s.unsettled.Load() {
-			return errUnsettled
-		}
 		for _, r := range list {
 			_, there, err := eventTail(txn, store.Serial(r.Serial), r.Bytes)
 			if err != nil {
@@ -151,15 +148,13 @@ func (s *Store) syncRecords() error {
 	return s.records.Sync()
 }
 
-var errUnsettled = errors.New("badger cannot be written")
-
 // drain waits for everybody who may see what was dropped before the call, and
-// for who has it in hand. Who begins later does not see it: Badger was told.
+// for who has it in hand. Who begins later does not see it: Badger is told.
 func (s *Store) drain() error {
 	s.appending.Lock()   // between the two
 	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
-	if s.unsettled.Load() {
-		return errUnsettled
+	if err := s.settle(); err != nil {
+		return err
 	}
 	s.life.drain()
 	return nil

@@ -61,7 +61,34 @@ func (s *Store) WarmHot(n int) error {
 }
 
 // SetRoom replaces what asks for room on the disk.
-func (s *Store) SetRoom(room func(reserveMB int) error) { s.room = room }
+func (s *Store) SetRoom(room func(reserveMB int) error) {
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.checkpointing.Lock()
+	defer s.checkpointing.Unlock()
+	s.room = room
+}
+
+// setSync replaces what syncs the journal.
+func (j *journal) setSync(sync func(*os.File) error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.sync = sync
+}
+
+// setFull says how large the journal's files become.
+func (j *journal) setFull(bytes int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.full = bytes
+}
+
+// floorNow is the journal's floor.
+func (j *journal) floorNow() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.floor
+}
 
 // SyncFails makes the next sync of the journal fail.
 func (s *Store) SyncFails() {

@@ -169,7 +169,7 @@ func TestReadyFollowsTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := errors.New("by a test")
-	s.journal.sync = func(*os.File) error { return broken }
+	s.journal.setSync(func(*os.File) error { return broken })
 	if _, err := s.Commit(t.Context(), 0, []*event.Event{note(1, 1)}); !errors.Is(err, broken) {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestReadyFollowsTheDisk(t *testing.T) {
 			t.Fatalf("error %v", err)
 		}
 	}
-	s.journal.sync = func(*os.File) error { return nil }
+	s.journal.setSync(func(*os.File) error { return nil })
 	testwait.Eventually(t, "the journal can be written again", func() bool { return s.Ready() == nil })
 	s.SetRoom(func(int) error { return store.ErrFull })
 	if err := s.Ready(); !errors.Is(err, store.ErrFull) {

@@ -19,7 +19,7 @@ func (s *Store) Ready() error {
 	if err := s.room(s.opt.ReserveMB); err != nil {
 		return err
 	}
-	if s.unsettled.Load() {
+	if s.backlog.failed.Load() {
 		return errUnsettled
 	}
 	if !s.broken.Load() {

@@ -73,9 +73,6 @@ func (s *Store) loadMoreIDs() (more bool, err error) {
 	defer gate.RUnlock()
 	defer fault.Catch(fault.Arm(), &err)
 	err = s.versions.view(func(txn *badger.Txn) error {
-		if s.unsettled.Load() {
-			return errUnsettled
-		}
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		n := 0

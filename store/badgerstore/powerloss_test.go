@@ -199,7 +199,7 @@ func (v *victim) open(dir string) {
 	if err != nil {
 		v.Fatal(err)
 	}
-	s.journal.full = 100_000
+	s.journal.setFull(100_000)
 	s.SmallRecords()
 	if v.random.IntN(2) == 0 {
 		s.RemoveBehind()
@@ -209,8 +209,8 @@ func (v *victim) open(dir string) {
 
 // look sees what is synced when the floor was raised.
 func (v *victim) look() {
-	if v.s.journal.floor != v.floor {
-		v.floor, v.synced = v.s.journal.floor, readFolder(v.T, v.s.opt.Dir)
+	if floor := v.s.journal.floorNow(); floor != v.floor {
+		v.floor, v.synced = floor, readFolder(v.T, v.s.opt.Dir)
 	}
 }
 

@@ -32,8 +32,8 @@ func newKeys(o *Options, log *records.Log) (*Store, error) {
 		collector: collector{due: make(chan struct{}, 1)},
 	}
 	s.versions = newVersions(db)
-	s.versions.settle = func() { s.settle() }
 	s.backlog = newBacklog(s.versions, s.metrics.settleTime)
+	s.versions.settle = s.settle
 	return s, nil
 }
 

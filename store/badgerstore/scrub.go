@@ -186,9 +186,6 @@ func (s *Store) scrubKeys(list []records.Record) error {
 // keyless returns those of the records that are not dead and lack a key.
 func (s *Store) keyless(list []records.Record) (wrong []records.Record, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
-		if s.unsettled.Load() {
-			return errUnsettled
-		}
 		for _, r := range list {
 			ok, err := keyed(txn, store.Serial(r.Serial), r.Bytes)
 			if err != nil {

@@ -1,6 +1,8 @@
 package badgerstore
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 
 	badger "github.com/dgraph-io/badger/v4"
@@ -11,7 +13,7 @@ import (
 // can keys be written in their order (writes.go).
 type versions struct {
 	db     *badger.DB
-	settle func() // has Badger written what was committed
+	settle func() error // has Badger written what was committed
 
 	mu   sync.Mutex     // guards the following
 	last uint64         // readers begin here; what is written next is one more
@@ -19,15 +21,27 @@ type versions struct {
 }
 
 func newVersions(db *badger.DB) *versions {
-	v := &versions{db: db, settle: func() {}, open: map[uint64]int{}}
+	v := &versions{db: db, settle: func() error { return nil }, open: map[uint64]int{}}
 	v.committed(db.MaxVersion())
 	return v
 }
 
-// begin begins to read what was committed last; finish ends it.
+var errUnsettled = errors.New("badger cannot be written")
+
+// begin begins to read what was committed last; finish ends it. As long as Badger
+// cannot be written that lacks the newest: it is for who serves it and remembers
+// nothing of it.
 func (v *versions) begin() *badger.Txn {
-	v.settle()
+	_ = v.settle() // which tells it
 	return v.beginWritten()
+}
+
+// beginWhole is begin, and an error where that would lack something.
+func (v *versions) beginWhole() (*badger.Txn, error) {
+	if err := v.settle(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnsettled, err)
+	}
+	return v.beginWritten(), nil
 }
 
 // beginWritten begins to read what Badger has of it.
@@ -48,9 +62,12 @@ func (v *versions) finish(txn *badger.Txn) {
 	}
 }
 
-// view reads what was committed last.
+// view reads all that was committed last.
 func (v *versions) view(do func(*badger.Txn) error) error {
-	txn := v.begin()
+	txn, err := v.beginWhole()
+	if err != nil {
+		return err
+	}
 	defer v.finish(txn)
 	return do(txn)
 }

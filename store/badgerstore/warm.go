@@ -53,9 +53,6 @@ func (s *Store) warmMore(chunk int) (more bool, err error) {
 // readRecords reads up to most records, from from on and before to.
 func (s *Store) readRecords(from, to tail, most int) (events []stored, err error) {
 	err = s.versions.view(func(txn *badger.Txn) error {
-		if s.unsettled.Load() {
-			return errUnsettled
-		}
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		for it.Seek(recordKey(&from)); len(events) < most && it.ValidForPrefix(allEvents); it.Next() {
