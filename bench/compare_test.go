@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"moa/bench/corpus"
+	"moa/nips/testwait"
 )
 
 func TestComparisonTakesTurns(t *testing.T) {
@@ -24,7 +25,7 @@ func TestComparisonTakesTurns(t *testing.T) {
 		Workloads:   []Workload{quickPublish(), Query{Warmup: 10 * time.Millisecond, Duration: 100 * time.Millisecond, Pool: 5}},
 		Rounds:      2,
 		Corpus:      func(int) (*corpus.Corpus, error) { return made, nil },
-		Options:     Options{Timeout: time.Second},
+		Options:     Options{Timeout: testwait.Patience},
 	}
 	r := NewReport(made, Generated)
 	if err := c.Run(t.Context(), r); err != nil {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moa/nips/testwait"
 )
 
 // TestLimitsOfTheRelayAreHeeded has a relay say what it takes, and counts what
@@ -14,7 +16,7 @@ func TestLimitsOfTheRelayAreHeeded(t *testing.T) {
 	const info = `{"limitation":{"max_event_tags":20,"max_content_length":1000,"auth_required":true}}`
 	for _, ignore := range []bool{false, true} {
 		r := startTinyWithInfo(t, flaws{}, info)
-		s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(500), Timeout: time.Second, IgnoreLimits: ignore})
+		s, err := Open(t.Context(), Options{Target: Target{URL: r.url}, Corpus: testCorpus(500), Timeout: testwait.Patience, IgnoreLimits: ignore})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"moa/nips/testwait"
 )
 
 func TestStormBringsEverybodyBack(t *testing.T) {
@@ -91,6 +93,13 @@ func restartable(t *testing.T, f flaws) *Session {
 	first := startTiny(t, f)
 	s := openSession(t, first, 2000)
 	s.Target.Restart = func(_ context.Context, _ bool, down func()) (int, error) {
+		// On a busy machine nothing may have been published by now. Of 20 events the
+		// client has heard more OKs than a flawed relay has written.
+		testwait.Eventually(t, "20 events", func() bool {
+			first.mu.Lock()
+			defer first.mu.Unlock()
+			return len(first.seen) >= 20
+		})
 		first.kill()
 		down()
 		second := startTinyOn(t, strings.TrimPrefix(first.url, "ws://"), f)

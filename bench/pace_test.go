@@ -18,16 +18,15 @@ func TestWaitIsNeverEarly(t *testing.T) {
 			t.Errorf("%v: %v early", d, early)
 		}
 	}
-	if n := lag.latency().Count; n < 3 || n > 4 { // 50 us may be over at once
-		t.Errorf("%d lags are noted, want those of the 4 that slept", n)
+	if n := lag.latency().Count; n < 1 || n > 4 { // the short ones may be over at once
+		t.Errorf("%d lags are noted, want those of the at most 4 that slept", n)
 	}
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	begun := time.Now()
-	if wait(ctx, begun.Add(time.Minute), newRecorder()) || time.Since(begun) > 30*time.Second {
-		t.Errorf("it waited for %v", time.Since(begun))
+	if wait(ctx, time.Now().Add(time.Hour), newRecorder()) {
+		t.Error("nobody has ended it")
 	}
 }
