@@ -7,6 +7,9 @@ import (
 	"moa/relay/shares"
 )
 
+// maxVisitBytes is for the answers over HTTP, all together, until they are out.
+const maxVisitBytes = 32 << 20
+
 // boundsOf are the bounds that a configuration sets.
 func boundsOf(cfg *Config) *shares.Bounds {
 	l := &cfg.Limits

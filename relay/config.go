@@ -170,7 +170,7 @@ func (c *Config) Validate() (bad conf.Faults) {
 		}
 	}
 	c.Geo.Check(&bad)
-	c.checkSelf(&bad)
+	c.Self.check(&bad, c.URL)
 	slices.SortStableFunc(bad, func(a, b conf.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return bad
 }

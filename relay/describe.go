@@ -5,74 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
-	"strings"
-	"time"
 
 	"moa/nips/event"
 	"moa/nips/nip11"
 	"moa/nips/nip66"
 	"moa/policy"
-	"moa/policy/conf"
 	"moa/relay/places"
 )
-
-// Self is what the relay says about itself in an event of its own (NIP-66), by
-// its Identity. The zero Self says nothing.
-type Self struct {
-	Publish   bool          `toml:"publish"`
-	Every     time.Duration `toml:"every" default:"24h"` // the event is signed again, at the latest
-	Topics    []string      `toml:"topics"`
-	Languages []string      `toml:"languages"` // ISO 639-1
-	Relays    []string      `toml:"relays"`    // URLs of other relays that get the event, too
-}
-
-const (
-	maxSelfTags   = 32 // of topics and of languages
-	maxSelfRelays = 16
-	maxSelfKinds  = 64 // that are told one by one; more are not told
-	minSelfEvery  = time.Minute
-)
-
-var language = regexp.MustCompile(`^[a-z]{2}$`)
-
-func (c *Config) checkSelf(bad *conf.Faults) {
-	s := &c.Self
-	if s.Publish && c.URL == "" {
-		bad.Add("self.publish", "the event is about a URL, and none is set")
-	}
-	if s.Every < minSelfEvery {
-		bad.Add("self.every", "%v is less than %v", s.Every, minSelfEvery)
-	}
-	if len(s.Topics) > maxSelfTags || slices.ContainsFunc(s.Topics, func(t string) bool { return strings.TrimSpace(t) == "" }) {
-		bad.Add("self.topics", "there are more than %d, or one is empty", maxSelfTags)
-	}
-	if len(s.Languages) > maxSelfTags || slices.ContainsFunc(s.Languages, func(l string) bool { return !language.MatchString(l) }) {
-		bad.Add("self.languages", `there are more than %d, or one is not of two letters like "en" (ISO 639-1)`, maxSelfTags)
-	}
-	if len(s.Relays) > maxSelfRelays {
-		bad.Add("self.relays", "there are more than %d", maxSelfRelays)
-	}
-	for _, r := range s.Relays {
-		if _, err := nip66.NormalURL(r); err != nil {
-			bad.Add("self.relays", "%.100q: %v", r, err)
-		}
-	}
-}
-
-// identify gives a configuration the public key of the relay's own key.
-func (c *Config) identify(id *Identity) error {
-	if id == nil {
-		return nil
-	}
-	key := id.PubKey().String()
-	if c.Info.Self != "" && c.Info.Self != key {
-		return fmt.Errorf("relay: info.self: it is not %s, the public key of the relay's own key", key)
-	}
-	c.Info.Self = key
-	return nil
-}
 
 // describeSelf returns the event about this relay, neither dated nor signed.
 func (s *Server) describeSelf(st *settings) (event.Event, error) {
@@ -113,6 +53,9 @@ func asStranger(at string) *http.Request {
 type kindLister interface {
 	KindLists() (allow, deny []uint16) // allow is nil for all
 }
+
+// maxSelfKinds are told one by one; more are not told.
+const maxSelfKinds = 64
 
 // kindsOf are the kinds that everybody may write, if not all, and that nobody
 // may. A list that is too long to be told is nil.

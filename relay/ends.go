@@ -10,30 +10,6 @@ import (
 	"moa/relay/ws"
 )
 
-// dropReason is why a connection has ended.
-type dropReason string
-
-const (
-	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
-	dropShare    dropReason = "outbox_share"  // too much waits for its address
-	dropTotal    dropReason = "outbox_total"  // too much waits for all clients
-	dropWrite    dropReason = "write_timeout" // the client has taken nothing for so long
-	dropPing     dropReason = "ping_timeout"  // nor has it answered a ping
-	dropDribble  dropReason = "message_timeout"
-	dropProtocol dropReason = "protocol" // what came is no WebSocket, or too big
-	dropGarbage  dropReason = "garbage"  // nothing but malformed messages
-	dropPanic    dropReason = "panic"    // a fault of moa that its message has found
-	dropShutdown dropReason = "shutdown"
-	dropClosed   dropReason = "client_close" // the client said good-bye
-	dropGone     dropReason = "client_gone"  // it hung up without, or was reset
-	dropOther    dropReason = "other"        // what the network says, TLS included
-)
-
-// dropReasons are all there are.
-var dropReasons = [...]dropReason{
-	dropSlow, dropShare, dropTotal, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropShutdown, dropClosed, dropGone, dropOther,
-}
-
 // leaves takes note of why the connection ends. Only the first reason counts:
 // what is found afterwards follows from it. False: this one is not the first.
 func (s *session) leaves(why dropReason) bool {

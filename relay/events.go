@@ -9,6 +9,8 @@ import (
 	"moa/nips/sig"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/origin"
+	"moa/relay/outbox"
 )
 
 // maxBatchBytes is how much of EVENTs a session reads before it goes on with them.
@@ -33,10 +35,26 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
+// The methods of a submitter.
+
+func (s *session) source() source {
+	if !s.ip.IsValid() || s.local {
+		return source{conn: s.id}
+	}
+	return source{net: origin.Network(s.ip)}
+}
+
+func (s *session) box() *outbox.Outbox { return &s.out }
+
+func (s *session) resolved() {
+	s.open.Add(-1)
+	s.tickets.Done()
+}
+
 // event takes one EVENT as far as it goes without its signature.
 func (s *session) event(st *settings, raw []byte) {
 	e, err := parseEvent(raw)
-	t := ticket{s: s, e: e, chain: st.chain}
+	t := ticket{from: s, e: e, chain: st.chain}
 	if err != nil {
 		s.garbage.add()
 		t.id = event.PeekID(raw)

@@ -41,3 +41,16 @@ func (id *Identity) Sign(e event.Event) (*event.Event, error) {
 	}
 	return event.Parse(e.Append(nil))
 }
+
+// identify gives a configuration the public key of the relay's own key.
+func (c *Config) identify(id *Identity) error {
+	if id == nil {
+		return nil
+	}
+	key := id.PubKey().String()
+	if c.Info.Self != "" && c.Info.Self != key {
+		return fmt.Errorf("relay: info.self: it is not %s, the public key of the relay's own key", key)
+	}
+	c.Info.Self = key
+	return nil
+}

@@ -1,17 +1,14 @@
 package relay
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"sync"
-	"time"
 
-	"moa/nips/event"
 	"moa/relay/outbox"
-	"moa/store"
 )
+
+// sourceShare is the part of what may wait that one source may have.
+const sourceShare = 4
 
 // fewTickets is how many events a session commits itself rather than wake the
 // writer.
@@ -31,14 +28,11 @@ const fewTickets = 4
 // and back, and a busy relay commits much at once. Waiting goes one way:
 // session -> writer -> disk.
 type ingest struct {
+	*committer
+
 	// Fixed once made.
-	store     store.Store
-	log       *slog.Logger
-	met       *metrics
-	now       func() time.Time
 	writers   *outbox.Writers
 	passing   *passing
-	life      context.Context // ends a commit that hangs
 	maxEvents int
 	maxBytes  int
 
@@ -51,21 +45,13 @@ type ingest struct {
 	portions portions
 	full     int  // submitters that wait for room
 	leading  bool // somebody leads
-	expire   bool // expired events are to be removed
-	// removals are of operators, who wait for the answer: one a command.
-	removals []removal
+	chores   chores
 	closed   bool
-
-	doubts doubts
-
-	// Owned by who leads.
-	failing bool
-	events  []*event.Event
 }
 
-func newIngest(d Deps, l Limits, w *outbox.Writers, publish func(outbox.Batch, publication)) *ingest {
+func newIngest(c *committer, l *Limits, w *outbox.Writers, publish func(outbox.Batch, publication)) *ingest {
 	in := &ingest{
-		store: d.Store, log: d.Log, now: d.Now, writers: w, passing: newPassing(w, publish), life: context.Background(),
+		committer: c, writers: w, passing: newPassing(w, publish),
 		maxEvents: l.TicketEvents, maxBytes: l.TicketBytes,
 	}
 	in.shares = map[source]amount{}
@@ -81,7 +67,7 @@ func (in *ingest) submit(ts []ticket) {
 		l.bytes += ts[i].cost()
 		weight += ts[i].weight()
 	}
-	from := ts[0].s.source()
+	from := ts[0].from.source()
 	few := len(ts) <= fewTickets && weight <= sessionWeight && !in.passing.full()
 	in.mu.Lock()
 	for !in.closed && in.fullLocked(from, l) {
@@ -92,12 +78,12 @@ func (in *ingest) submit(ts []ticket) {
 	if in.closed { // also while this one waited: nobody takes them any more
 		in.mu.Unlock()
 		for i := range ts {
-			ts[i].s.settled() // its connection is gone
+			ts[i].from.resolved() // its connection is gone
 		}
 		return
 	}
 	in.addLocked(from, l)
-	if few && !in.leading && len(in.waiting) == 0 && !in.choresLocked() {
+	if few && !in.leading && len(in.waiting) == 0 && !in.chores.any() {
 		in.leading = true
 		in.mu.Unlock()
 		in.lead(ts, true)
@@ -118,12 +104,46 @@ func (in *ingest) load() (tickets, bytes int) {
 	return in.tickets, in.amount.bytes
 }
 
+// amount is what waits for the writer.
+type amount struct{ tickets, bytes int }
+
+func (l amount) plus(m amount) amount { return amount{l.tickets + m.tickets, l.bytes + m.bytes} }
+
+// fullLocked reports that there is no room for so much more of a source: a
+// quarter is the most that one has. What comes alone has room.
+func (in *ingest) fullLocked(from source, l amount) bool {
+	all, its := in.amount.plus(l), in.shares[from].plus(l)
+	return in.tickets > 0 && (all.tickets > in.maxEvents || all.bytes > in.maxBytes) ||
+		in.shares[from].tickets > 0 && (its.tickets > in.maxEvents/sourceShare || its.bytes > in.maxBytes/sourceShare)
+}
+
+func (in *ingest) addLocked(from source, l amount) {
+	in.amount = in.amount.plus(l)
+	if its := in.shares[from].plus(l); its.tickets > 0 {
+		in.shares[from] = its
+	} else {
+		delete(in.shares, from)
+	}
+}
+
 // sweep has the writer remove expired events, between its commits.
 func (in *ingest) sweep() {
 	in.mu.Lock()
-	in.expire = true
+	in.chores.expire = true
 	in.mu.Unlock()
 	in.work.Signal()
+}
+
+// ask has the writer remove events, between its commits.
+func (in *ingest) ask(r removal) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return errors.New("relay: it is shutting down")
+	}
+	in.chores.removals = append(in.chores.removals, r)
+	in.work.Signal()
+	return nil
 }
 
 // close ends run, and passing, once everything submitted is done. What is
@@ -142,15 +162,15 @@ func (in *ingest) run() {
 	var batch []ticket
 	for {
 		in.passing.makeRoom()
-		var more, expire bool
-		if batch, expire, more = in.take(batch[:0]); !more {
-			in.remove()
+		var todo chores
+		var more bool
+		batch, todo, more = in.take(batch[:0])
+		if todo.do(in.committer) {
+			in.sweep() // the rest, later
+		}
+		if !more {
 			return
 		}
-		if expire {
-			in.removeExpired()
-		}
-		in.remove()
 		in.lead(batch, false)
 		clear(batch)
 	}
@@ -159,11 +179,7 @@ func (in *ingest) run() {
 // lead commits the batch, answers it and hands on what was accepted. The caller
 // leads, and does no more when it returns.
 func (in *ingest) lead(batch []ticket, session bool) {
-	in.events = undecided(in.events[:0], batch)
-	results, err := in.commit(in.events)
-	decide(batch, results, err)
-	clear(in.events)
-
+	in.decide(batch)
 	b := in.writers.Batch()
 	idle := in.answer(b, batch)
 	yours := in.passing.add(batch, session || idle && len(batch) <= fewTickets)
@@ -178,143 +194,31 @@ func (in *ingest) lead(batch []ticket, session bool) {
 func (in *ingest) stepDown() {
 	in.mu.Lock()
 	in.leading = false
-	wake := len(in.waiting) > 0 || in.choresLocked() || in.closed
+	wake := len(in.waiting) > 0 || in.chores.any() || in.closed
 	in.mu.Unlock()
 	if wake {
 		in.work.Signal()
 	}
 }
 
-// removeExpired removes a few expired events, and sees to it that the rest
-// follow.
-func (in *ingest) removeExpired() {
-	n, err := in.store.Expire(in.life, in.now().Unix(), sweepMost)
-	switch {
-	case err != nil:
-		in.log.Error("expired events cannot be removed", "err", err)
-	case n == sweepMost:
-		in.sweep()
-	}
-}
-
-// take waits for work, tickets, which it appends to batch, or a sweep, and for
-// the lead. more is false when ingest is closed and everything done.
-func (in *ingest) take(batch []ticket) (_ []ticket, expire, more bool) {
+// take waits for work, tickets, which it appends to batch, or chores, and for the
+// lead. more is false when ingest is closed and there are no more tickets.
+func (in *ingest) take(batch []ticket) (_ []ticket, todo chores, more bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for in.leading || len(in.waiting) == 0 && !in.choresLocked() && !in.closed {
+	for in.leading || len(in.waiting) == 0 && !in.chores.any() && !in.closed {
 		in.work.Wait()
 	}
+	todo, in.chores = in.chores, chores{}
 	if len(in.waiting) == 0 && in.closed {
-		return batch, false, false
+		todo.expire = false // it can wait
+		return batch, todo, false
 	}
 	in.leading = true
 	batch, rest := in.portions.pick(batch, in.waiting)
 	clear(in.waiting[len(rest):])
 	in.waiting = rest
-	expire, in.expire = in.expire, false
-	return batch, expire, true
-}
-
-// undecided appends the events that the store is to decide.
-func undecided(events []*event.Event, batch []ticket) []*event.Event {
-	for i := range batch {
-		if batch[i].fate == "" {
-			events = append(events, batch[i].e)
-		}
-	}
-	return events
-}
-
-func (in *ingest) commit(events []*event.Event) ([]store.Result, error) {
-	if len(events) == 0 {
-		return nil, nil
-	}
-	results, err := in.commitOnce(events)
-	if err != nil && len(events) > 1 && !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrClosed) {
-		return in.commitEach(events, results, err)
-	}
-	in.note(err)
-	return results, err
-}
-
-func (in *ingest) commitOnce(events []*event.Event) ([]store.Result, error) {
-	start := time.Now()
-	results, err := in.store.Commit(in.life, in.now().Unix(), events)
-	in.met.committed(len(events), time.Since(start))
-	if err == nil && len(results) != len(events) {
-		err = fmt.Errorf("store: %d results for %d events", len(results), len(events))
-	}
-	in.settle(in.life, events, results)
-	return results, err
-}
-
-// mostFailures in a row are the store's fault, and not that of one event.
-const mostFailures = 3
-
-// commitEach commits one by one what of a failed batch is not decided, so that an
-// event that cannot be stored fails alone.
-func (in *ingest) commitEach(events []*event.Event, results []store.Result, err error) ([]store.Result, error) {
-	all := make([]store.Result, len(events))
-	copy(all, results)
-	stored, failures := false, 0
-	for i := range events {
-		if all[i].Outcome != 0 || failures == mostFailures || in.life.Err() != nil {
-			continue
-		}
-		one, failed := in.commitOnce(events[i : i+1])
-		if len(one) == 1 {
-			all[i] = one[0]
-		}
-		if failed != nil {
-			failures++
-			err = failed
-			continue
-		}
-		stored, failures = true, 0
-	}
-	if !stored {
-		in.note(err)
-		return all, err
-	}
-	in.log.Error("an event could not be stored; others could", "err", err)
-	in.note(nil)
-	return all, err
-}
-
-// note logs the first failure of a row of them, and its end.
-func (in *ingest) note(err error) {
-	failed := err != nil
-	if failed == in.failing {
-		return
-	}
-	in.failing = failed
-	switch {
-	case errors.Is(err, store.ErrFull):
-		in.log.Error("the disk is full: no events are stored", "err", err)
-	case failed:
-		in.log.Error("events cannot be stored", "err", err)
-	default:
-		in.log.Info("events are stored again")
-	}
-}
-
-// decide hands the store's results to the tickets that were open. With an error
-// there may be some without a result.
-func decide(batch []ticket, results []store.Result, err error) {
-	k := 0
-	for i := range batch {
-		t := &batch[i]
-		if t.fate != "" {
-			continue
-		}
-		if k < len(results) && results[k].Outcome != 0 {
-			t.decide(results[k])
-		} else {
-			t.fail(err)
-		}
-		k++
-	}
+	return batch, todo, true
 }
 
 // answer queues the OKs and makes room. It reports whether nothing waits.
@@ -323,17 +227,17 @@ func (in *ingest) answer(b outbox.Batch, batch []ticket) (idle bool) {
 		t := &batch[i]
 		in.met.events[t.fate].Inc()
 		t.answer(b)
-		t.s.settled()
+		t.from.resolved()
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for i := 0; i < len(batch); { // one session's stand together
-		s, done := batch[i].s, amount{}
-		for ; i < len(batch) && batch[i].s == s; i++ {
+		from, done := batch[i].from, amount{}
+		for ; i < len(batch) && batch[i].from == from; i++ {
 			done.tickets--
 			done.bytes -= batch[i].cost()
 		}
-		in.addLocked(s.source(), done)
+		in.addLocked(from.source(), done)
 	}
 	if in.full > 0 {
 		in.room.Broadcast()

@@ -123,7 +123,7 @@ func (s *Server) publish(b outbox.Batch, p publication) {
 	s.passage.begin(b, st, p.e)
 	defer s.passage.end()
 	if p.serial != 0 || event.Ephemeral(p.e.Kind) {
-		p.chain.Saved(p.s, p.e)
+		p.chain.Saved(p.from, p.e)
 	}
 	body := &ws.Body{Raw: p.e.Raw}
 	if st.replay != nil {

@@ -37,6 +37,40 @@ const (
 	refuseSilent refusal = "handshakes" // too many that are no WebSocket: the oldest went
 )
 
+// dropReason is why a connection has ended.
+type dropReason string
+
+const (
+	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
+	dropShare    dropReason = "outbox_share"  // too much waits for its address
+	dropTotal    dropReason = "outbox_total"  // too much waits for all clients
+	dropWrite    dropReason = "write_timeout" // the client has taken nothing for so long
+	dropPing     dropReason = "ping_timeout"  // nor has it answered a ping
+	dropDribble  dropReason = "message_timeout"
+	dropProtocol dropReason = "protocol" // what came is no WebSocket, or too big
+	dropGarbage  dropReason = "garbage"  // nothing but malformed messages
+	dropPanic    dropReason = "panic"    // a fault of moa that its message has found
+	dropShutdown dropReason = "shutdown"
+	dropClosed   dropReason = "client_close" // the client said good-bye
+	dropGone     dropReason = "client_gone"  // it hung up without, or was reset
+	dropOther    dropReason = "other"        // what the network says, TLS included
+)
+
+// dropReasons are all there are.
+var dropReasons = [...]dropReason{
+	dropSlow, dropShare, dropTotal, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropShutdown, dropClosed, dropGone, dropOther,
+}
+
+// vanishOutcome is what became of a request to vanish that is signed and
+// addressed to this relay.
+type vanishOutcome string
+
+const (
+	vanishTaken vanishOutcome = "taken"
+	vanishPerIP vanishOutcome = "limit_per_ip"
+	vanishAll   vanishOutcome = "limit"
+)
+
 // metrics are the relay's figures.
 type metrics struct {
 	connections prometheus.Gauge

@@ -3,7 +3,10 @@ package relay
 import (
 	"sync"
 
+	"moa/nips/event"
+	"moa/policy"
 	"moa/relay/outbox"
+	"moa/store"
 )
 
 // passing hands accepted events to the live subscriptions, in the order in
@@ -45,7 +48,7 @@ func (p *passing) add(batch []ticket, may bool) (yours bool) {
 	defer p.mu.Unlock()
 	for i := range batch {
 		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
-			p.waiting = append(p.waiting, publication{t.s, t.chain, t.e, t.serial, t.replay})
+			p.waiting = append(p.waiting, publication{t.from, t.chain, t.e, t.serial, t.replay})
 			p.bytes += t.cost()
 		}
 	}
@@ -129,4 +132,13 @@ func (p *passing) close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.work.Signal()
+}
+
+// publication is an accepted event on its way to the live subscriptions.
+type publication struct {
+	from   policy.Client
+	chain  *policy.Chain
+	e      *event.Event
+	serial store.Serial // 0: not stored
+	replay bool
 }

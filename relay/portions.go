@@ -1,70 +1,13 @@
 package relay
 
-import (
-	"net/netip"
-
-	"moa/nips/event"
-	"moa/relay/origin"
-)
-
 // A commit ends at so many events or so much weight: enough to spread a sync of
 // the disk, little enough that none waits long for it.
 const (
 	maxCommit    = 512
 	commitWeight = 8 << 10 // some 0.1 s
-	// sourceShare is the part of what may wait that one source may have.
-	sourceShare = 4
 	// sessionWeight is what a session commits itself at most.
 	sessionWeight = commitWeight / 4
 )
-
-// weight is about how many keys it takes to commit the event. A deletion looks
-// for what each of its tags names, and may remove it with all of its keys.
-func (t *ticket) weight() int {
-	if t.e == nil || t.fate != "" {
-		return 1
-	}
-	n := 8 + len(t.e.Tags) + len(t.e.Raw)/512
-	if t.e.Kind == event.KindDeletion {
-		n += 7 * len(t.e.Tags)
-	}
-	return n
-}
-
-// source is who tickets are counted by: a network, on this machine a connection.
-type source struct {
-	net  netip.Addr
-	conn uint64
-}
-
-func (s *session) source() source {
-	if !s.ip.IsValid() || s.local {
-		return source{conn: s.id}
-	}
-	return source{net: origin.Network(s.ip)}
-}
-
-// amount is what waits for the writer.
-type amount struct{ tickets, bytes int }
-
-func (l amount) plus(m amount) amount { return amount{l.tickets + m.tickets, l.bytes + m.bytes} }
-
-// fullLocked reports that there is no room for so much more of a source: a
-// quarter is the most that one has. What comes alone has room.
-func (in *ingest) fullLocked(from source, l amount) bool {
-	all, its := in.amount.plus(l), in.shares[from].plus(l)
-	return in.tickets > 0 && (all.tickets > in.maxEvents || all.bytes > in.maxBytes) ||
-		in.shares[from].tickets > 0 && (its.tickets > in.maxEvents/sourceShare || its.bytes > in.maxBytes/sourceShare)
-}
-
-func (in *ingest) addLocked(from source, l amount) {
-	in.amount = in.amount.plus(l)
-	if its := in.shares[from].plus(l); its.tickets > 0 {
-		in.shares[from] = its
-	} else {
-		delete(in.shares, from)
-	}
-}
 
 // portions picks from what waits the tickets of the next commit.
 //
@@ -102,7 +45,7 @@ func (p *portions) pick(batch, waiting []ticket) (picked, rest []ticket) {
 	}
 	p.taken = append(p.taken[:0], make([]bool, len(waiting))...)
 	for i := range waiting {
-		p.spent[waiting[i].s.source()] = spending{}
+		p.spent[waiting[i].from.source()] = spending{}
 	}
 	c := commit{portions: p, waiting: waiting, sources: len(p.spent)}
 	c.fill(true)
@@ -149,7 +92,7 @@ func (c *commit) fill(portions bool) {
 			return
 		}
 		t := &c.waiting[i]
-		from := t.s.source()
+		from := t.from.source()
 		if c.taken[i] || c.held[from] {
 			continue
 		}

@@ -11,7 +11,7 @@ import (
 // from makes tickets of a session, of events with so many tags.
 func from(s *session, kind uint16, events, tags int) (ts []ticket) {
 	for range events {
-		ts = append(ts, ticket{s: s, e: &event.Event{Kind: kind, Tags: make([]event.Tag, tags)}})
+		ts = append(ts, ticket{from: s, e: &event.Event{Kind: kind, Tags: make([]event.Tag, tags)}})
 	}
 	return ts
 }
@@ -94,7 +94,7 @@ func TestOneSourceHasAShareOfACommit(t *testing.T) {
 			})
 			for i, c := range commits {
 				for _, k := range c {
-					if k.s == honest {
+					if k.from == submitter(honest) {
 						most = max(most, i-sent[k.e])
 					}
 				}
@@ -116,11 +116,11 @@ func TestEachConnectionKeepsItsOrder(t *testing.T) {
 	}
 	var want, got [8][]*event.Event
 	for _, k := range waiting {
-		want[k.s.id] = append(want[k.s.id], k.e)
+		want[k.from.ID()] = append(want[k.from.ID()], k.e)
 	}
 	for _, c := range rounds(t, waiting, nothing) {
 		for _, k := range c {
-			got[k.s.id] = append(got[k.s.id], k.e)
+			got[k.from.ID()] = append(got[k.from.ID()], k.e)
 		}
 	}
 	for id := range want {
@@ -132,7 +132,7 @@ func TestEachConnectionKeepsItsOrder(t *testing.T) {
 
 // What waits for the writer has a share for one source, too.
 func TestOneSourceHasAShareOfTheQueue(t *testing.T) {
-	in := newIngest(Deps{}, Limits{TicketEvents: 100, TicketBytes: 1 << 20}, nil, nil)
+	in := newIngest(&committer{}, &Limits{TicketEvents: 100, TicketBytes: 1 << 20}, nil, nil)
 	in.leading = true // somebody commits
 	one, other := at("192.0.2.1", 1), at("192.0.2.2", 2)
 	in.submit(from(one, 1, 20, 0))

@@ -11,17 +11,6 @@ import (
 // ErrCannotRemove says that the store is no store.Remover.
 var ErrCannotRemove = errors.New("relay: this store removes nothing for an operator")
 
-// removal is what an operator wants removed, and the way back to them.
-type removal struct {
-	ids  []event.ID
-	done chan<- removed // has room for the answer
-}
-
-type removed struct {
-	events int
-	err    error
-}
-
 // maxRemoval is how many events are removed between two commits.
 const maxRemoval = 500
 
@@ -50,32 +39,4 @@ func (s *Server) Remove(ctx context.Context, ids []event.ID) (int, error) {
 		ids = ids[n:]
 	}
 	return total, nil
-}
-
-// ask has the writer remove events, between its commits.
-func (in *ingest) ask(r removal) error {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.closed {
-		return errors.New("relay: it is shutting down")
-	}
-	in.removals = append(in.removals, r)
-	in.work.Signal()
-	return nil
-}
-
-// choresLocked reports that there is something to do for the writer besides
-// tickets.
-func (in *ingest) choresLocked() bool { return in.expire || len(in.removals) > 0 }
-
-// remove removes what was asked for. Its caller leads.
-func (in *ingest) remove() {
-	in.mu.Lock()
-	asked := in.removals
-	in.removals = nil
-	in.mu.Unlock()
-	for _, r := range asked {
-		n, err := in.store.(store.Remover).Remove(in.life, r.ids)
-		r.done <- removed{n, err}
-	}
 }

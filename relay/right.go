@@ -36,23 +36,6 @@ func (r *right) grant(filters []*event.Filter, since uint64) {
 	r.since.Store(since)
 }
 
-// listBits are the bits of a generation that count changes of lists.
-const listBits = 40
-
-// generation is a number that differs whenever the settings, or the lists of
-// people that reading depends on, have changed, or anything is hidden now and
-// nothing was.
-func (st *settings) generation() uint64 {
-	lists := st.chain.Version() << 1
-	if st.chain.Hides() {
-		lists |= 1
-	}
-	return st.nth<<listBits | lists&(1<<listBits-1)
-}
-
-// nthOf is the settings' part of a generation.
-func nthOf(generation uint64) uint64 { return generation >> listBits }
-
 func askedKinds(filters []*event.Filter) [][]uint16 {
 	kinds := make([][]uint16, len(filters))
 	for i, f := range filters {

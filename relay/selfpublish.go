@@ -125,7 +125,7 @@ func (s *Server) submitOwn(st *settings, e *event.Event) error {
 	c.out.Close() // nobody reads the OK
 	c.open.Add(1)
 	c.tickets.Add(1)
-	s.ingest.submit([]ticket{{s: c, e: e, chain: st.chain}})
+	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain}})
 	c.tickets.Wait()
 	if !s.deps.Store.Has(e.ID) {
 		return fmt.Errorf("relay: its own event %s was not stored", e.ID)

@@ -148,11 +148,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.queries, s.counts = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers)
 	s.syncing = newReconciler(s.writers)
 	s.life, s.end = context.WithCancel(context.Background())
-	s.ingest = newIngest(deps, cfg.Limits, s.writers, s.publish)
+	s.ingest = newIngest(&committer{store: deps.Store, log: deps.Log, now: deps.Now, life: s.life}, &cfg.Limits, s.writers, s.publish)
 	s.met = newMetrics(deps.Metrics, s.ingest.load)
 	s.replay = replay.NewBuffer(deps.Now)
 	s.replay.Register(deps.Metrics)
-	s.ingest.met, s.ingest.life = s.met, s.life
+	s.ingest.met = s.met
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	if deps.Identity != nil && cfg.Self.Publish {
 		s.self = &selfPublisher{s: s, again: make(chan struct{}, 1)}

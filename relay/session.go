@@ -240,7 +240,7 @@ func (s *session) malformed(err error) {
 		return
 	}
 	if e.Verb == wire.Event {
-		s.add(ticket{s: s, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
+		s.add(ticket{from: s, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
 		return
 	}
 	s.settle()
@@ -259,12 +259,6 @@ func (s *session) settle() {
 	if s.open.Load() > 0 {
 		s.tickets.Wait()
 	}
-}
-
-// settled is called by the writer for each ticket that is done.
-func (s *session) settled() {
-	s.open.Add(-1)
-	s.tickets.Done()
 }
 
 // stop ends the session between two messages: what was read is decided and

@@ -63,6 +63,23 @@ func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settin
 	return st, nil
 }
 
+// listBits are the bits of a generation that count changes of lists.
+const listBits = 40
+
+// generation is a number that differs whenever the settings, or the lists of
+// people that reading depends on, have changed, or anything is hidden now and
+// nothing was.
+func (st *settings) generation() uint64 {
+	lists := st.chain.Version() << 1
+	if st.chain.Hides() {
+		lists |= 1
+	}
+	return st.nth<<listBits | lists&(1<<listBits-1)
+}
+
+// nthOf is the settings' part of a generation.
+func nthOf(generation uint64) uint64 { return generation >> listBits }
+
 // document says what the relay and its policies hold clients to (NIP-11).
 func document(cfg *Config, p policy.Limits) nip11.Document {
 	nips := slices.Clone(supportedNIPs)

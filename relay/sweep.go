@@ -7,10 +7,7 @@ import (
 
 // Expired events are hidden at once and removed within sweepEvery, at most
 // sweepMost in one step, so that the writer is not held up.
-const (
-	sweepEvery = time.Minute
-	sweepMost  = 500
-)
+const sweepEvery = time.Minute
 
 // sweep has expired events removed (NIP-40) until ctx ends.
 func (s *Server) sweep(ctx context.Context) {

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"errors"
+	"net/netip"
 
 	"moa/nips/event"
 	"moa/nips/reason"
@@ -15,7 +16,7 @@ import (
 // ticket is one EVENT on its way to its OK. Refused ones take the same way, so
 // that OKs leave in the order of the EVENTs.
 type ticket struct {
-	s     *session
+	from  submitter
 	e     *event.Event // nil: malformed
 	id    string       // what the OK names if e is nil; "" if it could not be read
 	chain *policy.Chain
@@ -27,6 +28,20 @@ type ticket struct {
 	// What the OK says besides.
 	reason reason.Reason
 	text   string
+}
+
+// submitter is the client that an EVENT has come from.
+type submitter interface {
+	policy.Client
+	source() source
+	box() *outbox.Outbox // for the OK
+	resolved()           // a ticket of it is done
+}
+
+// source is what tickets are counted by: a network, on this machine a connection.
+type source struct {
+	net  netip.Addr
+	conn uint64
 }
 
 // ok reports whether the OK says true.
@@ -44,6 +59,19 @@ func (t *ticket) cost() int {
 		return 256
 	}
 	return 256 + t.e.Bytes() + len(t.e.Raw) // what is read aside is as long
+}
+
+// weight is about how many keys it takes to commit the event. A deletion looks
+// for what each of its tags names, and may remove it with all of its keys.
+func (t *ticket) weight() int {
+	if t.e == nil || t.fate != "" {
+		return 1
+	}
+	n := 8 + len(t.e.Tags) + len(t.e.Raw)/512
+	if t.e.Kind == event.KindDeletion {
+		n += 7 * len(t.e.Tags)
+	}
+	return n
 }
 
 func (t *ticket) refuse(f fate, r reason.Reason, text string) {
@@ -80,7 +108,7 @@ func (t *ticket) fail(err error) {
 }
 
 // answer queues the OK.
-func (t *ticket) answer(b outbox.Batch) { b.Offer(&t.s.out, t.okay()) }
+func (t *ticket) answer(b outbox.Batch) { b.Offer(t.from.box(), t.okay()) }
 
 func (t *ticket) okay() ws.Msg {
 	id := t.id
@@ -89,13 +117,4 @@ func (t *ticket) okay() ws.Msg {
 	}
 	head := make([]byte, 0, len(`["OK","","",false]`)+len(id)+len(t.reason)+len(t.text)+4)
 	return ws.Msg{Head: wire.AppendOK(head, id, t.ok(), t.reason, t.text)}
-}
-
-// publication is an accepted event on its way to the live subscriptions.
-type publication struct {
-	s      *session
-	chain  *policy.Chain
-	e      *event.Event
-	serial store.Serial // 0: not stored
-	replay bool
 }

@@ -170,16 +170,16 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 // Who waits for room when the writer ends is let go, unanswered: its tickets
 // would be taken by nobody.
 func TestIngestClosesOnThoseWhoWait(t *testing.T) {
-	in := newIngest(Deps{}, Limits{TicketEvents: 1, TicketBytes: 1}, nil, nil)
+	in := newIngest(&committer{}, &Limits{TicketEvents: 1, TicketBytes: 1}, nil, nil)
 	in.leading = true // somebody commits
 	first, second := new(session), new(session)
 	for _, s := range []*session{first, second} {
 		s.open.Add(1)
 		s.tickets.Add(1)
 	}
-	in.submit([]ticket{{s: first}})
+	in.submit([]ticket{{from: first}})
 	var waiter sync.WaitGroup
-	waiter.Go(func() { in.submit([]ticket{{s: second}}) })
+	waiter.Go(func() { in.submit([]ticket{{from: second}}) })
 	time.Sleep(10 * time.Millisecond) // it may wait by then, and need not
 	in.close()
 	waiter.Wait()
@@ -200,7 +200,7 @@ func TestASweepRemovesWhatHasExpired(t *testing.T) {
 	if _, err := st.Commit(t.Context(), 10, batch); err != nil {
 		t.Fatal(err)
 	}
-	in := newIngest(Deps{Store: st, Now: func() time.Time { return time.Unix(100, 0) }}, Limits{}, outbox.NewWriters(outbox.Options{}), nil)
+	in := newIngest(&committer{store: st, life: t.Context(), now: func() time.Time { return time.Unix(100, 0) }}, &Limits{}, outbox.NewWriters(outbox.Options{}), nil)
 	var writer sync.WaitGroup
 	writer.Go(in.run)
 	in.sweep()

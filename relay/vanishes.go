@@ -1,17 +1,10 @@
 package relay
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
-	"moa/nips/event"
-	"moa/nips/nip62"
-	"moa/nips/reason"
-	"moa/nips/relayurl"
-	"moa/policy"
 	"moa/relay/origin"
 )
 
@@ -23,64 +16,6 @@ import (
 // maxVanishBytes is the most of a request to vanish, as JSON: it is kept for
 // ever, whoever wrote it. That is room for 200 relays and a reason.
 const maxVanishBytes = 16 << 10
-
-// vanish accepts requests that are addressed to this relay, whichever of its
-// addresses they name: there is one store behind all.
-func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
-	l := st.info.Limitation // the policies' bounds included
-	switch {
-	case l.MaxEventTags > 0 && len(e.Tags) > l.MaxEventTags:
-		return policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d tags", l.MaxEventTags))
-	}
-	ours := st.ours
-	if len(ours) == 0 && s.atHome() || st.chain.OwnHost(s.Host()) {
-		ours = s.roots(st)
-	}
-	addressed, err := nip62.Addressed(e, func(l relayurl.Location) bool {
-		return slices.ContainsFunc(ours, func(root relayurl.Location) bool { return st.chain.Own(root, l) })
-	})
-	switch {
-	case err != nil:
-		return policy.Refuse(reason.Invalid, err.Error())
-	case !addressed && len(ours) == 0:
-		return policy.Refuse(reason.Restricted, "this relay has not been told its own URL: it takes requests to vanish from ALL_RELAYS only")
-	case !addressed:
-		return policy.Refuse(reason.Restricted, "this request to vanish is not addressed to this relay")
-	}
-	return policy.Verdict{}
-}
-
-// atHome reports a client of this machine that has connected to it as such. Of
-// anybody else the Host header is not believed here: it would let a stranger
-// play what somebody has signed for another relay, and delete.
-func (s *session) atHome() bool {
-	host := s.Host()
-	ip, err := netip.ParseAddr(host)
-	return s.local && (host == "localhost" || err == nil && ip.IsLoopback())
-}
-
-// mayVanish takes a request, whose signature holds, into account.
-func (s *session) mayVanish(st *settings) policy.Verdict {
-	outcome, wait := vanishTaken, time.Duration(0)
-	if !s.local {
-		outcome, wait = s.srv.vanishes.take(s.ip, &st.cfg.Limits, s.srv.deps.Now())
-	}
-	s.srv.met.vanishes.WithLabelValues(string(outcome)).Inc()
-	if outcome == vanishTaken {
-		return policy.Verdict{}
-	}
-	return policy.Refuse(reason.RateLimited, fmt.Sprintf("too many requests to vanish, try again in %s", max(wait, time.Second).Round(time.Second)))
-}
-
-// vanishOutcome is what became of a request to vanish that is signed and
-// addressed to this relay.
-type vanishOutcome string
-
-const (
-	vanishTaken vanishOutcome = "taken"
-	vanishPerIP vanishOutcome = "limit_per_ip"
-	vanishAll   vanishOutcome = "limit"
-)
 
 // vanishes counts requests to vanish. The zero vanishes have counted none.
 type vanishes struct {

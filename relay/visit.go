@@ -21,7 +21,6 @@ const (
 	maxVisits     = 4
 	maxVisitPages = 64 // of onePage.Work each
 	maxVisitTime  = 5 * time.Second
-	maxVisitBytes = 32 << 20 // of all answers, until they are out
 )
 
 // serveGeo answers what is asked about places (relay/docs/geo.md).
