@@ -221,7 +221,7 @@ sync = false
 func TestPublicKeysMayBeNpubs(t *testing.T) {
 	key := relaytest.NewKey(3)
 	c, err := loadArgs(t, "--info.pubkey", nip19.Npub(key.PubKey))
-	if err != nil || string(c.Info.PubKey) != key.Hex() {
+	if err != nil || c.Info.PubKey != key.Hex() {
 		t.Errorf("%s, %v", c.Info.PubKey, err)
 	}
 }

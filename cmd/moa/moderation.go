@@ -295,7 +295,7 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(w, "  %s kind %d of %s, by %s\n    %s\n", e.ID, e.Kind, at(e), nip19.Npub(e.PubKey), terminal.Line(e.Content))
+			fmt.Fprintf(w, "  %s kind %d of %s, by %s\n    %s\n", e.ID, e.Kind, time.Unix(e.CreatedAt, 0).UTC().Format(time.RFC3339), nip19.Npub(e.PubKey), terminal.Line(e.Content))
 		}
 	}
 	return nil

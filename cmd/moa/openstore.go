@@ -10,12 +10,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
+	"moa/nips/event"
 	"moa/policy/builtin"
 	"moa/store"
 	"moa/store/badgerstore"
@@ -176,4 +178,21 @@ func leftOut(n int, err error) error {
 		return fmt.Errorf("%d events are damaged on the disk and were left out; moa store check says more", n)
 	}
 	return nil
+}
+
+// findStored is policy.Env.Stored over a store.
+func findStored(ctx context.Context, st store.Store, f *event.Filter, found func(*event.Event) error) error {
+	scan := st.Scan(store.Query{Filters: []*event.Filter{f}, Now: time.Now().Unix(), Bulk: true})
+	for {
+		p, err := scan.Next(ctx, store.Page{Events: 256}, func(r *store.Record) error {
+			e, err := r.Event()
+			if err != nil {
+				return err
+			}
+			return found(e)
+		})
+		if err != nil || p.Done {
+			return err
+		}
+	}
 }

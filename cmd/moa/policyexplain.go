@@ -18,6 +18,7 @@ import (
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
+	"moa/policy/trial"
 )
 
 func policyExplainCommand() *cli.Command {
@@ -51,7 +52,7 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 	if cmd.NArg() != 1 {
 		return usage.Errorf("one event or filter, please: its JSON, an event's id, or a file with an event")
 	}
-	t, err := newTrial(cmd, "now", nil, cmd.Root().ErrWriter)
+	t, err := newTrial(cmd, "now", nil)
 	if err != nil {
 		return err
 	}
@@ -59,14 +60,14 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 	id, err := event.ParseID(arg)
 	byID := err == nil
 	if data := cmd.IsSet("data"); byID && cmd.String("relay") == "" || data {
-		end, err := t.openData(cmd.Root().ErrWriter)
+		end, err := t.openData()
 		if err != nil {
 			return err
 		}
 		defer func() { failed = errors.Join(failed, end()) }()
 	}
-	if q, ok := askedFilter(arg); ok {
-		return t.explain(ctx, cmd, func(ctx context.Context) (explained, error) { return explainFilter(ctx, t, q) })
+	if q, err := trial.ParseQuestions([]byte(arg)); err == nil && len(q) == 1 {
+		return t.run(ctx, func(ctx context.Context) error { return showRead(cmd, t.ExplainFilter(ctx, q[0])) })
 	}
 	var e *event.Event
 	if byID {
@@ -77,103 +78,53 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 	if err != nil {
 		return err
 	}
-	return t.explain(ctx, cmd, func(ctx context.Context) (explained, error) { return explainEvent(ctx, t, e, cmd.Bool("read")) })
-}
-
-// explained is an explanation of an event, of an event to a reader, or of a
-// filter.
-type explained interface{ print(w io.Writer) }
-
-// explain lets the policies work, and prints what find finds.
-func (t *trial) explain(ctx context.Context, cmd *cli.Command, find func(context.Context) (explained, error)) error {
-	return t.run(ctx, cmd.Root().ErrWriter, func(ctx context.Context) error {
-		x, err := find(ctx)
+	return t.run(ctx, func(ctx context.Context) error {
+		if cmd.Bool("read") {
+			return showRead(cmd, t.ExplainRead(e))
+		}
+		signed, err := t.verified(e)
 		if err != nil {
 			return err
 		}
-		if cmd.Bool("json") {
-			return terminal.PrintJSON(cmd.Root().Writer, x)
-		}
-		x.print(terminal.Writer{Writer: cmd.Root().Writer})
-		return nil
+		return show(cmd, t.Explain(ctx, e, signed), printExplanation)
 	})
 }
 
-// askedFilter reads a filter, or a message with a single one.
-func askedFilter(arg string) (question, bool) {
-	if q, err := parseQuestions([]byte(arg)); err == nil && len(q) == 1 {
-		return q[0], true
-	}
-	return question{}, false
+func showRead(cmd *cli.Command, x *trial.ReadExplanation) error {
+	return show(cmd, x, printReadExplanation)
 }
 
-func explainEvent(ctx context.Context, t *trial, e *event.Event, read bool) (explained, error) {
-	x := &explanation{ID: e.ID.String(), Kind: e.Kind, CreatedAt: at(e)}
-	if read {
-		r := &readExplanation{What: fmt.Sprintf("event %s, kind %d, of %s", x.ID, x.Kind, x.CreatedAt), client: t.as}
-		r.take(t.chain.ExplainDelivery(t.reader(), e))
-		return r, nil
+// show writes x for a program, or with print for a person.
+func show[X any](cmd *cli.Command, x X, print func(io.Writer, X)) error {
+	if cmd.Bool("json") {
+		return terminal.PrintJSON(cmd.Root().Writer, x)
 	}
-	var err error
-	if x.Signed, err = t.verified(e); err == nil {
-		x.take(t.chain.Explain(ctx, t.client(e), e))
-	}
-	return x, err
+	print(terminal.Writer{Writer: cmd.Root().Writer}, x)
+	return nil
 }
 
-func explainFilter(ctx context.Context, t *trial, q question) (explained, error) {
-	f, d := t.chain.Rewrite(ctx, t.reader(), q.filter)
-	x := &readExplanation{What: "filter " + string(f.Append(nil)), filter: true, client: t.as}
-	if d.Action != policy.Accept {
-		x.take(nil, d)
-		return x, nil
-	}
-	x.take(t.chain.ExplainFilter(ctx, t.reader(), f, q.count))
-	return x, nil
-}
-
-// readExplanation is what all policies that have a say said to a reader.
-type readExplanation struct {
-	What     string            `json:"what"`
-	Policies []explainedPolicy `json:"policies"`
-	Decision string            `json:"decision"` // accept or reject
-	By       string            `json:"by"`       // the policy that decides, "" if all accept
-	Answer   string            `json:"answer"`   // what the client is told, if it is told anything
-
-	filter bool
-	client []event.PubKey
-}
-
-func (x *readExplanation) take(all []policy.Answer, so policy.Decision) {
-	x.Policies = explainedPolicies(all)
-	x.Decision, x.By = so.Action.String(), so.By
-	if so.Reason != "" {
-		x.Answer = string(so.Reason) + ": " + so.Text
-	}
-}
-
-func (x *readExplanation) print(w io.Writer) {
+func printReadExplanation(w io.Writer, x *trial.ReadExplanation) {
 	fmt.Fprintln(w, x.What)
-	if len(x.client) == 0 {
+	if len(x.Client) == 0 {
 		fmt.Fprint(w, "asked by a stranger\n\n")
 	} else {
-		fmt.Fprintf(w, "asked by %v\n\n", x.client)
+		fmt.Fprintf(w, "asked by %v\n\n", x.Client)
 	}
 	if len(x.Policies) == 0 {
 		fmt.Fprintln(w, "no policy has a say in it")
 	}
 	words := verb
-	if !x.filter {
+	if !x.Filter {
 		words = showVerb
 	}
 	printPolicies(w, x.Policies, x.By, words)
 	fmt.Fprintln(w)
 	switch {
-	case x.By == "" && x.filter:
+	case x.By == "" && x.Filter:
 		fmt.Fprintln(w, "answered, without the events that policies hide")
 	case x.By == "":
 		fmt.Fprintln(w, "shown")
-	case x.filter:
+	case x.Filter:
 		fmt.Fprintf(w, "refused because of %s; the client is told:\n%s\n", x.By, x.Answer)
 	default:
 		fmt.Fprintf(w, "hidden because of %s\n", x.By)
@@ -200,46 +151,7 @@ func readEvent(arg string, stdin io.Reader) (*event.Event, error) {
 	return e, nil
 }
 
-// explanation is what all policies said of an event.
-type explanation struct {
-	ID        string            `json:"id"`
-	Kind      uint16            `json:"kind"`
-	CreatedAt string            `json:"created_at"`
-	Signed    bool              `json:"signed"` // its signature holds
-	Policies  []explainedPolicy `json:"policies"`
-	Decision  string            `json:"decision"` // an action
-	By        string            `json:"by"`       // the policy that decides, "" if all accept
-	Answer    string            `json:"answer"`   // what the client is told besides OK
-}
-
-type explainedPolicy struct {
-	Name   string `json:"name"`
-	Mode   string `json:"mode"`
-	Asked  bool   `json:"asked"`
-	Action string `json:"action"`
-	Reason string `json:"reason,omitempty"`
-	Text   string `json:"text,omitempty"`
-}
-
-func explainedPolicies(all []policy.Answer) []explainedPolicy {
-	list := []explainedPolicy{}
-	for _, a := range all {
-		list = append(list, explainedPolicy{
-			a.Link.Name, a.Link.Mode.String(), a.Asked, a.Action.String(), string(a.Reason), a.Text,
-		})
-	}
-	return list
-}
-
-func (x *explanation) take(all []policy.Answer, so policy.Decision) {
-	x.Policies = explainedPolicies(all)
-	x.Decision, x.By = so.Action.String(), so.By
-	if so.Action == policy.Reject {
-		x.Answer = string(so.Reason) + ": " + so.Text
-	}
-}
-
-func (x *explanation) print(w io.Writer) {
+func printExplanation(w io.Writer, x *trial.Explanation) {
 	fmt.Fprintf(w, "event %s, kind %d, of %s\n", x.ID, x.Kind, x.CreatedAt)
 	if !x.Signed {
 		fmt.Fprintln(w, "its signature does not hold: the relay refuses it, whatever its policies say")
@@ -274,7 +186,7 @@ func showVerb(mode, action, _ string) string {
 }
 
 // printPolicies marks the one that decides.
-func printPolicies(w io.Writer, list []explainedPolicy, by string, verb func(mode, action, reason string) string) {
+func printPolicies(w io.Writer, list []trial.ExplainedPolicy, by string, verb func(mode, action, reason string) string) {
 	for _, p := range list {
 		words := verb(p.Mode, p.Action, p.Reason)
 		if !p.Asked {

@@ -1,43 +1,36 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"log/slog"
 	"net/netip"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip19"
+	"moa/nips/sig"
 	"moa/policy"
+	"moa/policy/trial"
 	"moa/store"
+	"moa/store/badgerstore"
 )
 
-// trial is a configuration's policies beside the relay that has them: they are
-// asked about events, and nothing comes of it.
-type trial struct {
-	cfg      config.Config
-	chain    *policy.Chain
-	store    store.Store    // nil: none is open
-	events   []*event.Event // in the order in which they were made; stand in for a store
-	log      *slog.Logger
-	noStore  sync.Once    // says that nothing does
-	now      atomic.Int64 // the policies' clock, Unix seconds; 0: the real one
-	eventual bool         // the clock is that of each event
-	stranger bool
-	as       []event.PubKey // whom clients have authenticated as; nil: writers as the author, readers not
-	ip       netip.Addr     // of everybody; invalid: each author has a network of their own
+// onTrial are a configuration's policies on trial.
+type onTrial struct {
+	*trial.Trial
+	cfg    config.Config
+	store  store.Store // nil: none is open
+	stderr io.Writer
 }
 
 // trialFlags say who is asking, and when.
@@ -50,16 +43,23 @@ func trialFlags() []cli.Flag {
 	}
 }
 
-// newTrial reads the configuration and the flags. What policies report and log
-// goes to report and to stderr.
-func newTrial(cmd *cli.Command, clock string, report policy.Report, stderr io.Writer) (*trial, error) {
-	t := &trial{log: newLogger(stderr, "text", slog.LevelWarn), stranger: cmd.Bool("stranger")}
-	if set := cmd.String("clock"); set != "" {
-		clock = set
+// sourceFlags say which events there are, if not those of a file.
+func sourceFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "relay", Usage: "take events from the running relay at `URL`, ws://…: what it shows a client that has not authenticated"},
+		&cli.BoolFlag{Name: "no-verify", Usage: "trust the signatures in the input; ids are checked all the same"},
 	}
-	switch clock {
+}
+
+// newTrial reads the configuration and the flags. What policies report goes to report.
+func newTrial(cmd *cli.Command, clock string, report policy.Report) (*onTrial, error) {
+	log := newLogger(cmd.Root().ErrWriter, "text", slog.LevelWarn)
+	o := trial.Options{Unauthenticated: cmd.Bool("stranger"), Log: log, NoStore: func() {
+		log.Warn("lists that are read from the store are empty here; name the store with --data")
+	}}
+	switch clock = cmp.Or(cmd.String("clock"), clock); clock {
 	case "event":
-		t.eventual = true
+		o.EventTime = true
 	case "now":
 	default:
 		return nil, usage.Errorf("--clock: %q is neither now nor event", clock)
@@ -69,135 +69,166 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report, stderr io.Wr
 		if err != nil {
 			return nil, usage.Errorf("--as: %w", err)
 		}
-		t.as = append(t.as, pk)
+		o.As = append(o.As, pk)
 	}
-	if t.stranger && t.as != nil {
+	if o.Unauthenticated && o.As != nil {
 		return nil, usage.Errorf("--stranger and --as exclude each other")
 	}
 	if text := cmd.String("ip"); text != "" {
 		var err error
-		if t.ip, err = netip.ParseAddr(text); err != nil {
+		if o.IP, err = netip.ParseAddr(text); err != nil {
 			return nil, usage.Errorf("--ip: %w", err)
 		}
 	}
-	env := policy.Env{
-		Log:    t.log,
-		Stored: t.stored,
-		Now:    t.clock,
-	}
+	t := &onTrial{Trial: trial.New(o), stderr: cmd.Root().ErrWriter}
 	var err error
-	t.cfg, t.chain, err = load(config.SourceOf(cmd), env, report)
+	t.cfg, t.Chain, err = load(config.SourceOf(cmd), t.Env(), report)
 	return t, err
 }
 
-// clock is the policies' time.
-func (t *trial) clock() time.Time {
-	if now := t.now.Load(); now != 0 {
-		return time.Unix(now, 0)
+// run has ask ask the policies.
+func (t *onTrial) run(ctx context.Context, ask func(context.Context) error) error {
+	late := func(after time.Duration, missing []string) {
+		fmt.Fprintf(t.stderr, "moa: not ready after %v, asked nonetheless: %v\n", after, missing)
 	}
-	return time.Now()
+	return t.Run(ctx, late, ask)
 }
 
-// loadTime is how long lists and plugins may take before events are asked
-// about without them.
-const loadTime = 30 * time.Second
-
-// run lets the policies work in the background while f asks them.
-func (t *trial) run(ctx context.Context, stderr io.Writer, f func(context.Context) error) error {
-	working, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- t.chain.Run(working) }()
-	waiting, cancel := context.WithTimeout(ctx, loadTime)
-	if missing := t.chain.Loaded(waiting); missing != nil && ctx.Err() == nil {
-		fmt.Fprintf(stderr, "moa: not ready after %v, asked nonetheless: %v\n", loadTime, missing)
-	}
-	cancel()
-	err := f(ctx)
-	stop()
-	return errors.Join(err, <-ended)
+// query is how the relay reads its store.
+func (t *onTrial) query() store.Query {
+	return store.Query{DefaultLimit: t.cfg.Limits.DefaultLimit, MaxLimit: t.cfg.Limits.Limit}
 }
 
-// client is who sends the event, and sets the clock to the time when.
-func (t *trial) client(e *event.Event) policy.Client {
-	if t.eventual {
-		t.now.Store(e.CreatedAt)
+// openData opens the store of the configuration, which must be there. end tells
+// what of it was left out.
+func (t *onTrial) openData() (end func() error, err error) {
+	st, err := openReading(&t.cfg, t.stderr)
+	if errors.Is(err, badgerstore.ErrNoStore) {
+		return nil, usage.Errorf("%w, or a FILE of events", err)
 	}
-	c := trialClient{ip: t.ip}
-	if !c.ip.IsValid() {
-		c.ip = networkOf(e.PubKey)
+	if err != nil {
+		return nil, err
 	}
-	switch {
-	case t.as != nil:
-		c.authed = t.as
-	case !t.stranger:
-		c.authed = []event.PubKey{e.PubKey}
-	}
-	return c
+	t.store, t.Store = st, stored{st, t}
+	return func() error { return errors.Join(leftOut(st.Damaged(), nil), st.Close()) }, nil
 }
 
-// reader is who reads.
-func (t *trial) reader() policy.Client {
-	c := trialClient{ip: t.ip, authed: t.as}
-	if !c.ip.IsValid() {
-		c.ip = networkOf(event.PubKey{})
-	}
-	return c
+// stored is a store on disk as a trial uses it.
+type stored struct {
+	store.Store
+	trial *onTrial
 }
 
-// networkOf is an address in a /64 of the author's own, of those that are for
-// documentation (RFC 3849).
-func networkOf(pk event.PubKey) netip.Addr {
-	a := [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}
-	binary.BigEndian.PutUint32(a[4:], binary.BigEndian.Uint32(pk[:]))
-	return netip.AddrFrom16(a)
+func (s stored) Stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+	return findStored(ctx, s.Store, f, found)
 }
 
-type trialClient struct {
-	ip     netip.Addr
-	authed []event.PubKey
-}
-
-func (trialClient) ID() uint64               { return 1 }
-func (c trialClient) IP() netip.Addr         { return c.ip }
-func (trialClient) Host() string             { return "" }
-func (trialClient) Path() string             { return "" }
-func (c trialClient) Authed() []event.PubKey { return c.authed }
-
-// stored is policy.Env.Stored over the store or, if there is none, over the
-// events themselves, of which only the newest versions count.
-func (t *trial) stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
-	if t.store != nil {
-		return stored(ctx, t.store, f, found)
+func (s stored) Find(ctx context.Context, q trial.Question, visible func(*event.Event) bool) (shown int, err error) {
+	f, query := q.Filter, s.trial.query()
+	if q.Count {
+		unlimited := *f
+		unlimited.HasLimit = false
+		f, query = &unlimited, store.Query{}
 	}
-	if t.events == nil && !slices.Equal(f.Kinds, []uint16{event.KindReport}) { // reports are no list
-		t.noStore.Do(func() { t.log.Warn("lists that are read from the store are empty here; name the store with --data") })
+	query.Filters, query.Now, query.Bulk = []*event.Filter{f}, s.trial.Now().Unix(), true
+	query.Visible = func(rec *store.Record) bool {
+		e, err := rec.Event()
+		return err == nil && visible(e)
 	}
-	for e := range newest(t.events) {
-		if !f.Matches(e) {
-			continue
-		}
-		if err := found(e); err != nil {
-			return err
+	scan := s.Scan(query)
+	for {
+		p, err := scan.Next(ctx, store.Page{Events: 256}, func(*store.Record) error { shown++; return nil })
+		if err != nil || p.Done {
+			return shown, err
 		}
 	}
-	return nil
 }
 
-// newest are the events, the last first, without the older versions of those
-// that replace each other.
-func newest(events []*event.Event) iter.Seq[*event.Event] {
-	return func(yield func(*event.Event) bool) {
-		seen := map[event.Address]bool{}
-		for _, e := range slices.Backward(events) {
-			if a, ok := e.Address(); ok {
-				if seen[a] {
-					continue
+// gather takes the events that match from a file, a relay or the store, the
+// oldest first. Those that are broken are counted. where names the source. Unless a
+// store is open, they stand in for one.
+func (t *onTrial) gather(ctx context.Context, cmd *cli.Command, f *event.Filter) (where string, events []*event.Event, broken transfer.Tally, err error) {
+	var verify sig.Verifier
+	if !cmd.Bool("no-verify") {
+		if verify, err = sig.New(t.cfg.Process.Verifier); err != nil {
+			return "", nil, broken, err
+		}
+	}
+	keep := func(raw []byte) error {
+		e, err := event.Parse(slices.Clone(raw))
+		if err == nil {
+			events = append(events, e)
+		}
+		return err
+	}
+	switch url := cmd.String("relay"); {
+	case cmd.NArg() > 0:
+		where = cmd.Args().First()
+		events, broken, err = readEvents(ctx, where, verify, f)
+	case url != "":
+		where = url
+		if err = transfer.Fetch(ctx, url, *f, keep); err == nil && verify != nil {
+			events, broken = transfer.Verified(verify, events)
+		}
+	default:
+		where = t.cfg.Data // what it holds was verified when it came
+		err = transfer.Scan(ctx, t.store, f, keep)
+	}
+	slices.SortStableFunc(events, func(a, b *event.Event) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
+	if t.store == nil && len(events) > 0 {
+		query := t.query()
+		t.Store = trial.Events{List: events, Limit: query.LimitOf}
+	}
+	return where, events, broken, err
+}
+
+// readEvents reads JSON lines as an import does.
+func readEvents(ctx context.Context, path string, verify sig.Verifier, f *event.Filter) (events []*event.Event, broken transfer.Tally, err error) {
+	in, err := transfer.Open(path)
+	if err != nil {
+		return nil, broken, usage.Error{Err: err}
+	}
+	defer in.Close()
+	im := &transfer.Importer{
+		In: in, Verify: verify,
+		Admit: func(*event.Event) (string, bool) { return "", false },
+		Store: func(_ context.Context, batch transfer.Batch) (transfer.Tally, error) {
+			for _, e := range batch.Events {
+				if f.Matches(e) {
+					events = append(events, e)
 				}
-				seen[a] = true
 			}
-			if !yield(e) {
-				return
-			}
-		}
+			return transfer.Tally{}, nil
+		},
 	}
+	done, err := im.Run(ctx, transfer.Checkpoint{})
+	return events, done.Tally, err
+}
+
+// find returns the event of that id from a relay or the store.
+func (t *onTrial) find(ctx context.Context, cmd *cli.Command, id event.ID) (found *event.Event, err error) {
+	f := &event.Filter{IDs: []event.ID{id}}
+	keep := func(raw []byte) (err error) {
+		found, err = event.Parse(slices.Clone(raw))
+		return err
+	}
+	if url := cmd.String("relay"); url != "" {
+		err = transfer.Fetch(ctx, url, *f, keep)
+	} else {
+		err = transfer.Scan(ctx, t.store, f, keep)
+	}
+	if err == nil && found == nil {
+		return nil, fmt.Errorf("there is no event %s", id)
+	}
+	return found, err
+}
+
+// verified reports that the event's signature holds.
+func (t *onTrial) verified(e *event.Event) (bool, error) {
+	v, err := sig.New(t.cfg.Process.Verifier)
+	if err != nil {
+		return false, err
+	}
+	good, _ := transfer.Verified(v, []*event.Event{e})
+	return len(good) == 1, nil
 }

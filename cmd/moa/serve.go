@@ -14,7 +14,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -78,7 +77,7 @@ func (in *instance) self() (pk event.PubKey) {
 
 // stored is policy.Env.Stored.
 func (in *instance) stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
-	return stored(ctx, in.store, f, found)
+	return findStored(ctx, in.store, f, found)
 }
 
 // serve runs the relay until a signal or ctx ends it.
@@ -264,23 +263,6 @@ func registerFigures(r *prometheus.Registry, st store.Store) {
 		figure("moa_store_events", "Events stored now.", func(s store.Stats) int64 { return s.Events }),
 		figure("moa_store_bytes", "Size of the store's files.", func(s store.Stats) int64 { return s.Bytes }),
 	)
-}
-
-// stored is policy.Env.Stored over a store.
-func stored(ctx context.Context, st store.Store, f *event.Filter, found func(*event.Event) error) error {
-	scan := st.Scan(store.Query{Filters: []*event.Filter{f}, Now: time.Now().Unix(), Bulk: true})
-	for {
-		p, err := scan.Next(ctx, store.Page{Events: 256}, func(r *store.Record) error {
-			e, err := r.Event()
-			if err != nil {
-				return err
-			}
-			return found(e)
-		})
-		if err != nil || p.Done {
-			return err
-		}
-	}
 }
 
 // listenError says what to do about a port that cannot be had.

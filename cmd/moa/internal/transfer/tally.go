@@ -23,13 +23,13 @@ type Tally struct {
 	Duplicate int64              `json:"duplicate"`
 	Rejected  map[string]int64   `json:"rejected"` // by reason, from a small set
 	Lines     map[string][]int64 `json:"lines"`    // the first of each reason
-	Faults    []fault            `json:"faults"`   // the first malformed lines
+	Faults    []Fault            `json:"faults"`   // the first malformed lines
 
 	rejects []reject // since they were written
 }
 
-// fault is a line that is no event.
-type fault struct {
+// Fault is a line that is no event.
+type Fault struct {
 	Line int64  `json:"line"`
 	Text string `json:"text"`
 }
@@ -64,7 +64,7 @@ func (t *Tally) named(reason string, lines ...int64) {
 func (t *Tally) malformed(line int64, text []byte, err error) {
 	t.reject("malformed", "malformed: "+err.Error(), line, text)
 	if len(t.Faults) < maxFaults {
-		t.Faults = append(t.Faults, fault{line, err.Error()})
+		t.Faults = append(t.Faults, Fault{line, err.Error()})
 	}
 }
 

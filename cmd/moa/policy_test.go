@@ -8,6 +8,7 @@ import (
 
 	"moa/nips/event"
 	"moa/policy/builtin"
+	"moa/policy/trial"
 	"moa/relay/relaytest"
 )
 
@@ -49,12 +50,12 @@ func TestPolicyTestCountsWhatEachPolicyDoes(t *testing.T) {
 	forged.Sig[0] ^= 1
 	path := file(t, "events.jsonl", text+string(forged.Append(nil))+"\n")
 
-	var r outcome
+	var r trial.Writes
 	stdout, _ := good(t, "policy", "test", "--config", config, "--json", path)
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Events != 6 || r.Fates["accept"] != 4 || r.Fates["reject"] != 1 || r.Fates[unasked] != 1 {
+	if r.Events != 6 || r.Fates["accept"] != 4 || r.Fates["reject"] != 1 || r.Fates[trial.Unasked] != 1 {
 		t.Errorf("%d events: %v", r.Events, r.Fates)
 	}
 	if r.Broken["malformed"] != 2 || r.Broken["bad signature"] != 1 {

@@ -8,6 +8,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/nip19"
+	"moa/policy/trial"
 	"moa/relay/relaytest"
 )
 
@@ -18,9 +19,9 @@ func readConfig(t *testing.T, alice relaytest.Key) string {
 	return writeConfig(t, "[limits]\nlimit = 3\ndefault_limit = 3\n[[policy]]\nuse = \"readers\"\nkinds = \"30023\"\npubkeys = [\""+alice.Hex()+"\"]\n[[policy]]\nuse = \"auth\"\nmode = \"observe\"\n")
 }
 
-// of is what the policy of that name said.
-func (r *readOutcome) of(name string) *readTrialPolicy {
-	return r.Policies[slices.IndexFunc(r.Policies, func(p *readTrialPolicy) bool { return p.Name == name })]
+// said is what the policy of that name said.
+func said(r *trial.Reads, name string) *trial.PolicyReads {
+	return r.Policies[slices.IndexFunc(r.Policies, func(p *trial.PolicyReads) bool { return p.Name == name })]
 }
 
 func TestPolicyTestTriesReading(t *testing.T) {
@@ -44,7 +45,7 @@ nonsense
 	good(t, "import", "--data", data, source[0][0])
 	source = append(source, []string{"--data", data})
 	for _, args := range source {
-		ask := func(who ...string) (r readOutcome) {
+		ask := func(who ...string) (r trial.Reads) {
 			t.Helper()
 			stdout, _ := good(t, append(append([]string{"policy", "test", "--config", config, "--json", "--reads", captured}, who...), args...)...)
 			if err := json.Unmarshal([]byte(stdout), &r); err != nil {
@@ -52,7 +53,7 @@ nonsense
 			}
 			return r
 		}
-		times := func(v *readRefusal) int {
+		times := func(v *trial.ReadRefusals) int {
 			if v == nil {
 				return 0
 			}
@@ -62,7 +63,7 @@ nonsense
 		// things they are hidden. Of four notes the relay's limit lets three out,
 		// but COUNT counts four.
 		r := ask()
-		private, readers, auth := r.of("private"), r.of("readers"), r.of("auth")
+		private, readers, auth := said(&r, "private"), said(&r, "readers"), said(&r, "auth")
 		if r.Filters != 5 || r.Broken != 1 || r.Refused != 2 || r.Shown != 3+4 || r.Hidden != 2+2 {
 			t.Errorf("%v: %+v", args, r)
 		}
@@ -76,7 +77,7 @@ nonsense
 			t.Errorf("%v: %+v", args, x)
 		}
 		// Carol sees what was written to her, alice the article.
-		if r := ask("--as", nip19.Npub(carol.PubKey)); r.Refused != 1 || r.Shown != 3+1+5+1 || times(r.of("auth").Filters) != 0 {
+		if r := ask("--as", nip19.Npub(carol.PubKey)); r.Refused != 1 || r.Shown != 3+1+5+1 || times(said(&r, "auth").Filters) != 0 {
 			t.Errorf("%v, carol: %+v", args, r)
 		}
 		if r := ask("--as", alice.Hex()); r.Refused != 0 || r.Shown != 3+1+1+5 {
@@ -109,7 +110,7 @@ func TestPolicyTestOfReadsIsWhatTheRelayDoes(t *testing.T) {
 	c.Accepted(t, article, bob.Note(t, "a note"))
 	for filter, shown := range map[string]int{`{}`: 1, `{"authors":["` + bob.Hex() + `"],"limit":1}`: 1, `{"kinds":[1,30023]}`: 1, `{"kinds":[1]}`: 1} {
 		stdout, _ := good(t, "policy", "test", "--config", config, "--json", "--reads", file(t, "f.jsonl", filter), file(t, "e.jsonl", jsonl([]*event.Event{article, bob.Note(t, "a note")})))
-		var r readOutcome
+		var r trial.Reads
 		if err := json.Unmarshal([]byte(stdout), &r); err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/policy"
+	"moa/policy/trial"
 )
 
 func policyTestCommand() *cli.Command {
@@ -69,32 +69,31 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if err != nil {
 		return err
 	}
-	r := &outcome{most: cmd.Int("examples")}
-	stderr := cmd.Root().ErrWriter
-	t, err := newTrial(cmd, "event", r.report, stderr)
+	r := trial.NewWrites(cmd.Int("examples"))
+	t, err := newTrial(cmd, "event", r.Report)
 	if err != nil {
 		return err
 	}
 	if cmd.NArg() == 0 && cmd.String("relay") == "" {
-		end, err := t.openData(stderr)
+		end, err := t.openData()
 		if err != nil {
 			return err
 		}
 		defer func() { failed = errors.Join(failed, end()) }()
 	}
-	r.begin(t.chain)
-	if r.Source, r.broken, err = t.gather(ctx, cmd, filter); err != nil {
+	where, events, broken, err := t.gather(ctx, cmd, filter)
+	if err != nil {
 		return err
 	}
-	r.Broken = r.broken.Rejected
-	err = t.run(ctx, stderr, func(ctx context.Context) error { return r.ask(ctx, t) })
+	r.Source, r.Broken = where, broken.Rejected
+	err = t.run(ctx, func(ctx context.Context) error { return r.Ask(ctx, t.Trial, events) })
 	if err != nil {
 		return err
 	}
 	if cmd.Bool("json") {
 		return terminal.PrintJSON(cmd.Root().Writer, r)
 	}
-	r.print(terminal.Writer{Writer: cmd.Root().Writer})
+	printWrites(terminal.Writer{Writer: cmd.Root().Writer}, r, broken.Faults)
 	return nil
 }
 
@@ -111,109 +110,9 @@ func filterFlag(cmd *cli.Command) (*event.Filter, error) {
 	return f, nil
 }
 
-// outcome is what policies did with many events.
-type outcome struct {
-	Source   string           `json:"source"`
-	Broken   map[string]int64 `json:"broken"` // lines that are no events, or are forged, by what is wrong
-	Events   int              `json:"events"`
-	Fates    map[string]int   `json:"fates"` // by the words in actions, and "unasked"
-	Policies []*trialPolicy   `json:"policies"`
-
-	broken transfer.Tally
-	most   int // examples of each verdict
-	asking *event.Event
-	byName map[string]*trialPolicy
-}
-
-// trialPolicy is what one policy said.
-type trialPolicy struct {
-	Name     string          `json:"name"`
-	Mode     string          `json:"mode"`
-	Verdicts []*trialVerdict `json:"verdicts"`
-}
-
-type trialVerdict struct {
-	Action   string         `json:"action"`
-	Reason   string         `json:"reason,omitempty"`
-	Events   int            `json:"events"`
-	Share    float64        `json:"share"` // of all events
-	Examples []trialExample `json:"examples"`
-}
-
-type trialExample struct {
-	ID   string `json:"id"`
-	Kind uint16 `json:"kind"`
-	Text string `json:"text"`
-}
-
-// unasked is the fate of requests to vanish, which no policy can refuse.
-const unasked = "unasked"
-
-func (r *outcome) begin(c *policy.Chain) {
-	r.Fates, r.byName = map[string]int{}, map[string]*trialPolicy{}
-	for _, n := range c.Links() {
-		p := &trialPolicy{Name: n.Name, Mode: n.Mode.String(), Verdicts: []*trialVerdict{}}
-		r.Policies, r.byName[n.Name] = append(r.Policies, p), p
-	}
-}
-
-// ask asks about all events, in their order.
-func (r *outcome) ask(ctx context.Context, t *trial) error {
-	r.Events = len(t.events)
-	for _, e := range t.events {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if e.Kind == event.KindVanish {
-			r.Fates[unasked]++
-			continue
-		}
-		r.asking = e
-		c := t.client(e)
-		d := t.chain.Early(ctx, c, e)
-		if d.Action == policy.Accept || d.Action == policy.RelayOnly {
-			d = t.chain.Late(ctx, c, e, d)
-		}
-		r.Fates[d.Action.String()]++
-		if d.Action == policy.Accept || d.Action == policy.RelayOnly {
-			t.chain.Saved(c, e)
-		}
-	}
-	for _, p := range r.Policies {
-		for _, v := range p.Verdicts { // of some event, so there is one
-			v.Share = float64(v.Events) / float64(len(t.events))
-		}
-		slices.SortStableFunc(p.Verdicts, func(a, b *trialVerdict) int { return cmp.Compare(b.Events, a.Events) })
-	}
-	return nil
-}
-
-// report is the chain's policy.Report: it comes while ask asks.
-func (r *outcome) report(n *policy.Named, at policy.Stage, v policy.Verdict) {
-	if at != policy.AtEvent {
-		return
-	}
-	p := r.byName[n.Name]
-	i := slices.IndexFunc(p.Verdicts, func(t *trialVerdict) bool {
-		return t.Action == v.Action.String() && t.Reason == string(v.Reason)
-	})
-	if i < 0 {
-		i = len(p.Verdicts)
-		p.Verdicts = append(p.Verdicts, &trialVerdict{Action: v.Action.String(), Reason: string(v.Reason), Examples: []trialExample{}})
-	}
-	t := p.Verdicts[i]
-	t.Events++
-	// What says the same of the same kind shows nothing new.
-	if len(t.Examples) < r.most && !slices.ContainsFunc(t.Examples, func(x trialExample) bool {
-		return x.Kind == r.asking.Kind && x.Text == v.Text
-	}) {
-		t.Examples = append(t.Examples, trialExample{r.asking.ID.String(), r.asking.Kind, v.Text})
-	}
-}
-
-// print writes the outcome for a person.
-func (r *outcome) print(w io.Writer) {
-	for _, f := range r.broken.Faults {
+// printWrites writes what policies did with events for a person.
+func printWrites(w io.Writer, r *trial.Writes, broken []transfer.Fault) {
+	for _, f := range broken {
 		fmt.Fprintf(w, "line %d: %s\n", f.Line, f.Text)
 	}
 	for _, what := range slices.Sorted(maps.Keys(r.Broken)) {
@@ -234,7 +133,7 @@ func (r *outcome) print(w io.Writer) {
 	fmt.Fprintln(w)
 	for _, fate := range []struct{ key, words string }{
 		{"accept", "accepted"}, {"relay_only", "passed on and not stored"}, {"reject", "refused"},
-		{"shadow", "dropped, though told accepted"}, {unasked, "requests to vanish, which policies are not asked about"},
+		{"shadow", "dropped, though told accepted"}, {trial.Unasked, "requests to vanish, which policies are not asked about"},
 	} {
 		if n := r.Fates[fate.key]; n > 0 {
 			fmt.Fprintf(w, "%8d  %5.1f%%  %s\n", n, 100*float64(n)/float64(r.Events), fate.words)
