@@ -15,7 +15,7 @@ type cell struct {
 	bits                     int
 	south, west, north, east float64
 
-	// around is a circle that holds the cell, made when somebody asks.
+	// around is a circle that holds the cell, made when it is first needed.
 	around *circleAround
 }
 

@@ -16,8 +16,7 @@ type Places struct {
 	hashes [MaxPlaces]string
 	n      int
 
-	// Bad is the first value that should be a geohash and is none, "" if all
-	// are.
+	// Bad is the first value that should be a geohash and is not, "" if all are.
 	Bad string
 	// More says that there were more places than are kept.
 	More bool
@@ -68,8 +67,8 @@ func Locate(e *event.Event, mesh bool) (p Places) {
 	return p
 }
 
-// labels reports whether the event says that it has labels of that namespace,
-// as it must (NIP-32).
+// labels reports whether the event announces labels of that namespace, as NIP-32
+// requires.
 func labels(e *event.Event, space string) bool {
 	for _, t := range e.Tags {
 		if len(t) > 1 && t[0] == "L" && t[1] == space {
@@ -79,8 +78,8 @@ func labels(e *event.Event, space string) bool {
 	return false
 }
 
-// otherThanHash reports what the third element of a `g` tag says when the
-// second is no geohash, though a country code or a latitude may look like one.
+// otherThanHash reports whether the third element of a `g` tag says that the second
+// is not a geohash, though a country code or a latitude may look like one.
 // nostr-geotags wrote such tags (its README of v0.0.8), and with it monitors of
 // relays.
 func otherThanHash(what string) bool {
@@ -105,7 +104,7 @@ func (p *Places) add(hash string) {
 	kept := 0
 	for _, other := range p.hashes[:p.n] {
 		if strings.HasPrefix(other, hash) {
-			return // it is a step of a ladder that has a longer one
+			return // it is a step of a ladder with a longer one
 		}
 		if !strings.HasPrefix(hash, other) {
 			p.hashes[kept] = other

@@ -1,6 +1,6 @@
 // Package geohash names rectangles of the earth by base-32 strings, of which
 // a longer one lies inside its prefixes. A hash is one of 1 to MaxLen lower-case
-// characters, as Valid says; other functions say what they do with another.
+// characters, as Valid says; the other functions say what they do with anything else.
 package geohash
 
 import (
@@ -48,7 +48,7 @@ type Box struct {
 // Centre returns the middle of the box.
 func (b Box) Centre() (lat, lon float64) { return (b.South + b.North) / 2, (b.West + b.East) / 2 }
 
-// Decode returns the cell of a hash, and false if it is none.
+// Decode returns the cell of a hash, and false if it is not valid.
 func Decode(hash string) (Box, bool) {
 	if !Valid(hash) {
 		return Box{}, false
@@ -64,7 +64,7 @@ func Decode(hash string) (Box, bool) {
 }
 
 // Encode returns the hash of that many characters whose cell holds the place,
-// in degrees. Latitudes end at the poles, longitudes go round. It is "" if a
+// in degrees. Latitudes end at the poles, longitudes go round. It returns "" if a
 // coordinate is not finite or there is no hash of that length.
 func Encode(lat, lon float64, length int) string {
 	if length < 1 || length > MaxLen || math.IsInf(lat, 0) || math.IsNaN(lat-lat+lon-lon) {
@@ -82,7 +82,7 @@ func Encode(lat, lon float64, length int) string {
 
 // Neighbours returns the eight cells around a hash: north first, then
 // clockwise. They go round at the antimeridian, and across a pole to the other
-// side of the earth. It is nil if hash is none.
+// side of the earth. It returns nil if the hash is not valid.
 func Neighbours(hash string) []string {
 	if !Valid(hash) {
 		return nil
@@ -105,16 +105,5 @@ func Neighbours(hash string) []string {
 	return out
 }
 
-// Parent returns the cell that is one character coarser, "" at the coarsest.
-func Parent(hash string) string {
-	if hash == "" {
-		return ""
-	}
-	return hash[:len(hash)-1]
-}
-
-// Contains reports whether the cell inner lies in the cell outer or is it.
+// Contains reports whether the cell inner lies in the cell outer, or is the same.
 func Contains(outer, inner string) bool { return strings.HasPrefix(inner, outer) }
-
-// Intersects reports whether two cells share a place: one lies in the other.
-func Intersects(a, b string) bool { return Contains(a, b) || Contains(b, a) }

@@ -89,7 +89,7 @@ func TestACellHoldsItsCornerAndCentreAndLiesInItsParent(t *testing.T) {
 		if got := geohash.Encode(b.South, b.West, len(h)); got != h {
 			t.Fatalf("the corner of %s is in %s", h, got)
 		}
-		p, ok := geohash.Decode(geohash.Parent(h))
+		p, ok := geohash.Decode(h[:len(h)-1])
 		if len(h) > 1 && (!ok || b.South < p.South || b.North > p.North || b.West < p.West || b.East > p.East) {
 			t.Fatalf("%s %+v is not in its parent %+v", h, b, p)
 		}
@@ -170,35 +170,14 @@ func TestDecodeIsExactAtTheEdges(t *testing.T) {
 	}
 }
 
-func TestLadders(t *testing.T) {
+func TestALadderIsAllPrefixes(t *testing.T) {
 	if got := strings.Join(geohash.Ladder("9q9p3"), " "); got != "9 9q 9q9 9q9p 9q9p3" {
 		t.Error(got)
-	}
-	for _, c := range []struct{ name, in, want string }{
-		{"Amethyst's ladder", "9q9p3 9q9p 9q9 9q 9", "9q9p3"},
-		{"in any order", "9 9q9p3 9q", "9q9p3"},
-		{"two places", "9q9p3 9q9p u33 u3 u", "9q9p3 u33"},
-		{"a fork", "u33d u33e u33", "u33d u33e"},
-		{"one between", "u3 u3z u30", "u30 u3z"},
-		{"twice", "u33 u33", "u33"},
-		{"none", "", ""},
-	} {
-		if got := strings.Join(geohash.Collapse(strings.Fields(c.in)), " "); got != c.want {
-			t.Errorf("%s: %q", c.name, got)
-		}
-	}
-	for _, h := range random(500) {
-		if got := geohash.Collapse(geohash.Ladder(h)); len(got) != 1 || got[0] != h {
-			t.Errorf("the ladder of %s is %q", h, got)
-		}
 	}
 }
 
 func TestContains(t *testing.T) {
 	if !geohash.Contains("u33", "u33dc1") || geohash.Contains("u33dc1", "u33") || !geohash.Contains("u33", "u33") || geohash.Contains("u33", "u34") {
 		t.Error("Contains")
-	}
-	if !geohash.Intersects("u33dc1", "u33") || geohash.Intersects("u33", "u34") {
-		t.Error("Intersects")
 	}
 }
