@@ -32,3 +32,16 @@ func announced(dir string) string {
 	}
 	return strings.TrimSpace(string(text))
 }
+
+// localURL is the URL, as this machine sees it, of a relay that listens on
+// HOST:PORT.
+func localURL(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "ws://" + listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return "ws://" + net.JoinHostPort(host, port)
+}

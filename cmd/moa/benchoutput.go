@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -50,6 +51,8 @@ func benchShow(cmd *cli.Command, r *bench.Report, text func(io.Writer, *bench.Re
 	}
 	return nil
 }
+
+var errFaults = errors.New("the relay made faults, see above")
 
 // status is the line on a terminal that says how far a test is. The zero status
 // shows nothing.

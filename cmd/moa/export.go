@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -120,4 +124,28 @@ func exportSource(ctx context.Context, cmd *cli.Command, filter *event.Filter) (
 	}
 	scan := func(emit func([]byte) error) error { return transfer.Scan(ctx, st, filter, emit) }
 	return scan, total, func() error { return errors.Join(leftOut(st.Damaged(), nil), st.Close()) }, nil
+}
+
+// exportAll reads everything that matches from the relay that runs with the data
+// folder. left says what was left out.
+func exportAll(ctx context.Context, data, filter string, emit func([]byte) error) (left, err error) {
+	res, err := door{data}.open(ctx, http.MethodGet, "/export?filter="+url.QueryEscape(filter), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	in := transfer.Lines(res.Body)
+	for {
+		line, err := in.NextLine()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = emit(line)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return leftOut(strconv.Atoi(res.Trailer.Get(headDamaged))), nil
 }

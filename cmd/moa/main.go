@@ -1,5 +1,8 @@
-// Command moa is a Nostr relay and the tools around it. Each verb stands in a
-// file of its own; serve.go is the only one that knows every package.
+// Command moa is a Nostr relay and the tools around it. Each verb stands in the file of
+// its name, such as storebackup.go for `moa store backup`; those of `moa bench` that are
+// workloads are a table in benchworkloads.go. The other files are what several verbs
+// share, or a part of serve: serve.go puts a relay together of its store, its policies
+// and package relay. What needs no flags has a package under internal, or in policy.
 package main
 
 import (

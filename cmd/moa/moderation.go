@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strconv"
@@ -69,59 +67,8 @@ are listed, the policy "moderation" says.`,
 	}
 }
 
-// door is the way to a running relay.
-type door struct{ data string }
-
-// ask sends a request, with in as JSON if it is not nil, and reads the answer.
-func (d door) ask(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
-	}
-	res, err := d.open(ctx, method, path, body)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	return json.NewDecoder(res.Body).Decode(out)
-}
-
-// open sends a request, and returns an answer that is no refusal.
-func (d door) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	socket := doorPath(d.data)
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-		DisableKeepAlives: true,
-	}}
-	req, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, body)
-	if err != nil {
-		return nil, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, usage.Errorf("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
-	}
-	if res.StatusCode == http.StatusOK {
-		return res, nil
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
-	if err != nil {
-		return nil, err
-	}
-	return nil, usage.Errorf("%s", strings.TrimSpace(string(text)))
-}
-
 // decide sends a decision and says what follows from it.
-func (d door) decide(ctx context.Context, cmd *cli.Command, one order, follows string) error {
+func decide(ctx context.Context, cmd *cli.Command, d door, one order, follows string) error {
 	one.Note = cmd.String("note")
 	var now moderated
 	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
@@ -150,7 +97,7 @@ func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	return d.decide(ctx, cmd, order{Decision: moderation.Decision{Do: moderation.Dismiss, Author: &pk}}, "what was reported so far is settled")
+	return decide(ctx, cmd, d, order{Decision: moderation.Decision{Do: moderation.Dismiss, Author: &pk}}, "what was reported so far is settled")
 }
 
 func runBan(ctx context.Context, cmd *cli.Command, d door) error {
@@ -172,23 +119,23 @@ func runBan(ctx context.Context, cmd *cli.Command, d door) error {
 	if one.Hidden {
 		follows += ", and what they have written is hidden"
 	}
-	return d.decide(ctx, cmd, one, follows)
+	return decide(ctx, cmd, d, one, follows)
 }
 
 func runHide(ctx context.Context, cmd *cli.Command, d door) error {
-	return d.decideEvent(ctx, cmd, moderation.Hide, "the event is hidden, and refused if it comes again")
+	return decideEvent(ctx, cmd, d, moderation.Hide, "the event is hidden, and refused if it comes again")
 }
 
 func runDelete(ctx context.Context, cmd *cli.Command, d door) error {
-	return d.decideEvent(ctx, cmd, moderation.Delete, "the event is refused if it comes again")
+	return decideEvent(ctx, cmd, d, moderation.Delete, "the event is refused if it comes again")
 }
 
-func (d door) decideEvent(ctx context.Context, cmd *cli.Command, do, follows string) error {
+func decideEvent(ctx context.Context, cmd *cli.Command, d door, do, follows string) error {
 	id, err := event.ParseID(cmd.Args().First())
 	if err != nil {
 		return usage.Errorf("the event: %w", err)
 	}
-	return d.decide(ctx, cmd, order{Decision: moderation.Decision{Do: do, Event: &id}}, follows)
+	return decide(ctx, cmd, d, order{Decision: moderation.Decision{Do: do, Event: &id}}, follows)
 }
 
 // runUndo finds out what the argument names: public keys and ids look alike.
@@ -204,7 +151,7 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 	for _, one := range now.Decisions {
 		if one.Author != nil && one.Author.String() == arg || one.Event != nil && one.Event.String() == arg {
 			undo := order{Decision: moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}}
-			return d.decide(ctx, cmd, undo, "undone: "+one.Do)
+			return decide(ctx, cmd, d, undo, "undone: "+one.Do)
 		}
 	}
 	return usage.Errorf("nothing is decided about %s", cmd.Args().First())

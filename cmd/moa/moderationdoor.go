@@ -13,51 +13,33 @@ import (
 	"sync"
 	"time"
 
+	"moa/cmd/moa/internal/config"
 	"moa/nips/event"
 	"moa/policy"
 	"moa/policy/builtin"
 	"moa/policy/moderation"
+	"moa/relay"
+	"moa/store/badgerstore"
 )
-
-// The door is where operators come in: HTTP over a Unix socket in a folder of
-// the data folder that only the relay's own user can enter. So there is no
-// password and no port, and nobody comes in by accident.
-//
-//	GET  /moderation            what is reported, and what was decided
-//	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
-//	POST /moderation            an order
-//	POST /backup                everything, as a stream (storedoor.go)
-//	GET  /export                everything, as JSON lines
-func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
-
-// order is a decision, and what is to be done besides.
-type order struct {
-	moderation.Decision
-	Purge bool `json:"purge,omitempty"` // of a ban: what the author has written is removed from the store
-}
-
-// moderated is the answer about everything.
-type moderated struct {
-	Cases     []moderation.Case     `json:"cases"`
-	Decisions []moderation.Decision `json:"decisions"`
-	Removed   int                   `json:"removed,omitempty"` // events, by an order
-}
-
-// reported is the answer about one author.
-type reported struct {
-	Case    *moderation.Case  `json:"case"`    // null: nothing is open
-	Reports []json.RawMessage `json:"reports"` // of trusted people and others, the newest first
-	Events  []json.RawMessage `json:"events"`  // those of the case that are stored
-}
 
 const (
 	mostShown    = 100      // reports, and events
 	mostDecision = 64 << 10 // bytes of a request
 )
 
-// openDoor serves until leave is called.
-func (in *instance) openDoor() (leave func(), err error) {
-	path := doorPath(in.cfg.Data)
+// controller is the relay's end of the control socket.
+type controller struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	store  *badgerstore.Store
+	server *relay.Server
+	force  *inForce
+	stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
+}
+
+// open serves until leave is called.
+func (c *controller) open() (leave func(), err error) {
+	path := doorPath(c.cfg.Data)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -67,28 +49,28 @@ func (in *instance) openDoor() (leave func(), err error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /moderation", in.serveCases)
-	mux.HandleFunc("GET /moderation/{author}", in.serveCase)
-	mux.HandleFunc("POST /moderation", in.serveDecision)
-	mux.HandleFunc("POST /backup", in.serveBackup)
-	mux.HandleFunc("GET /export", in.serveExport)
+	mux.HandleFunc("GET /moderation", c.serveCases)
+	mux.HandleFunc("GET /moderation/{author}", c.serveCase)
+	mux.HandleFunc("POST /moderation", c.serveDecision)
+	mux.HandleFunc("POST /backup", c.serveBackup)
+	mux.HandleFunc("GET /export", c.serveExport)
 	var serving sync.WaitGroup
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serving.Add(1)
 		defer serving.Done()
 		mux.ServeHTTP(w, r)
 	})
-	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(in.log.Handler(), slog.LevelDebug), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
+	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
 	ctx, cancel := context.WithCancel(context.Background())
 	removing, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(removing)
-		in.removeDeleted(ctx)
+		c.removeDeleted(ctx)
 	}()
 	go func() {
 		defer close(ended)
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			in.log.Error("moderation is closed to the operator", "socket", path, "err", err)
+			c.log.Error("moderation is closed to the operator", "socket", path, "err", err)
 		}
 	}()
 	return func() {
@@ -102,8 +84,8 @@ func (in *instance) openDoor() (leave func(), err error) {
 }
 
 // desk is that of the policy moderation, which every chain of serve has.
-func (in *instance) desk() *moderation.Desk {
-	chain, _ := in.force.get()
+func (c *controller) desk() *moderation.Desk {
+	chain, _ := c.force.get()
 	return deskOf(chain)
 }
 
@@ -117,27 +99,27 @@ func deskOf(chain *policy.Chain) *moderation.Desk {
 	return nil
 }
 
-func (in *instance) serveCases(w http.ResponseWriter, _ *http.Request) {
-	d := in.desk()
+func (c *controller) serveCases(w http.ResponseWriter, _ *http.Request) {
+	d := c.desk()
 	answerJSON(w, moderated{Cases: d.Cases(), Decisions: d.Decisions()})
 }
 
-func (in *instance) serveCase(w http.ResponseWriter, r *http.Request) {
-	d := in.desk()
+func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
+	d := c.desk()
 	author, err := event.ParsePubKey(r.PathValue("author"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	out := reported{Reports: []json.RawMessage{}, Events: []json.RawMessage{}}
-	for _, c := range d.Cases() {
-		if c.Author == author {
-			out.Case = &c
+	for _, one := range d.Cases() {
+		if one.Author == author {
+			out.Case = &one
 		}
 	}
 	reports := event.Filter{Kinds: []uint16{event.KindReport}, Tags: []event.TagFilter{{Name: 'p', Values: []string{author.String()}}}}
-	if err = in.collect(r.Context(), &reports, &out.Reports); err == nil && out.Case != nil && len(out.Case.Events) > 0 {
-		err = in.collect(r.Context(), &event.Filter{IDs: slices.SortedFunc(slices.Values(out.Case.Events), event.CompareIDs)}, &out.Events)
+	if err = c.collect(r.Context(), &reports, &out.Reports); err == nil && out.Case != nil && len(out.Case.Events) > 0 {
+		err = c.collect(r.Context(), &event.Filter{IDs: slices.SortedFunc(slices.Values(out.Case.Events), event.CompareIDs)}, &out.Events)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -149,8 +131,8 @@ func (in *instance) serveCase(w http.ResponseWriter, r *http.Request) {
 var errEnough = errors.New("that is enough")
 
 // collect appends the stored events that match, hidden or not.
-func (in *instance) collect(ctx context.Context, f *event.Filter, list *[]json.RawMessage) error {
-	err := in.env.Stored(ctx, f, func(e *event.Event) error {
+func (c *controller) collect(ctx context.Context, f *event.Filter, list *[]json.RawMessage) error {
+	err := c.stored(ctx, f, func(e *event.Event) error {
 		*list = append(*list, json.RawMessage(e.Raw))
 		if len(*list) == mostShown {
 			return errEnough
@@ -163,8 +145,8 @@ func (in *instance) collect(ctx context.Context, f *event.Filter, list *[]json.R
 	return err
 }
 
-func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
-	d := in.desk()
+func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
+	d := c.desk()
 	var one order
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
 	body.DisallowUnknownFields()
@@ -180,7 +162,7 @@ func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	removed, err := in.removeOrdered(r.Context(), &one)
+	removed, err := c.removeOrdered(r.Context(), &one)
 	if err != nil {
 		http.Error(w, "decided, and not removed: "+err.Error(), http.StatusInternalServerError)
 		return
@@ -190,31 +172,31 @@ func (in *instance) serveDecision(w http.ResponseWriter, r *http.Request) {
 
 // removeOrdered removes from the store what the order says. What was decided
 // holds already: nobody sees it, and it does not come back.
-func (in *instance) removeOrdered(ctx context.Context, o *order) (n int, err error) {
+func (c *controller) removeOrdered(ctx context.Context, o *order) (n int, err error) {
 	var ids []event.ID
 	switch {
 	case o.Do == moderation.Delete:
 		ids = append(ids, *o.Event)
 	case o.Do == moderation.Ban && o.Purge:
 		all := event.Filter{Authors: []event.PubKey{*o.Author}}
-		err = in.env.Stored(ctx, &all, func(e *event.Event) error {
+		err = c.stored(ctx, &all, func(e *event.Event) error {
 			ids = append(ids, e.ID)
 			return nil
 		})
 	}
 	if err == nil && len(ids) > 0 {
-		n, err = in.server.Remove(ctx, ids)
+		n, err = c.server.Remove(ctx, ids)
 	}
 	if n > 0 || err != nil {
-		in.log.Info("moderation: events removed", "events", n, "err", err)
+		c.log.Info("moderation: events removed", "events", n, "err", err)
 	}
 	return n, err
 }
 
 // removeDeleted removes what is still stored of the events that were deleted
 // before: a crash may have come in between, or an import.
-func (in *instance) removeDeleted(ctx context.Context) {
-	chain, _ := in.force.get()
+func (c *controller) removeDeleted(ctx context.Context) {
+	chain, _ := c.force.get()
 	d := deskOf(chain)
 	if d == nil {
 		return
@@ -225,10 +207,10 @@ func (in *instance) removeDeleted(ctx context.Context) {
 			ids = append(ids, *one.Event)
 		}
 	}
-	if n, err := in.server.Remove(ctx, ids); err != nil && ctx.Err() == nil {
-		in.log.Error("events that were deleted are still stored", "err", err)
+	if n, err := c.server.Remove(ctx, ids); err != nil && ctx.Err() == nil {
+		c.log.Error("events that were deleted are still stored", "err", err)
 	} else if n > 0 {
-		in.log.Info("moderation: events removed", "events", n)
+		c.log.Info("moderation: events removed", "events", n)
 	}
 }
 

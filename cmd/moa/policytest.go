@@ -16,7 +16,6 @@ import (
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
-	"moa/nips/event"
 	"moa/policy"
 	"moa/policy/trial"
 )
@@ -95,19 +94,6 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	}
 	printWrites(terminal.Writer{Writer: cmd.Root().Writer}, r, broken.Faults)
 	return nil
-}
-
-// filterFlag is what --filter says, everything without it.
-func filterFlag(cmd *cli.Command) (*event.Filter, error) {
-	text := cmd.String("filter")
-	if text == "" {
-		return new(event.Filter), nil
-	}
-	f, err := event.ParseFilter([]byte(text))
-	if err != nil {
-		return nil, usage.Errorf("--filter: %w", err)
-	}
-	return f, nil
 }
 
 // printWrites writes what policies did with events for a person.

@@ -86,6 +86,19 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report) (*onTrial, e
 	return t, err
 }
 
+// filterFlag is what --filter says, everything without it.
+func filterFlag(cmd *cli.Command) (*event.Filter, error) {
+	text := cmd.String("filter")
+	if text == "" {
+		return new(event.Filter), nil
+	}
+	f, err := event.ParseFilter([]byte(text))
+	if err != nil {
+		return nil, usage.Errorf("--filter: %w", err)
+	}
+	return f, nil
+}
+
 // run has ask ask the policies.
 func (t *onTrial) run(ctx context.Context, ask func(context.Context) error) error {
 	late := func(after time.Duration, missing []string) {

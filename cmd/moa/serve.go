@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -16,7 +15,6 @@ import (
 	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
@@ -132,7 +130,8 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	defer leave()
-	if shut, err := in.openDoor(); err != nil {
+	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored}
+	if shut, err := control.open(); err != nil {
 		in.log.Warn("moa moderation cannot reach this relay", "err", err)
 	} else {
 		defer shut()
@@ -193,6 +192,30 @@ func relayConfig(c *config.Config) relay.Config {
 	return out
 }
 
+// reload reads the configuration again. One with a fault changes nothing. What
+// a policy has read and counted goes on if its table is as it was.
+func (in *instance) reload() {
+	cfg, faults, err := in.source.Read()
+	if err == nil {
+		old, were := in.force.get()
+		chain, more := in.source.Chain(&cfg, in.env, in.report, old, were)
+		if err = config.Err(append(faults, more...)); err == nil {
+			err = in.server.Reload(relayConfig(&cfg), chain)
+		}
+		if err == nil {
+			in.force.set(chain, cfg.Policy)
+		}
+	}
+	if err != nil {
+		in.log.Error("configuration not reloaded, the old one stays in force", "file", in.source.File, "err", err)
+		return
+	}
+	in.level.Set(logLevel(cfg.Log.Level))
+	if keys := in.cfg.NeedRestart(&cfg); len(keys) > 0 {
+		in.log.Warn("some changes wait for a restart", "file", in.source.File, "keys", keys)
+	}
+}
+
 // limits sets what the process may use, as far as the system allows.
 func (in *instance) limits() {
 	if in.cfg.Process.MemoryMiB > 0 {
@@ -240,31 +263,6 @@ func logMismatch(log *slog.Logger, m *sig.Mismatch) {
 		"pubkey", hex.EncodeToString(r.PubKey[:]), "id", hex.EncodeToString(r.Msg[:]), "sig", hex.EncodeToString(r.Sig[:]))
 }
 
-func newRegistry() *prometheus.Registry {
-	r := prometheus.NewRegistry()
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	b := version()
-	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "moa_build_info",
-		Help:        "Always 1; the labels say which moa this is.",
-		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision},
-	})
-	info.Set(1)
-	r.MustRegister(info)
-	return r
-}
-
-// registerFigures lets a scrape ask the store for its size.
-func registerFigures(r *prometheus.Registry, st store.Store) {
-	figure := func(name, help string, read func(store.Stats) int64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read(st.Stats())) })
-	}
-	r.MustRegister(
-		figure("moa_store_events", "Events stored now.", func(s store.Stats) int64 { return s.Events }),
-		figure("moa_store_bytes", "Size of the store's files.", func(s store.Stats) int64 { return s.Bytes }),
-	)
-}
-
 // listenError says what to do about a port that cannot be had.
 func listenError(addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -287,17 +285,4 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	if terminal.Is(w) {
 		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or look at what is stored:\n  %s\n\n", url, try)
 	}
-}
-
-// localURL is the URL, as this machine sees it, of a relay that listens on
-// HOST:PORT.
-func localURL(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "ws://" + listen
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "ws://" + net.JoinHostPort(host, port)
 }

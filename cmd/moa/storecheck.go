@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -15,47 +14,6 @@ import (
 	"moa/store"
 	"moa/store/badgerstore"
 )
-
-// checked is what store check and store repair have found.
-type checked struct {
-	OK       bool     `json:"ok"`
-	Events   uint64   `json:"events"`
-	Problems []string `json:"problems"`
-	More     int      `json:"more,omitempty"` // problems beyond those
-	Next     string   `json:"next,omitempty"` // step
-}
-
-var errProblems = errors.New("something is wrong, see above")
-
-// show prints what was found.
-func (c *checked) show(cmd *cli.Command, fine string) error {
-	c.OK = len(c.Problems) == 0
-	w := cmd.Root().Writer
-	if cmd.Bool("json") {
-		if c.Problems == nil {
-			c.Problems = []string{}
-		}
-		if err := terminal.PrintJSON(w, c); err != nil {
-			return err
-		}
-	} else {
-		for _, p := range c.Problems {
-			fmt.Fprintln(w, terminal.Line(p))
-		}
-		if c.More > 0 {
-			fmt.Fprintf(w, "... and %d more problems\n", c.More)
-		}
-		if c.OK {
-			fmt.Fprintf(w, "%d events, %s\n", c.Events, fine)
-		} else if c.Next != "" {
-			fmt.Fprintf(w, "Next: %s\n", c.Next)
-		}
-	}
-	if !c.OK {
-		return errProblems
-	}
-	return nil
-}
 
 func runStoreCheck(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	if _, err := os.Lstat(filepath.Join(cfg.Data, badgerstore.BackupManifest)); err == nil {
@@ -80,9 +38,9 @@ func runStoreCheck(ctx context.Context, cmd *cli.Command, cfg *config.Config) er
 }
 
 func checkBackup(ctx context.Context, cmd *cli.Command, dir string) error {
-	bar := newBytesProgress(cmd.Root().ErrWriter)
-	m, damaged, err := badgerstore.CheckBackup(ctx, dir, extras, func(done, total int64) { bar.set("checking", done, total) })
-	bar.finish()
+	bar := terminal.NewSteps(cmd.Root().ErrWriter)
+	m, damaged, err := badgerstore.CheckBackup(ctx, dir, extras, func(done, total int64) { bar.Set("checking", done, total) })
+	bar.Finish()
 	c := &checked{Next: "take another backup, or restore an older one"}
 	switch {
 	case errors.Is(err, badgerstore.ErrBackup):
@@ -96,31 +54,4 @@ func checkBackup(ctx context.Context, cmd *cli.Command, dir string) error {
 		c.Problems = append(c.Problems, fmt.Sprintf("%d events were damaged when the backup was taken: numbers %s", len(damaged), serials(damaged)))
 	}
 	return c.show(cmd, "nothing is wrong with this backup")
-}
-
-func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
-	w := cmd.Root().ErrWriter
-	if err := notBackup(cfg.Data); err != nil {
-		return err
-	}
-	bar := newBytesProgress(w)
-	r, err := badgerstore.Repair(ctx, storeOptions(cfg, newLogger(w, cfg.Log.Format, slog.LevelWarn)), func(done, total uint64) {
-		bar.set("repairing", int64(done), int64(total))
-	})
-	bar.finish()
-	switch {
-	case errors.Is(err, badgerstore.ErrLocked):
-		return fmt.Errorf("%w; stop it first", err)
-	case err != nil:
-		return storeError(cfg.Data, err)
-	}
-	for _, note := range r.Notes {
-		fmt.Fprintln(w, terminal.Line(note))
-	}
-	c := &checked{Events: r.Events}
-	if r.Damaged > 0 {
-		c.Problems = append(c.Problems, fmt.Sprintf("%d events are lost: numbers %s", r.Damaged, serials(r.Serials)))
-		c.Next = "moa import them from a backup, if there is one; the relay can be started"
-	}
-	return c.show(cmd, "and the index is new")
 }

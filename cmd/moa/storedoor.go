@@ -1,14 +1,10 @@
 package main
 
 import (
-	"archive/tar"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,27 +12,17 @@ import (
 	"moa/cmd/moa/internal/transfer"
 	"moa/nips/event"
 	"moa/store"
-	"moa/store/badgerstore"
-)
-
-// What the door says of a backup: before it how much it is, and in the trailer which
-// events are damaged.
-const (
-	headBytes   = "Moa-Bytes"
-	headEvents  = "Moa-Events"
-	headTaken   = "Moa-Taken"
-	headDamaged = "Moa-Damaged"
 )
 
 // serveBackup sends a backup as one stream.
-func (in *instance) serveBackup(w http.ResponseWriter, r *http.Request) {
-	b, err := in.store.Backup()
+func (c *controller) serveBackup(w http.ResponseWriter, r *http.Request) {
+	b, err := c.store.Backup()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	defer b.Close()
-	if err := addExtras(b, &in.cfg, r.FormValue("key") != ""); err != nil {
+	if err := addExtras(b, c.cfg, r.FormValue("key") != ""); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
@@ -48,7 +34,7 @@ func (in *instance) serveBackup(w http.ResponseWriter, r *http.Request) {
 	h.Set(headTaken, b.Taken.Format(time.RFC3339))
 	damaged, err := b.WriteStream(r.Context(), patient(w), nil)
 	if err != nil {
-		in.log.Warn("a backup was not finished", "err", err)
+		c.log.Warn("a backup was not finished", "err", err)
 		panic(http.ErrAbortHandler) // the other end must see that it is not whole
 	}
 	list := make([]string, len(damaged))
@@ -56,12 +42,12 @@ func (in *instance) serveBackup(w http.ResponseWriter, r *http.Request) {
 		list[i] = strconv.FormatUint(n, 10)
 	}
 	h.Set(headDamaged, strings.Join(list, ","))
-	in.log.Info("a backup was taken", "events", b.Events, "bytes", b.Size(), "damaged", len(damaged))
+	c.log.Info("a backup was taken", "events", b.Events, "bytes", b.Size(), "damaged", len(damaged))
 }
 
 // serveExport sends everything that has not expired, private events too, as JSON
 // lines.
-func (in *instance) serveExport(w http.ResponseWriter, r *http.Request) {
+func (c *controller) serveExport(w http.ResponseWriter, r *http.Request) {
 	filter := new(event.Filter)
 	if text := r.FormValue("filter"); text != "" {
 		var err error
@@ -73,7 +59,7 @@ func (in *instance) serveExport(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/jsonl")
 	w.Header().Set("Trailer", headDamaged)
 	out := patient(w)
-	err := transfer.Scan(r.Context(), in.store, filter, func(raw []byte) error {
+	err := transfer.Scan(r.Context(), c.store, filter, func(raw []byte) error {
 		if _, err := out.Write(raw); err != nil {
 			return err
 		}
@@ -82,11 +68,11 @@ func (in *instance) serveExport(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, store.ErrClosed) {
-			in.log.Warn("an export was not finished", "err", err)
+			c.log.Warn("an export was not finished", "err", err)
 		}
 		panic(http.ErrAbortHandler)
 	}
-	w.Header().Set(headDamaged, strconv.Itoa(in.store.Damaged()))
+	w.Header().Set(headDamaged, strconv.Itoa(c.store.Damaged()))
 }
 
 // patient writes an answer for as long as somebody reads it.
@@ -112,81 +98,3 @@ func (p *patientWriter) Write(b []byte) (int, error) {
 
 // doorPatience is how long who asked may not read.
 const doorPatience = time.Minute
-
-// fromRelay backs up the store of a relay that runs.
-func (to *backupTo) fromRelay(ctx context.Context, bar *bytesProgress) (done backedUp, err error) {
-	path := "/backup"
-	if to.key {
-		path += "?key=1"
-	}
-	res, err := door{to.cfg.Data}.open(ctx, http.MethodPost, path, nil)
-	if err != nil {
-		return done, err
-	}
-	defer res.Body.Close()
-	total, _ := strconv.ParseInt(res.Header.Get(headBytes), 10, 64)
-	done.events, _ = strconv.ParseUint(res.Header.Get(headEvents), 10, 64)
-	if done.taken, err = time.Parse(time.RFC3339, res.Header.Get(headTaken)); err != nil {
-		return done, fmt.Errorf("the relay's answer: %w", err)
-	}
-	if to.stage == nil {
-		err = passStream(os.Stdout, res.Body)
-	} else {
-		var n int64
-		_, err = to.stage.Receive(ctx, res.Body, extras, func(more int64) { n += more; bar.set("backing up", n, total) })
-	}
-	if err != nil {
-		return done, err
-	}
-	for text := range strings.SplitSeq(res.Trailer.Get(headDamaged), ",") {
-		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
-			done.damaged = append(done.damaged, n)
-		}
-	}
-	return done, nil
-}
-
-// passStream copies a backup, which must end as one does.
-func passStream(w io.Writer, r io.Reader) error {
-	both := io.TeeReader(r, w)
-	last := ""
-	for t := tar.NewReader(both); ; {
-		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		last = h.Name
-	}
-	if last != badgerstore.BackupManifest {
-		return errors.New("the relay's answer is cut off")
-	}
-	_, err := io.Copy(io.Discard, both)
-	return err
-}
-
-// exportAll reads everything that matches from the relay that runs with the data
-// folder. left says what was left out.
-func exportAll(ctx context.Context, data, filter string, emit func([]byte) error) (left, err error) {
-	res, err := door{data}.open(ctx, http.MethodGet, "/export?filter="+url.QueryEscape(filter), nil)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	in := transfer.Lines(res.Body)
-	for {
-		line, err := in.NextLine()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err == nil {
-			err = emit(line)
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return leftOut(strconv.Atoi(res.Trailer.Get(headDamaged))), nil
-}

@@ -66,3 +66,29 @@ func Is(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// Steps are a bar for each of several steps.
+type Steps struct {
+	w    io.Writer
+	step string
+	bar  *Progress
+}
+
+// NewSteps returns bars on w.
+func NewSteps(w io.Writer) *Steps { return &Steps{w: w} }
+
+// Set moves the bar of a step.
+func (p *Steps) Set(step string, done, total int64) {
+	if p.bar == nil || p.step != step {
+		p.Finish()
+		p.step, p.bar = step, NewProgress(p.w, step, total)
+	}
+	p.bar.At(done)
+}
+
+// Finish removes the bar.
+func (p *Steps) Finish() {
+	if p.bar != nil {
+		p.bar.Finish()
+	}
+}

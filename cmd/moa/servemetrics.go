@@ -4,9 +4,11 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"moa/policy"
 	"moa/policy/plugin"
+	"moa/store"
 )
 
 // countedStages are those whose accepts are counted too.
@@ -107,4 +109,29 @@ func (f deskFigures) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(deskRefused, prometheus.GaugeValue, float64(refused))
 	out <- prometheus.MustNewConstMetric(deskReports, prometheus.CounterValue, float64(reports))
 	out <- prometheus.MustNewConstMetric(deskDropped, prometheus.CounterValue, float64(dropped))
+}
+
+func newRegistry() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	b := version()
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "moa_build_info",
+		Help:        "Always 1; the labels say which moa this is.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision},
+	})
+	info.Set(1)
+	r.MustRegister(info)
+	return r
+}
+
+// registerFigures lets a scrape ask the store for its size.
+func registerFigures(r *prometheus.Registry, st store.Store) {
+	figure := func(name, help string, read func(store.Stats) int64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read(st.Stats())) })
+	}
+	r.MustRegister(
+		figure("moa_store_events", "Events stored now.", func(s store.Stats) int64 { return s.Events }),
+		figure("moa_store_bytes", "Size of the store's files.", func(s store.Stats) int64 { return s.Bytes }),
+	)
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"moa/cmd/moa/internal/usage"
+	"moa/policy/moderation"
+)
+
+// The door is where operators come in: HTTP over a Unix socket in a folder of
+// the data folder that only the relay's own user can enter. So there is no
+// password and no port, and nobody comes in by accident.
+//
+//	GET  /moderation            what is reported, and what was decided
+//	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
+//	POST /moderation            an order
+//	POST /backup                everything, as a stream (storedoor.go)
+//	GET  /export                everything, as JSON lines
+func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
+
+// door is the way to a running relay.
+type door struct{ data string }
+
+// ask sends a request, with in as JSON if it is not nil, and reads the answer.
+func (d door) ask(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	res, err := d.open(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	return json.NewDecoder(res.Body).Decode(out)
+}
+
+// open sends a request, and returns an answer that is no refusal.
+func (d door) open(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	socket := doorPath(d.data)
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequestWithContext(ctx, method, "http://relay"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, usage.Errorf("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
+	}
+	if res.StatusCode == http.StatusOK {
+		return res, nil
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	return nil, usage.Errorf("%s", strings.TrimSpace(string(text)))
+}
+
+// order is a decision, and what is to be done besides.
+type order struct {
+	moderation.Decision
+	Purge bool `json:"purge,omitempty"` // of a ban: what the author has written is removed from the store
+}
+
+// moderated is the answer about everything.
+type moderated struct {
+	Cases     []moderation.Case     `json:"cases"`
+	Decisions []moderation.Decision `json:"decisions"`
+	Removed   int                   `json:"removed,omitempty"` // events, by an order
+}
+
+// reported is the answer about one author.
+type reported struct {
+	Case    *moderation.Case  `json:"case"`    // null: nothing is open
+	Reports []json.RawMessage `json:"reports"` // of trusted people and others, the newest first
+	Events  []json.RawMessage `json:"events"`  // those of the case that are stored
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v3"
+
+	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/terminal"
+	"moa/cmd/moa/internal/usage"
+	"moa/store/badgerstore"
+)
+
+func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
+	w := cmd.Root().ErrWriter
+	bar := terminal.NewSteps(w)
+	r := badgerstore.Restoring{
+		To: storeOptions(cfg, newLogger(w, cfg.Log.Format, slog.LevelWarn)), Replace: cmd.Bool("replace"), Also: extras, Progress: bar.Set,
+	}
+	if err := mayHold(cfg.Data); err != nil {
+		return err
+	}
+	if r.From = cmd.Args().First(); r.From == "-" {
+		r.From, r.Stream = "", os.Stdin
+		if terminal.Is(os.Stdin) {
+			return usage.Errorf("a backup is expected on standard input: moa store restore - < backup.tar")
+		}
+	}
+	done, err := badgerstore.Restore(ctx, r)
+	bar.Finish()
+	switch {
+	case errors.Is(err, badgerstore.ErrLocked):
+		return fmt.Errorf("%w; stop it first", err)
+	case errors.Is(err, badgerstore.ErrExists):
+		return usage.Errorf("%w; with --replace it is moved aside", err)
+	case errors.Is(err, badgerstore.ErrBackup):
+		return fmt.Errorf("%w; nothing was changed", err)
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(w, "%10d events as of %s are in %s\n", done.Repair.Events, done.Manifest.Taken.Format(time.RFC3339), cfg.Data)
+	if done.Old != "" {
+		fmt.Fprintf(w, "The store that was there is in %s; remove it when you are sure.\n", done.Old)
+	}
+	for _, name := range done.Kept {
+		fmt.Fprintf(w, "%s is that of the store that was there: the backup has none.\n", name)
+	}
+	if len(done.Damaged) > 0 {
+		return fmt.Errorf("the store is restored; %d events were damaged when the backup was taken, and are lost: numbers %s", len(done.Damaged), serials(done.Damaged))
+	}
+	return nil
+}
