@@ -13,7 +13,7 @@ import (
 // the policies about every one of them, a `limit:0` no less. If it refuses, the
 // caller tells the client. The filters that it returns, in the same memory, are
 // those to be answered.
-func (s *session) admit(st *settings, id string, filters []*event.Filter, count bool) ([]*event.Filter, policy.Verdict) {
+func (c *client) admit(st *settings, id string, filters []*event.Filter, count bool) ([]*event.Filter, policy.Verdict) {
 	l := &st.cfg.Limits
 	if len(filters) > l.Filters {
 		return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d filters", l.Filters))
@@ -26,20 +26,20 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 		if values(f) > l.FilterValues {
 			return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d values in one filter", l.FilterValues))
 		}
-		f, d := st.chain.Rewrite(ctx, s, f)
+		f, d := st.chain.Rewrite(ctx, c, f)
 		if d.Action == policy.Reject {
 			return nil, d.Verdict
 		}
 		if f.Search != "" { // and no policy has taken it out
 			return nil, policy.Refuse(reason.Unsupported, "this relay does not search")
 		}
-		d = st.chain.Filter(ctx, s, f)
+		d = st.chain.Filter(ctx, c, f)
 		if d.Action == policy.Accept && count {
-			d = st.chain.Count(ctx, s, f)
+			d = st.chain.Count(ctx, c, f)
 		}
 		if d.Action == policy.Reject {
 			if d.Reason == reason.AuthRequired {
-				s.RequestAuth()
+				c.RequestAuth()
 			}
 			return nil, d.Verdict
 		}
@@ -53,18 +53,18 @@ func (s *session) admit(st *settings, id string, filters []*event.Filter, count 
 // authenticated. It is asked to, before anything is answered, where it may mind:
 // what is withheld is for authors and for those in p tags, so a filter that names
 // neither such kinds nor people is not after it, and by ids it is known.
-func (s *session) withholds(st *settings, filters []*event.Filter) (some bool) {
+func (c *client) withholds(st *settings, filters []*event.Filter) (some bool) {
 	for _, f := range filters {
 		if f.Unindexed != "" {
 			some = true // whatever there is
 			continue
 		}
-		if f.Never() || !st.chain.Withholds(s, f.Kinds) {
+		if f.Never() || !st.chain.Withholds(c, f.Kinds) {
 			continue
 		}
 		some = true
 		if f.IDs == nil && (f.Kinds != nil || f.Authors != nil || namesPeople(f)) {
-			s.RequestAuth()
+			c.RequestAuth()
 		}
 	}
 	return some

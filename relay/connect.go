@@ -20,7 +20,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		return
 	}
 	c := s.newSession(st, from, account)
-	if d := st.chain.Connect(background, c, r); d.Action == policy.Reject {
+	if d := st.chain.Connect(background, &c.client, r); d.Action == policy.Reject {
 		s.conns.release(account)
 		s.met.refuse(refusePolicy)
 		http.Error(w, string(d.Reason)+": "+d.Text, statusOf(d.Reason))
@@ -30,7 +30,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	if err != nil {
 		s.conns.release(account)
 		s.met.refuse(refuseBroken)
-		st.chain.Disconnect(c)
+		st.chain.Disconnect(&c.client)
 		return
 	}
 	c.conn = conn
@@ -42,7 +42,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		conn.CloseNow()
 		c.out.Close()
 		s.forget(c)
-		st.chain.Disconnect(c)
+		st.chain.Disconnect(&c.client)
 		return
 	}
 	if st.cfg.AuthOnConnect {
@@ -56,8 +56,8 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 }
 
 func (s *Server) newSession(st *settings, from origin.Origin, a *account) *session {
-	c := &session{srv: s, id: s.lastID.Add(1), ip: from.IP, local: from.Local, account: a, to: from.To, chain: st.chain}
-	c.out.Init(s.writers, s.limits.OutboxBytes, a.Account, c)
+	c := &session{ingest: s.ingest, chain: st.chain, gone: s.forget}
+	c.init(&s.shared, from, a)
 	return c
 }
 

@@ -2,34 +2,12 @@ package relay
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 
 	"moa/relay/origin"
 	"moa/relay/shares"
 )
-
-// account is what one address holds: IPv6 by /64. It lives as long as a
-// connection from there. Clients on this machine have one that only the totals
-// bind.
-type account struct {
-	*shares.Account
-	accountKey
-	lanes [lanes]lane // each guarded by its scheduler's mu
-
-	uses int // connections, guarded by conns.mu
-}
-
-// accountKey tells accounts apart.
-type accountKey struct {
-	net  netip.Addr
-	free bool
-}
-
-func newAccount(l *shares.Ledger, key accountKey) *account {
-	return &account{Account: l.NewAccount(key.free), accountKey: key}
-}
 
 // conns are the open connections.
 type conns struct {

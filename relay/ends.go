@@ -12,32 +12,32 @@ import (
 
 // leaves takes note of why the connection ends. Only the first reason counts:
 // what is found afterwards follows from it. False: this one is not the first.
-func (s *session) leaves(why dropReason) bool {
-	if s.left.Swap(true) {
+func (c *client) leaves(why dropReason) bool {
+	if c.left.Swap(true) {
 		return false
 	}
-	s.srv.met.drop(why)
+	c.met.drop(why)
 	return true
 }
 
 // ended is leaves for what the reader was told.
-func (s *session) ended(err error) {
-	if why := readingEnded(err); s.leaves(why) {
-		s.srv.deps.Log.Debug("connection ended", "conn", s.id, "ip", s.ip, "reason", string(why), "err", err)
+func (c *client) ended(err error) {
+	if why := readingEnded(err); c.leaves(why) {
+		c.log.Debug("connection ended", "conn", c.id, "ip", c.ip, "reason", string(why), "err", err)
 	}
 }
 
 // Failed is leaves for what a writer was told. Where the connection was ended
 // meanwhile, the reader, or what has ended it, says why.
-func (s *session) Failed(err error) {
+func (c *client) Failed(err error) {
 	switch {
 	case errors.Is(err, ws.ErrClosed), errors.Is(err, net.ErrClosed):
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		if s.leaves(dropWrite) {
-			s.srv.deps.Log.Warn("client takes nothing, disconnected", "conn", s.id, "ip", s.ip, "waited", s.srv.settings.Load().cfg.WriteTimeout)
+		if c.leaves(dropWrite) {
+			c.log.Warn("client takes nothing, disconnected", "conn", c.id, "ip", c.ip, "waited", c.settings.Load().cfg.WriteTimeout)
 		}
 	default:
-		s.ended(err)
+		c.ended(err)
 	}
 }
 

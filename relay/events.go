@@ -9,8 +9,6 @@ import (
 	"moa/nips/sig"
 	"moa/nips/wire"
 	"moa/policy"
-	"moa/relay/origin"
-	"moa/relay/outbox"
 )
 
 // maxBatchBytes is how much of EVENTs a session reads before it goes on with them.
@@ -35,26 +33,10 @@ func (b *batch) release() {
 	batches.Put(b)
 }
 
-// The methods of a submitter.
-
-func (s *session) source() source {
-	if !s.ip.IsValid() || s.local {
-		return source{conn: s.id}
-	}
-	return source{net: origin.Network(s.ip)}
-}
-
-func (s *session) box() *outbox.Outbox { return &s.out }
-
-func (s *session) resolved() {
-	s.open.Add(-1)
-	s.tickets.Done()
-}
-
 // event takes one EVENT as far as it goes without its signature.
 func (s *session) event(st *settings, raw []byte) {
 	e, err := parseEvent(raw)
-	t := ticket{from: s, e: e, chain: st.chain}
+	t := ticket{from: &s.client, e: e, chain: st.chain}
 	if err != nil {
 		s.garbage.add()
 		t.id = event.PeekID(raw)
@@ -70,7 +52,7 @@ func (s *session) event(st *settings, raw []byte) {
 	}
 	var early policy.Decision
 	if e.Kind != event.KindVanish {
-		early = st.chain.Early(background, s, e)
+		early = st.chain.Early(background, &s.client, e)
 	}
 	// That an event is stored which not everybody sees is for those to know who
 	// have it: of such a one the store tells, once the signature holds and all
@@ -78,7 +60,7 @@ func (s *session) event(st *settings, raw []byte) {
 	switch {
 	case early.Action == policy.Reject:
 		s.refuse(&t, early.Verdict)
-	case st.chain.Open(s, e) && s.srv.ingest.has(e.ID):
+	case st.chain.Open(&s.client, e) && s.ingest.has(e.ID):
 		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
 	}
 	s.add(t, &early)
@@ -111,7 +93,7 @@ func (s *session) refuse(t *ticket, v policy.Verdict) {
 func (s *session) add(t ticket, early *policy.Decision) {
 	if s.batch == nil {
 		if t.fate != "" && s.open.Load() == 0 { // nothing to keep in order with
-			s.srv.met.events[t.fate].Inc()
+			s.met.events[t.fate].Inc()
 			s.out.Offer(t.okay())
 			return
 		}
@@ -137,7 +119,7 @@ func (s *session) flush() {
 	}
 	s.batch = nil
 	s.verify(b)
-	st := s.srv.settings.Load()
+	st := s.settings.Load()
 	for i := range b.tickets {
 		if t := &b.tickets[i]; t.fate == "" {
 			s.late(st, t, b.early[i])
@@ -145,7 +127,7 @@ func (s *session) flush() {
 	}
 	s.open.Add(int32(len(b.tickets)))
 	s.tickets.Add(len(b.tickets))
-	s.srv.ingest.submit(b.tickets)
+	s.ingest.submit(b.tickets)
 	b.release()
 }
 
@@ -162,7 +144,7 @@ func (s *session) verify(b *batch) {
 	if len(c.records) == 0 {
 		return
 	}
-	s.srv.verifier.verify(c)
+	s.verifier.verify(c)
 	k := 0
 	for i := range b.tickets {
 		if t := &b.tickets[i]; t.fate == "" {
@@ -181,7 +163,7 @@ func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 	case t.e.Kind == event.KindVanish:
 		d.Verdict = s.mayVanish(st)
 	case d.Action != policy.Shadow:
-		d = t.chain.Late(background, s, t.e, early)
+		d = t.chain.Late(background, &s.client, t.e, early)
 	}
 	switch {
 	case d.Action == policy.Reject:

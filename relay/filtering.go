@@ -33,25 +33,25 @@ func filterBytes(filters []*event.Filter) (n int) {
 
 // holdFilters charges n bytes of filters to the connection, its address and all.
 // A Verdict that rejects says whose bound that would be beyond.
-func (s *session) holdFilters(st *settings, n int) policy.Verdict {
+func (c *client) holdFilters(st *settings, n int) policy.Verdict {
 	most := st.cfg.Limits.FilterBytes
-	if s.filters.Add(int64(n)) > int64(most) {
-		s.filters.Add(-int64(n))
-		s.srv.ledger.Refuse(shares.Filters, shares.Connection)
+	if c.filters.Add(int64(n)) > int64(most) {
+		c.filters.Add(-int64(n))
+		c.ledger.Refuse(shares.Filters, shares.Connection)
 		return policy.Refuse(reason.RateLimited, fmt.Sprintf("the filters that are open on this connection would take more than %d KiB", most>>10))
 	}
-	switch whose := s.account.Take(shares.Filters, n); whose {
+	switch whose := c.account.Take(shares.Filters, n); whose {
 	case shares.Address:
-		s.filters.Add(-int64(n))
+		c.filters.Add(-int64(n))
 		return policy.Refuse(reason.RateLimited, "too many filters are open from your address")
 	case shares.All:
-		s.filters.Add(-int64(n))
+		c.filters.Add(-int64(n))
 		return policy.Refuse(reason.RateLimited, "too many filters are open on this relay, try again later")
 	}
 	return policy.Verdict{}
 }
 
-func (s *session) dropFilters(n int) {
-	s.filters.Add(-int64(n))
-	s.account.Give(shares.Filters, n)
+func (c *client) dropFilters(n int) {
+	c.filters.Add(-int64(n))
+	c.account.Give(shares.Filters, n)
 }

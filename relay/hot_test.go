@@ -15,22 +15,21 @@ import (
 )
 
 func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
-	srv := &Server{met: newMetrics(nil, nil)}
 	ledger := shares.NewLedger(nil)
 	ledger.SetBounds(&shares.Bounds{shares.Outbox: {Most: 1 << 40, Share: 1 << 40}})
 	w := outbox.NewWriters(outbox.Options{})
-	s := &session{srv: srv}
+	s := &session{client: client{shared: &shared{met: newMetrics(nil, nil)}}}
 	s.identify(event.PubKey{1})
-	s.out.Init(w, 1<<40, ledger.NewAccount(false), s)
-	sub := hub.NewSub[*ws.Body]("x", nil, s)
+	s.out.Init(w, 1<<40, ledger.NewAccount(false), &s.client)
+	sub := hub.NewSub[*ws.Body]("x", nil, &s.client)
 	body := &ws.Body{Raw: make([]byte, 500)}
 	st := &settings{chain: policy.NewChain(nil, builtin.Defaults(policy.Env{})...)}
 	for _, e := range []*event.Event{{Kind: 1}, {Kind: 1059, Tags: []event.Tag{{"p", "01" + strings.Repeat("0", 62)}}}} {
 		before := s.out.Load()
 		if n := testing.AllocsPerRun(1000, func() {
-			srv.passage.begin(w.Batch(), st, e)
+			s.live.begin(w.Batch(), st, e)
 			s.Offer(sub, e, body)
-			srv.passage.end()
+			s.live.end()
 		}); n != 0 {
 			t.Errorf("kind %d: %v allocations", e.Kind, n)
 		}

@@ -132,7 +132,7 @@ func (s *Server) describe(r *http.Request, st *settings, path string) []byte {
 	}
 	changed, err := s.deps.Describe(origin.Direct(r, st.cfg.TrustedProxies), doc)
 	if err != nil {
-		s.deps.Log.Error("the information document cannot be changed", "err", err)
+		s.log.Error("the information document cannot be changed", "err", err)
 		return doc
 	}
 	return changed
@@ -146,7 +146,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) 
 	if s.deps.Describe != nil {
 		described := new(nip11.Document)
 		if err := json.Unmarshal(s.describe(r, st, path), described); err != nil {
-			s.deps.Log.Error("the information document cannot be shown", "err", err)
+			s.log.Error("the information document cannot be shown", "err", err)
 		} else {
 			info = described
 		}
@@ -163,7 +163,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) 
 // sendPage sends a page, or says that there was an error in making it.
 func (s *Server) sendPage(w http.ResponseWriter, r *http.Request, body []byte, securityPolicy string, err error) {
 	if err != nil {
-		s.deps.Log.Error("the page cannot be made", "err", err)
+		s.log.Error("the page cannot be made", "err", err)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}

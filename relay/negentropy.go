@@ -9,9 +9,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/nip77"
 	"moa/nips/reason"
-	"moa/nips/wire"
 	"moa/policy"
-	"moa/relay/ws"
 	"moa/store"
 )
 
@@ -20,7 +18,6 @@ import (
 // turn, and the session's goroutine answers.
 type reconciliation struct {
 	// Fixed once made.
-	syncs *syncs
 	id    string
 	most  int // events
 	bytes int // of the filter, until all is gathered
@@ -76,15 +73,15 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 	}
 	s.withholds(st, filters)
 	if s.syncs == nil {
-		s.syncs = &syncs{s: s}
-		s.srv.syncing.join(s.syncs)
+		s.syncs = newSyncs(&s.client)
+		s.syncing.join(s.syncs)
 	}
 	if s.syncs.len() >= st.cfg.Sync.Sessions {
 		s.negErr(id, reason.RateLimited, fmt.Sprintf("more than %d syncs are open on this connection", st.cfg.Sync.Sessions), 0)
 		return
 	}
 	r := &reconciliation{
-		syncs: s.syncs, id: id, most: st.cfg.Sync.Events, bytes: filterBytes(filters), start: time.Now(),
+		id: id, most: st.cfg.Sync.Events, bytes: filterBytes(filters), start: time.Now(),
 		begin: func() store.Scan { return s.everything(st, filters) }, message: message,
 	}
 	r.right.grant(filters, since)
@@ -94,19 +91,6 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 	}
 	r.bytes += len(message)
 	s.syncs.add(r)
-}
-
-// everything begins to read all that the filters find, whatever the limits of a
-// REQ; a limit of their own holds.
-func (s *session) everything(st *settings, filters []*event.Filter) store.Scan {
-	upTo := s.srv.deps.Store.Last()
-	if upTo == 0 {
-		return empty{} // to the store, 0 is no bound
-	}
-	q := s.storeQuery(st, filters)
-	q.DefaultLimit, q.MaxLimit = 0, 0
-	q.UpTo, q.Bulk = upTo, true
-	return s.srv.deps.Store.Scan(q)
 }
 
 // negMsg answers a NEG-MSG.
@@ -127,7 +111,7 @@ func (s *session) negMsg(st *settings, id, text string) {
 		s.syncs.fail(r, reason.Invalid, "the message before is not answered yet", 0)
 		return
 	}
-	if why := r.right.lost(s); why.Action == policy.Reject {
+	if why := r.right.lost(&s.client); why.Action == policy.Reject {
 		s.syncs.lose(r, why)
 		return
 	}
@@ -148,15 +132,15 @@ func (s *session) negentropy(id, text string) (message []byte, ok bool) {
 		s.negErr(id, reason.Invalid, "the message is not hex", 0)
 		return nil, false
 	}
-	s.srv.met.syncReceived.Add(float64(len(message)))
+	s.met.syncReceived.Add(float64(len(message)))
 	return message, true
 }
 
 // frame bounds an answer: with its hex it takes no more than a quarter of the
 // outbox, and what the client answers to it fits into a message.
-func (s *session) frame(st *settings) nip77.Frame {
+func (c *client) frame(st *settings) nip77.Frame {
 	return nip77.Frame{
-		Bytes:        min(st.cfg.Sync.FrameBytes, s.srv.limits.OutboxBytes/8),
+		Bytes:        min(st.cfg.Sync.FrameBytes, c.limits.OutboxBytes/8),
 		Fingerprints: st.cfg.Limits.MessageBytes / 2 / nip77.ClientShare,
 	}
 }
@@ -169,11 +153,4 @@ func (s *session) closeSync(id string) {
 	if r := s.syncs.find(id); r != nil {
 		s.syncs.remove(r)
 	}
-}
-
-// negErr refuses a NEG-OPEN or NEG-MSG, or ends a reconciliation. most is how
-// many events would have been taken; 0 says nothing of it.
-func (s *session) negErr(id string, r reason.Reason, text string, most int) {
-	s.srv.met.syncErrors.Inc()
-	s.out.Offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
 }

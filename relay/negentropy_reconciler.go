@@ -6,38 +6,38 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"moa/relay/outbox"
 )
 
-// reconciler is what the reconciliations of all connections share. They have
-// workers of their own, for they read far more than a REQ or a COUNT does.
+// reconciler ends the reconciliations, of all connections, that take too long.
 type reconciler struct {
-	workers *scheduler
-
 	mu   sync.Mutex // guards the following
-	open map[*syncs]struct{}
+	open map[expirer]struct{}
 }
 
-func newReconciler(w *outbox.Writers) *reconciler {
-	return &reconciler{workers: newScheduler(syncLane, w), open: map[*syncs]struct{}{}}
+// expirer is the reconciliations of one connection.
+type expirer interface {
+	// expire ends those whose client has been silent since before, or that begun
+	// before begun.
+	expire(before, begun time.Time)
 }
+
+func newReconciler() *reconciler { return &reconciler{open: map[expirer]struct{}{}} }
 
 // join has a connection's syncs swept, until they leave.
-func (a *reconciler) join(b *syncs) {
+func (a *reconciler) join(b expirer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.open[b] = struct{}{}
 }
 
-func (a *reconciler) leave(b *syncs) {
+func (a *reconciler) leave(b expirer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.open, b)
 }
 
 // syncLife is how long a reconciliation may last, in times of what its client
-// may be silent: nobody holds events for ever by asking the same again.
+// may be silent: no client holds events by asking the same again and again.
 const syncLife = 30
 
 // sweep ends reconciliations whose clients are silent for longer than idle, or

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"hash/maphash"
 	"slices"
-	"sync"
 	"time"
 
 	"moa/nips/nip77"
@@ -19,17 +18,23 @@ import (
 	"moa/store"
 )
 
-// syncs are a connection's open reconciliations. It is the job that the sync
-// workers see: one page of one of them a step, each in turn.
+// syncs are a connection's open reconciliations. The first that is not complete
+// has its turn until it is: that its events are soon given back makes room for the
+// others.
 type syncs struct {
-	s *session
+	c *client
 
-	// mu is held while anything of a reconciliation is queued for the client, so
-	// that nothing follows its end.
-	mu    sync.Mutex // guards the following
+	// turns.mu is held while anything of a reconciliation is queued for the client,
+	// so that nothing follows its end. It guards the following, too.
+	turns[*reconciliation]
 	list  []*reconciliation
-	lined bool // in the scheduler's line, or at work
-	ended int  // so many have ended, and have given their events back
+	ended int // so many have ended, and have given their events back
+}
+
+func newSyncs(c *client) *syncs {
+	b := &syncs{c: c}
+	b.workers, b.of, b.page = c.syncWorkers, &c.account.payer, b.gather
+	return b
 }
 
 // syncPage bounds what a worker gathers before it is the next one's turn: of
@@ -62,15 +67,11 @@ func (b *syncs) len() int {
 
 // add lets the workers have r.
 func (b *syncs) add(r *reconciliation) {
+	b.c.met.syncs.Inc()
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.list = append(b.list, r)
-	wake := !b.lined
-	b.lined = true
-	b.mu.Unlock()
-	b.s.srv.met.syncs.Inc()
-	if wake {
-		b.s.srv.syncing.workers.put(b)
-	}
+	b.addLocked(r)
 }
 
 // hear notes that the client has said something. Who says nothing, or the same
@@ -93,9 +94,9 @@ func (b *syncs) answer(r *reconciliation, asked, message []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !r.over.Load() {
-		b.s.srv.met.syncSent.Add(float64(len(message)))
+		b.c.met.syncSent.Add(float64(len(message)))
 		head := make([]byte, 0, len(text)+len(r.id)+len(`["NEG-MSG","",""]`))
-		b.s.out.Offer(ws.Msg{Head: wire.AppendNegMsg(head, r.id, text)})
+		b.c.out.Offer(ws.Msg{Head: wire.AppendNegMsg(head, r.id, text)})
 		if nip77.Final(asked, message) {
 			b.endLocked(r)
 		}
@@ -111,14 +112,14 @@ func (b *syncs) fail(r *reconciliation, why reason.Reason, text string, most int
 
 func (b *syncs) failLocked(r *reconciliation, why reason.Reason, text string, most int) {
 	if b.endLocked(r) {
-		b.s.negErr(r.id, why, text, most)
+		b.c.negErr(r.id, why, text, most)
 	}
 }
 
 // lose ends r, which the client may not read any more.
 func (b *syncs) lose(r *reconciliation, why policy.Verdict) {
 	if why.Reason == reason.AuthRequired {
-		b.s.RequestAuth()
+		b.c.RequestAuth()
 	}
 	b.fail(r, why.Reason, why.Text, 0)
 }
@@ -129,7 +130,7 @@ func (b *syncs) review(st *settings) {
 	list := slices.Clone(b.list)
 	b.mu.Unlock()
 	for _, r := range list {
-		if why := r.right.refused(b.s, st); why.Action == policy.Reject {
+		if why := r.right.refused(b.c, st); why.Action == policy.Reject {
 			b.lose(r, why)
 		}
 	}
@@ -148,34 +149,34 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 		return false
 	}
 	b.list = slices.Delete(b.list, i, i+1)
+	b.dropLocked(r)
 	b.ended++
 	r.over.Store(true)
 	b.giveBackLocked(r)
-	b.s.dropFilters(r.bytes)
+	b.c.dropFilters(r.bytes)
 	r.bytes = 0
-	b.s.srv.met.syncs.Dec()
+	b.c.met.syncs.Dec()
 	b.unparkLocked()
 	return true
 }
 
 // giveBackLocked gives back r's events.
 func (b *syncs) giveBackLocked(r *reconciliation) {
-	b.s.account.Give(shares.Syncs, r.held)
-	b.s.srv.met.syncEvents.Sub(float64(r.held))
+	b.c.account.Give(shares.Syncs, r.held)
+	b.c.met.syncEvents.Sub(float64(r.held))
 	r.held = 0
 }
 
-// unparkLocked lets those go on that wait for room.
+// unparkLocked lets those go on that wait for room, in their order.
 func (b *syncs) unparkLocked() {
-	wake := false
+	b.next = b.next[:0]
 	for _, r := range b.list {
-		wake = wake || r.parked
 		r.parked = false
+		if !r.ready {
+			b.next = append(b.next, r)
+		}
 	}
-	if wake && !b.lined {
-		b.lined = true
-		b.s.srv.syncing.workers.put(b)
-	}
+	b.lineLocked()
 }
 
 // expire ends those whose client has been silent since before, or that begun
@@ -195,7 +196,7 @@ func (b *syncs) expire(before, begun time.Time) {
 
 // close ends all of them.
 func (b *syncs) close() {
-	b.s.srv.syncing.leave(b)
+	b.c.syncing.leave(b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.list) > 0 {
@@ -203,41 +204,32 @@ func (b *syncs) close() {
 	}
 }
 
-func (b *syncs) payer() *account { return b.s.account }
-
-// step gathers one page, of the first that is not complete: that its events are
-// soon given back makes room for the others.
-func (b *syncs) step(outbox.Batch) (more bool) {
+// gather reads the next page of r's events, and after the last one answers the
+// NEG-OPEN. It reports whether r needs no more turns.
+func (b *syncs) gather(r *reconciliation, _ outbox.Batch) (done bool) {
 	b.mu.Lock()
-	i := slices.IndexFunc(b.list, gathering)
-	if i < 0 {
-		b.lined = false
-		b.mu.Unlock()
-		return false
-	}
-	r, ended := b.list[i], b.ended
+	ended := b.ended
 	b.mu.Unlock()
-	b.gather(r, ended)
-	return true
+	b.read(r, ended)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return r.ready // one that is parked is out already, or in again
 }
 
-func gathering(r *reconciliation) bool { return !r.ready && !r.parked }
-
-// gather reads the next page of r's events, and after the last one answers the
-// NEG-OPEN. When it begins, so many reconciliations have ended.
-func (b *syncs) gather(r *reconciliation, ended int) {
+// read is gather. When it begins, so many reconciliations have ended.
+func (b *syncs) read(r *reconciliation, ended int) {
 	if r.scan == nil {
 		r.scan = r.begin()
 	}
 	n := 0
-	progress, err := r.scan.Next(b.s.srv.life, syncPage, func(found *store.Record) error {
+	progress, err := r.scan.Next(b.c.life, syncPage, func(found *store.Record) error {
 		switch {
 		case r.over.Load():
 			return errOver
 		case r.set.Len() == r.most:
 			return errTooMany
 		}
-		switch b.s.account.Take(shares.Syncs, 1) {
+		switch b.c.account.Take(shares.Syncs, 1) {
 		case shares.Address:
 			return errShare
 		case shares.All:
@@ -252,14 +244,14 @@ func (b *syncs) gather(r *reconciliation, ended int) {
 	var answer []byte
 	if done {
 		r.set.Seal()
-		answer, err = r.set.Answer(r.message, b.s.frame(b.s.srv.settings.Load()))
+		answer, err = r.set.Answer(r.message, b.c.frame(b.c.settings.Load()))
 		r.scan, r.message = nil, nil
 	}
 	if !b.gathered(r, n, ended, done, err) {
 		return
 	}
-	b.s.srv.met.gathers.Observe(time.Since(r.start).Seconds())
-	if why := r.right.lost(b.s); why.Action == policy.Reject {
+	b.c.met.gathers.Observe(time.Since(r.start).Seconds())
+	if why := r.right.lost(b.c); why.Action == policy.Reject {
 		b.lose(r, why)
 		return
 	}
@@ -272,16 +264,16 @@ func (b *syncs) gathered(r *reconciliation, n, ended int, done bool, err error) 
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.over.Load() {
-		b.s.account.Give(shares.Syncs, n)
+		b.c.account.Give(shares.Syncs, n)
 		return false
 	}
 	r.held += n
-	b.s.srv.met.syncEvents.Add(float64(n))
+	b.c.met.syncEvents.Add(float64(n))
 	switch err {
 	case nil:
 		if done {
 			r.ready, r.heard = true, time.Now()
-			b.s.dropFilters(r.bytes)
+			b.c.dropFilters(r.bytes)
 			r.bytes, r.begin = 0, nil
 		}
 		return done
@@ -291,7 +283,7 @@ func (b *syncs) gathered(r *reconciliation, n, ended int, done bool, err error) 
 		b.failLocked(r, reason.Blocked, "the filter finds too many events to sync at once, narrow it", r.most)
 	default:
 		if !errors.Is(err, context.Canceled) {
-			b.s.srv.deps.Log.Error("stored events cannot be read", "err", err)
+			b.c.log.Error("stored events cannot be read", "err", err)
 		}
 		b.failLocked(r, reason.Error, "the relay cannot read its store at the moment, try again later", 0)
 	}
@@ -307,7 +299,10 @@ func (b *syncs) parkLocked(r *reconciliation, ended int, why error) {
 	switch {
 	case room || waits:
 		b.giveBackLocked(r)
-		r.scan, r.set, r.parked = nil, nip77.Set{}, !room
+		r.scan, r.set = nil, nip77.Set{}
+		if r.parked = !room; r.parked {
+			b.dropLocked(r)
+		}
 	case why == errShare:
 		b.failLocked(r, reason.RateLimited, "too many events are being synced from your address, end another sync or narrow the filter", 0)
 	default:

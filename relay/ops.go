@@ -89,7 +89,7 @@ func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, inside bool
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return
 	}
-	d, _ := s.deps.Store.(store.Doctor)
+	d, _ := s.store.(store.Doctor)
 	if d == nil {
 		fmt.Fprintln(w, "ok")
 		return
@@ -146,7 +146,7 @@ func (s *Server) serveNodeinfo(w http.ResponseWriter, r *http.Request) {
 			"protocols":         []string{"nostr"},
 			"services":          map[string]any{"inbound": []string{}, "outbound": []string{}},
 			"openRegistrations": !st.info.Limitation.RestrictedWrites,
-			"usage":             map[string]any{"users": map[string]any{}, "localPosts": s.deps.Store.Stats().Events},
+			"usage":             map[string]any{"users": map[string]any{}, "localPosts": s.store.Stats().Events},
 			"metadata":          map[string]any{"features": st.info.NIPs},
 		}
 	}

@@ -29,9 +29,9 @@ func (s *session) survive() {
 	if amongOthers() {
 		panic(value)
 	}
-	s.srv.met.sessionPanics.Inc()
-	if now := time.Now().Unix(); s.srv.panicTold.Swap(now) != now { // one a second tells as much as all
-		s.srv.deps.Log.Error("a session has panicked, its connection is ended", "conn", s.id, "ip", s.ip, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
+	s.met.sessionPanics.Inc()
+	if now := time.Now().Unix(); s.panicTold.Swap(now) != now { // one a second tells as much as all
+		s.log.Error("a session has panicked, its connection is ended", "conn", s.id, "ip", s.ip, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
 	}
 	s.turn.Lock()
 	s.stopped = true
@@ -53,7 +53,7 @@ var (
 
 // ofSession are this package's types whose methods touch nothing of others
 // themselves.
-var ofSession = []string{"session", "settings", "Server", "tasks", "batch", "ticket", "garbage", "Limits"}
+var ofSession = []string{"session", "client", "settings", "Server", "tasks", "batch", "ticket", "garbage", "Limits"}
 
 // amongOthers reports that the caller's stack goes through the store, or a part
 // of the relay that is not one session's alone.
@@ -62,7 +62,7 @@ func amongOthers() bool {
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers)])
 	for {
 		f, more := frames.Next()
-		if shared(f.Function) {
+		if ofMany(f.Function) {
 			return true
 		}
 		if !more {
@@ -71,9 +71,9 @@ func amongOthers() bool {
 	}
 }
 
-// shared reports a function, as "path/package.(*Type).Method", of the store or of
+// ofMany reports a function, as "path/package.(*Type).Method", of the store or of
 // a part of the relay that many use.
-func shared(function string) bool {
+func ofMany(function string) bool {
 	slash := strings.LastIndexByte(function, '/') + 1
 	dot := strings.IndexByte(function[slash:], '.')
 	if dot < 0 {
@@ -104,7 +104,7 @@ func shared(function string) bool {
 func (s *Server) policyPanicked(n *policy.Named, value any, stack []byte) {
 	s.met.policyPanics.WithLabelValues(n.Name).Inc()
 	if stack != nil {
-		s.deps.Log.Error("a policy has panicked, its answer is a refusal", "policy", n.Name, "panic", fmt.Sprint(value), "stack", string(stack))
+		s.log.Error("a policy has panicked, its answer is a refusal", "policy", n.Name, "panic", fmt.Sprint(value), "stack", string(stack))
 	}
 }
 

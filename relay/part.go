@@ -37,12 +37,16 @@ func (s *session) part(code ws.Code, why string) {
 	s.turn.Lock()
 	s.stopped = true
 	s.settle()
-	subs := s.subs
+	subs, counts := s.subs, s.counts
 	s.turn.Unlock()
 	late := time.AfterFunc(partTime, s.conn.CloseNow)
 	if subs != nil {
 		subs.answered(partTime)
 		subs.close() // no live events any more
+	}
+	if counts != nil {
+		counts.answered(partTime)
+		counts.close()
 	}
 	s.out.Flush()
 	late.Stop()

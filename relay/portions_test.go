@@ -9,14 +9,14 @@ import (
 )
 
 // from makes tickets of a session, of events with so many tags.
-func from(s *session, kind uint16, events, tags int) (ts []ticket) {
+func from(s *client, kind uint16, events, tags int) (ts []ticket) {
 	for range events {
 		ts = append(ts, ticket{from: s, e: &event.Event{Kind: kind, Tags: make([]event.Tag, tags)}})
 	}
 	return ts
 }
 
-func at(ip string, id uint64) *session { return &session{id: id, ip: netip.MustParseAddr(ip)} }
+func at(ip string, id uint64) *client { return &client{id: id, ip: netip.MustParseAddr(ip)} }
 
 // rounds picks until nothing waits, and returns the commits. Between two of
 // them more comes.
@@ -72,10 +72,10 @@ func TestACommitEndsAtItsWeight(t *testing.T) {
 // Whoever sends what costs much stands in nobody's way but its own.
 func TestOneSourceHasAShareOfACommit(t *testing.T) {
 	honest := at("192.0.2.9", 1000)
-	for name, heavy := range map[string]func(s *session) []ticket{
-		"tags":      func(s *session) []ticket { return from(s, 1, 40, 5000) },
-		"targets":   func(s *session) []ticket { return from(s, event.KindDeletion, 20, 5000) },
-		"thousands": func(s *session) []ticket { return from(s, 1, 250, 3) },
+	for name, heavy := range map[string]func(s *client) []ticket{
+		"tags":      func(s *client) []ticket { return from(s, 1, 40, 5000) },
+		"targets":   func(s *client) []ticket { return from(s, event.KindDeletion, 20, 5000) },
+		"thousands": func(s *client) []ticket { return from(s, 1, 250, 3) },
 	} {
 		for _, addresses := range []int{1, 3, 16} {
 			var waiting []ticket
@@ -139,7 +139,7 @@ func TestOneSourceHasAShareOfTheQueue(t *testing.T) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, c := range []struct {
-		s    *session
+		s    *client
 		n    int
 		full bool
 	}{{one, 5, false}, {one, 6, true}, {at("192.0.2.1", 3), 6, true}, {other, 6, false}, {other, 26, false}, {other, 81, true}} {

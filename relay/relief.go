@@ -58,11 +58,11 @@ func (s *Server) heaviest() map[*shares.Account][]*session {
 }
 
 // relieve ends the session for others' sake.
-func (s *session) relieve(why dropReason) {
-	queued, ok := s.out.Condemn()
+func (c *client) relieve(why dropReason) {
+	queued, ok := c.out.Condemn()
 	if !ok {
 		return
 	}
-	s.srv.ledger.Refuse(shares.Outbox, map[dropReason]shares.Scope{dropShare: shares.Address, dropTotal: shares.All}[why])
-	s.cut(why, queued)
+	c.ledger.Refuse(shares.Outbox, map[dropReason]shares.Scope{dropShare: shares.Address, dropTotal: shares.All}[why])
+	c.cut(why, queued)
 }

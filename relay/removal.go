@@ -17,7 +17,7 @@ const maxRemoval = 500
 // Remove removes stored events for an operator, and returns how many there were.
 // Live subscriptions are not told. To keep them out is a policy's business.
 func (s *Server) Remove(ctx context.Context, ids []event.ID) (int, error) {
-	if _, ok := s.deps.Store.(store.Remover); !ok {
+	if _, ok := s.store.(store.Remover); !ok {
 		return 0, ErrCannotRemove
 	}
 	total := 0

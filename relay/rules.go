@@ -13,19 +13,19 @@ import (
 
 // rules are what the protocol itself asks of an EVENT, whatever the policies
 // say. None of them needs the signature.
-func (s *session) rules(st *settings, e *event.Event) policy.Verdict {
+func (c *client) rules(st *settings, e *event.Event) policy.Verdict {
 	if why := st.cfg.Limits.Refuse(e); why != "" {
 		return policy.Refuse(reason.Invalid, why)
 	}
 	switch {
 	case e.Kind == event.KindAuth:
 		return policy.Refuse(reason.Invalid, "an authentication is sent with AUTH and never published")
-	case e.Expiration != 0 && !event.Ephemeral(e.Kind) && e.Expiration <= s.srv.deps.Now().Unix():
+	case e.Expiration != 0 && !event.Ephemeral(e.Kind) && e.Expiration <= c.now().Unix():
 		return policy.Refuse(reason.Invalid, "event expired")
 	case e.Kind == event.KindVanish:
-		return s.vanish(st, e)
+		return c.vanish(st, e)
 	case e.Protected():
-		return s.protected(e)
+		return c.protected(e)
 	case nip70.Leaks(e):
 		return policy.Refuse(reason.Blocked, "the reposted event is protected")
 	}
@@ -51,8 +51,8 @@ func (l *Limits) Refuse(e *event.Event) string {
 
 // protected lets only the author himself publish an event with a `-` tag
 // (NIP-70).
-func (s *session) protected(e *event.Event) policy.Verdict {
-	authed := s.Authed()
+func (c *client) protected(e *event.Event) policy.Verdict {
+	authed := c.Authed()
 	switch {
 	case slices.Contains(authed, e.PubKey):
 		return policy.Verdict{}

@@ -13,7 +13,7 @@ type job interface {
 	// more that can be done now.
 	step(b outbox.Batch) (more bool)
 	// payer is the address that the work is for.
-	payer() *account
+	payer() *payer
 }
 
 // scheduler runs the steps of many jobs on a few workers, round-robin by address
@@ -22,12 +22,12 @@ type job interface {
 // holds no worker, no transaction and no lock.
 type scheduler struct {
 	// Fixed once made.
-	nth     int // of an account's lanes
+	nth     int // of a payer's lanes
 	writers *outbox.Writers
 
-	mu     sync.Mutex // guards the following, and that lane of all accounts
+	mu     sync.Mutex // guards the following, and that lane of all payers
 	work   sync.Cond
-	line   fifo.Queue[*account] // those that have jobs in their lane
+	line   fifo.Queue[*payer] // those that have jobs in their lane
 	closed bool
 }
 
@@ -39,8 +39,11 @@ const (
 	lanes
 )
 
-// lane is the jobs of one address that are in line.
-type lane = fifo.Queue[job]
+// payer is one address as schedulers see it: its jobs that are in line, each lane
+// guarded by its scheduler's mu.
+type payer struct {
+	lanes [lanes]fifo.Queue[job]
+}
 
 func newScheduler(nth int, w *outbox.Writers) *scheduler {
 	s := &scheduler{nth: nth, writers: w}

@@ -42,7 +42,7 @@ func (p *selfPublisher) run(ctx context.Context) {
 		if due, err := p.update(ctx, st); err != nil && ctx.Err() != nil {
 			return // the shutdown came first
 		} else if err != nil {
-			p.s.deps.Log.Error("the event about the relay cannot be published", "err", err)
+			p.s.log.Error("the event about the relay cannot be published", "err", err)
 		} else if p.push(ctx, st) {
 			wait = due
 		} else {
@@ -83,7 +83,7 @@ func (p *selfPublisher) update(ctx context.Context, st *settings) (due time.Dura
 	if err != nil {
 		return 0, err
 	}
-	now := p.s.deps.Now().Unix()
+	now := p.s.now().Unix()
 	every := st.cfg.Self.Every
 	if old != nil && old.Content == e.Content && slices.EqualFunc(old.Tags, e.Tags, slices.Equal[event.Tag]) {
 		if age := time.Duration(now-old.CreatedAt) * time.Second; age < every {
@@ -103,7 +103,7 @@ func (p *selfPublisher) update(ctx context.Context, st *settings) (due time.Dura
 
 // stored is the event about the relay that is stored, nil if there is none.
 func (p *selfPublisher) stored(ctx context.Context, d string) (found *event.Event, err error) {
-	scan := p.s.deps.Store.Scan(store.Query{Now: p.s.deps.Now().Unix(), Filters: []*event.Filter{{
+	scan := p.s.store.Scan(store.Query{Now: p.s.now().Unix(), Filters: []*event.Filter{{
 		Authors: []event.PubKey{p.s.deps.Identity.PubKey()}, Kinds: []uint16{nip66.KindDiscovery},
 		Tags: []event.TagFilter{{Name: 'd', Values: []string{d}}}, Limit: 1, HasLimit: true,
 	}}})
@@ -121,13 +121,14 @@ func (p *selfPublisher) stored(ctx context.Context, d string) (found *event.Even
 // submitOwn stores an event of the relay's own and passes it on, as it does
 // those of clients. No policy is asked. It returns when the event is durable.
 func (s *Server) submitOwn(st *settings, e *event.Event) error {
-	c := s.newSession(st, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))
+	c := new(client)
+	c.init(&s.shared, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))
 	c.out.Close() // nobody reads the OK
 	c.open.Add(1)
 	c.tickets.Add(1)
 	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain}})
 	c.tickets.Wait()
-	if !s.deps.Store.Has(e.ID) {
+	if !s.store.Has(e.ID) {
 		return fmt.Errorf("relay: its own event %s was not stored", e.ID)
 	}
 	return nil
@@ -156,12 +157,12 @@ func (p *selfPublisher) push(ctx context.Context, st *settings) (all bool) {
 		err := p.s.deps.Push(ctx, url, e)
 		cancel()
 		if err != nil {
-			p.s.deps.Log.Warn("another relay does not take the event about this one", "relay", url, "err", err)
+			p.s.log.Warn("another relay does not take the event about this one", "relay", url, "err", err)
 			all = false
 			continue
 		}
 		p.pushed[url] = e.ID
-		p.s.deps.Log.Info("another relay has the event about this one", "relay", url, "id", e.ID)
+		p.s.log.Info("another relay has the event about this one", "relay", url, "id", e.ID)
 	}
 	return all
 }

@@ -21,7 +21,6 @@ import (
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
-	"moa/relay/hub"
 	"moa/relay/outbox"
 	"moa/relay/places"
 	"moa/relay/replay"
@@ -63,42 +62,26 @@ type Deps struct {
 //	session <- outbox <- queries <- store
 //	session <- outbox <- index <- ingest
 type Server struct {
-	// Fixed once made.
-	deps     Deps
-	limits   Limits // of the queues; a Reload does not change them
-	met      *metrics
-	ledger   *shares.Ledger
-	conns    *conns
-	verifier *verifier
-	ingest   *ingest
-	queries  *scheduler
-	counts   *scheduler
-	syncing  *reconciler
-	writers  *outbox.Writers
-	keeper   *ws.Keeper
-	watcher  *ws.Watcher // nil: there is none on this system
-	index    hub.Index[*ws.Body]
-	replay   *replay.Buffer
-	vanishes vanishes
-	places   places.Handler
-	visits   chan struct{}  // those that are under way. Full: no more are let in
-	self     *selfPublisher // nil: the relay publishes nothing about itself
-	tasks    tasks
+	shared
 
-	life      context.Context // ends what still reads or writes when the time for the shutdown is over
-	end       context.CancelFunc
-	settings  atomic.Pointer[settings]
+	// Fixed once made.
+	deps    Deps
+	conns   *conns
+	ingest  *ingest
+	keeper  *ws.Keeper
+	watcher *ws.Watcher // nil: there is none on this system
+	replay  *replay.Buffer
+	places  places.Handler
+	visits  chan struct{}      // those that are under way. Full: no more are let in
+	self    *selfPublisher     // nil: the relay publishes nothing about itself
+	end     context.CancelFunc // ends shared.life
+
 	upgrade   atomic.Pointer[ws.Options]
-	lastID    atomic.Uint64 // of a session
-	grown     atomic.Int32  // sessions that wait with a stack that has grown
 	ready     atomic.Bool
-	panicTold atomic.Int64 // when a session's panic was logged, Unix seconds
 	proxies   proxies
 	chains    chainRunner
 	reloading sync.Mutex // one Reload at a time
 	relieving sync.Mutex // held to end connections for which too much waits
-
-	passage passage // owned by the goroutine that passes events on
 
 	// Owned by Listen, then by Run.
 	ln      net.Listener
@@ -129,9 +112,14 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
+		shared: shared{
+			limits: cfg.Limits,
+			log:    deps.Log,
+			now:    deps.Now,
+			store:  deps.Store,
+			ledger: shares.NewLedger(deps.Metrics),
+		},
 		deps:    deps,
-		limits:  cfg.Limits,
-		ledger:  shares.NewLedger(deps.Metrics),
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},
 		watcher: watcher,
 
@@ -145,8 +133,8 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		Plain: !s.mayRing(cfg.IOUring), Fail: s.ringFailed,
 		Start: s.tasks.Go, Relieve: s.relieve,
 	})
-	s.queries, s.counts = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers)
-	s.syncing = newReconciler(s.writers)
+	s.queryWorkers, s.countWorkers, s.syncWorkers = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers), newScheduler(syncLane, s.writers)
+	s.syncing = newReconciler()
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(&committer{store: deps.Store, log: deps.Log, now: deps.Now, life: s.life}, &cfg.Limits, s.writers, s.publish)
 	s.met = newMetrics(deps.Metrics, s.ingest.load)
@@ -168,7 +156,7 @@ func (s *Server) mayRing(wanted bool) bool {
 	}
 	err := ws.TrySender()
 	if err != nil {
-		s.deps.Log.Debug("each client that an event goes to costs a system call", "err", err)
+		s.log.Debug("each client that an event goes to costs a system call", "err", err)
 	}
 	return err == nil
 }
@@ -176,7 +164,7 @@ func (s *Server) mayRing(wanted bool) bool {
 // ringFailed is told when writers do without io_uring for a while.
 func (s *Server) ringFailed(err error) {
 	s.met.ringFaults.Inc()
-	s.deps.Log.Warn("io_uring has failed, each client costs a system call for a minute", "err", err)
+	s.log.Warn("io_uring has failed, each client costs a system call for a minute", "err", err)
 }
 
 // install puts settings in force.
@@ -220,7 +208,7 @@ func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	if err := cfg.identify(s.deps.Identity); err != nil {
 		return err
 	}
-	st, err := newSettings(cfg, chain, s.deps.Now)
+	st, err := newSettings(cfg, chain, s.now)
 	if err != nil {
 		return err
 	}
@@ -229,10 +217,10 @@ func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	s.chains.load(st.chain)
 	s.install(st)
 	s.self.wake()
-	s.deps.Log.Info("configuration reloaded")
+	s.log.Info("configuration reloaded")
 	if s.chains.outgrows(st.chain) {
 		if !s.drain() {
-			s.deps.Log.Warn("policies are ended while questions to them are open", "waited", drainTime)
+			s.log.Warn("policies are ended while questions to them are open", "waited", drainTime)
 		}
 		s.chains.end(st.chain)
 	}
@@ -286,11 +274,11 @@ func (s *Server) Run(ctx context.Context) error {
 	s.tasks.Go("writer", s.ingest.run)
 	s.tasks.Go("fan-out", s.ingest.passing.run)
 	for range runtime.GOMAXPROCS(0) {
-		s.tasks.Go("query", s.queries.run)
+		s.tasks.Go("query", s.queryWorkers.run)
 	}
 	for range max(1, runtime.GOMAXPROCS(0)/2) {
-		s.tasks.Go("count", s.counts.run)
-		s.tasks.Go("sync", s.syncing.workers.run)
+		s.tasks.Go("count", s.countWorkers.run)
+		s.tasks.Go("sync", s.syncWorkers.run)
 	}
 	s.tasks.Go("idle syncs", func() { s.syncing.sweep(background, s.syncIdle) })
 	s.tasks.Go("pings", func() { s.keeper.Run(background) })
@@ -302,7 +290,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.self != nil {
 		s.tasks.Go("self", func() { s.self.run(background) })
 	}
-	s.chains.start(background, &s.tasks, s.deps.Log)
+	s.chains.start(background, &s.tasks, s.log)
 	s.chains.begin(s.settings.Load().chain)
 	failed := make(chan error, 2)
 	s.serve(s.ln, s, failed)
@@ -310,7 +298,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.serve(s.opsLn, http.HandlerFunc(s.serveOps), failed)
 	}
 	s.ready.Store(true)
-	s.deps.Log.Info("listening", "addr", s.ln.Addr())
+	s.log.Info("listening", "addr", s.ln.Addr())
 	var err error
 	select {
 	case <-ctx.Done():
@@ -330,7 +318,7 @@ func (s *Server) serve(ln net.Listener, h http.Handler, failed chan<- error) {
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		ConnState:         shaking.state,
-		ErrorLog:          slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	s.servers = append(s.servers, server)
 	s.tasks.Go("http", func() {

@@ -3,18 +3,11 @@ package relay
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
-	"unique"
 
-	"moa/nips/event"
-	"moa/nips/nip42"
 	"moa/nips/wire"
 	"moa/policy"
-	"moa/relay/origin"
-	"moa/relay/outbox"
 	"moa/relay/shares"
 	"moa/relay/ws"
 )
@@ -22,28 +15,12 @@ import (
 // session is one connection. Its goroutine reads messages and handles them in
 // order; an idle session has none, and is this struct.
 type session struct {
-	out outbox.Outbox // first: it begins with what a delivery touches
-
-	// Owned by the goroutine that passes events on.
-	passage uint64 // the event that hears is about
-	hears   bool   // the client may see it
+	client
 
 	// Fixed once made.
-	srv     *Server
-	id      uint64
-	ip      netip.Addr
-	local   bool                          // on this machine, for certain
-	account *account                      // of its address
-	to      unique.Handle[origin.Address] // that the client connected to
-	conn    *ws.Conn
-	chain   *policy.Chain // that has accepted the connection, and is owed a Disconnect
-
-	authed atomic.Pointer[[]event.PubKey] // nil: nobody
-
-	left    atomic.Bool    // why the connection ends is counted
-	filters atomic.Int64   // bytes of those that are open
-	open    atomic.Int32   // tickets at the writer
-	tickets sync.WaitGroup // the same, to wait for
+	ingest *ingest
+	chain  *policy.Chain  // that has accepted the connection, and is owed a Disconnect
+	gone   func(*session) // called at the end
 
 	// turn is held while a message is handled, and when the session is stopped
 	// between two of them. It guards the following.
@@ -51,49 +28,17 @@ type session struct {
 	stopped bool
 	batch   *batch         // EVENTs read and not yet verified, nil if there are none
 	subs    *subscriptions // nil before the first REQ or COUNT
+	counts  *counts        // nil before the first COUNT
 	syncs   *syncs         // nil before the first NEG-OPEN
 	garbage garbage
-
-	mu         sync.Mutex // guards the following
-	challenge  string     // of NIP-42; "": none made yet
-	challenged bool       // it was sent
 }
-
-// The methods of policy.Client.
-
-func (s *session) ID() uint64     { return s.id }
-func (s *session) IP() netip.Addr { return s.ip }
-func (s *session) Local() bool    { return s.local }
-func (s *session) Host() string   { return s.to.Value().Host }
-func (s *session) Path() string   { return s.to.Value().Path }
-func (s *session) Authed() []event.PubKey {
-	if p := s.authed.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// Challenge returns the connection's NIP-42 challenge, made when first asked
-// for. It does not send it.
-func (s *session) Challenge() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.challenge == "" {
-		s.challenge = nip42.NewChallenge()
-	}
-	return s.challenge
-}
-
-// Send queues a message as it stands. It never waits; false: the connection is
-// over. The session keeps message.
-func (s *session) Send(message []byte) bool { return s.out.Offer(ws.Msg{Head: message}) }
 
 // maxGrown is how many sessions may wait with a stack that has grown: some 32
 // KiB each.
 const maxGrown = 256
 
 // Wake lets the session go on, in a new goroutine.
-func (s *session) Wake() { s.srv.tasks.leg(sessionTask, s.serve) }
+func (s *session) Wake() { s.tasks.leg(sessionTask, s.serve) }
 
 // sessionTask is the task that a session is until its connection has ended.
 const sessionTask = "session"
@@ -129,15 +74,15 @@ func (s *session) handle(frame []byte, err error) {
 		if publishes, err = s.take(frame); err != nil {
 			break
 		}
-		if publishes && s.srv.grown.Add(1) <= maxGrown {
+		if publishes && s.grown.Add(1) <= maxGrown {
 			frame, err = s.readGrown()
 			continue
 		}
 		if publishes {
-			s.srv.grown.Add(-1)
+			s.grown.Add(-1)
 		}
 		if frame, err = s.conn.TryRead(); err == ws.ErrNothing {
-			s.srv.tasks.leg(sessionTask, s.await)
+			s.tasks.leg(sessionTask, s.await)
 			return
 		}
 	}
@@ -146,13 +91,13 @@ func (s *session) handle(frame []byte, err error) {
 
 // readGrown reads for one of those that wait with a stack that has grown.
 func (s *session) readGrown() ([]byte, error) {
-	defer s.srv.grown.Add(-1)
+	defer s.grown.Add(-1)
 	return s.conn.Read()
 }
 
 // end cleans up after the connection, which err has ended.
 func (s *session) end(err error) {
-	defer s.srv.tasks.end(sessionTask)
+	defer s.tasks.end(sessionTask)
 	s.ended(err)
 	if code, why, ok := parting(err); ok {
 		s.part(code, why)
@@ -161,7 +106,7 @@ func (s *session) end(err error) {
 	s.turn.Lock()
 	s.stopped = true
 	s.flush() // what was read before counts, though nobody waits for its OK
-	subs, syncs := s.subs, s.syncs
+	subs, counts, syncs := s.subs, s.counts, s.syncs
 	s.turn.Unlock()
 	if syncs != nil {
 		syncs.close()
@@ -169,9 +114,12 @@ func (s *session) end(err error) {
 	if subs != nil {
 		subs.close()
 	}
+	if counts != nil {
+		counts.close()
+	}
 	s.out.Close()
-	s.srv.forget(s)
-	s.chain.Disconnect(s)
+	s.gone(s)
+	s.chain.Disconnect(&s.client)
 }
 
 // take handles one message, and reports whether it was an EVENT. An error ends the
@@ -193,14 +141,14 @@ func (s *session) take(frame []byte) (publishes bool, err error) {
 }
 
 func (s *session) message(frame []byte) wire.Verb {
-	st := s.srv.settings.Load()
+	st := s.settings.Load()
 	if most := st.cfg.Limits.MessageBytes; len(frame) > most {
-		s.srv.met.messages[wire.Unknown].Inc()
+		s.met.messages[wire.Unknown].Inc()
 		s.malformed(wire.Refuse(frame, fmt.Sprintf("the message has %d bytes; at most %d are taken", len(frame), most)))
 		return wire.Unknown
 	}
 	m, err := wire.Parse(frame)
-	s.srv.met.messages[m.Verb].Inc()
+	s.met.messages[m.Verb].Inc()
 	if err != nil {
 		s.malformed(err)
 		return m.Verb
@@ -240,7 +188,7 @@ func (s *session) malformed(err error) {
 		return
 	}
 	if e.Verb == wire.Event {
-		s.add(ticket{from: s, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
+		s.add(ticket{from: &s.client, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
 		return
 	}
 	s.settle()
@@ -273,17 +221,17 @@ func (s *session) stop(code ws.Code, why string) {
 }
 
 // Slow ends the connection of a client that does not read.
-func (s *session) Slow(queued int) {
-	s.srv.ledger.Refuse(shares.Outbox, shares.Connection)
-	s.cut(dropSlow, queued)
+func (c *client) Slow(queued int) {
+	c.ledger.Refuse(shares.Outbox, shares.Connection)
+	c.cut(dropSlow, queued)
 }
 
 // cut ends the connection of a client for which too much waits.
-func (s *session) cut(why dropReason, queued int) {
-	if s.leaves(why) {
-		s.srv.deps.Log.Warn("slow consumer disconnected", "conn", s.id, "ip", s.ip, "queued", queued, "limit", s.srv.limits.OutboxBytes, "reason", string(why))
+func (c *client) cut(why dropReason, queued int) {
+	if c.leaves(why) {
+		c.log.Warn("slow consumer disconnected", "conn", c.id, "ip", c.ip, "queued", queued, "limit", c.limits.OutboxBytes, "reason", string(why))
 	}
-	s.conn.CloseNow()
+	c.conn.CloseNow()
 }
 
 // background is the context of policies: they have deadlines of their own, and

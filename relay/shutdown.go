@@ -20,7 +20,7 @@ func (s *Server) shutdown(stop context.CancelFunc) error {
 	grace := s.settings.Load().cfg.ShutdownGrace
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	log := s.deps.Log
+	log := s.log
 	begun := time.Now()
 	s.ready.Store(false)
 	log.Info("shutdown: no more connections", "grace", grace)
@@ -33,9 +33,9 @@ func (s *Server) shutdown(stop context.CancelFunc) error {
 	tickets, _ := s.ingest.load()
 	log.Info("shutdown: the writer ends", "tickets", tickets)
 	s.ingest.close()
-	s.queries.close()
-	s.counts.close()
-	s.syncing.workers.close()
+	s.queryWorkers.close()
+	s.countWorkers.close()
+	s.syncWorkers.close()
 	stop()
 
 	log.Info("shutdown: waiting for tasks", "running", s.tasks.String())

@@ -1,50 +1,34 @@
 package relay
 
 import (
+	"context"
+	"errors"
 	"slices"
-	"sync"
 	"time"
 
+	"moa/nips/reason"
+	"moa/nips/wire"
 	"moa/policy"
 	"moa/relay/outbox"
+	"moa/relay/ws"
 )
 
-// subscriptions are a connection's open REQs, and its COUNTs. It is the job that
-// the query workers see: one page of one query a step, each query in turn.
+// subscriptions are a connection's open REQs. Those that have pages of stored
+// events left take turns.
 type subscriptions struct {
-	s *session
+	c *client
 
-	// mu is held while anything of a query is queued for the client, so that
-	// nothing follows its end.
-	mu     sync.Mutex // guards the following
-	list   []*query
-	next   []*query    // with pages left, the one whose turn it is first
-	lined  bool        // in the scheduler's line, at work, or waiting for room
-	counts []*counting // not yet answered, the one whose turn it is first
-	closed bool
-	idle   chan struct{} // closed once next and counts are empty, if somebody waits for that
+	// turns.mu is held while anything of a query is queued for the client, so that
+	// nothing follows its end. It guards the following, too.
+	turns[*query]
+	list []*query
 }
 
-// answered waits, at most so long, until what was asked is answered.
-func (b *subscriptions) answered(within time.Duration) {
-	b.mu.Lock()
-	b.idle = make(chan struct{})
-	idle := b.idle
-	b.tellLocked()
-	b.mu.Unlock()
-	late := time.NewTimer(within)
-	defer late.Stop()
-	select {
-	case <-idle:
-	case <-late.C:
-	}
-}
-
-func (b *subscriptions) tellLocked() {
-	if b.idle != nil && len(b.next) == 0 && len(b.counts) == 0 {
-		close(b.idle)
-		b.idle = nil
-	}
+func newSubscriptions(c *client) *subscriptions {
+	b := &subscriptions{c: c}
+	b.workers, b.of, b.room, b.rotates = c.queryWorkers, &c.account.payer, c.out.Room, true
+	b.page = b.send
+	return b
 }
 
 // find returns the open REQ of that id, or nil.
@@ -75,19 +59,106 @@ func (b *subscriptions) add(q *query) {
 	b.mu.Lock()
 	b.list = append(b.list, q)
 	b.mu.Unlock()
-	b.s.srv.met.subs.Inc()
+	b.c.met.subs.Inc()
 }
 
 // start lets the workers have q.
 func (b *subscriptions) start(q *query) {
 	b.mu.Lock()
-	b.next = append(b.next, q)
-	wake := !b.lined
-	b.lined = true
-	b.mu.Unlock()
-	if wake {
-		b.s.srv.queries.put(b)
+	defer b.mu.Unlock()
+	b.addLocked(q)
+}
+
+// send sends the next stored events of q, and after the last ones EOSE and what
+// live ones have waited. It reports whether that was all.
+func (b *subscriptions) send(q *query, batch outbox.Batch) (done bool) {
+	p := outbox.NewPage()
+	progress, err := q.read(b.c, p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q.over.Load() {
+		p.Release()
+		return true
 	}
+	if err != nil {
+		p.Release()
+		b.failLocked(q, err)
+		return true
+	}
+	if why := q.right.lost(b.c); why.Action == policy.Reject {
+		p.Release()
+		b.loseLocked(q, why)
+		return true
+	}
+	b.c.met.served.Add(float64(p.Len()))
+	if progress.Done {
+		p.Add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, q.answer.hint(progress))})
+	}
+	batch.Page(&b.c.out, p)
+	if progress.Done {
+		b.goLiveLocked(q)
+	}
+	return progress.Done
+}
+
+// goLiveLocked ends the stored part of q, whose EOSE is queued.
+func (b *subscriptions) goLiveLocked(q *query) {
+	a := q.answer
+	q.over.Store(true)
+	b.c.met.queries.Observe(time.Since(a.start).Seconds())
+	q.answer = nil
+	q.right.asks = true
+	q.sub.Since = q.right.since.Load()
+	if q.sub.GoLive(a.upTo) {
+		return
+	}
+	if why := q.right.lost(b.c); why.Action == policy.Reject {
+		b.loseLocked(q, why)
+	} else {
+		b.closeLocked(q, reason.Error, "too many events arrived while the stored ones were sent, subscribe again")
+	}
+}
+
+func (b *subscriptions) failLocked(q *query, err error) {
+	if !errors.Is(err, context.Canceled) {
+		b.c.log.Error("stored events cannot be read", "err", err)
+	}
+	b.closeLocked(q, reason.Error, "the relay cannot read its store at the moment, try again later")
+}
+
+// lose implements queryOwner.
+func (b *subscriptions) lose(q *query, why policy.Verdict) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.loseLocked(q, why)
+}
+
+func (b *subscriptions) loseLocked(q *query, why policy.Verdict) {
+	if why.Reason == reason.AuthRequired {
+		b.c.RequestAuth()
+	}
+	b.closeLocked(q, why.Reason, why.Text)
+}
+
+// closeLocked closes the subscription from this side.
+func (b *subscriptions) closeLocked(q *query, r reason.Reason, text string) {
+	if b.endLocked(q) {
+		b.c.index.Remove(q.sub)
+		b.c.closed(q.sub.ID, r, text)
+	}
+}
+
+// refuse answers a COUNT with CLOSED, as it must be (NIP-45). For a client that
+// ends a REQ by the same id too, and nothing of that may follow (NIP-01): so it
+// ends here as well.
+func (b *subscriptions) refuse(id string, r reason.Reason, text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q := b.findLocked(id); q != nil {
+		b.closeLocked(q, r, text)
+		return
+	}
+	b.c.closed(id, r, text)
 }
 
 // remove ends q: when it returns, nothing of it is queued any more. False: it
@@ -97,7 +168,7 @@ func (b *subscriptions) remove(q *query) bool {
 	ok := b.endLocked(q)
 	b.mu.Unlock()
 	if ok {
-		b.s.srv.index.Remove(q.sub)
+		b.c.index.Remove(q.sub)
 	}
 	return ok
 }
@@ -108,13 +179,10 @@ func (b *subscriptions) endLocked(q *query) bool {
 		return false
 	}
 	b.list = slices.Delete(b.list, i, i+1)
-	if i := slices.Index(b.next, q); i >= 0 {
-		b.next = slices.Delete(b.next, i, i+1)
-	}
-	b.s.dropFilters(q.bytes)
-	b.tellLocked()
+	b.dropLocked(q)
+	b.c.dropFilters(q.bytes)
 	q.over.Store(true)
-	b.s.srv.met.subs.Dec()
+	b.c.met.subs.Dec()
 	return true
 }
 
@@ -123,8 +191,8 @@ func (b *subscriptions) review(st *settings) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, q := range slices.Clone(b.list) {
-		if why := q.right.refused(b.s, st); why.Action == policy.Reject {
-			q.loseLocked(why)
+		if why := q.right.refused(b.c, st); why.Action == policy.Reject {
+			b.loseLocked(q, why)
 		}
 	}
 }
@@ -132,48 +200,9 @@ func (b *subscriptions) review(st *settings) {
 // close ends all of them.
 func (b *subscriptions) close() {
 	b.mu.Lock()
-	b.closed = true
-	if n := len(b.counts); n > 0 {
-		for _, c := range b.counts[1:] { // the first may be under way
-			b.s.giveCount(c)
-		}
-		b.counts = b.counts[:1]
-	}
 	list := slices.Clone(b.list)
 	b.mu.Unlock()
 	for _, q := range list {
 		b.remove(q)
 	}
 }
-
-func (b *subscriptions) payer() *account { return b.s.account }
-
-// step does one page of one query.
-func (b *subscriptions) step(batch outbox.Batch) (more bool) {
-	b.mu.Lock()
-	if len(b.next) == 0 {
-		b.lined = false
-		b.mu.Unlock()
-		return false
-	}
-	q := b.next[0]
-	b.mu.Unlock()
-
-	done := q.page(batch)
-
-	b.mu.Lock()
-	if i := slices.Index(b.next, q); i >= 0 { // else it was ended meanwhile
-		b.next = slices.Delete(b.next, i, i+1)
-		if !done {
-			b.next = append(b.next, q)
-		}
-	}
-	left := len(b.next) > 0
-	b.lined = left
-	b.tellLocked()
-	b.mu.Unlock()
-	return left && b.s.out.Room(b.resume)
-}
-
-// resume goes on after there was no room for a page.
-func (b *subscriptions) resume() { b.s.srv.queries.put(b) }

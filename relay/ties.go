@@ -15,7 +15,7 @@ import (
 // further: so the rest of the second follows, up to limits.limit events (NIP-67,
 // "Semantics around created_at ties").
 type tied struct {
-	s      *session
+	c      *client
 	st     *settings
 	filter *event.Filter
 	upTo   store.Serial
@@ -29,11 +29,11 @@ type tied struct {
 
 // ties wraps the scan of filters that may be such a page. One event alone is no
 // page: that client wants the newest.
-func (s *session) ties(st *settings, filters []*event.Filter, upTo store.Serial, scan store.Scan) store.Scan {
+func (c *client) ties(st *settings, filters []*event.Filter, upTo store.Serial, scan store.Scan) store.Scan {
 	if len(filters) != 1 || !filters[0].HasUntil || filters[0].HasLimit && filters[0].Limit < 2 {
 		return scan
 	}
-	return &tied{s: s, st: st, filter: filters[0], upTo: upTo, scan: scan}
+	return &tied{c: c, st: st, filter: filters[0], upTo: upTo, scan: scan}
 }
 
 // errOlder ends the scan of the rest at the first event of another second: there
@@ -62,9 +62,9 @@ func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Reco
 	}
 	longer := *t.filter
 	longer.HasLimit, longer.Limit = true, t.found+t.st.cfg.Limits.Limit
-	q := t.s.storeQuery(t.st, []*event.Filter{&longer})
+	q := t.c.storeQuery(t.st, []*event.Filter{&longer})
 	q.MaxLimit, q.UpTo = 0, t.upTo
-	t.scan, t.rest = t.s.srv.deps.Store.Scan(q), true
+	t.scan, t.rest = t.c.store.Scan(q), true
 	p.Done = false
 	return p, nil
 }

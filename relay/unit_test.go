@@ -111,10 +111,10 @@ type steps struct {
 	left int
 	log  *[]string
 	done func()
-	of   *account
+	of   *payer
 }
 
-func (s *steps) payer() *account { return s.of }
+func (s *steps) payer() *payer { return s.of }
 
 func (s *steps) step(outbox.Batch) bool {
 	*s.log = append(*s.log, s.name)
@@ -133,7 +133,7 @@ func TestJobsTakeTurns(t *testing.T) {
 		{"112", "acbcacbab"},
 	} {
 		s := newScheduler(queryLane, outbox.NewWriters(outbox.Options{}))
-		accounts := map[byte]*account{'1': {}, '2': {}, '3': {}}
+		accounts := map[byte]*payer{'1': {}, '2': {}, '3': {}}
 		var log []string
 		var all sync.WaitGroup
 		for i, name := range []string{"a", "b", "c"} {
@@ -172,8 +172,8 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 func TestIngestClosesOnThoseWhoWait(t *testing.T) {
 	in := newIngest(&committer{}, &Limits{TicketEvents: 1, TicketBytes: 1}, nil, nil)
 	in.leading = true // somebody commits
-	first, second := new(session), new(session)
-	for _, s := range []*session{first, second} {
+	first, second := new(client), new(client)
+	for _, s := range []*client{first, second} {
 		s.open.Add(1)
 		s.tickets.Add(1)
 	}

@@ -15,15 +15,15 @@ import (
 
 // vanish accepts requests that are addressed to this relay, whichever of its
 // addresses they name: there is one store behind all.
-func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
+func (c *client) vanish(st *settings, e *event.Event) policy.Verdict {
 	l := st.info.Limitation // the policies' bounds included
 	switch {
 	case l.MaxEventTags > 0 && len(e.Tags) > l.MaxEventTags:
 		return policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d tags", l.MaxEventTags))
 	}
 	ours := st.ours
-	if len(ours) == 0 && s.atHome() || st.chain.OwnHost(s.Host()) {
-		ours = s.roots(st)
+	if len(ours) == 0 && c.atHome() || st.chain.OwnHost(c.Host()) {
+		ours = c.roots(st)
 	}
 	addressed, err := nip62.Addressed(e, func(l relayurl.Location) bool {
 		return slices.ContainsFunc(ours, func(root relayurl.Location) bool { return st.chain.Own(root, l) })
@@ -42,19 +42,19 @@ func (s *session) vanish(st *settings, e *event.Event) policy.Verdict {
 // atHome reports a client of this machine that has connected to it as such. Of
 // anybody else the Host header is not believed here: it would let a stranger
 // play what somebody has signed for another relay, and delete.
-func (s *session) atHome() bool {
-	host := s.Host()
+func (c *client) atHome() bool {
+	host := c.Host()
 	ip, err := netip.ParseAddr(host)
-	return s.local && (host == "localhost" || err == nil && ip.IsLoopback())
+	return c.local && (host == "localhost" || err == nil && ip.IsLoopback())
 }
 
 // mayVanish takes a request, whose signature holds, into account.
-func (s *session) mayVanish(st *settings) policy.Verdict {
+func (c *client) mayVanish(st *settings) policy.Verdict {
 	outcome, wait := vanishTaken, time.Duration(0)
-	if !s.local {
-		outcome, wait = s.srv.vanishes.take(s.ip, &st.cfg.Limits, s.srv.deps.Now())
+	if !c.local {
+		outcome, wait = c.vanishes.take(c.ip, &st.cfg.Limits, c.now())
 	}
-	s.srv.met.vanishes.WithLabelValues(string(outcome)).Inc()
+	c.met.vanishes.WithLabelValues(string(outcome)).Inc()
 	if outcome == vanishTaken {
 		return policy.Verdict{}
 	}

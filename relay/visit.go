@@ -64,7 +64,8 @@ func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) 
 // visit is a client that comes over HTTP, asks once and goes: it sees what a
 // client does that has not authenticated. It implements places.Reader.
 type visit struct {
-	c       *session
+	c       *client
+	srv     *Server
 	st      *settings
 	account *account
 	bytes   int  // that are held
@@ -84,7 +85,8 @@ func (s *Server) enter(r *http.Request, bytes int) (_ places.Reader, err error) 
 		s.met.refuse(why)
 		return nil, tooBusy("too many connections")
 	}
-	v := &visit{st: st, account: account, c: s.newSession(st, from, account)}
+	v := &visit{st: st, srv: s, account: account, c: new(client)}
+	v.c.init(&s.shared, from, account)
 	inside := false
 	defer func() { // it ends here, or net/http survives a panic of a policy
 		if !inside {
@@ -124,7 +126,7 @@ func refusedBy(v policy.Verdict) error {
 // Read implements places.Reader: each filter is admitted by itself, as those of a
 // REQ are.
 func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*event.Event) bool, found func(*store.Record) error) (whole bool, err error) {
-	s := v.c.srv
+	s := v.srv
 	var right right
 	since := v.st.generation() // before anybody is asked
 	var filters []*event.Filter
@@ -143,7 +145,7 @@ func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*ev
 	whole, err = v.pages(ctx, v.scan(filters, inside), found)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.deps.Log.Error("stored events cannot be read", "err", err)
+			s.log.Error("stored events cannot be read", "err", err)
 		}
 		return false, &places.Refusal{Status: http.StatusServiceUnavailable, Text: "the relay cannot read its store at the moment, try again later"}
 	}
@@ -161,7 +163,7 @@ func (v *visit) scan(filters []*event.Filter, inside func(*event.Event) bool) st
 		kept = slices.DeleteFunc(kept, func(e *event.Event) bool { return !inside(e) })
 	}
 	stored := store.Scan(empty{})
-	if upTo := v.c.srv.deps.Store.Last(); upTo > 0 {
+	if upTo := v.c.store.Last(); upTo > 0 {
 		q := v.c.storeQuery(v.st, filters)
 		q.UpTo = upTo
 		seen := q.Visible
@@ -172,7 +174,7 @@ func (v *visit) scan(filters []*event.Filter, inside func(*event.Event) bool) st
 			e, err := r.Event()
 			return err == nil && inside(e)
 		}
-		stored = v.c.srv.deps.Store.Scan(q)
+		stored = v.c.store.Scan(q)
 	}
 	return v.c.withReplay(v.st, kept, filters, stored)
 }
@@ -205,7 +207,7 @@ func (v *visit) Leave() {
 	v.end()
 	v.account.Give(shares.Geo, v.bytes)
 	v.bytes = 0
-	v.c.srv.conns.release(v.account)
+	v.srv.conns.release(v.account)
 }
 
 // end is the end of what works for the client.
@@ -215,7 +217,7 @@ func (v *visit) end() {
 	}
 	v.ended = true
 	if v.busy {
-		defer func() { <-v.c.srv.visits }()
+		defer func() { <-v.srv.visits }()
 	}
 	defer v.c.out.Close()
 	if v.known {

@@ -9,11 +9,11 @@ import (
 // roots are the URLs of the relay that a client may go by, without the paths of
 // policies: the configured one, and the host that the client is at if a policy
 // knows it to be ours, or if there is no URL to go by.
-func (s *session) roots(st *settings) []relayurl.Location {
-	if len(st.ours) > 0 && !st.chain.OwnHost(s.Host()) {
+func (c *client) roots(st *settings) []relayurl.Location {
+	if len(st.ours) > 0 && !st.chain.OwnHost(c.Host()) {
 		return st.ours
 	}
-	here, err := relayurl.Parse(s.to.Value().URL)
+	here, err := relayurl.Parse(c.to.Value().URL)
 	if err != nil {
 		return st.ours
 	}
@@ -23,13 +23,13 @@ func (s *session) roots(st *settings) []relayurl.Location {
 // here reports a URL by which the client may say where it is (NIP-42): what it
 // proves at one address holds at no other of this relay. Other paths than those of
 // policies do not count, as a proxy may have changed them.
-func (s *session) here(st *settings, there relayurl.Location) bool {
-	return slices.ContainsFunc(s.roots(st), func(root relayurl.Location) bool {
+func (c *client) here(st *settings, there relayurl.Location) bool {
+	return slices.ContainsFunc(c.roots(st), func(root relayurl.Location) bool {
 		switch {
-		case there.Host != root.Host, st.chain.OwnHost(s.Host()) && there.Name() != s.Host():
+		case there.Host != root.Host, st.chain.OwnHost(c.Host()) && there.Name() != c.Host():
 			return false
-		case s.Path() != "":
-			return there.Path == s.Path()
+		case c.Path() != "":
+			return there.Path == c.Path()
 		}
 		return !st.chain.OwnPath(there.Name(), there.Path)
 	})

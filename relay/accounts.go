@@ -1,0 +1,27 @@
+package relay
+
+import (
+	"moa/relay/shares"
+	"net/netip"
+)
+
+// account is what one address holds: IPv6 by /64. It lives as long as a
+// connection from there. Clients on this machine have one that only the totals
+// bind.
+type account struct {
+	*shares.Account
+	accountKey
+	payer
+
+	uses int // connections, guarded by conns.mu
+}
+
+// accountKey tells accounts apart.
+type accountKey struct {
+	net  netip.Addr
+	free bool
+}
+
+func newAccount(l *shares.Ledger, key accountKey) *account {
+	return &account{Account: l.NewAccount(key.free), accountKey: key}
+}

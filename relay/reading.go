@@ -1,0 +1,114 @@
+package relay
+
+import (
+	"context"
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/relay/ws"
+	"moa/store"
+)
+
+// scan begins to read what is stored up to and including upTo.
+func (c *client) scan(st *settings, filters []*event.Filter, upTo store.Serial) store.Scan {
+	if upTo == 0 {
+		return empty{} // to the store, 0 is no bound
+	}
+	q := c.storeQuery(st, filters)
+	q.UpTo = upTo
+	return c.store.Scan(q)
+}
+
+// empty is a scan of an empty store.
+type empty struct{}
+
+func (empty) Next(context.Context, store.Page, func(*store.Record) error) (store.Progress, error) {
+	return store.Progress{Done: true, All: true}, nil
+}
+
+// storeQuery is what the store is asked: only for what the client may see.
+func (c *client) storeQuery(st *settings, filters []*event.Filter) store.Query {
+	q := store.Query{
+		Filters:      filters,
+		DefaultLimit: st.cfg.Limits.DefaultLimit,
+		MaxLimit:     st.cfg.Limits.Limit,
+		Now:          c.now().Unix(),
+	}
+	if c.restricted(st.chain, askedKinds(filters)) {
+		q.Visible = c.maySee
+		if kinds := st.chain.Involved(c); len(kinds) > 0 {
+			q.Private = &store.Private{Kinds: kinds, People: c.Authed()}
+		}
+	}
+	return q
+}
+
+// restricted reports whether the chain has a say in what the client's filters of
+// these kinds can find.
+func (c *client) restricted(chain *policy.Chain, kinds [][]uint16) bool {
+	if chain.Hides() {
+		return true
+	}
+	if !chain.RestrictsAnyFor(c) {
+		return false
+	}
+	for _, list := range kinds {
+		if list == nil {
+			return true
+		}
+		for _, k := range list {
+			if chain.RestrictsFor(c, k) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// maySee asks the chain that is in force now about a stored event.
+func (c *client) maySee(r *store.Record) bool {
+	chain := c.settings.Load().chain
+	if chain.Hidden(r.ID, r.PubKey) {
+		return false
+	}
+	if !chain.RestrictsFor(c, r.Kind) {
+		return true
+	}
+	e, err := r.Event()
+	return err == nil && chain.Deliver(c, e)
+}
+
+// closed refuses a REQ or COUNT, or ends a REQ.
+func (c *client) closed(id string, r reason.Reason, text string) {
+	c.met.closed.Inc()
+	c.out.Offer(ws.Msg{Head: wire.AppendClosed(nil, id, r, text)})
+}
+
+func askedKinds(filters []*event.Filter) [][]uint16 {
+	kinds := make([][]uint16, len(filters))
+	for i, f := range filters {
+		kinds[i] = f.Kinds
+	}
+	return kinds
+}
+
+// everything begins to read all that the filters find, whatever the limits of a
+// REQ; a limit of their own holds.
+func (c *client) everything(st *settings, filters []*event.Filter) store.Scan {
+	upTo := c.store.Last()
+	if upTo == 0 {
+		return empty{} // to the store, 0 is no bound
+	}
+	q := c.storeQuery(st, filters)
+	q.DefaultLimit, q.MaxLimit = 0, 0
+	q.UpTo, q.Bulk = upTo, true
+	return c.store.Scan(q)
+}
+
+// negErr refuses a NEG-OPEN or NEG-MSG, or ends a reconciliation. most is how
+// many events would have been taken; 0 says nothing of it.
+func (c *client) negErr(id string, r reason.Reason, text string, most int) {
+	c.met.syncErrors.Inc()
+	c.out.Offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
+}

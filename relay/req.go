@@ -1,0 +1,55 @@
+package relay
+
+import (
+	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/nips/wire"
+	"moa/policy"
+	"moa/relay/hub"
+	"moa/relay/ws"
+	"time"
+)
+
+// req answers a REQ. Whatever was open by that id ends first.
+func (s *session) req(st *settings, id string, filters []*event.Filter) {
+	start := time.Now()
+	s.closeSub(id)
+	since := st.generation() // before anybody is asked
+	filters, v := s.admit(st, id, filters, false)
+	if v.Action == policy.Reject {
+		s.closed(id, v.Reason, v.Text)
+		return
+	}
+	if s.subs == nil {
+		s.subs = newSubscriptions(&s.client)
+	}
+	if s.subs.len() >= st.cfg.Limits.Subscriptions {
+		s.closed(id, reason.RateLimited, "too many subscriptions are open on this connection")
+		return
+	}
+	bytes := filterBytes(filters)
+	if v := s.holdFilters(st, bytes); v.Action == policy.Reject {
+		s.closed(id, v.Reason, v.Text)
+		return
+	}
+	withheld := s.withholds(st, filters)
+	q := &query{owner: s.subs, sub: hub.NewSub[*ws.Body](id, filters, &s.client), bytes: bytes}
+	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
+	q.sub.Owner = q
+	q.right.grant(filters, since)
+	q.right.asks = s.restricted(st.chain, q.right.kinds)
+	s.subs.add(q)
+	scan, upTo := s.join(st, q.sub, filters)
+	q.answer = &answer{filters, scan, upTo, st.cfg.EOSEHints, withheld, start}
+	s.subs.start(q)
+}
+
+// closeSub ends a subscription without a word (NIP-01).
+func (s *session) closeSub(id string) {
+	if s.subs == nil {
+		return
+	}
+	if q := s.subs.find(id); q != nil {
+		s.subs.remove(q)
+	}
+}

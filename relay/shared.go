@@ -1,0 +1,41 @@
+package relay
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"moa/relay/hub"
+	"moa/relay/outbox"
+	"moa/relay/shares"
+	"moa/relay/ws"
+	"moa/store"
+)
+
+// shared is what all clients of a relay work with. It knows none of them.
+type shared struct {
+	// Fixed once made.
+	limits   Limits // of the queues; a Reload does not change them
+	log      *slog.Logger
+	met      *metrics
+	now      func() time.Time
+	store    store.Store
+	life     context.Context // ends what still reads or writes when the time for the shutdown is over
+	ledger   *shares.Ledger
+	verifier *verifier
+	writers  *outbox.Writers
+	// Each kind of question has workers of its own.
+	queryWorkers, countWorkers, syncWorkers *scheduler
+	syncing                                 *reconciler
+
+	index    hub.Index[*ws.Body]
+	live     liveEvent // owned by the goroutine that passes events on
+	vanishes vanishes
+	tasks    tasks
+
+	settings  atomic.Pointer[settings]
+	lastID    atomic.Uint64 // of a client
+	grown     atomic.Int32  // sessions that wait with a stack that has grown
+	panicTold atomic.Int64  // when a session's panic was logged, Unix seconds
+}

@@ -1,0 +1,101 @@
+package relay
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"moa/relay/outbox"
+)
+
+// turns are questions of one connection that are not answered yet. It is the job
+// that a scheduler's workers see: a step does one page of one of them.
+type turns[T comparable] struct {
+	// Fixed once made.
+	workers *scheduler
+	of      *payer
+	page    func(T, outbox.Batch) (done bool) // does a page of one. No lock is held
+	room    func(then func()) bool            // as Outbox.Room; nil: a page needs none
+	rotates bool                              // a page of each; otherwise one after the other
+
+	mu    sync.Mutex // guards the following, and what the owner of the turns says
+	next  []T        // with pages left, the one whose turn it is first
+	lined bool       // in the scheduler's line, at work, or waiting for room
+	idle  chan struct{}
+}
+
+// addLocked lets the workers have x.
+func (t *turns[T]) addLocked(x T) {
+	t.next = append(t.next, x)
+	t.lineLocked()
+}
+
+// lineLocked gets in the scheduler's line.
+func (t *turns[T]) lineLocked() {
+	if !t.lined && len(t.next) > 0 {
+		t.lined = true
+		t.workers.put(t)
+	}
+}
+
+// dropLocked takes x out. A page of it may be under way.
+func (t *turns[T]) dropLocked(x T) {
+	if i := slices.Index(t.next, x); i >= 0 {
+		t.next = slices.Delete(t.next, i, i+1)
+		t.tellLocked()
+	}
+}
+
+func (t *turns[T]) payer() *payer { return t.of }
+
+// step does one page of one question.
+func (t *turns[T]) step(b outbox.Batch) (more bool) {
+	t.mu.Lock()
+	if len(t.next) == 0 {
+		t.lined = false
+		t.mu.Unlock()
+		return false
+	}
+	x := t.next[0]
+	t.mu.Unlock()
+
+	done := t.page(x, b)
+
+	t.mu.Lock()
+	if i := slices.Index(t.next, x); i >= 0 && (done || t.rotates) { // not there: it was ended meanwhile
+		t.next = slices.Delete(t.next, i, i+1)
+		if !done {
+			t.next = append(t.next, x)
+		}
+	}
+	left := len(t.next) > 0
+	t.lined = left
+	t.tellLocked()
+	t.mu.Unlock()
+	return left && (t.room == nil || t.room(t.resume))
+}
+
+// resume goes on after there was no room for a page.
+func (t *turns[T]) resume() { t.workers.put(t) }
+
+// answered waits, at most so long, until nothing has pages left.
+func (t *turns[T]) answered(within time.Duration) {
+	t.mu.Lock()
+	t.idle = make(chan struct{})
+	idle := t.idle
+	t.tellLocked()
+	t.mu.Unlock()
+	late := time.NewTimer(within)
+	defer late.Stop()
+	select {
+	case <-idle:
+	case <-late.C:
+	}
+}
+
+func (t *turns[T]) tellLocked() {
+	if t.idle != nil && len(t.next) == 0 {
+		close(t.idle)
+		t.idle = nil
+	}
+}
