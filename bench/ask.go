@@ -30,7 +30,7 @@ type asker struct {
 func (s *Session) asker(ctx context.Context, m *measure) (*asker, error) {
 	conn, err := s.dial(ctx, 0)
 	if err != nil {
-		m.noConnect(err)
+		m.noConnect(ctx, err)
 		return nil, err
 	}
 	a := &asker{m: m, conn: conn, late: map[string]bool{}, done: make(chan string, 1)}

@@ -83,7 +83,7 @@ func (c Auth) visit(ctx context.Context, s *Session, m *measure, signer *corpus.
 	start := time.Now()
 	conn, err := s.dial(ctx, 0)
 	if err != nil {
-		m.noConnect(err)
+		m.noConnect(ctx, err)
 		return err
 	}
 	m.done(classConnect, start)

@@ -108,7 +108,7 @@ type heardAt struct {
 func (g *guest) run(ctx context.Context, n int, visits *atomic.Int64) error {
 	conn, err := g.s.dial(ctx, n)
 	if err != nil {
-		g.m.noConnect(err)
+		g.m.noConnect(ctx, err)
 		return err
 	}
 	g.conn, g.eose = conn, make(chan string, 4)

@@ -30,7 +30,7 @@ type listener struct {
 func (s *Session) listen(ctx context.Context, m *measure, a *audience, n int, subs []*subscription, start time.Time, o client.Options) (*listener, error) {
 	conn, err := s.dialWith(ctx, n, o)
 	if err != nil {
-		m.noConnect(err)
+		m.noConnect(ctx, err)
 		return nil, err
 	}
 	if m.classes[classConnect] != nil {

@@ -182,9 +182,12 @@ func (m *measure) warn(text string) {
 	m.warnings = append(m.warnings, text)
 }
 
-// noConnect notes a connection that did not come about: the relay's fault, or
-// the limits of this machine.
-func (m *measure) noConnect(err error) {
+// noConnect notes a connection that could not be opened. That is the relay's
+// fault, or that of this machine's limits; nobody's, if the run was ended.
+func (m *measure) noConnect(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
 		if m.unable.Add(1) == 1 {
 			m.warn("this machine could not open every connection (more as root, or with a higher ulimit -Hn): " + err.Error())

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,9 +176,20 @@ func TestResultSaysWhatWasDone(t *testing.T) {
 
 func TestCancelledRunIsPartial(t *testing.T) {
 	t.Parallel()
-	s := openSession(t, startTiny(t, flaws{}), 1500)
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	r := startTiny(t, flaws{})
+	s := openSession(t, r, 1500)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	var watch sync.WaitGroup
+	defer watch.Wait()
+	watch.Go(func() {
+		testwait.Eventually(t, "some events", func() bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.seen) >= 20
+		})
+		cancel()
+	})
 	result, err := s.Do(ctx, Publish{Rate: 500, Duration: 5 * time.Second, Warmup: 10 * time.Millisecond}, 3)
 	if err != nil || len(result.Runs) != 1 || !result.Runs[0].Partial {
 		t.Fatalf("err %v, %d runs", err, len(result.Runs))

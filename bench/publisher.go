@@ -110,7 +110,7 @@ func (p *publisher) run(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		p.m.noConnect(err)
+		p.m.noConnect(ctx, err)
 		return err
 	}
 	p.m.conns.Add(1)

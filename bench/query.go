@@ -171,7 +171,7 @@ func (q *querying) run(ctx context.Context) error {
 		wg.Go(func() {
 			conn, err := q.s.dial(ctx, n)
 			if err != nil {
-				q.m.noConnect(err)
+				q.m.noConnect(ctx, err)
 				failed.Add(1)
 				first.CompareAndSwap(nil, &err)
 				return

@@ -119,7 +119,7 @@ func (y *syncing) one(ctx context.Context, r *rand.Rand, number int) error {
 	have.Seal()
 	conn, err := y.s.dial(ctx, number)
 	if err != nil {
-		y.m.noConnect(err)
+		y.m.noConnect(ctx, err)
 		return err
 	}
 	h := &syncer{replies: make(chan wire.Reply, 4), m: y.m}
