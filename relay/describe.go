@@ -6,13 +6,23 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"unique"
 
 	"moa/nips/event"
 	"moa/nips/nip11"
 	"moa/nips/nip66"
 	"moa/policy"
+	"moa/relay/origin"
 	"moa/relay/places"
 )
+
+func (s *Server) newSelfPublisher() *selfPublisher {
+	return &selfPublisher{
+		shared: &s.shared, identity: s.deps.Identity,
+		describe: s.describeSelf, submit: s.submitOwn, pushTo: s.deps.Push,
+		again: make(chan struct{}, 1),
+	}
+}
 
 // describeSelf returns the event about this relay, neither dated nor signed.
 func (s *Server) describeSelf(st *settings) (event.Event, error) {
@@ -33,6 +43,22 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 		Geohashes: places.Ladders(st.chain),
 	}
 	return r.Event(), nil
+}
+
+// submitOwn stores an event of the relay's own and passes it on, as it does
+// those of clients. No policy is asked. It returns when the event is durable.
+func (s *Server) submitOwn(st *settings, e *event.Event) error {
+	c := new(client)
+	c.init(&s.shared, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))
+	c.out.Close() // nobody reads the OK
+	c.open.Add(1)
+	c.tickets.Add(1)
+	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain}})
+	c.tickets.Wait()
+	if !s.store.Has(e.ID) {
+		return fmt.Errorf("relay: its own event %s was not stored", e.ID)
+	}
+	return nil
 }
 
 // asStranger is the request for the information document of somebody who knows

@@ -143,7 +143,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.ingest.met = s.met
 	s.verifier = &verifier{sig: deps.Verifier, most: runtime.GOMAXPROCS(0), met: s.met}
 	if deps.Identity != nil && cfg.Self.Publish {
-		s.self = &selfPublisher{s: s, again: make(chan struct{}, 1)}
+		s.self = s.newSelfPublisher()
 	}
 	s.install(st)
 	return s, nil
