@@ -23,5 +23,9 @@ type accountKey struct {
 }
 
 func newAccount(l *shares.Ledger, key accountKey) *account {
-	return &account{Account: l.NewAccount(key.free), accountKey: key}
+	a := &account{Account: l.NewAccount(key.free), accountKey: key}
+	if !key.free {
+		a.slots.most = slotsOfOne()
+	}
+	return a
 }

@@ -90,6 +90,10 @@ type Limits struct {
 	Vanishes      int `toml:"vanishes" default:"600" least:"0"`       // requests to vanish (NIP-62) an hour, loopback's aside; 0: no bound
 	VanishesPerIP int `toml:"vanishes_per_ip" default:"20" least:"0"` // of those, from one address, IPv6 by /64; 0: no bound
 
+	// TagsPerIP are those of events that have many, and all that such an event costs
+	// the writer: see ticket.weight.
+	TagsPerIP int `toml:"tags_per_ip" default:"120000" least:"0"` // a minute from one address, IPv6 by /64, loopback free; 0: no bound
+
 	// FiltersTotalMiB is for the filters of all clients together, and
 	// OutboxTotalMiB for what waits for all of them to read. 0: an eighth and a
 	// quarter of the memory limit (GOMEMLIMIT), or 256 and 512 if there is none.

@@ -35,7 +35,7 @@ func (b *batch) release() {
 
 // event takes one EVENT as far as it goes without its signature.
 func (s *session) event(st *settings, raw []byte) {
-	e, err := parseEvent(raw)
+	e, err := s.parseEvent(raw)
 	t := ticket{from: &s.client, e: e, chain: st.chain}
 	if err != nil {
 		s.garbage.add()
@@ -62,6 +62,10 @@ func (s *session) event(st *settings, raw []byte) {
 		s.refuse(&t, early.Verdict)
 	case st.chain.Open(&s.client, e) && s.ingest.has(e.ID):
 		t.refuse(fateDuplicate, reason.Duplicate, "already have this event")
+	default:
+		if v := s.mayWeigh(st, &t); v.Action != policy.Accept {
+			s.refuse(&t, v)
+		}
 	}
 	s.add(t, &early)
 }
@@ -143,6 +147,10 @@ func (s *session) verify(b *batch) {
 	}
 	if len(c.records) == 0 {
 		return
+	}
+	if len(c.records) > fewInARow {
+		s.account.slots.take()
+		defer s.account.giveSlot()
 	}
 	s.verifier.verify(c)
 	k := 0

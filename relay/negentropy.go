@@ -115,7 +115,9 @@ func (s *session) negMsg(st *settings, id, text string) {
 		s.syncs.lose(r, why)
 		return
 	}
+	s.account.slots.take() // it may look through all that r has
 	answer, err := r.set.Answer(message, s.frame(st))
+	s.account.giveSlot()
 	if err != nil {
 		s.syncs.fail(r, reason.Invalid, err.Error(), 0)
 		return

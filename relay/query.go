@@ -46,8 +46,10 @@ type queryOwner interface {
 
 // answer is what a query has only until its EOSE.
 type answer struct {
+	st      *settings // when it came
 	filters []*event.Filter
-	scan    store.Scan
+	kept    []*event.Event // ephemeral ones of the last minutes
+	scan    store.Scan     // nil: not begun
 	upTo    store.Serial
 	hints   bool
 	partly  bool // there may be more for a client that authenticates
@@ -72,13 +74,25 @@ func (q *query) read(c *client, p *outbox.Page) (store.Progress, error) {
 	if c.out.Scarce() {
 		bounds.Bytes = scarcePage
 	}
-	return q.answer.scan.Next(c.life, bounds, func(r *store.Record) error {
+	a := q.answer
+	if a.scan == nil {
+		a.begin(c)
+	}
+	return a.scan.Next(c.life, bounds, func(r *store.Record) error {
 		if q.over.Load() {
 			return errOver
 		}
 		addStored(p, q.sub.Head, r)
 		return nil
 	})
+}
+
+// begin plans what to read, which may be more work than the reading: so it is
+// the worker's.
+func (a *answer) begin(c *client) {
+	stored := c.ties(a.st, a.filters, a.upTo, c.scan(a.st, a.filters, a.upTo))
+	a.scan = c.withReplay(a.st, a.kept, a.filters, stored)
+	a.kept = nil
 }
 
 // hint is what EOSE says about the stored events (NIP-67). A limit of 0 asks

@@ -39,8 +39,8 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q.right.grant(filters, since)
 	q.right.asks = s.restricted(st.chain, q.right.kinds)
 	s.subs.add(q)
-	scan, upTo := s.join(st, q.sub, filters)
-	q.answer = &answer{filters, scan, upTo, st.cfg.EOSEHints, withheld, start}
+	kept := s.join(st, q.sub, filters, bytes)
+	q.answer = &answer{st: st, filters: filters, kept: kept, upTo: s.store.Last(), hints: st.cfg.EOSEHints, partly: withheld, start: start}
 	s.subs.start(q)
 }
 
@@ -50,6 +50,6 @@ func (s *session) closeSub(id string) {
 		return
 	}
 	if q := s.subs.find(id); q != nil {
-		s.subs.remove(q)
+		s.leave(q)
 	}
 }

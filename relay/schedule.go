@@ -18,8 +18,9 @@ type job interface {
 
 // scheduler runs the steps of many jobs on a few workers, round-robin by address
 // and among the jobs of each: a client that asks for much, on however many
-// connections, waits in line after each page like all others. Between two steps a job
-// holds no worker, no transaction and no lock.
+// connections, waits in line after each page like all others. An address of which as
+// much is under way as may be is left out until less is: slots. Between two steps a
+// job holds no worker, no slot, no transaction and no lock.
 type scheduler struct {
 	// Fixed once made.
 	nth     int // of a payer's lanes
@@ -27,7 +28,7 @@ type scheduler struct {
 
 	mu     sync.Mutex // guards the following, and that lane of all payers
 	work   sync.Cond
-	line   fifo.Queue[*payer] // those that have jobs in their lane
+	line   fifo.Queue[*payer] // those that have jobs in their lane, and do not wait for a slot
 	closed bool
 }
 
@@ -42,7 +43,13 @@ const (
 // payer is one address as schedulers see it: its jobs that are in line, each lane
 // guarded by its scheduler's mu.
 type payer struct {
-	lanes [lanes]fifo.Queue[job]
+	lanes [lanes]lane
+	slots slots
+}
+
+type lane struct {
+	fifo.Queue[job]
+	granted bool // a slot, for the first of them
 }
 
 func newScheduler(nth int, w *outbox.Writers) *scheduler {
@@ -63,32 +70,59 @@ func (s *scheduler) put(j job) {
 	s.work.Signal()
 }
 
-// popLocked takes the next job out of the line.
-func (s *scheduler) popLocked() job {
-	a := s.line.Pop()
-	l := &a.lanes[s.nth]
-	j := l.Pop()
-	if l.Len() > 0 {
-		s.line.Push(a)
+// grant puts an address into line again that had no slot, and has one now. False:
+// the scheduler is closed.
+func (s *scheduler) grant(a *payer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
 	}
-	return j
+	a.lanes[s.nth].granted = true
+	s.line.Push(a)
+	s.work.Signal()
+	return true
+}
+
+// popLocked takes the next job out of the line, and a slot for it. nil: there is
+// none that may be begun.
+func (s *scheduler) popLocked() job {
+	for s.line.Len() > 0 {
+		a := s.line.Pop()
+		l := &a.lanes[s.nth]
+		if !l.granted && !a.slots.try(s) {
+			continue
+		}
+		l.granted = false
+		j := l.Pop()
+		if l.Len() > 0 {
+			s.line.Push(a)
+		}
+		return j
+	}
+	return nil
+}
+
+// next waits for a job. nil: the scheduler is closed.
+func (s *scheduler) next() job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed {
+		if j := s.popLocked(); j != nil {
+			return j
+		}
+		s.work.Wait()
+	}
+	return nil
 }
 
 // run is one worker. It ends after close.
 func (s *scheduler) run() {
-	for {
-		s.mu.Lock()
-		for s.line.Len() == 0 && !s.closed {
-			s.work.Wait()
-		}
-		if s.closed {
-			s.mu.Unlock()
-			return
-		}
-		j := s.popLocked()
-		s.mu.Unlock()
+	for j := s.next(); j != nil; j = s.next() {
 		b := s.writers.Batch()
-		if j.step(b) {
+		more := j.step(b)
+		j.payer().giveSlot()
+		if more {
 			s.put(j)
 		}
 		b.Done()
@@ -97,8 +131,17 @@ func (s *scheduler) run() {
 
 // close ends the workers; what is still in line is dropped.
 func (s *scheduler) close() {
+	var granted []*payer
 	s.mu.Lock()
 	s.closed = true
+	for s.line.Len() > 0 {
+		if a := s.line.Pop(); a.lanes[s.nth].granted {
+			granted = append(granted, a)
+		}
+	}
 	s.mu.Unlock()
 	s.work.Broadcast()
+	for _, a := range granted {
+		a.giveSlot()
+	}
 }

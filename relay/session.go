@@ -31,6 +31,7 @@ type session struct {
 	counts  *counts        // nil before the first COUNT
 	syncs   *syncs         // nil before the first NEG-OPEN
 	garbage garbage
+	row     int // messages that were taken without a pause
 }
 
 // maxGrown is how many sessions may wait with a stack that has grown: some 32
@@ -63,6 +64,7 @@ const attention = 500 * time.Millisecond
 // would not shrink again, or sleeps. Only who has just sent an EVENT, and is
 // likely to send more of them, waits as he is.
 func (s *session) handle(frame []byte, err error) {
+	s.row = 0
 	if err == ws.ErrNothing {
 		if s.conn.Sleep(s) {
 			return
@@ -76,6 +78,7 @@ func (s *session) handle(frame []byte, err error) {
 		}
 		if publishes && s.grown.Add(1) <= maxGrown {
 			frame, err = s.readGrown()
+			s.row = 0
 			continue
 		}
 		if publishes {
@@ -85,6 +88,7 @@ func (s *session) handle(frame []byte, err error) {
 			s.tasks.leg(sessionTask, s.await)
 			return
 		}
+		s.row++
 	}
 	s.end(err)
 }
@@ -147,7 +151,7 @@ func (s *session) message(frame []byte) wire.Verb {
 		s.malformed(wire.Refuse(frame, fmt.Sprintf("the message has %d bytes; at most %d are taken", len(frame), most)))
 		return wire.Unknown
 	}
-	m, err := wire.Parse(frame)
+	m, err := s.parse(frame)
 	s.met.messages[m.Verb].Inc()
 	if err != nil {
 		s.malformed(err)

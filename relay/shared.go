@@ -32,6 +32,7 @@ type shared struct {
 	index    hub.Index[*ws.Body]
 	live     liveEvent // owned by the goroutine that passes events on
 	vanishes vanishes
+	weights  weights
 	tasks    tasks
 
 	settings  atomic.Pointer[settings]

@@ -39,28 +39,28 @@ func (v *vanishes) take(ip netip.Addr, l *Limits, now time.Time) (vanishOutcome,
 		return vanishAll, wait
 	}
 	v.all = all
-	v.keep(net, mine, now)
+	keep(&v.from, net, mine, func(a allowances) bool { return a.hour.full(now) && a.day.full(now) })
 	return vanishTaken, 0
 }
 
 // keep remembers a network's allowance. It forgets, once there are many, those
 // that are whole again.
-func (v *vanishes) keep(net netip.Addr, a allowances, now time.Time) {
+func keep[A any](from *map[netip.Addr]A, net netip.Addr, a A, whole func(A) bool) {
 	const many = 1024
-	if len(v.from) >= many {
-		for old, b := range v.from {
-			if !time.Time(b.hour).After(now) && !time.Time(b.day).After(now) {
-				delete(v.from, old)
+	if len(*from) >= many {
+		for old, b := range *from {
+			if whole(b) {
+				delete(*from, old)
 			}
 		}
 	}
-	if len(v.from) >= 64*many { // only without a bound on all
-		clear(v.from)
+	if len(*from) >= 64*many { // only without a bound on all
+		clear(*from)
 	}
-	if v.from == nil {
-		v.from = map[netip.Addr]allowances{}
+	if *from == nil {
+		*from = map[netip.Addr]A{}
 	}
-	v.from[net] = a
+	(*from)[net] = a
 }
 
 // vanishHours is how many hours' worth of requests may be sent in a day.
@@ -71,8 +71,8 @@ type allowances struct{ hour, day allowance }
 
 // take takes one of most an hour and vanishHours times as many a day.
 func (a allowances) take(most int, now time.Time) (left allowances, wait time.Duration) {
-	hour, soon := a.hour.take(most, time.Hour, now)
-	day, late := a.day.take(vanishHours*most, 24*time.Hour, now)
+	hour, soon := a.hour.take(1, most, time.Hour, now)
+	day, late := a.day.take(1, vanishHours*most, 24*time.Hour, now)
 	if wait = max(soon, late); wait > 0 {
 		return a, wait
 	}
@@ -83,18 +83,20 @@ func (a allowances) take(most int, now time.Time) (left allowances, wait time.Du
 // allowance is full.
 type allowance time.Time
 
-// take takes one of most in a period, all of which may be taken at once; 0 is no
-// bound. A wait says how long until there is one.
-func (a allowance) take(most int, period time.Duration, now time.Time) (left allowance, wait time.Duration) {
+// full reports that all of it is there.
+func (a allowance) full(now time.Time) bool { return !time.Time(a).After(now) }
+
+// take takes n of most in a period, all of which may be taken at once; 0 is no
+// bound, and more than most is all of it. A wait says how long until there are n.
+func (a allowance) take(n, most int, period time.Duration, now time.Time) (left allowance, wait time.Duration) {
 	if most == 0 {
 		return a, 0
 	}
-	each := period / time.Duration(most)
 	full := time.Time(a)
 	if full.Before(now) {
 		full = now
 	}
-	full = full.Add(each)
+	full = full.Add(time.Duration(float64(period) * float64(min(n, most)) / float64(most)))
 	if wait = full.Sub(now) - period; wait > 0 {
 		return a, wait
 	}

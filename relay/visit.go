@@ -182,7 +182,7 @@ func (v *visit) scan(filters []*event.Filter, inside func(*event.Event) bool) st
 // pages reads so many pages of a scan.
 func (v *visit) pages(ctx context.Context, scan store.Scan, found func(*store.Record) error) (whole bool, err error) {
 	for range maxVisitPages {
-		p, err := scan.Next(ctx, onePage, found)
+		p, err := v.page(ctx, scan, found)
 		switch {
 		case errors.Is(err, places.ErrEnough):
 			return false, nil
@@ -193,6 +193,12 @@ func (v *visit) pages(ctx context.Context, scan store.Scan, found func(*store.Re
 		}
 	}
 	return false, nil
+}
+
+func (v *visit) page(ctx context.Context, scan store.Scan, found func(*store.Record) error) (store.Progress, error) {
+	v.account.slots.take()
+	defer v.account.giveSlot()
+	return scan.Next(ctx, onePage, found)
 }
 
 // Made implements places.Reader.

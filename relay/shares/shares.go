@@ -21,10 +21,13 @@ const (
 	Syncs                // events of reconciliations
 	Geo                  // bytes of answers about places, from the question until they are out
 	Totals               // how many there are
+
+	// Tags is of a minute, and nothing that anybody holds: the weight of events.
+	Tags
 )
 
 func (t Total) String() string {
-	return [...]string{"outbox", "filters", "counts", "syncs", "geo"}[t]
+	return [...]string{Outbox: "outbox", Filters: "filters", Counts: "counts", Syncs: "syncs", Geo: "geo", Tags: "tags"}[t]
 }
 
 // Scope says whose bound something was beyond.
@@ -59,6 +62,7 @@ type Ledger struct {
 // NewLedger makes a ledger without bounds. A nil registry counts for nobody.
 func NewLedger(reg *prometheus.Registry) *Ledger {
 	l := &Ledger{refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "moa_bounds_refused_total", Help: "What was refused or ended because a connection, an address or all together would hold too much."}, []string{"of", "scope"})}
+	l.refused.WithLabelValues(Tags.String(), string(Address))
 	for t := range Totals {
 		for _, whose := range []Scope{Connection, Address, All} {
 			l.refused.WithLabelValues(t.String(), string(whose))
