@@ -156,14 +156,10 @@ func (c *committer) resolve(ctx context.Context, events []*event.Event, results 
 
 // serial looks a stored event up. 0: it is not found.
 func (c *committer) serial(ctx context.Context, id event.ID) (n store.Serial) {
-	scan := c.store.Scan(store.Query{Filters: []*event.Filter{{IDs: []event.ID{id}}}, Now: c.now().Unix()})
-	for {
-		p, err := scan.Next(ctx, store.Page{Events: 1}, func(r *store.Record) error {
-			n = r.Serial
-			return nil
-		})
-		if err != nil || p.Done || n != 0 {
-			return n
-		}
-	}
+	q := store.Query{Filters: []*event.Filter{{IDs: []event.ID{id}}}, Now: c.now().Unix()}
+	_ = store.Each(ctx, c.store, q, func(r *store.Record) error { // after an error it is not found
+		n = r.Serial
+		return nil
+	})
+	return n
 }

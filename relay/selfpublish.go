@@ -105,19 +105,15 @@ func (p *selfPublisher) update(ctx context.Context, st *settings) (due time.Dura
 
 // stored is the event about the relay that is stored, nil if there is none.
 func (p *selfPublisher) stored(ctx context.Context, d string) (found *event.Event, err error) {
-	scan := p.store.Scan(store.Query{Now: p.now().Unix(), Filters: []*event.Filter{{
+	q := store.Query{Now: p.now().Unix(), Filters: []*event.Filter{{
 		Authors: []event.PubKey{p.identity.PubKey()}, Kinds: []uint16{nip66.KindDiscovery},
 		Tags: []event.TagFilter{{Name: 'd', Values: []string{d}}}, Limit: 1, HasLimit: true,
-	}}})
-	for {
-		progress, err := scan.Next(ctx, onePage, func(r *store.Record) (err error) {
-			found, err = r.Event()
-			return err
-		})
-		if err != nil || progress.Done {
-			return found, err
-		}
-	}
+	}}}
+	err = store.Each(ctx, p.store, q, func(r *store.Record) (err error) {
+		found, err = r.Event()
+		return err
+	})
+	return found, err
 }
 
 // push sends the event to the other relays that do not have it, one after the

@@ -164,6 +164,19 @@ func Total(ctx context.Context, sc Scan) (n int, err error) {
 // totalWork is that of one step of a Total.
 const totalWork = 1 << 16
 
+// Each calls found for everything that q finds in st, newest first. An error of found
+// ends it and is returned as it is.
+func Each(ctx context.Context, st Store, q Query, found func(*Record) error) error {
+	for sc := st.Scan(q); ; {
+		if p, err := sc.Next(ctx, eachPage, found); p.Done || err != nil {
+			return err
+		}
+	}
+}
+
+// eachPage is what one step of Each reads.
+var eachPage = Page{Events: 1024, Bytes: 4 << 20, Work: totalWork}
+
 // Store keeps events. Commit, Expire and Close have one caller at a time, the
 // relay's writer; everything else is safe for concurrent use.
 type Store interface {

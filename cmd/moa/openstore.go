@@ -182,17 +182,12 @@ func leftOut(n int, err error) error {
 
 // findStored is policy.Env.Stored over a store.
 func findStored(ctx context.Context, st store.Store, f *event.Filter, found func(*event.Event) error) error {
-	scan := st.Scan(store.Query{Filters: []*event.Filter{f}, Now: time.Now().Unix(), Bulk: true})
-	for {
-		p, err := scan.Next(ctx, store.Page{Events: 256}, func(r *store.Record) error {
-			e, err := r.Event()
-			if err != nil {
-				return err
-			}
-			return found(e)
-		})
-		if err != nil || p.Done {
+	q := store.Query{Filters: []*event.Filter{f}, Now: time.Now().Unix(), Bulk: true}
+	return store.Each(ctx, st, q, func(r *store.Record) error {
+		e, err := r.Event()
+		if err != nil {
 			return err
 		}
-	}
+		return found(e)
+	})
 }

@@ -148,13 +148,8 @@ func (s stored) Find(ctx context.Context, q trial.Question, visible func(*event.
 		e, err := rec.Event()
 		return err == nil && visible(e)
 	}
-	scan := s.Scan(query)
-	for {
-		p, err := scan.Next(ctx, store.Page{Events: 256}, func(*store.Record) error { shown++; return nil })
-		if err != nil || p.Done {
-			return shown, err
-		}
-	}
+	err = store.Each(ctx, s.Store, query, func(*store.Record) error { shown++; return nil })
+	return shown, err
 }
 
 // gather takes the events that match from a file, a relay or the store, the
