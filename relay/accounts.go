@@ -1,8 +1,9 @@
 package relay
 
 import (
-	"moa/relay/shares"
 	"net/netip"
+
+	"moa/relay/shares"
 )
 
 // account is what one address holds: IPv6 by /64. It lives as long as a

@@ -74,12 +74,3 @@ func (c *client) withholds(st *settings, filters []*event.Filter) (some bool) {
 func namesPeople(f *event.Filter) bool {
 	return slices.ContainsFunc(f.Tags, func(t event.TagFilter) bool { return t.Name == 'p' })
 }
-
-// values counts what the filter's lists hold together.
-func values(f *event.Filter) int {
-	n := len(f.IDs) + len(f.Authors) + len(f.Kinds)
-	for _, t := range f.Tags {
-		n += len(t.Values) + len(t.Regions)
-	}
-	return n
-}

@@ -10,9 +10,6 @@ import (
 	"moa/relay/ws"
 )
 
-// maxIdentities is how many public keys one connection may prove to be.
-const maxIdentities = 64
-
 // auth answers an AUTH (NIP-42).
 func (s *session) auth(st *settings, raw []byte) {
 	e, err := parseEvent(raw)

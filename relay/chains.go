@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -116,20 +117,10 @@ func same(a, b policy.Runner) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
 
-// drain waits until no session asks a chain that was in force before the
-// settings of now: each has handled its message, and has asked about the EVENTs
-// that it had read. False: some have not within drainTime.
-func (s *Server) drain() bool {
-	ctx, cancel := context.WithTimeout(s.life, drainTime)
-	defer cancel()
-	for _, c := range s.conns.list() {
-		for !c.turn.TryLock() {
-			if !pause(ctx, time.Millisecond) {
-				return false
-			}
-		}
-		c.flush()
-		c.turn.Unlock()
+// stackOf is the stack of a panic in the background, "" of another error.
+func stackOf(err error) string {
+	if p, ok := errors.AsType[*policy.PanicError](err); ok {
+		return string(p.Stack)
 	}
-	return true
+	return ""
 }

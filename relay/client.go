@@ -130,3 +130,6 @@ func (c *client) resolved() {
 	c.open.Add(-1)
 	c.tickets.Done()
 }
+
+// maxIdentities is how many public keys one connection may prove to be.
+const maxIdentities = 64

@@ -3,7 +3,6 @@ package relay
 import (
 	"net/http"
 
-	"moa/nips/reason"
 	"moa/policy"
 	"moa/relay/origin"
 	"moa/relay/ws"
@@ -79,14 +78,4 @@ func turnAway(w http.ResponseWriter, why refusal) {
 	default:
 		http.Error(w, "error: the relay is full", http.StatusServiceUnavailable)
 	}
-}
-
-func statusOf(r reason.Reason) int {
-	switch r {
-	case reason.RateLimited:
-		return http.StatusTooManyRequests
-	case reason.Error:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusForbidden
 }

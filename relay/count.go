@@ -1,12 +1,13 @@
 package relay
 
 import (
+	"slices"
+	"time"
+
 	"moa/nips/event"
 	"moa/nips/nip45"
 	"moa/policy"
 	"moa/store"
-	"slices"
-	"time"
 )
 
 // count answers a COUNT.

@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"errors"
+	"time"
+
 	"moa/nips/nip45"
 	"moa/nips/reason"
 	"moa/nips/wire"
@@ -11,7 +13,6 @@ import (
 	"moa/relay/shares"
 	"moa/relay/ws"
 	"moa/store"
-	"time"
 )
 
 // maxCountTime is how long workers may be at one COUNT.

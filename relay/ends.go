@@ -7,6 +7,7 @@ import (
 	"os"
 	"syscall"
 
+	"moa/relay/shares"
 	"moa/relay/ws"
 )
 
@@ -62,4 +63,34 @@ func readingEnded(err error) dropReason {
 		return dropGone
 	}
 	return dropOther
+}
+
+// errPanic ends a session that has panicked.
+var errPanic = errors.New("relay: a session has panicked")
+
+// errGarbage ends the reading of a connection that says nothing but garbage.
+var errGarbage = errors.New("relay: nothing but malformed messages")
+
+// Slow ends the connection of a client that does not read.
+func (c *client) Slow(queued int) {
+	c.ledger.Refuse(shares.Outbox, shares.Connection)
+	c.cut(dropSlow, queued)
+}
+
+// cut ends the connection of a client for which too much waits.
+func (c *client) cut(why dropReason, queued int) {
+	if c.leaves(why) {
+		c.log.Warn("slow consumer disconnected", "conn", c.id, "ip", c.ip, "queued", queued, "limit", c.limits.OutboxBytes, "reason", string(why))
+	}
+	c.conn.CloseNow()
+}
+
+// relieve ends the session for others' sake.
+func (c *client) relieve(why dropReason) {
+	queued, ok := c.out.Condemn()
+	if !ok {
+		return
+	}
+	c.ledger.Refuse(shares.Outbox, map[dropReason]shares.Scope{dropShare: shares.Address, dropTotal: shares.All}[why])
+	c.cut(why, queued)
 }

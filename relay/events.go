@@ -1,37 +1,11 @@
 package relay
 
 import (
-	"bytes"
-	"sync"
-
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/nips/sig"
-	"moa/nips/wire"
 	"moa/policy"
 )
-
-// maxBatchBytes is how much of EVENTs a session reads before it goes on with them.
-const maxBatchBytes = 256 << 10
-
-// batch is EVENTs of one session that arrived together: their signatures are
-// verified together.
-type batch struct {
-	tickets []ticket
-	early   []policy.Decision // of each
-	bytes   int
-}
-
-func (b *batch) full() bool { return len(b.tickets) >= maxBatch || b.bytes >= maxBatchBytes }
-
-var batches = sync.Pool{New: func() any { return new(batch) }}
-
-func (b *batch) release() {
-	clear(b.tickets)
-	clear(b.early)
-	b.tickets, b.early, b.bytes = b.tickets[:0], b.early[:0], 0
-	batches.Put(b)
-}
 
 // event takes one EVENT as far as it goes without its signature.
 func (s *session) event(st *settings, raw []byte) {
@@ -68,18 +42,6 @@ func (s *session) event(st *settings, raw []byte) {
 		}
 	}
 	s.add(t, &early)
-}
-
-// parseEvent reads the event of an EVENT or AUTH. Elements behind it are left
-// out: see wire.Parse.
-func parseEvent(raw []byte) (*event.Event, error) {
-	e, err := event.Parse(bytes.Clone(raw)) // the frame's memory is the socket's
-	if err == event.ErrFollowed {
-		if object, ok := wire.First(raw); ok {
-			return event.Parse(bytes.Clone(object))
-		}
-	}
-	return e, err
 }
 
 // refuse settles the ticket by the verdict.
@@ -180,5 +142,13 @@ func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 		t.fate = fateShadowed
 	case d.Action == policy.RelayOnly || event.Ephemeral(t.e.Kind):
 		t.fate, t.replay = fateRelayed, d.Action != policy.RelayOnly
+	}
+}
+
+// settle waits until all EVENTs so far are decided and their OKs queued.
+func (s *session) settle() {
+	s.flush()
+	if s.open.Load() > 0 {
+		s.tickets.Wait()
 	}
 }

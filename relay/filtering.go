@@ -55,3 +55,12 @@ func (c *client) dropFilters(n int) {
 	c.filters.Add(-int64(n))
 	c.account.Give(shares.Filters, n)
 }
+
+// values counts what the filter's lists hold together.
+func values(f *event.Filter) int {
+	n := len(f.IDs) + len(f.Authors) + len(f.Kinds)
+	for _, t := range f.Tags {
+		n += len(t.Values) + len(t.Regions)
+	}
+	return n
+}

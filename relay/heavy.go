@@ -1,16 +1,14 @@
 package relay
 
 import (
+	"bytes"
 	"fmt"
-	"net/netip"
-	"sync"
 	"time"
 
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
-	"moa/relay/origin"
 	"moa/relay/shares"
 )
 
@@ -68,23 +66,14 @@ func (s *session) mayWeigh(st *settings, t *ticket) policy.Verdict {
 	return policy.Refuse(reason.RateLimited, fmt.Sprintf("too many events of many tags from your address, try again in %s", max(wait, time.Second).Round(time.Second)))
 }
 
-// weights are what networks have sent of heavy events. The zero weights are of
-// nobody.
-type weights struct {
-	mu   sync.Mutex               // guards the following
-	from map[netip.Addr]allowance // by network, of those that are not whole
-}
-
-// take takes so much weight of most a minute, or says for how long there is not
-// enough. 0 is no bound.
-func (v *weights) take(ip netip.Addr, weight, most int, now time.Time) (wait time.Duration) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	net := origin.Network(ip)
-	left, wait := v.from[net].take(weight, most, time.Minute, now)
-	if wait > 0 || most == 0 {
-		return wait
+// parseEvent reads the event of an EVENT or AUTH. Elements behind it are left
+// out: see wire.Parse.
+func parseEvent(raw []byte) (*event.Event, error) {
+	e, err := event.Parse(bytes.Clone(raw)) // the frame's memory is the socket's
+	if err == event.ErrFollowed {
+		if object, ok := wire.First(raw); ok {
+			return event.Parse(bytes.Clone(object))
+		}
 	}
-	keep(&v.from, net, left, func(a allowance) bool { return a.full(now) })
-	return 0
+	return e, err
 }

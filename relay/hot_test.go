@@ -18,7 +18,7 @@ func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 	ledger := shares.NewLedger(nil)
 	ledger.SetBounds(&shares.Bounds{shares.Outbox: {Most: 1 << 40, Share: 1 << 40}})
 	w := outbox.NewWriters(outbox.Options{})
-	s := &session{client: client{shared: &shared{met: newMetrics(nil, nil)}}}
+	s := &session{client: client{shared: &shared{met: newMetrics(nil)}}}
 	s.identify(event.PubKey{1})
 	s.out.Init(w, 1<<40, ledger.NewAccount(false), &s.client)
 	sub := hub.NewSub[*ws.Body]("x", nil, &s.client)

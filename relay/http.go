@@ -3,7 +3,6 @@ package relay
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"moa/nips/nip11"
@@ -105,18 +104,6 @@ func (s *Server) serveRelay(w http.ResponseWriter, r *http.Request, path string)
 	}
 }
 
-// readOnly are the methods of what is only read.
-const readOnly = "GET, HEAD, OPTIONS"
-
-// allowAll lets scripts of every web page read the answer (NIP-11), an error no
-// less, and tells them the methods that there are.
-func allowAll(h http.Header, methods string) {
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Allow-Headers", "*, Authorization")
-	h.Set("Access-Control-Allow-Methods", methods)
-	h.Set("Access-Control-Max-Age", "86400")
-}
-
 // serveInfo sends the NIP-11 document.
 func (s *Server) serveInfo(w http.ResponseWriter, r *http.Request, path string) {
 	allowAll(w.Header(), readOnly)
@@ -160,25 +147,40 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) 
 	s.sendPage(w, r, body, web.ContentSecurityPolicy, err)
 }
 
-// sendPage sends a page, or says that there was an error in making it.
-func (s *Server) sendPage(w http.ResponseWriter, r *http.Request, body []byte, securityPolicy string, err error) {
-	if err != nil {
-		s.log.Error("the page cannot be made", "err", err)
-		http.Error(w, "internal error", http.StatusInternalServerError)
+// serveGeo answers what is asked about places (relay/docs/geo.md).
+func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
+	st := s.settings.Load()
+	if !st.cfg.Geo.HTTP || ws.Wanted(r) {
+		s.serveOther(w, r)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Security-Policy", securityPolicy)
-	h.Set("Referrer-Policy", "no-referrer")
-	send(w, r, "text/html; charset=utf-8", body)
+	allowAll(w.Header(), readOnly)
+	w.Header().Set("Cache-Control", "private, max-age=30")
+	switch r.Method {
+	case http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+		return
+	case http.MethodGet, http.MethodHead:
+	default:
+		w.Header().Set("Allow", readOnly)
+		places.Refuse(w, &places.Refusal{Status: http.StatusMethodNotAllowed, Text: "method not allowed"})
+		return
+	}
+	if r.URL.Path == places.MapPath {
+		s.serveMap(w, r, st)
+		return
+	}
+	s.places.ServeHTTP(paced{w, st.cfg.WriteTimeout}, r)
 }
 
-// send writes a whole body, or of a HEAD request only its head.
-func send(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	if r.Method != http.MethodHead {
-		w.Write(body)
+// serveMap shows a person with a browser what /geo/cells tells.
+func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) {
+	scopes := ""
+	if st.scopes != nil {
+		if path, _ := st.scopes.Scopes(); path != "" {
+			scopes = st.urlOf(r) + path
+		}
 	}
+	body, err := web.Map(st.info.Name, places.Cells(st.chain), scopes)
+	s.sendPage(w, r, body, web.MapPolicy, err)
 }

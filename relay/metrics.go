@@ -105,7 +105,7 @@ type metrics struct {
 
 // newMetrics makes the metrics and registers them; a nil registry counts for
 // nobody.
-func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *metrics {
+func newMetrics(reg *prometheus.Registry) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
@@ -114,9 +114,6 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	}
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-	}
-	figure := func(name, help string, f func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f)
 	}
 	seconds := func(name, help string) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: prometheus.ExponentialBuckets(1e-4, 4, 9)})
@@ -175,10 +172,21 @@ func newMetrics(reg *prometheus.Registry, waiting func() (tickets, bytes int)) *
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
 		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.passing, m.ringFaults, m.policyPanics, m.sessionPanics,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
-		figure("moa_tickets", "EVENTs waiting for the writer.", func() float64 { n, _ := waiting(); return float64(n) }),
-		figure("moa_tickets_bytes", "Bytes of the EVENTs waiting for the writer.", func() float64 { _, n := waiting(); return float64(n) }),
 	)
 	return m
+}
+
+// registerTickets registers how much waits for the writer.
+func registerTickets(reg *prometheus.Registry, waiting func() (tickets, bytes int)) {
+	if reg == nil {
+		return
+	}
+	reg.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "moa_tickets", Help: "EVENTs waiting for the writer."},
+			func() float64 { n, _ := waiting(); return float64(n) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "moa_tickets_bytes", Help: "Bytes of the EVENTs waiting for the writer."},
+			func() float64 { _, n := waiting(); return float64(n) }),
+	)
 }
 
 func (m *metrics) verified(n int) { m.verifySize.Observe(float64(n)) }

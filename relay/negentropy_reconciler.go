@@ -55,6 +55,3 @@ func (a *reconciler) sweep(ctx context.Context, idle func() time.Duration) {
 		}
 	}
 }
-
-// syncIdle is how long a reconciliation may be silent.
-func (s *Server) syncIdle() time.Duration { return s.settings.Load().cfg.Sync.Idle }

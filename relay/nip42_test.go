@@ -2,7 +2,6 @@ package relay_test
 
 import (
 	"context"
-	"moa/policy/builtin"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/policy/builtin"
 	"moa/relay"
 	"moa/relay/relaytest"
 )

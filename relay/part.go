@@ -7,9 +7,6 @@ import (
 	"moa/relay/ws"
 )
 
-// errGarbage ends the reading of a connection that says nothing but garbage.
-var errGarbage = errors.New("relay: nothing but malformed messages")
-
 // partTime is how long a client that is sent away may take for the answers to
 // what it said before. Then it has ws.Options.CloseTimeout for the close.
 const partTime = 5 * time.Second

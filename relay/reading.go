@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/nips/wire"

@@ -56,13 +56,3 @@ func (s *Server) heaviest() map[*shares.Account][]*session {
 	}
 	return all
 }
-
-// relieve ends the session for others' sake.
-func (c *client) relieve(why dropReason) {
-	queued, ok := c.out.Condemn()
-	if !ok {
-		return
-	}
-	c.ledger.Refuse(shares.Outbox, map[dropReason]shares.Scope{dropShare: shares.Address, dropTotal: shares.All}[why])
-	c.cut(why, queued)
-}

@@ -1,13 +1,14 @@
 package relay
 
 import (
+	"time"
+
 	"moa/nips/event"
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/relay/hub"
 	"moa/relay/ws"
-	"time"
 )
 
 // req answers a REQ. Whatever was open by that id ends first.

@@ -1,19 +1,34 @@
 package relay
 
 import (
-	"context"
-	"fmt"
 	"sync"
-	"time"
 
-	"moa/nips/wire"
 	"moa/policy"
-	"moa/relay/shares"
-	"moa/relay/ws"
 )
 
-// session is one connection. Its goroutine reads messages and handles them in
-// order; an idle session has none, and is this struct.
+// session is one connection, from its handshake to its end. Its life:
+//
+//	awake    its goroutine handles a message, in its turn      handle, take
+//	waiting  its goroutine waits for the next message          await, readGrown
+//	asleep   it has no goroutine, and is this struct
+//	stopped  no message is handled any more                    stop, part, survive
+//	ended    what it held is given back                        end
+//
+//	connect --Wake--> awake <------> waiting --Sleep--> asleep --Wake--> awake
+//	                    |               |
+//	                    +--- an error --+--> end --> ended
+//
+// Only the session's own goroutine moves it between awake, waiting and asleep, and
+// ends it. Wake starts that goroutine: connect calls it once, and then the
+// ws.Conn, once for each sleep, when there is something to read or the connection
+// is closed. It waits for as long as attention, or after an EVENT, if few others
+// do so, until the next message comes.
+//
+// Any other goroutine may close the connection (cut, relieve, Failed), which
+// changes nothing here: the session's own goroutine is woken by it or finds the
+// error, and ends the session. To stop it, between two messages, is Server.stopAll's:
+// it waits for the turn, and the session is then awake, waiting or asleep as before
+// until the close is through and it ends.
 type session struct {
 	client
 
@@ -34,210 +49,14 @@ type session struct {
 	row     int // messages that were taken without a pause
 }
 
-// maxGrown is how many sessions may wait with a stack that has grown: some 32
-// KiB each.
-const maxGrown = 256
-
-// Wake lets the session go on, in a new goroutine.
-func (s *session) Wake() { s.tasks.leg(sessionTask, s.serve) }
-
-// sessionTask is the task that a session is until its connection has ended.
-const sessionTask = "session"
-
-func (s *session) serve() {
-	defer s.survive()
-	s.handle(s.conn.TryRead())
-}
-
-// await is serve for who may have more to say.
-func (s *session) await() {
-	defer s.survive()
-	s.handle(s.conn.ReadFor(attention))
-}
-
-// attention is how long a session waits for the next message before it sleeps,
-// for to wake it costs some 3 us: clients ask several things in a row.
-const attention = 500 * time.Millisecond
-
-// handle takes a message and those that follow, until there are none. The
-// session then goes on in a new goroutine, for this one's stack has grown and
-// would not shrink again, or sleeps. Only who has just sent an EVENT, and is
-// likely to send more of them, waits as he is.
-func (s *session) handle(frame []byte, err error) {
-	s.row = 0
-	if err == ws.ErrNothing {
-		if s.conn.Sleep(s) {
-			return
-		}
-		frame, err = s.conn.Read()
-	}
-	for err == nil {
-		var publishes bool
-		if publishes, err = s.take(frame); err != nil {
-			break
-		}
-		if publishes && s.grown.Add(1) <= maxGrown {
-			frame, err = s.readGrown()
-			s.row = 0
-			continue
-		}
-		if publishes {
-			s.grown.Add(-1)
-		}
-		if frame, err = s.conn.TryRead(); err == ws.ErrNothing {
-			s.tasks.leg(sessionTask, s.await)
-			return
-		}
-		s.row++
-	}
-	s.end(err)
-}
-
-// readGrown reads for one of those that wait with a stack that has grown.
-func (s *session) readGrown() ([]byte, error) {
-	defer s.grown.Add(-1)
-	return s.conn.Read()
-}
-
-// end cleans up after the connection, which err has ended.
-func (s *session) end(err error) {
-	defer s.tasks.end(sessionTask)
-	s.ended(err)
-	if code, why, ok := parting(err); ok {
-		s.part(code, why)
-	}
-	s.conn.CloseNow()
-	s.turn.Lock()
-	s.stopped = true
-	s.flush() // what was read before counts, though nobody waits for its OK
-	subs, counts, syncs := s.subs, s.counts, s.syncs
-	s.turn.Unlock()
-	if syncs != nil {
-		syncs.close()
-	}
-	if subs != nil {
-		subs.close()
-	}
-	if counts != nil {
-		counts.close()
-	}
-	s.out.Close()
-	s.gone(s)
-	s.chain.Disconnect(&s.client)
-}
-
-// take handles one message, and reports whether it was an EVENT. An error ends the
-// connection.
-func (s *session) take(frame []byte) (publishes bool, err error) {
-	s.turn.Lock()
-	defer s.turn.Unlock()
-	if s.stopped {
-		return false, nil // the peer has not seen the close yet
-	}
-	verb := s.message(frame)
-	if s.batch != nil && (s.batch.full() || !s.conn.Ready()) {
-		s.flush()
-	}
-	if s.garbage.n > maxGarbage {
-		return false, errGarbage
-	}
-	return verb == wire.Event, nil
-}
-
-func (s *session) message(frame []byte) wire.Verb {
+// review asks about all that is open on the connection, and ends what is not
+// allowed any more. The caller has the session's turn.
+func (s *session) review() {
 	st := s.settings.Load()
-	if most := st.cfg.Limits.MessageBytes; len(frame) > most {
-		s.met.messages[wire.Unknown].Inc()
-		s.malformed(wire.Refuse(frame, fmt.Sprintf("the message has %d bytes; at most %d are taken", len(frame), most)))
-		return wire.Unknown
+	if s.subs != nil {
+		s.subs.review(st)
 	}
-	m, err := s.parse(frame)
-	s.met.messages[m.Verb].Inc()
-	if err != nil {
-		s.malformed(err)
-		return m.Verb
-	}
-	if m.Verb == wire.Event {
-		s.event(st, m.Event)
-		return m.Verb
-	}
-	if m.Verb != wire.Auth {
-		s.garbage.clear()
-	}
-	// Whatever else it is, it comes after the EVENTs before it: a REQ finds them.
-	s.settle()
-	switch m.Verb {
-	case wire.Req:
-		s.req(st, m.SubID, m.Filters)
-	case wire.Count:
-		s.count(st, m.SubID, m.Filters)
-	case wire.Close:
-		s.closeSub(m.SubID)
-	case wire.Auth:
-		s.auth(st, m.Event)
-	case wire.NegOpen:
-		s.negOpen(st, m.SubID, m.Filters, m.Neg)
-	case wire.NegMsg:
-		s.negMsg(st, m.SubID, m.Neg)
-	case wire.NegClose:
-		s.closeSync(m.SubID)
-	}
-	return m.Verb
-}
-
-func (s *session) malformed(err error) {
-	s.garbage.add()
-	e, ok := err.(*wire.Error)
-	if !ok {
-		return
-	}
-	if e.Verb == wire.Event {
-		s.add(ticket{from: &s.client, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
-		return
-	}
-	s.settle()
-	switch e.Verb { // for a client, CLOSED or NEG-ERR ends what it has open by that id
-	case wire.Req, wire.Count:
-		s.closeSub(e.SubID)
-	case wire.NegOpen, wire.NegMsg:
-		s.closeSync(e.SubID)
-	}
-	s.Send(e.AppendAnswer(nil))
-}
-
-// settle waits until all EVENTs so far are decided and their OKs queued.
-func (s *session) settle() {
-	s.flush()
-	if s.open.Load() > 0 {
-		s.tickets.Wait()
+	if s.syncs != nil {
+		s.syncs.review(st)
 	}
 }
-
-// stop ends the session between two messages: what was read is decided and
-// answered, what comes after is not read any more.
-func (s *session) stop(code ws.Code, why string) {
-	s.turn.Lock()
-	s.stopped = true
-	s.settle()
-	s.turn.Unlock()
-	s.out.Flush()
-	s.conn.Close(code, why)
-}
-
-// Slow ends the connection of a client that does not read.
-func (c *client) Slow(queued int) {
-	c.ledger.Refuse(shares.Outbox, shares.Connection)
-	c.cut(dropSlow, queued)
-}
-
-// cut ends the connection of a client for which too much waits.
-func (c *client) cut(why dropReason, queued int) {
-	if c.leaves(why) {
-		c.log.Warn("slow consumer disconnected", "conn", c.id, "ip", c.ip, "queued", queued, "limit", c.limits.OutboxBytes, "reason", string(why))
-	}
-	c.conn.CloseNow()
-}
-
-// background is the context of policies: they have deadlines of their own, and
-// a connection that goes away does not take back what it has said.
-var background = context.Background()

@@ -40,3 +40,7 @@ type shared struct {
 	grown     atomic.Int32  // sessions that wait with a stack that has grown
 	panicTold atomic.Int64  // when a session's panic was logged, Unix seconds
 }
+
+// background is the context of policies: they have deadlines of their own, and
+// a connection that goes away does not take back what it has said.
+var background = context.Background()

@@ -83,15 +83,3 @@ func (s *Server) stopAll(ctx context.Context, sessions []*session, spread time.D
 		c.conn.CloseNow()
 	}
 }
-
-// pause reports whether d has passed before ctx ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

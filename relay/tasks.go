@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // tasks is the group that every goroutine of the relay belongs to. The zero
@@ -103,4 +104,16 @@ func (t *tasks) String() string {
 		}
 	}
 	return strings.Join(list, ", ")
+}
+
+// pause reports whether d has passed before ctx ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

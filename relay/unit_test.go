@@ -66,7 +66,7 @@ func (v *countingVerifier) Verify(batch []sig.Record, verdicts []bool) {
 
 func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
 	cv := &countingVerifier{gate: make(chan struct{})}
-	v := &verifier{sig: cv, most: 2, met: newMetrics(nil, nil)}
+	v := &verifier{sig: cv, most: 2, met: newMetrics(nil)}
 	const callers, each = 100, 3
 	var all sync.WaitGroup
 	for n := range callers {

@@ -11,8 +11,6 @@ import (
 	"moa/policy"
 	"moa/relay/places"
 	"moa/relay/shares"
-	"moa/relay/web"
-	"moa/relay/ws"
 	"moa/store"
 )
 
@@ -22,44 +20,6 @@ const (
 	maxVisitPages = 64 // of onePage.Work each
 	maxVisitTime  = 5 * time.Second
 )
-
-// serveGeo answers what is asked about places (relay/docs/geo.md).
-func (s *Server) serveGeo(w http.ResponseWriter, r *http.Request) {
-	st := s.settings.Load()
-	if !st.cfg.Geo.HTTP || ws.Wanted(r) {
-		s.serveOther(w, r)
-		return
-	}
-	allowAll(w.Header(), readOnly)
-	w.Header().Set("Cache-Control", "private, max-age=30")
-	switch r.Method {
-	case http.MethodOptions:
-		w.WriteHeader(http.StatusNoContent)
-		return
-	case http.MethodGet, http.MethodHead:
-	default:
-		w.Header().Set("Allow", readOnly)
-		places.Refuse(w, &places.Refusal{Status: http.StatusMethodNotAllowed, Text: "method not allowed"})
-		return
-	}
-	if r.URL.Path == places.MapPath {
-		s.serveMap(w, r, st)
-		return
-	}
-	s.places.ServeHTTP(paced{w, st.cfg.WriteTimeout}, r)
-}
-
-// serveMap shows a person with a browser what /geo/cells tells.
-func (s *Server) serveMap(w http.ResponseWriter, r *http.Request, st *settings) {
-	scopes := ""
-	if st.scopes != nil {
-		if path, _ := st.scopes.Scopes(); path != "" {
-			scopes = st.urlOf(r) + path
-		}
-	}
-	body, err := web.Map(st.info.Name, places.Cells(st.chain), scopes)
-	s.sendPage(w, r, body, web.MapPolicy, err)
-}
 
 // visit is a client that comes over HTTP, asks once and goes: it sees what a
 // client does that has not authenticated. It implements places.Reader.

@@ -1,0 +1,68 @@
+package relay
+
+import (
+	"fmt"
+
+	"moa/nips/wire"
+)
+
+func (s *session) message(frame []byte) wire.Verb {
+	st := s.settings.Load()
+	if most := st.cfg.Limits.MessageBytes; len(frame) > most {
+		s.met.messages[wire.Unknown].Inc()
+		s.malformed(wire.Refuse(frame, fmt.Sprintf("the message has %d bytes; at most %d are taken", len(frame), most)))
+		return wire.Unknown
+	}
+	m, err := s.parse(frame)
+	s.met.messages[m.Verb].Inc()
+	if err != nil {
+		s.malformed(err)
+		return m.Verb
+	}
+	if m.Verb == wire.Event {
+		s.event(st, m.Event)
+		return m.Verb
+	}
+	if m.Verb != wire.Auth {
+		s.garbage.clear()
+	}
+	// Whatever else it is, it comes after the EVENTs before it: a REQ finds them.
+	s.settle()
+	switch m.Verb {
+	case wire.Req:
+		s.req(st, m.SubID, m.Filters)
+	case wire.Count:
+		s.count(st, m.SubID, m.Filters)
+	case wire.Close:
+		s.closeSub(m.SubID)
+	case wire.Auth:
+		s.auth(st, m.Event)
+	case wire.NegOpen:
+		s.negOpen(st, m.SubID, m.Filters, m.Neg)
+	case wire.NegMsg:
+		s.negMsg(st, m.SubID, m.Neg)
+	case wire.NegClose:
+		s.closeSync(m.SubID)
+	}
+	return m.Verb
+}
+
+func (s *session) malformed(err error) {
+	s.garbage.add()
+	e, ok := err.(*wire.Error)
+	if !ok {
+		return
+	}
+	if e.Verb == wire.Event {
+		s.add(ticket{from: &s.client, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
+		return
+	}
+	s.settle()
+	switch e.Verb { // for a client, CLOSED or NEG-ERR ends what it has open by that id
+	case wire.Req, wire.Count:
+		s.closeSub(e.SubID)
+	case wire.NegOpen, wire.NegMsg:
+		s.closeSync(e.SubID)
+	}
+	s.Send(e.AppendAnswer(nil))
+}

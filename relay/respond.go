@@ -1,0 +1,53 @@
+package relay
+
+import (
+	"net/http"
+	"strconv"
+
+	"moa/nips/reason"
+)
+
+// readOnly are the methods of what is only read.
+const readOnly = "GET, HEAD, OPTIONS"
+
+// allowAll lets scripts of every web page read the answer (NIP-11), an error no
+// less, and tells them the methods that there are.
+func allowAll(h http.Header, methods string) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Allow-Headers", "*, Authorization")
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Max-Age", "86400")
+}
+
+// sendPage sends a page, or says that there was an error in making it.
+func (s *Server) sendPage(w http.ResponseWriter, r *http.Request, body []byte, securityPolicy string, err error) {
+	if err != nil {
+		s.log.Error("the page cannot be made", "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", securityPolicy)
+	h.Set("Referrer-Policy", "no-referrer")
+	send(w, r, "text/html; charset=utf-8", body)
+}
+
+// send writes a whole body, or of a HEAD request only its head.
+func send(w http.ResponseWriter, r *http.Request, contentType string, body []byte) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+func statusOf(r reason.Reason) int {
+	switch r {
+	case reason.RateLimited:
+		return http.StatusTooManyRequests
+	case reason.Error:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusForbidden
+}
