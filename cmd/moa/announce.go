@@ -11,7 +11,7 @@ import (
 )
 
 // urlFile, in the data folder, holds the URL of the relay that uses it, so
-// that whoever finds the folder taken can be told where to go.
+// that a verb that finds the folder in use can tell where to go.
 const urlFile = "relay.url"
 
 // announce writes the URL; leave removes it.

@@ -15,9 +15,9 @@ import (
 	"moa/policy/moderation"
 )
 
-// The door is where operators come in: HTTP over a Unix socket in a folder of
+// The door is the way in for operators: HTTP over a Unix socket in a folder of
 // the data folder that only the relay's own user can enter. So there is no
-// password and no port, and nobody comes in by accident.
+// password and no port.
 //
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
@@ -80,7 +80,7 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 // order is a decision, and what is to be done besides.
 type order struct {
 	moderation.Decision
-	Purge bool `json:"purge,omitempty"` // of a ban: what the author has written is removed from the store
+	Purge bool `json:"purge,omitempty"` // of a ban: the author's events are removed from the store
 }
 
 // moderated is the answer about everything.

@@ -32,9 +32,9 @@ one second by ascending id. A name that ends in .gz or .zst asks for that
 compression. FILE appears, or is replaced, once it is whole.
 
 From the store of a relay that is not running, everything that has not expired,
-whoever may read it; with --relay from one that is, what it shows to a stranger;
-with --all everything from one that is, through its control socket in the data
-folder. Events that are damaged on the disk are left out, which is an error.`,
+private events too; with --relay from one that is, what it shows to a client that
+has not authenticated; with --all everything from one that is, through its control
+socket in the data folder. Events that are damaged on the disk are left out, which is an error.`,
 		Flags: append(config.Flags(),
 			&cli.StringFlag{Name: "relay", Usage: "read from the running relay at `URL`, ws://…"},
 			&cli.BoolFlag{Name: "all", Usage: "read everything from the relay that runs on this machine with the same data folder"},

@@ -165,12 +165,11 @@ func oneFile(cmd *cli.Command) (string, error) {
 	return "", usage.Errorf("one file at a time")
 }
 
-// importCacheMiB is what the store of an import may use at least. With it
+// importCacheMiB is the least cache of the store of an import. With it
 // Badger writes the largest tables at once, and merges them less often.
 const importCacheMiB = 320
 
-// target readies the store, or the relay that --relay names. end ends what that
-// began.
+// target readies the store, or the relay that --relay names. end closes it.
 func target(ctx context.Context, cmd *cli.Command, im *transfer.Importer) (end func(), err error) {
 	if url := cmd.String("relay"); url != "" {
 		p, err := transfer.Dial(ctx, url)

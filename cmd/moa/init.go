@@ -21,22 +21,22 @@ import (
 //go:embed recipes
 var recipes embed.FS
 
-// recipe is a kind of niche relay, whose configuration is in
+// recipe is a kind of niche relay. Its configuration is in
 // recipes/<name>.toml. There, <pubkey> and <url> are what the flags say; without
 // them, url and the operator's pubkey are comments.
 type recipe struct {
 	name, usage string
-	owner       bool // it is somebody's, so --pubkey is needed
+	owner       bool // it belongs to one person, so --pubkey is needed
 	members     bool // it reads members.txt
 }
 
 var recipeList = []recipe{
 	{name: "public", usage: "everybody writes and reads"},
 	{name: "community", usage: "members write, everybody reads", members: true},
-	{name: "paid", usage: "who has paid writes, everybody reads", members: true},
+	{name: "paid", usage: "people who have paid write, everybody reads", members: true},
 	{name: "personal", usage: "one person writes, everybody reads", owner: true},
-	{name: "inbox", usage: "everybody writes to one person, who reads", owner: true},
-	{name: "geo", usage: "what is from one place"},
+	{name: "inbox", usage: "everybody writes to one person, and that person reads", owner: true},
+	{name: "geo", usage: "events from one place"},
 }
 
 // membersFile is the list that some recipes read.

@@ -133,7 +133,7 @@ func TestRecipePaid(t *testing.T) {
 	c.Say(t, `["EVENT",%s]`, guest.Note(t, "hello").Raw)
 	challenge := c.Hear(t, wire.Auth).Text
 	if r := c.Hear(t, wire.OK); !strings.HasPrefix(r.Text, "auth-required: ") {
-		t.Errorf("a stranger is told %q", r.Text)
+		t.Errorf("an unauthenticated client is told %q", r.Text)
 	}
 	receipt := guest.Sign(t, event.Event{Kind: 9735, Tags: []event.Tag{about(owner)}})
 	c.Accepted(t, receipt, owner.Note(t, "who is in the list"))
@@ -164,7 +164,7 @@ func TestRecipePersonal(t *testing.T) {
 	c.Say(t, `["EVENT",%s]`, others.Raw)
 	challenge := c.Hear(t, wire.Auth).Text
 	if r := c.Hear(t, wire.OK); !strings.HasPrefix(r.Text, "auth-required: ") {
-		t.Errorf("a stranger is told %q", r.Text)
+		t.Errorf("an unauthenticated client is told %q", r.Text)
 	}
 	c.Authenticate(t, owner, challenge)
 	c.Accepted(t, others) // the owner brings it
@@ -194,7 +194,7 @@ func TestRecipeInbox(t *testing.T) {
 	mine.Say(t, `["REQ","a",{}]`)
 	challenge := mine.Hear(t, wire.Auth).Text
 	if r := mine.Hear(t, wire.Closed); !strings.HasPrefix(r.Text, "auth-required: ") {
-		t.Errorf("a stranger who reads is told %q", r.Text)
+		t.Errorf("an unauthenticated reader is told %q", r.Text)
 	}
 	mine.Authenticate(t, owner, challenge)
 	if n := len(mine.Query(t, `{"kinds":[1,1059]}`)); n != 3 {

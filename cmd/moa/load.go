@@ -27,7 +27,7 @@ func load(s *config.Source, env policy.Env, report policy.Report) (config.Config
 	return c, chain, config.Err(append(bad, more...))
 }
 
-// mayDecide refuses a data folder in which policies could not read what was decided:
+// mayDecide refuses a data folder whose moderation decisions this user may not read:
 // that is no fault of the configuration.
 func mayDecide(dir string) error {
 	f, err := os.Open(filepath.Join(dir, builtin.ModerationFile))

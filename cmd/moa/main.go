@@ -58,8 +58,8 @@ func app() *cli.Command {
 	return root
 }
 
-// hold has each command that only holds others show its help, or say that there
-// is none of the name that was typed; cli would look for a help topic of it.
+// hold makes a command that only holds others show its help, or say that it has no
+// command of the name that was typed; cli would look for a help topic of that name.
 func hold(c *cli.Command) {
 	for _, sub := range c.Commands {
 		hold(sub)

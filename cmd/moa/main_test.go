@@ -104,7 +104,7 @@ func (s *server) read(r io.Reader) {
 		s.log = append(s.log, entry)
 		s.mu.Unlock()
 	}
-	_ = s.cmd.Wait() // its exit code is looked at by who wants to know
+	_ = s.cmd.Wait() // a test that wants its exit code looks at it
 }
 
 // logged returns the last log entry with that message, or nil.

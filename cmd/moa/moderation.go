@@ -97,7 +97,7 @@ func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	return decide(ctx, cmd, d, order{Decision: moderation.Decision{Do: moderation.Dismiss, Author: &pk}}, "what was reported so far is settled")
+	return decide(ctx, cmd, d, order{Decision: moderation.Decision{Do: moderation.Dismiss, Author: &pk}}, "what was reported so far is closed")
 }
 
 func runBan(ctx context.Context, cmd *cli.Command, d door) error {

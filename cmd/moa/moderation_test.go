@@ -111,7 +111,7 @@ func TestOperatorSeesReportsAndActs(t *testing.T) {
 		}
 	}
 	seen("after hide", other)
-	m.open(t, 1) // what was reported is settled with the event
+	m.open(t, 1) // what was reported is closed with the event
 
 	m.do(t, "dismiss", "--note", "a quarrel", victim.Hex())
 	m.open(t, 0)

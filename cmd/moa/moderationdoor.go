@@ -79,7 +79,7 @@ func (c *controller) open() (leave func(), err error) {
 		<-removing
 		<-ended
 		serving.Wait()
-		_ = os.Remove(filepath.Dir(path)) // perhaps it is root's, and the next relay is not
+		_ = os.Remove(filepath.Dir(path)) // it may belong to root, and the next relay may run as another user
 	}, nil
 }
 
@@ -170,8 +170,8 @@ func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, moderated{d.Cases(), d.Decisions(), removed})
 }
 
-// removeOrdered removes from the store what the order says. What was decided
-// holds already: nobody sees it, and it does not come back.
+// removeOrdered removes from the store what the order says. The decision
+// is in force already: nobody is shown the events, and they are refused if they come again.
 func (c *controller) removeOrdered(ctx context.Context, o *order) (n int, err error) {
 	var ids []event.ID
 	switch {
@@ -217,5 +217,5 @@ func (c *controller) removeDeleted(ctx context.Context) {
 func answerJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // who asked may be gone
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }

@@ -56,7 +56,7 @@ func openStore(c *config.Config, log *slog.Logger, metrics *prometheus.Registry)
 }
 
 // reopenUnsynced repairs a store that is not synced, and opens it. A crash of the
-// machine leaves such a one with holes as a rule: nobody needs to be asked.
+// machine usually leaves such a store with holes, so the operator is not asked.
 func reopenUnsynced(o badgerstore.Options, damage error) (*badgerstore.Store, error) {
 	log := o.Log
 	if log == nil {
@@ -71,7 +71,7 @@ func reopenUnsynced(o badgerstore.Options, damage error) (*badgerstore.Store, er
 	return badgerstore.Open(o)
 }
 
-// openReading opens the store that there is, to read it: it makes none, and
+// openReading opens an existing store to read it: it makes none, and
 // migrates none. What is damaged is told on w.
 func openReading(c *config.Config, w io.Writer) (*badgerstore.Store, error) {
 	if err := notBackup(c.Data); err != nil {
@@ -114,7 +114,8 @@ func (e noStore) Error() string {
 }
 func (noStore) Unwrap() error { return badgerstore.ErrNoStore }
 
-// lockedError says who has the store, and what can be done without stopping it.
+// lockedError says which relay has the store open, and what can be done without
+// stopping it.
 func lockedError(dir string, err error) error {
 	url := announced(dir)
 	if url == "" {
@@ -131,7 +132,7 @@ func notBackup(dir string) error {
 	return nil
 }
 
-// mayHold refuses a folder in which somebody keeps other things: a store has a
+// mayHold refuses a folder that has other files in it: a store has a
 // folder of its own.
 func mayHold(dir string) error {
 	if err := notBackup(dir); err != nil {
@@ -148,7 +149,7 @@ func mayHold(dir string) error {
 	for _, f := range files {
 		switch name := f.Name(); {
 		case badgerstore.Holds(name):
-			return nil // a store, if perhaps not a whole one
+			return nil // a store, though perhaps a damaged one
 		case !mayStandBeside(name):
 			others = append(others, name)
 		}

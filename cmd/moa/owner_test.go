@@ -15,7 +15,7 @@ import (
 	"moa/relay/relaytest"
 )
 
-const stranger = 65534 // a user that is not root
+const other = 65534 // a user that is not root
 
 // A file of the store that the relay's user may not read is no damage, which the
 // operator would repair: it is told who must run moa, or have the file.
@@ -72,7 +72,7 @@ func runUnprivileged(t *testing.T, data string, args ...string) (stderr string, 
 	defer cancel()
 	cmd := exec.CommandContext(ctx, reachable(t), args...)
 	cmd.Env = append(os.Environ(), asMoa+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: stranger, Gid: stranger}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: other, Gid: other}}
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
@@ -126,7 +126,7 @@ func TestWhatRootMakesIsTheOwners(t *testing.T) {
 	isOwners(t, "restore to a new folder", beside)
 }
 
-// A file of root's to which somebody has put a second name is not given away.
+// A file of root's to which another user has made a hard link stays root's.
 func TestALinkIsNotGivenAway(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files to another user")
@@ -148,14 +148,14 @@ func give(t *testing.T, data string) {
 		if err != nil {
 			return err
 		}
-		return os.Lchown(path, stranger, stranger)
+		return os.Lchown(path, other, other)
 	}))
 }
 
 func isOwners(t *testing.T, after, data string) {
 	t.Helper()
 	mustDo(t, filepath.WalkDir(data, func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && ownerOf(t, path) != stranger {
+		if err == nil && ownerOf(t, path) != other {
 			t.Errorf("after %s: %s belongs to %d", after, path, ownerOf(t, path))
 		}
 		return err

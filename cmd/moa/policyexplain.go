@@ -34,8 +34,8 @@ Every policy is asked, also those behind one that refuses. The client is the
 author, who has authenticated; policies that count start with nothing.
 
 FILTER is a filter, or a REQ or COUNT with one: those policies are asked that
-have a say in what is read. The client is a stranger, or as --as says. With
---read the same is told of an event: who may see it.`,
+have a say in what is read. The client has not authenticated, unless --as says as whom. With
+--read the same is told of an event: whether the client may see it.`,
 		Flags: slices.Concat(config.Flags(), trialFlags(), sourceFlags()[:1], []cli.Flag{
 			&cli.BoolFlag{Name: "read", Usage: "tell whether the client may see the event, not whether it is taken"},
 			&cli.BoolFlag{Name: "json", Usage: "print JSON"},
@@ -106,7 +106,7 @@ func show[X any](cmd *cli.Command, x X, print func(io.Writer, X)) error {
 func printReadExplanation(w io.Writer, x *trial.ReadExplanation) {
 	fmt.Fprintln(w, x.What)
 	if len(x.Client) == 0 {
-		fmt.Fprint(w, "asked by a stranger\n\n")
+		fmt.Fprint(w, "asked by a client that has not authenticated\n\n")
 	} else {
 		fmt.Fprintf(w, "asked by %v\n\n", x.Client)
 	}
@@ -166,7 +166,7 @@ func printExplanation(w io.Writer, x *trial.Explanation) {
 	case policy.Accept.String():
 		fmt.Fprintln(w, "accepted")
 	case policy.RelayOnly.String():
-		fmt.Fprintf(w, "passed on to those who listen, and not stored, because of %s\n", x.By)
+		fmt.Fprintf(w, "sent to live subscriptions, and not stored, because of %s\n", x.By)
 	case policy.Shadow.String():
 		fmt.Fprintf(w, "dropped because of %s, and the client is told that it was accepted\n", x.By)
 	default:
@@ -185,7 +185,7 @@ func showVerb(mode, action, _ string) string {
 	return "hides"
 }
 
-// printPolicies marks the one that decides.
+// printPolicies marks the policy that decides.
 func printPolicies(w io.Writer, list []trial.ExplainedPolicy, by string, verb func(mode, action, reason string) string) {
 	for _, p := range list {
 		words := verb(p.Mode, p.Action, p.Reason)

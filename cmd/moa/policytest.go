@@ -40,8 +40,8 @@ events are held in memory.
 
 With --reads it tells what the policies would do with many filters: the lines of
 that file are filters, lists of them, or messages of clients (REQ, COUNT,
-NEG-OPEN; others are passed over). The client is a stranger, or as --as and --ip
-say, and asks all of them at once. Filters that are answered are looked for in
+NEG-OPEN; others are passed over). The client has not authenticated, unless --as and --ip
+say otherwise, and asks all of them at once. Filters that are answered are looked for in
 the events, so that those are listed which a policy hides.`,
 		Flags: slices.Concat(config.Flags(), trialFlags(), sourceFlags(), []cli.Flag{
 			&cli.StringFlag{Name: "reads", Usage: "try reading: ask about the filters in `FILE` instead of writing the events"},
@@ -118,7 +118,7 @@ func printWrites(w io.Writer, r *trial.Writes, broken []transfer.Fault) {
 	}
 	fmt.Fprintln(w)
 	for _, fate := range []struct{ key, words string }{
-		{"accept", "accepted"}, {"relay_only", "passed on and not stored"}, {"reject", "refused"},
+		{"accept", "accepted"}, {"relay_only", "sent to live subscriptions and not stored"}, {"reject", "refused"},
 		{"shadow", "dropped, though told accepted"}, {trial.Unasked, "requests to vanish, which policies are not asked about"},
 	} {
 		if n := r.Fates[fate.key]; n > 0 {
@@ -133,7 +133,7 @@ func verb(mode, action, reason string) string {
 		policy.Accept.String():    {"accepts", "accepts"},
 		policy.Reject.String():    {"refuses", "would refuse"},
 		policy.Shadow.String():    {"drops silently", "would drop silently"},
-		policy.RelayOnly.String(): {"passes on, does not store", "would pass on, not store"},
+		policy.RelayOnly.String(): {"sends live, does not store", "would send live, not store"},
 	}[action]
 	text := words[0]
 	if mode == policy.Observe.String() {

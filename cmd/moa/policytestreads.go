@@ -19,8 +19,8 @@ import (
 )
 
 // readQuestions reads JSON lines: filters, lists of them, or messages of
-// clients, of which those that read nothing are left out. broken are the lines
-// that are none of that.
+// clients, of which those that read nothing are left out. broken is how many lines
+// are none of these.
 func readQuestions(path string) (all []trial.Question, broken int, err error) {
 	in, err := transfer.Open(path)
 	if err != nil {

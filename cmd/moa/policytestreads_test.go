@@ -13,7 +13,7 @@ import (
 )
 
 // readConfig keeps messages to the people involved, as every chain does,
-// articles to alice, and would refuse everything to strangers.
+// articles to alice, and would refuse everything to clients that have not authenticated.
 func readConfig(t *testing.T, alice relaytest.Key) string {
 	t.Helper()
 	return writeConfig(t, "[limits]\nlimit = 3\ndefault_limit = 3\n[[policy]]\nuse = \"readers\"\nkinds = \"30023\"\npubkeys = [\""+alice.Hex()+"\"]\n[[policy]]\nuse = \"auth\"\nmode = \"observe\"\n")
@@ -59,7 +59,7 @@ nonsense
 			}
 			return v.Times
 		}
-		// A stranger is refused articles and messages by name; among other
+		// An unauthenticated client is refused articles and messages by name; among other
 		// things they are hidden. Of four notes the relay's limit lets three out,
 		// but COUNT counts four.
 		r := ask()
@@ -128,7 +128,7 @@ func TestPolicyExplainTellsWhoMayRead(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{`{"kinds":[30023]}`}, []string{"filter {\"kinds\":[30023]}\nasked by a stranger", "  private          accepts\n", "> readers          refuses: auth-required: ", "  auth             would refuse: auth-required: ", "the client is told:\nauth-required: "}},
+		{[]string{`{"kinds":[30023]}`}, []string{"filter {\"kinds\":[30023]}\nasked by a client that has not authenticated", "  private          accepts\n", "> readers          refuses: auth-required: ", "  auth             would refuse: auth-required: ", "the client is told:\nauth-required: "}},
 		{[]string{`["COUNT","n",{"kinds":[30023]}]`, "--as", alice.Hex()}, []string{"asked by [" + alice.Hex() + "]", "  readers          accepts\n", "answered, without the events that policies hide"}},
 		{[]string{article, "--read"}, []string{", kind 30023, of ", "> readers          hides\n", "hidden because of readers"}},
 		{[]string{article, "--read", "--as", alice.Hex()}, []string{"  readers          shows\n", "\nshown\n"}},

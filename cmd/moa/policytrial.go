@@ -33,7 +33,7 @@ type onTrial struct {
 	stderr io.Writer
 }
 
-// trialFlags say who is asking, and when.
+// trialFlags say which client asks, and when.
 func trialFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "clock", Usage: "the policies' `TIME`: now, or event, the time at which each event was made"},
@@ -99,7 +99,7 @@ func filterFlag(cmd *cli.Command) (*event.Filter, error) {
 	return f, nil
 }
 
-// run has ask ask the policies.
+// run lets the policies work while ask asks them.
 func (t *onTrial) run(ctx context.Context, ask func(context.Context) error) error {
 	late := func(after time.Duration, missing []string) {
 		fmt.Fprintf(t.stderr, "moa: not ready after %v, asked nonetheless: %v\n", after, missing)

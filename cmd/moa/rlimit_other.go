@@ -2,5 +2,5 @@
 
 package main
 
-// raiseOpenFiles does nothing: this system is not known to have such a limit.
+// raiseOpenFiles does nothing: no such limit is known on this system.
 func raiseOpenFiles(uint64) (uint64, error) { return 1 << 20, nil }

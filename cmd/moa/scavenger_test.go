@@ -9,9 +9,9 @@ import (
 	"moa/nips/testwait"
 )
 
-// A relay that is quiet after a busy time gives back what that has taken, once;
+// A relay that is quiet after a busy time returns what that has taken, once;
 // one that works keeps it.
-func TestGiveBack(t *testing.T) {
+func TestTheScavengerComesAfterABusyTime(t *testing.T) {
 	const mib = 1 << 20
 	start := time.Now()
 	type look struct {
@@ -20,7 +20,7 @@ func TestGiveBack(t *testing.T) {
 		due   bool
 	}
 	for name, test := range map[string]struct {
-		between uint64 // what lives: not to be given back
+		between uint64 // what lives: not to be returned
 		looks   []look
 	}{
 		"a crowd has come": {0, []look{
@@ -57,23 +57,23 @@ func TestGiveBack(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var g giving
+			var s scavenger
 			for _, l := range test.looks {
-				due := g.due(l.heap, start.Add(l.after))
+				due := s.due(l.heap, start.Add(l.after))
 				if due != l.due {
 					t.Errorf("after %v: %v", l.after, due)
 				}
 				if due {
-					g.given(heap{l.heap.allocated, l.heap.live + test.between, l.heap.live})
+					s.released(heap{l.heap.allocated, l.heap.live + test.between, l.heap.live})
 				}
 			}
 		})
 	}
 }
 
-// What a busy time has taken goes back to the system, though nobody allocates any
+// What a busy time has taken goes back to the system, though nothing is allocated any
 // more and so nothing would be collected.
-func TestGiveBackReally(t *testing.T) {
+func TestMemoryReallyGoesBackToTheSystem(t *testing.T) {
 	fill := func(list [][]byte) {
 		for i := range list {
 			list[i] = make([]byte, 64<<10)
@@ -81,13 +81,13 @@ func TestGiveBackReally(t *testing.T) {
 	}
 	crowd, rest := make([][]byte, 1024), make([][]byte, 512)
 	fill(crowd)
-	var g giving
+	var s scavenger
 	log := slog.New(slog.DiscardHandler)
-	g.give(log)
+	s.release(log)
 	fill(rest) // what lives lets so much garbage be
 	clear(rest)
 	before := readHeap()
-	go g.run(t.Context(), log)
+	go s.run(t.Context(), log)
 	testwait.Eventually(t, "24 MiB go back to the system", func() bool { return readHeap().held <= before.held-24<<20 })
 	runtime.KeepAlive(crowd)
 }

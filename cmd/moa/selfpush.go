@@ -8,7 +8,7 @@ import (
 	"moa/nips/event"
 )
 
-// pushTo is relay.Deps.Push.
+// pushTo is relay.Deps.Push: it publishes an event to another relay.
 func pushTo(ctx context.Context, url string, e *event.Event) error {
 	p, err := transfer.Dial(ctx, url)
 	if err != nil {

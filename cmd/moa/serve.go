@@ -136,7 +136,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	} else {
 		defer shut()
 	}
-	signals := make(chan os.Signal, 4) // from here on: a SIGHUP at once must not end what has said that it is ready
+	signals := make(chan os.Signal, 4) // before the relay says that it is ready: a SIGHUP must not end it then
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	in.greet(stderr, st.Stats())
@@ -147,7 +147,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	// A reload takes as long as its policies take to load, and a stop must not
-	// wait for that. One more that waits is enough: it reads the newest file.
+	// wait for that. One pending reload is enough: it reads the newest file.
 	reloads := make(chan struct{}, 1)
 	var handlers sync.WaitGroup
 	handlers.Go(func() {
@@ -180,12 +180,12 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 			}
 		}
 	})
-	handlers.Go(func() { giveBack(ctx, in.log) })
+	handlers.Go(func() { scavenge(ctx, in.log) })
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
 }
 
-// relayConfig is what the relay's engine is to know.
+// relayConfig is the configuration of package relay.
 func relayConfig(c *config.Config) relay.Config {
 	b, out := version(), c.Config
 	out.Info.Version, out.Info.Software = b.String(), cmp.Or(out.Info.Software, b.Home)
@@ -256,14 +256,14 @@ func (in *instance) verifier(registry *prometheus.Registry) (*sig.Checked, error
 	}}), nil
 }
 
-// logMismatch says all that is needed to see the fault again elsewhere.
+// logMismatch logs all that is needed to reproduce the fault elsewhere.
 func logMismatch(log *slog.Logger, m *sig.Mismatch) {
 	r := &m.Record
 	log.Error("signature verifiers disagree", "verifier", m.Verifier, "verdict", m.Verdict, "now", m.Now,
 		"pubkey", hex.EncodeToString(r.PubKey[:]), "id", hex.EncodeToString(r.Msg[:]), "sig", hex.EncodeToString(r.Sig[:]))
 }
 
-// listenError says what to do about a port that cannot be had.
+// listenError says what to do when the port is taken.
 func listenError(addr string, err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is taken by another program, perhaps another moa; choose another with --listen: %w", addr, err)
@@ -271,7 +271,7 @@ func listenError(addr string, err error) error {
 	return err
 }
 
-// greet says where the relay is and how to try it.
+// greet logs where the relay is and how to try it.
 func (in *instance) greet(w io.Writer, s store.Stats) {
 	url := localURL(in.server.Addr().String())
 	try := "moa export --relay " + url + ` --filter '{"limit":5}'`

@@ -163,7 +163,7 @@ func TestAStartWithoutRoomSaysSo(t *testing.T) {
 	}
 }
 
-// Whoever connects to a public relay without a URL says which relay it is, and
+// A client that connects to a public relay without a URL says which relay it is, and
 // so what a signature for another relay is good for.
 func TestAPublicRelayNeedsItsURL(t *testing.T) {
 	for _, c := range []struct {

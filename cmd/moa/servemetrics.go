@@ -11,12 +11,11 @@ import (
 	"moa/store"
 )
 
-// countedStages are those whose accepts are counted too.
+// countedStages are the stages at which accepts are counted too.
 var countedStages = []policy.Stage{policy.AtEvent, policy.AtFilter}
 
-// verdicts counts what policies decide. It is scraped: what was refused is
-// counted here, what was accepted by the chain in force, which begins at 0 when
-// it takes force.
+// verdicts are the figures of what policies decide. Refusals are counted here;
+// accepts are counted by the chain in force, which begins at 0 at each reload.
 type verdicts struct {
 	refused *prometheus.CounterVec
 	force   *inForce
@@ -86,10 +85,10 @@ func (f pluginFigures) Collect(out chan<- prometheus.Metric) {
 type deskFigures struct{ force *inForce }
 
 var (
-	deskOpen    = prometheus.NewDesc("moa_moderation_cases", "Reported authors who wait for the operator.", nil, nil)
-	deskRefused = prometheus.NewDesc("moa_moderation_refused_authors", "Authors who are refused for what trusted people report.", nil, nil)
+	deskOpen    = prometheus.NewDesc("moa_moderation_cases", "Reported authors about whom the operator has not decided.", nil, nil)
+	deskRefused = prometheus.NewDesc("moa_moderation_refused_authors", "Authors whose events are refused because of what trusted people report.", nil, nil)
 	deskReports = prometheus.NewDesc("moa_moderation_reports_total", "Reports of trusted people that came in.", nil, nil)
-	deskDropped = prometheus.NewDesc("moa_moderation_dropped_total", "Reported authors who were dropped for want of room.", nil, nil)
+	deskDropped = prometheus.NewDesc("moa_moderation_dropped_total", "Reported authors that were forgotten because there were too many.", nil, nil)
 )
 
 func (deskFigures) Describe(out chan<- *prometheus.Desc) {

@@ -96,5 +96,5 @@ func (p *patientWriter) Write(b []byte) (int, error) {
 	return p.ResponseWriter.Write(b)
 }
 
-// doorPatience is how long who asked may not read.
+// doorPatience is how long the client may read nothing.
 const doorPatience = time.Minute

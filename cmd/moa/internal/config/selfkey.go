@@ -24,7 +24,7 @@ type secret string
 
 const hidden = "(secret)"
 
-// Format and LogValue hide it from whoever prints a Config.
+// Format and LogValue hide it when a Config is printed.
 func (s secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, hidden) }
 func (s secret) LogValue() slog.Value       { return slog.StringValue(hidden) }
 
