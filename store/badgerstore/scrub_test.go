@@ -161,6 +161,8 @@ func TestAScrubTakesNoNotes(t *testing.T) {
 	}
 	s.settle()
 	mustScrub(t, s)
+	s.notes.taking.Lock() // a collection may be at it
+	defer s.notes.taking.Unlock()
 	if n := len(s.notes.text); n > 0 {
 		t.Errorf("a scrub has left %d bytes of notes", n)
 	}
