@@ -13,26 +13,26 @@ import (
 // there in larger parts, in the order of the keys, it costs a fraction: a commit
 // of one event does not pay for a pass through Badger of its own.
 //
-// The writer looks through it itself; everybody else who reads Badger settles
+// The writer looks through it itself; everybody else who reads Badger flushes
 // it first, and so sees all that was committed.
 type backlog struct {
 	versions *versions
 	write    func(list []write, version uint64) error // to Badger
 	took     prometheus.Observer                      // seconds
-	settling sync.Mutex                               // held while Badger is written; taken before mu
+	flushing sync.Mutex                               // held while Badger is written; taken before mu
 	waiting  atomic.Int64                             // writes that Badger lacks
-	due      chan struct{}                            // it is time to settle
+	due      chan struct{}                            // it is time to flush
 	failed   atomic.Bool                              // what was taken last could not be written
-	changed  func(err error)                          // failed has; settling is held
+	changed  func(err error)                          // failed has; flushing is held
 
 	mu    sync.Mutex // guards the following
 	list  []write
 	bytes int
-	round uint64 // counts what was taken from list; what list has now is of this one
+	epoch uint64 // counts what was taken from list; what list has now is of this one
 
-	taken []write // guarded by settling: not yet written
+	taken []write // guarded by flushing: not yet written
 
-	settled atomic.Uint64 // the first round that Badger lacks
+	flushed atomic.Uint64 // the first epoch that Badger lacks
 }
 
 func newBacklog(v *versions, took prometheus.Observer) *backlog {
@@ -40,7 +40,7 @@ func newBacklog(v *versions, took prometheus.Observer) *backlog {
 	return &backlog{versions: v, write: write, took: took, due: make(chan struct{}, 1), changed: func(error) {}}
 }
 
-// From so many writes or bytes on the backlog is settled in the background,
+// From so many writes or bytes on the backlog is flushed in the background,
 // and from backlogMost times that on before the next commit.
 const (
 	backlogWrites = 4 << 10
@@ -48,8 +48,8 @@ const (
 	backlogMost   = 4
 )
 
-// add takes over the writes of a commit, and returns their round.
-func (b *backlog) add(w *writes) (round uint64) {
+// add takes over the writes of a commit, and returns their epoch.
+func (b *backlog) add(w *writes) (epoch uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.list = append(b.list, w.list...)
@@ -60,14 +60,14 @@ func (b *backlog) add(w *writes) (round uint64) {
 	if b.fullLocked(1) {
 		signal(b.due)
 	}
-	return b.round
+	return b.epoch
 }
 
 func (b *backlog) fullLocked(times int) bool {
 	return len(b.list) >= times*backlogWrites || b.bytes >= times*backlogBytes
 }
 
-// full reports that no more should be added before it is settled.
+// full reports that no more should be added before it is flushed.
 func (b *backlog) full() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,13 +81,13 @@ func signal(c chan struct{}) {
 	}
 }
 
-// settle writes to Badger what was added before the call.
-func (b *backlog) settle() error {
+// flush writes to Badger what was added before the call.
+func (b *backlog) flush() error {
 	if b.waiting.Load() == 0 {
 		return nil
 	}
-	b.settling.Lock()
-	defer b.settling.Unlock()
+	b.flushing.Lock()
+	defer b.flushing.Unlock()
 	b.mu.Lock()
 	if len(b.taken) == 0 {
 		b.taken, b.list = b.list, b.taken
@@ -97,8 +97,8 @@ func (b *backlog) settle() error {
 		b.list = b.list[:0]
 	}
 	b.bytes = 0
-	b.round++
-	round := b.round
+	b.epoch++
+	epoch := b.epoch
 	b.mu.Unlock()
 	if len(b.taken) == 0 {
 		return nil
@@ -116,7 +116,7 @@ func (b *backlog) settle() error {
 	b.waiting.Add(-int64(len(b.taken)))
 	clear(b.taken)
 	b.taken = b.taken[:0]
-	b.settled.Store(round)
+	b.flushed.Store(epoch)
 	b.took.Observe(time.Since(start).Seconds())
 	return nil
 }

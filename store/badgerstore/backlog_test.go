@@ -12,8 +12,8 @@ import (
 
 // setWrite replaces what writes to Badger; something in the background may be at it.
 func (s *Store) setWrite(f func([]write, uint64) error) (old func([]write, uint64) error) {
-	s.backlog.settling.Lock()
-	defer s.backlog.settling.Unlock()
+	s.backlog.flushing.Lock()
+	defer s.backlog.flushing.Unlock()
 	old, s.backlog.write = s.backlog.write, f
 	return old
 }
@@ -26,7 +26,7 @@ func TestBadgerThatCannotBeWritten(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	defer s.Close()
 	s.SetHotBytes(1 << 10) // the disk is asked
-	s.kept.max = 1 << 20
+	s.addresses.max = 1 << 20
 	profile := func(at int64) *event.Event { return storetest.Make(storetest.Key(1), 0, at, "") }
 	newest := func() (at int64) {
 		t.Helper()
@@ -44,7 +44,7 @@ func TestBadgerThatCannotBeWritten(t *testing.T) {
 	for at := range int64(20) {
 		mustCommit(t, s, note(2, 100+at))
 	}
-	s.settle()
+	s.flush()
 	wr := s.setWrite(func([]write, uint64) error { return errors.New("by a test") })
 	list := []*event.Event{profile(2)} // in one commit: a write may fail at once after it
 	for at := range int64(20) {
@@ -79,7 +79,7 @@ func TestBadgerThatCannotBeWritten(t *testing.T) {
 func TestNothingIsSweptPastABadgerThatCannotBeWritten(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	defer s.Close()
-	s.settle()
+	s.flush()
 	write := s.setWrite(func([]write, uint64) error { return errors.New("by a test") })
 	mustCommit(t, s, note(1, 1, event.Tag{"expiration", "10"}))
 	if n, err := s.Expire(t.Context(), 20, 10); err == nil {
@@ -98,7 +98,7 @@ func TestNothingVanishesHalfWhenBadgerCannotBeWritten(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	defer s.Close()
 	for failures := range 6 {
-		s.settle()
+		s.flush()
 		var old func([]write, uint64) error
 		left := failures
 		old = s.setWrite(func(list []write, version uint64) error {

@@ -55,8 +55,8 @@ type Options struct {
 	Registry prometheus.Registerer // nil: no metrics
 }
 
-// keptShare is which part of HotMB is for what was looked up.
-const keptShare = 4
+// addressShare is which part of HotMB is for what was looked up.
+const addressShare = 4
 
 func (o *Options) setDefaults() {
 	if o.CacheMB == 0 {
@@ -99,9 +99,9 @@ type Store struct {
 	had        state          // of Badger, before the journal was done again
 	behind     []*event.Event // records that are whole and were never promised
 	failed     bool           // the last commit has failed half-way
-	marks      *marks         // tombstones
+	tombstones *bloom         // tombstones
 	ids        ids
-	ahead      *ahead
+	pending    *pending
 	writes     writes // of the writer at work
 	// expireFrom is when the next event expires, or before: no key of keyExpiry is
 	// for an earlier time.
@@ -114,19 +114,19 @@ type Store struct {
 	late          atomic.Bool // NoSync, and it is synced in the background
 	appending     sync.Mutex  // held while the journal has a frame that the backlog lacks
 
-	last    atomic.Uint64 // store.Serial
-	events  atomic.Int64
-	aliases atomic.Bool // there are keyAlias keys
-	recent  recent
-	hot     *hot
-	kept    *kept
+	last      atomic.Uint64 // store.Serial
+	events    atomic.Int64
+	aliases   atomic.Bool // there are keyAlias keys
+	recent    recent
+	hot       *hot
+	addresses *addressCache
 
 	broken    atomic.Bool  // the last commit has failed
 	probed    atomic.Int64 // when Ready has tried the journal last, in probeEvery
 	damages   *damages
 	collector collector
 	notes     notes // of the collector
-	removals  removals
+	requests  requests
 	later     func(do func(context.Context)) // in the background, until Close ends ctx
 
 	warmUp func()             // fills hot in the background
@@ -146,8 +146,8 @@ func Open(o Options) (*Store, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Store{
 		opt: o, limits: usualLimits, log: o.Log, metrics: newMetrics(o.Registry), lock: lock, db: db, cancel: cancel,
-		hot: newHot(o.HotMB - o.HotMB/keptShare), kept: newKept(int64(o.HotMB/keptShare) << 20),
-		marks: newMarks(tombstoneBits), ahead: newAhead(),
+		hot: newHot(o.HotMB - o.HotMB/addressShare), addresses: newAddressCache(int64(o.HotMB/addressShare) << 20),
+		tombstones: newBloom(tombstoneBits), pending: newPending(),
 		collector: collector{due: make(chan struct{}, 1)},
 		syncFile:  syncFile, distrusted: distrusted{},
 	}
@@ -202,7 +202,7 @@ func (s *Store) start() (err error) {
 	}()
 	s.hot.records = s.records
 	s.versions = newVersions(s.db)
-	s.backlog = newBacklog(s.versions, s.metrics.settleTime)
+	s.backlog = newBacklog(s.versions, s.metrics.flushTime)
 	redo := s.redo
 	if have > 0 && have < recordsVersion {
 		redo = s.redoKeys
@@ -231,7 +231,7 @@ func (s *Store) start() (err error) {
 		return err
 	}
 	s.versions.committed(s.db.MaxVersion())
-	s.versions.settle, s.backlog.changed = s.settle, s.settles
+	s.versions.flush, s.backlog.changed = s.flush, s.flushes
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -258,7 +258,7 @@ func (s *Store) load() error {
 		s.events.Store(int64(st.events))
 		s.last.Store(uint64(s.serial))
 		s.ids = newIDs(s.events.Load())
-		s.marks.loadTombstones(txn)
+		s.tombstones.loadTombstones(txn)
 		it := txn.NewIterator(keysOnly)
 		defer it.Close()
 		it.Seek([]byte{keyAlias})
@@ -338,7 +338,7 @@ func (s *Store) close() error {
 	if err := s.closeRoom(); errors.Is(err, store.ErrFull) {
 		return s.abandon(err)
 	}
-	err := s.backlog.settle()
+	err := s.backlog.flush()
 	err = errors.Join(err, s.db.Close(), s.records.Sync(), s.records.Close())
 	if err != nil { // the journal still has it
 		return errors.Join(err, s.journal.closeFiles(), s.lock.Close())

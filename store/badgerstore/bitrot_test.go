@@ -168,7 +168,7 @@ func rottable(t *testing.T, seed uint64) (stopped, killed files, want map[string
 			}
 		}
 	}
-	s.settle()
+	s.flush()
 	want = map[string]bool{}
 	scan := s.Scan(store.Query{Filters: []*event.Filter{{}}})
 	if p, err := scan.Next(t.Context(), store.Page{}, func(r *store.Record) error {

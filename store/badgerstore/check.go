@@ -37,7 +37,7 @@ func (r *Report) problem(format string, a ...any) {
 // written. What is under way is done first. Deep, it also parses every event and computes its id. Commits wait
 // meanwhile. Its error is that of reading.
 func (s *Store) Check(ctx context.Context, deep bool) (_ *Report, err error) {
-	for r := s.removals.first(); r != nil && s.stepRemoval(r) == nil; r = s.removals.first() {
+	for r := s.requests.first(); r != nil && s.stepRequest(r) == nil; r = s.requests.first() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func (c *checker) event(n *stored) {
 	if a, ok := store.AddressOf(e); ok {
 		c.holds(n, addressKey(keyLatest, a), n.tail[:])
 	}
-	if c.s.removals.asks(&n.tail) != nil { // it bars as much when it is done
+	if c.s.requests.asks(&n.tail) != nil { // it bars as much when it is done
 		return
 	}
 	switch e.Kind {
@@ -181,7 +181,7 @@ func (c *checker) memory(n *stored) {
 	}
 	c.inMemory++
 	for _, hash := range h.hashes(n, nil) {
-		list := h.posts.list(hash, new([]uint32))
+		list := h.postings.list(hash, new([]uint32))
 		i := h.olderLocked(list, &n.tail)
 		if i == len(list) || h.slots[list[i]] != n.tail {
 			c.report.problem("memory does not hold %s as it should", *n.id())
@@ -230,10 +230,10 @@ func indexTail(item *badger.Item) (t tail, err error) {
 
 func (c *checker) jobs(ctx context.Context) error {
 	return c.each(ctx, keyJob, func(item *badger.Item) error {
-		if key := item.Key(); len(key) == 9 && c.s.removals.of(store.Serial(binary.BigEndian.Uint64(key[1:]))&^dropped) != nil {
+		if key := item.Key(); len(key) == 9 && c.s.requests.of(store.Serial(binary.BigEndian.Uint64(key[1:]))&^dropped) != nil {
 			return nil
 		}
-		c.report.problem("removal %x is not finished", item.Key())
+		c.report.problem("job %x is not finished", item.Key())
 		return nil
 	})
 }

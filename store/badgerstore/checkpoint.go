@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// background settles the backlog and makes checkpoints when they are due,
+// background flushes the backlog and makes checkpoints when they are due,
 // until ctx ends.
 func (s *Store) background(ctx context.Context) {
 	s.tasks.Go(func() { s.checkpoints(ctx) })
@@ -23,7 +23,7 @@ func (s *Store) background(ctx context.Context) {
 	})
 	s.tasks.Go(func() { s.unmap(ctx) })
 	for wait(ctx, s.backlog.due) {
-		_ = s.settle() // which tells it
+		_ = s.flush() // which tells it
 	}
 }
 
@@ -65,19 +65,19 @@ func wait(ctx context.Context, c <-chan struct{}) bool {
 	}
 }
 
-// settle has Badger written what was committed before the call. After an error,
+// flush has Badger written what was committed before the call. After an error,
 // which is logged, Badger lacks the newest of it, which the journal has, and
 // readers do not see it; it is tried again with the next call, and no commit is
 // taken before it succeeds.
-func (s *Store) settle() error { return s.backlog.settle() }
+func (s *Store) flush() error { return s.backlog.flush() }
 
-// settles follows the backlog when Badger cannot be written, and can again.
-func (s *Store) settles(err error) {
+// flushes follows the backlog when Badger cannot be written, and can again.
+func (s *Store) flushes(err error) {
 	if err != nil {
 		s.log.Error("what is committed cannot be written to badger", "err", err)
 		return
 	}
-	s.kept.reset() // what was found meanwhile may be old
+	s.addresses.reset() // what was found meanwhile may be old
 	s.log.Info("badger is written again")
 }
 
@@ -93,7 +93,7 @@ func (s *Store) beginCheckpoint() (*logs, error) {
 	s.appending.Lock()
 	l := &logs{end: s.journal.end()}
 	s.appending.Unlock()
-	err := s.backlog.settle()
+	err := s.backlog.flush()
 	if err != nil {
 		return nil, err
 	}
@@ -192,13 +192,13 @@ func (s *Store) redoKeys(w *writes) error {
 	}
 	s.backlog.add(w)
 	if s.backlog.full() {
-		return s.backlog.settle()
+		return s.backlog.flush()
 	}
 	return nil
 }
 
-// append makes the writer's writes durable, and returns the backlog's round.
-func (s *Store) append(w *writes) (round uint64, err error) {
+// append makes the writer's writes durable, and returns the backlog's epoch.
+func (s *Store) append(w *writes) (epoch uint64, err error) {
 	if s.rebuilding {
 		return s.appendKeys(w)
 	}
@@ -208,7 +208,7 @@ func (s *Store) append(w *writes) (round uint64, err error) {
 		}
 	}
 	if s.backlog.full() {
-		if err := s.backlog.settle(); err != nil {
+		if err := s.backlog.flush(); err != nil {
 			return 0, err
 		}
 	}

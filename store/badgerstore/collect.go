@@ -153,7 +153,7 @@ func (s *Store) syncRecords() error {
 func (s *Store) drain() error {
 	s.appending.Lock()   // between the two
 	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
-	if err := s.settle(); err != nil {
+	if err := s.flush(); err != nil {
 		return err
 	}
 	s.life.drain()

@@ -93,7 +93,7 @@ func (w *writer) run(do func(*writer) error) (err error) {
 type writer struct {
 	s       *Store
 	txn     *badger.Txn // reads what Badger has
-	ahead   *ahead      // what it has not, first
+	pending *pending    // what Badger has not; asked first
 	writes  *writes
 	bytes   int64 // of the writes, about
 	serial  store.Serial
@@ -114,22 +114,22 @@ type stored struct {
 }
 
 func (s *Store) newWriter() *writer {
-	settled := s.backlog.settled.Load()
-	w := &writer{s: s, txn: s.versions.beginWritten(), ahead: s.ahead, writes: &s.writes, serial: s.serial}
-	w.ahead.forget(settled)
+	flushed := s.backlog.flushed.Load()
+	w := &writer{s: s, txn: s.versions.beginWritten(), pending: s.pending, writes: &s.writes, serial: s.serial}
+	w.pending.forget(flushed)
 	return w
 }
 
 // close forgets what was not flushed.
 func (w *writer) close() {
 	w.s.versions.finish(w.txn)
-	w.ahead.undo()
+	w.pending.undo()
 	w.writes.reset()
 }
 
 // get returns the value of key, which is not to be changed.
 func (w *writer) get(key []byte) (v []byte, ok bool, err error) {
-	if op, ok := w.ahead.latest[string(key)]; ok {
+	if op, ok := w.pending.latest[string(key)]; ok {
 		return op.value, !op.remove, nil
 	}
 	item, err := w.txn.Get(key)
@@ -166,7 +166,7 @@ func (v value) unread() bool { return v != nil && len(v) == 0 }
 // value returns the record of t, nil if there is none, or unread: what cannot be
 // read may not be in the way of commits, nor of Open.
 func (w *writer) value(t *tail) (value, error) {
-	if op, ok := w.ahead.latest[string(recordKey(t))]; ok {
+	if op, ok := w.pending.latest[string(recordKey(t))]; ok {
 		return op.value, nil
 	}
 	if w.s.records.Dead(uint64(t.serial())) {
@@ -212,12 +212,12 @@ const (
 )
 
 func (w *writer) set(key, v []byte) {
-	w.ahead.add(w.writes.add(key, v, false))
+	w.pending.add(w.writes.add(key, v, false))
 	w.bytes += int64(len(key)+len(v)) + entryBytes
 }
 
 func (w *writer) del(key []byte) {
-	w.ahead.add(w.writes.add(key, nil, true))
+	w.pending.add(w.writes.add(key, nil, true))
 	w.bytes += int64(len(key)) + entryBytes
 }
 
@@ -240,12 +240,12 @@ func (w *writer) flush() error {
 	} else {
 		prepare() // to wake another core costs more
 	}
-	round, err := s.append(w.writes)
+	epoch, err := s.append(w.writes)
 	preparing.Wait()
 	if err != nil {
 		return err
 	}
-	w.ahead.close(round)
+	w.pending.close(epoch)
 	w.writes.reset()
 	w.flushed = true
 	s.publish(&w.change, slots, w.serial, events)
@@ -271,7 +271,7 @@ func (s *Store) publish(c *change, slots []slot, serial store.Serial, events int
 	}
 	s.recent.update(added, removed)
 	s.hot.apply(slots, c.removed)
-	s.kept.forget(c)
+	s.addresses.forget(c)
 	s.ids.follow(c)
 	s.events.Store(events)
 	s.serial = serial
@@ -392,7 +392,7 @@ func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
 	if e.Expiration != 0 && e.Expiration <= now {
 		return store.Expired, nil
 	}
-	h := w.s.removals.hidden()
+	h := w.s.requests.hidden()
 	var n *stored
 	if len(h) > 0 {
 		n = &stored{makeTail(e, 0), makeValue(e)}
@@ -455,7 +455,7 @@ func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address,
 	if store.Deletable(e.Kind) {
 		for _, by := range owners {
 			key := goneKey(e.ID, by)
-			if w.s.marks.lacks(key) {
+			if w.s.tombstones.lacks(key) {
 				continue
 			}
 			if gone, err := w.exists(key); err != nil || gone {
@@ -471,14 +471,14 @@ func (w *writer) deleted(e *event.Event, owners []event.PubKey, a store.Address,
 
 // mark sets a tombstone.
 func (w *writer) mark(key, v []byte) {
-	w.s.marks.add(key)
+	w.s.tombstones.add(key)
 	w.set(key, v)
 }
 
 // until reports whether e is no newer than the time that the tombstone holds,
 // if it is there.
 func (w *writer) until(key []byte, e *event.Event) (bool, error) {
-	if w.s.marks.lacks(key) {
+	if w.s.tombstones.lacks(key) {
 		return false, nil
 	}
 	v, ok, err := w.get(key)

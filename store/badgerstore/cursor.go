@@ -13,15 +13,15 @@ import (
 // reader reads from one Badger transaction. All lists share one iterator:
 // Badger's are large, and a list is read in runs.
 type reader struct {
-	s    *Store
-	txn  *badger.Txn
-	it   *badger.Iterator
-	key  []byte
-	seen []byte // the key that the iterator has shown last, of its versions the newest
-	work *int   // index entries looked at; what costs more counts as several
-	buf  []byte // memory for a record
-	kept *kept  // nil for a bulk reader
-	gen  uint64 // of kept, before the transaction began
+	s         *Store
+	txn       *badger.Txn
+	it        *badger.Iterator
+	key       []byte
+	seen      []byte        // the key that the iterator has shown last, of its versions the newest
+	work      *int          // index entries looked at; what costs more counts as several
+	buf       []byte        // memory for a record
+	addresses *addressCache // nil for a bulk reader
+	gen       uint64        // of addresses, before the transaction began
 }
 
 // What reading a record, looking up a key and going to another place of the
@@ -33,11 +33,11 @@ const (
 )
 
 // newReader begins a transaction whose work is added to work. A bulk reader does
-// not use what is kept.
+// not use the address cache.
 func (s *Store) newReader(bulk bool, work *int) *reader {
 	r := &reader{s: s, work: work}
-	if !bulk && s.kept.max > 0 {
-		r.kept, r.gen = s.kept, s.kept.generation()
+	if !bulk && s.addresses.max > 0 {
+		r.addresses, r.gen = s.addresses, s.addresses.generation()
 	}
 	r.txn = s.versions.begin()
 	return r
@@ -95,11 +95,11 @@ func (r *reader) record(t *tail) (value, error) {
 
 // lookUp returns the tail that key leads to, if there is an event.
 func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
-	if r.kept == nil || key[0] != keyLatest {
+	if r.addresses == nil || key[0] != keyLatest {
 		return r.tail(key)
 	}
-	// What is kept may be about to be forgotten.
-	if t, ok, known := r.kept.lookUp(key, r.txn.ReadTs()); known && (!ok || !r.s.records.Dead(uint64(t.serial()))) {
+	// What is cached may be about to be forgotten.
+	if t, ok, known := r.addresses.lookUp(key, r.txn.ReadTs()); known && (!ok || !r.s.records.Dead(uint64(t.serial()))) {
 		*r.work++
 		return t, ok, nil
 	}
@@ -113,7 +113,7 @@ func (r *reader) lookUp(key []byte) (t tail, ok bool, err error) {
 		}
 		ok = v != nil
 	}
-	r.kept.keep(r.gen, key, keptEntry{tail: t, ok: ok, version: r.txn.ReadTs()})
+	r.addresses.keep(r.gen, key, addressEntry{tail: t, ok: ok, version: r.txn.ReadTs()})
 	return t, ok, nil
 }
 

@@ -135,11 +135,11 @@ func (w *writer) deletion(e *event.Event, t *tail) error {
 	if err := w.flush(); err != nil {
 		return err
 	}
-	w.s.beginRemoval(d)
+	w.s.beginRequest(d)
 	if w.s.recent.update(nil, d.ids); len(d.addrs) > 0 { // what is hidden is not there for Has either
 		w.s.recent.clear()
 	}
-	return w.payRemovals()
+	return w.payDeletions()
 }
 
 // deleteFew does it with the commit: in one frame, if this one has room.

@@ -65,7 +65,7 @@ func namesIn(t *testing.T, dir string) (names []string) {
 // unclean is the folder of a store that was killed.
 func unclean(t *testing.T, s *Store) string {
 	t.Helper()
-	s.settle()
+	s.flush()
 	dir := writeFolder(t, readFolder(t, s.opt.Dir))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestEmptyLogsAreNoObstacle(t *testing.T) {
 func TestNewerStoreIsNotTouched(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	mustCommit(t, s, note(1, 1))
-	s.settle()
+	s.flush()
 	if err := writeVersion(s.db, formatVersion+1); err != nil {
 		t.Fatal(err)
 	}

@@ -53,14 +53,14 @@ const expireHidden = 8 * chunk
 // expire drops the events that keys of keyExpiry lead to, and counts those that were
 // not hidden. A kind 5 or 62 under way is hidden, and goes when it is done.
 func (w *writer) expire(ctx context.Context, keys [][]byte, x *expiry) (removed int, err error) {
-	h := w.s.removals.hidden()
+	h := w.s.requests.hidden()
 	for _, key := range keys {
 		if err := ctx.Err(); err != nil {
 			return removed, err
 		}
 		t := tailOf(key)
 		x.from = append(key, 0)
-		if r := w.s.removals.asks(&t); r != nil {
+		if r := w.s.requests.asks(&t); r != nil {
 			counts, err := w.dropLater(r, &t)
 			if err != nil {
 				return removed, err

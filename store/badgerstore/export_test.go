@@ -17,34 +17,34 @@ func (s *Store) RemoveBehind() {
 	s.limits = limits{stepWrites: 1, chunk: 2}
 }
 
-// HoldRemovals has StepRemovals alone remove what is asked for. Nothing may be stored
+// HoldRequests has StepRequests alone remove what is asked for. Nothing may be stored
 // yet.
-func (s *Store) HoldRemovals() {
+func (s *Store) HoldRequests() {
 	s.write.Lock()
 	defer s.write.Unlock()
 	s.later = func(func(context.Context)) {}
 }
 
-// StepRemovals takes up to n steps of what is under way, and reports whether there is
+// StepRequests takes up to n steps of what is under way, and reports whether there is
 // more.
-func (s *Store) StepRemovals(n int) (more bool, err error) {
+func (s *Store) StepRequests(n int) (more bool, err error) {
 	for range n {
-		r := s.removals.next()
+		r := s.requests.next()
 		if r == nil {
 			return false, nil
 		}
-		if err := s.stepRemoval(r); err != nil {
+		if err := s.stepRequest(r); err != nil {
 			return true, err
 		}
 	}
-	return s.removals.first() != nil, nil
+	return s.requests.first() != nil, nil
 }
 
 // SetHotBytes bounds the index of recent events more finely than Options do.
 func (s *Store) SetHotBytes(n int64) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	s.hot.max, s.kept.max = n, n
+	s.hot.max, s.addresses.max = n, n
 }
 
 // ResetHot forgets the recent events.

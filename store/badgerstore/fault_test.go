@@ -48,7 +48,7 @@ func TestAnUnreadableRecordHarmsNoOther(t *testing.T) {
 			storetest.Make(storetest.Key(4), 1, 13, "", event.Tag{"expiration", "500"}), tagged(5, 30023, 14), tagged(6, 1, 15),
 		}
 		mustCommit(t, s, victims...)
-		s.settle()
+		s.flush()
 		cutAt(t, s, victims[0])
 		readable := 0
 		for n := uint64(1); n <= 20; n++ {

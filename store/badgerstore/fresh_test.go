@@ -54,7 +54,7 @@ func TestKilledWhileItIsMade(t *testing.T) {
 func TestAJournalWithCommitsIsNoNewStore(t *testing.T) {
 	s := smallStore(t, t.TempDir())
 	mustCommit(t, s, note(1, 1), note(1, 2))
-	s.settle()
+	s.flush()
 	journal, err := os.ReadFile(journalName(s.opt.Dir, s.journal.at))
 	if err != nil {
 		t.Fatal(err)

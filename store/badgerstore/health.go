@@ -20,7 +20,7 @@ func (s *Store) Ready() error {
 		return err
 	}
 	if s.backlog.failed.Load() {
-		return errUnsettled
+		return errUnflushed
 	}
 	if !s.broken.Load() {
 		return nil

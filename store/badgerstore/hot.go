@@ -30,13 +30,13 @@ type hot struct {
 	floor tail
 	ceil  tail
 	future
-	slots []tail
-	free  []uint32
-	posts posts
-	count int      // of entries in posts
-	gen   uint32   // counts the changes: of one generation slots and lists stay as they are
-	buf   []uint64 // memory for a removal
-	one   []uint32 // memory for allLocked
+	slots    []tail
+	free     []uint32
+	postings postings
+	count    int      // of entries in postings
+	gen      uint32   // counts the changes: of one generation slots and lists stay as they are
+	buf      []uint64 // memory for what is removed
+	one      []uint32 // memory for allLocked
 }
 
 // slot is an event with the posting lists that it is in.
@@ -46,7 +46,7 @@ type slot struct {
 }
 
 func newHot(megabytes int) *hot {
-	h := &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), posts: newPosts(), now: func() int64 { return time.Now().Unix() }}
+	h := &hot{max: int64(max(megabytes, 0)) << 20, seed: maphash.MakeSeed(), postings: newPostings(), now: func() int64 { return time.Now().Unix() }}
 	h.all = h.hash(allEvents)
 	return h
 }
@@ -83,7 +83,7 @@ const (
 )
 
 func (h *hot) usedLocked() int64 {
-	return slotCost*int64(len(h.slots)-len(h.free)) + listCost*int64(h.posts.len()) + entryCost*int64(h.count) + h.future.used()
+	return slotCost*int64(len(h.slots)-len(h.free)) + listCost*int64(h.postings.len()) + entryCost*int64(h.count) + h.future.used()
 }
 
 // apply follows a commit: added is what prepare has made of its events.
@@ -136,7 +136,7 @@ func (h *hot) surplus() (oldest []stored) {
 		return nil
 	}
 	var one []uint32
-	all := h.posts.list(h.all, &one)
+	all := h.postings.list(h.all, &one)
 	for _, at := range all[:min(len(all), evictAtOnce)] {
 		oldest = append(oldest, stored{tail: h.slots[at]})
 	}
@@ -193,7 +193,7 @@ func (h *hot) reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.gen++
-	h.floor, h.slots, h.free, h.count, h.posts = tail{}, nil, nil, 0, newPosts()
+	h.floor, h.slots, h.free, h.count, h.postings = tail{}, nil, nil, 0, newPostings()
 	h.ceil, h.future = tail{}, future{}
 	h.dated.Store(false)
 }
@@ -208,7 +208,7 @@ func (h *hot) addLocked(n *slot) {
 		h.slots = append(h.slots, n.tail)
 	}
 	for _, hash := range n.lists {
-		h.posts.insert(hash, at, func(list []uint32) int {
+		h.postings.insert(hash, at, func(list []uint32) int {
 			switch {
 			case h.slots[list[len(list)-1]].compare(&n.tail) > 0: // the newest, as a rule
 				return len(list)
@@ -230,13 +230,13 @@ func (h *hot) removeLocked(n *stored) {
 	}
 	at := all[i]
 	if n.check() != nil { // the disk has lost it, and nothing else tells its lists
-		h.count -= h.posts.removeEverywhere(at)
+		h.count -= h.postings.removeEverywhere(at)
 		h.free = append(h.free, at)
 		return
 	}
 	h.buf = h.hashes(n, h.buf)
 	for _, hash := range h.buf {
-		h.posts.remove(hash, at, func(list []uint32) int { return h.olderLocked(list, &n.tail) })
+		h.postings.remove(hash, at, func(list []uint32) int { return h.olderLocked(list, &n.tail) })
 	}
 	h.free = append(h.free, at)
 	h.count -= len(h.buf)
@@ -245,7 +245,7 @@ func (h *hot) removeLocked(n *stored) {
 // allLocked is the list of all events.
 func (h *hot) allLocked() []uint32 {
 	h.one = h.one[:0]
-	return h.posts.list(h.all, &h.one)
+	return h.postings.list(h.all, &h.one)
 }
 
 // olderLocked returns how many of list come after t in a Scan: they are at the

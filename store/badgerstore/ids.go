@@ -13,7 +13,7 @@ import (
 // new, and to ask the tables for it costs more than its signature. Guarded by
 // Store.write.
 type ids struct {
-	*marks
+	*bloom
 	complete bool // those on disk are in it
 
 	// While they are read: how many keys there are before next, which is to be
@@ -25,7 +25,7 @@ type ids struct {
 // newIDs has room for so many events and a quarter more.
 func newIDs(events int64) ids {
 	bits := min(max(events*5/4*idBitsEach, idBits), idBitsMost)
-	return ids{marks: newMarks(int(bits) / 64 * 64), next: []byte{keyID}}
+	return ids{bloom: newBloom(int(bits) / 64 * 64), next: []byte{keyID}}
 }
 
 // follow counts what a commit changes among the keys that were read already.

@@ -155,7 +155,7 @@ func TestRecentEventsAreFoundWithoutAllocating(t *testing.T) {
 	for i := range 200 {
 		mustCommit(t, s, note(i%9, int64(i)))
 	}
-	s.settle() // or it is done meanwhile
+	s.flush() // or it is done meanwhile
 	awaitWarm(t, s)
 	awaitIDs(t, s)
 	read := func(limit int) float64 {

@@ -108,18 +108,18 @@ func (s *Store) resumeJobs() error {
 	w := s.newWriter()
 	defer w.close()
 	for _, n := range slices.Sorted(maps.Keys(jobs)) { // a request to vanish may remove the kind 5 of one before
-		if s.removals.of(n&^dropped) != nil {
+		if s.requests.of(n&^dropped) != nil {
 			continue
 		}
 		j := jobs[n]
-		s.log.Info("finishing an interrupted removal", "serial", n)
+		s.log.Info("finishing an interrupted job", "serial", n)
 		err := w.resume(j)
 		if errors.Is(err, errUnreadRequest) { // it stays, and may be done when it can be read again
-			s.log.Error("an interrupted removal cannot be finished", "serial", n, "err", err)
+			s.log.Error("an interrupted job cannot be finished", "serial", n, "err", err)
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("finish removal %d: %w", n, err)
+			return fmt.Errorf("finish job %d: %w", n, err)
 		}
 		w.del(jobKey(n))
 		if err := w.flush(); err != nil {

@@ -24,7 +24,7 @@ const (
 	keyGoneAddr  = 'a' // pubkey16 kind2 sha256(d)16 -> created8: deleted by address, up to that time
 	keyVanished  = 'v' // pubkey16 -> created8: vanished, up to that time
 	keyExpiry    = 'x' // expires8 tail
-	keyJob       = 'j' // serial8 -> op1 tail: a removal that is not finished
+	keyJob       = 'j' // serial8 -> op1 tail: a job that is not finished
 	keyMeta      = 'm' // name -> value
 	short        = 16  // bytes that are kept of an id, a public key or a hash
 	addressBytes = short + 2 + short

@@ -103,8 +103,8 @@ func (s *Store) fillMemtable() error {
 			return err
 		}
 	}
-	s.backlog.settling.Lock()
-	defer s.backlog.settling.Unlock()
+	s.backlog.flushing.Lock()
+	defer s.backlog.flushing.Unlock()
 	version := s.versions.next()
 	filler := []write{{key: fillerKey, value: make([]byte, fillerBytes)}}
 	for range size/fillerBytes + 1 {

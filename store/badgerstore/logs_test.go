@@ -26,7 +26,7 @@ func TestALogThatWasNotSyncedIsNeverBelieved(t *testing.T) {
 			all = append(all, note(1, from+i))
 		}
 		mustCommit(t, s, all[len(all)-300:]...)
-		s.settle()
+		s.flush()
 	}
 	commit(0)
 	lost, fail := map[string]bool{}, true

@@ -124,7 +124,7 @@ func (h *hot) openLocked(sc *scan, work int) bool {
 			}
 			sc.looked++
 			sc.single = sc.single[:0]
-			list := h.posts.list(h.hash(p.key(m.list)), &sc.single)
+			list := h.postings.list(h.hash(p.key(m.list)), &sc.single)
 			if n := len(list); n > 0 && h.slots[list[n-1]].compare(&from) < 0 {
 				before := from.prev()
 				list = list[:h.olderLocked(list, &before)]
@@ -238,7 +238,7 @@ func (h *hot) standsLocked(sc *scan, i int32, work int) bool {
 	}
 	sc.looked++
 	sc.single = sc.single[:0]
-	list := h.posts.list(h.hash(p.key(int(r.list))), &sc.single)
+	list := h.postings.list(h.hash(p.key(int(r.list))), &sc.single)
 	n := h.olderLocked(list, &m.tails[i])
 	r.gen, r.rest = h.gen, list[:n]
 	if n < len(list) && h.slots[list[n]].compare(&m.tails[i]) == 0 {
@@ -325,7 +325,7 @@ func (h *hot) unseen(keys [][]byte, from *tail) (rest [][]byte) {
 	defer h.mu.RUnlock()
 	var memory []uint32
 	for _, key := range keys {
-		list := h.posts.list(h.hash(key), &memory)
+		list := h.postings.list(h.hash(key), &memory)
 		memory = memory[:0]
 		if len(list) == 0 || h.slots[list[0]].compare(from) >= 0 {
 			rest = append(rest, key)

@@ -20,7 +20,7 @@ type metrics struct {
 	expired, collected      prometheus.Counter
 	scanTime                prometheus.Histogram
 	fromMemory, fromDisk    prometheus.Counter
-	settleTime              prometheus.Histogram
+	flushTime               prometheus.Histogram
 	damages                 *prometheus.CounterVec
 	scrubbed                prometheus.Counter
 	scrubEnd                prometheus.Gauge
@@ -44,7 +44,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	m.full = counter("moa_store_full_total", "Batches refused for want of room on the disk.")
 	m.batch = histogram("moa_store_batch_events", "Events of a batch.", prometheus.ExponentialBuckets(1, 2, 11))
 	m.commitTime = histogram("moa_store_commit_seconds", "Time of a commit, with its sync.", seconds)
-	m.settleTime = histogram("moa_store_settle_seconds", "Time of writing to Badger what the journal has.", seconds)
+	m.flushTime = histogram("moa_store_flush_seconds", "Time of writing to Badger what the journal has.", seconds)
 	m.stored = counter("moa_store_stored_events_total", "Events stored.")
 	m.removed = counter("moa_store_removed_events_total", "Events removed: replaced, deleted, vanished or expired.")
 	m.expired = counter("moa_store_expired_events_total", "Events removed because they had expired.")

@@ -124,7 +124,7 @@ func TestRegionsOfAnOlderStoreAreListed(t *testing.T) {
 // and closes it.
 func asOlder(t *testing.T, s *Store, version uint32) {
 	t.Helper()
-	s.settle()
+	s.flush()
 	events, err := s.readRecords(tail{}, lastTail, math.MaxInt)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestRecordsOfAnOlderStoreAreMoved(t *testing.T) {
 		txn := db.NewTransactionAt(math.MaxUint64, false)
 		half := &Store{opt: Options{Dir: dir, NoSync: true}, db: db}
 		half.versions = newVersions(db)
-		half.backlog = newBacklog(half.versions, newMetrics(nil).settleTime)
+		half.backlog = newBacklog(half.versions, newMetrics(nil).flushTime)
 		if half.journal, err = openJournal(dir, false, records.ID{}, half.log, nil, half.redoKeys); err != nil {
 			t.Fatal(err)
 		}

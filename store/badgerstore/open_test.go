@@ -22,7 +22,7 @@ func TestCacheMayShrinkAfterACrash(t *testing.T) {
 	for i := range int64(notes) {
 		mustCommit(t, s, storetest.Make(storetest.Key(1), 1, i, strings.Repeat("x", 60_000)))
 	}
-	s.settle()
+	s.flush()
 	crashed := writeFolder(t, readFolder(t, dir))
 	logs, err := filepath.Glob(filepath.Join(crashed, "*.mem"))
 	if err != nil || len(logs) != 1 {

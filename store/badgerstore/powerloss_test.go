@@ -222,7 +222,7 @@ func (v *victim) step(now int64, batch []*event.Event) {
 			v.Fatal(err)
 		}
 	case 1, 2, 3:
-		v.s.settle()
+		v.s.flush()
 	case 4:
 		v.collect()
 	case 5, 6:

@@ -28,20 +28,20 @@ func newKeys(o *Options, log *records.Log) (*Store, error) {
 	}
 	s := &Store{
 		opt: fresh, limits: usualLimits, log: o.Log, metrics: newMetrics(nil), db: db, records: log, rebuilding: true,
-		hot: newHot(0), kept: newKept(0), marks: newMarks(64), ids: ids{marks: newMarks(64)}, ahead: newAhead(),
+		hot: newHot(0), addresses: newAddressCache(0), tombstones: newBloom(64), ids: ids{bloom: newBloom(64)}, pending: newPending(),
 		collector: collector{due: make(chan struct{}, 1)},
 	}
 	s.versions = newVersions(db)
-	s.backlog = newBacklog(s.versions, s.metrics.settleTime)
-	s.versions.settle = s.settle
+	s.backlog = newBacklog(s.versions, s.metrics.flushTime)
+	s.versions.flush = s.flush
 	return s, nil
 }
 
 // appendKeys gives Badger the writer's writes, which are not durable before Repair
 // is done.
-func (s *Store) appendKeys(w *writes) (round uint64, err error) {
+func (s *Store) appendKeys(w *writes) (epoch uint64, err error) {
 	if s.backlog.full() {
-		if err := s.backlog.settle(); err != nil {
+		if err := s.backlog.flush(); err != nil {
 			return 0, err
 		}
 	}
@@ -49,7 +49,7 @@ func (s *Store) appendKeys(w *writes) (round uint64, err error) {
 	return s.backlog.add(w), nil
 }
 
-// repairFrame is how many records are done between two settlements of the writer.
+// repairFrame is how many records are done between two flushes of the writer.
 const repairFrame = 256
 
 // run makes the keys.
@@ -185,7 +185,7 @@ func (p *repairer) finish() error {
 	err := w.flush()
 	w.close()
 	if err == nil {
-		err = s.backlog.settle()
+		err = s.backlog.flush()
 	}
 	if err == nil {
 		err = p.records.Sync()

@@ -9,9 +9,9 @@ func (s *Store) SmallRecords() { s.records.Limit(100_000, 300) }
 // Collect gives back the room of removed events.
 func (s *Store) Collect(ctx context.Context) { s.collect(ctx) }
 
-// SetKeptBytes bounds what is remembered of addresses.
-func (s *Store) SetKeptBytes(n int64) {
+// SetAddressBytes bounds what is remembered of addresses.
+func (s *Store) SetAddressBytes(n int64) {
 	s.write.Lock()
 	defer s.write.Unlock()
-	s.kept.max = n
+	s.addresses.max = n
 }

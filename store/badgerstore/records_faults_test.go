@@ -137,7 +137,7 @@ func TestReplacedWhileItIsLookedUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.kept.max = 1 << 20
+	s.addresses.max = 1 << 20
 	mustCommit(t, s, profile(1, 10, "first"))
 	r := s.newReader(false, new(int)) // and then
 	defer r.close()
@@ -167,7 +167,7 @@ func TestDamagedRecordCanBeRemoved(t *testing.T) {
 		for i := range 150 {
 			victim := tagged(i, []uint16{1, 0, 30023}[i%3], int64(i))
 			mustCommit(t, s, victim)
-			s.settle()
+			s.flush()
 			size := int64(len(makeValue(victim)))
 			to := byte(random.IntN(256))
 			if random.IntN(2) == 0 {

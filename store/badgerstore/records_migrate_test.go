@@ -20,7 +20,7 @@ func halfMigrated(t *testing.T, dir string) (half *Store, end func()) {
 	}
 	half = &Store{opt: Options{Dir: dir, NoSync: true}, db: db}
 	half.versions = newVersions(db)
-	half.backlog = newBacklog(half.versions, newMetrics(nil).settleTime)
+	half.backlog = newBacklog(half.versions, newMetrics(nil).flushTime)
 	if half.journal, err = openJournal(dir, false, records.ID{}, half.log, nil, half.redoKeys); err != nil {
 		t.Fatal(err)
 	}

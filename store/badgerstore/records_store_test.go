@@ -52,7 +52,7 @@ func TestReplacedAllTheTimeIsFoundOnce(t *testing.T) {
 			s := open(t, badgerstore.Options{Dir: t.TempDir(), HotMB: -1})
 			defer s.Close()
 			s.SmallRecords()
-			s.SetKeptBytes(kept)
+			s.SetAddressBytes(kept)
 			const authors, turns = 20, 120
 			version := func(turn int) (batch []*event.Event) {
 				for i := range authors {

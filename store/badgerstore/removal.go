@@ -22,12 +22,12 @@ func (s *Store) Remove(ctx context.Context, ids []event.ID) (int, error) {
 			if n.value == nil {
 				continue
 			}
-			if r := s.removals.asks(&n.tail); r != nil { // after a crash nothing else tells what it asks for
+			if r := s.requests.asks(&n.tail); r != nil { // after a crash nothing else tells what it asks for
 				if err := w.finish(r); err != nil {
 					return err
 				}
 			}
-			gone := !n.unread() && s.removals.hidden().has(&n)
+			gone := !n.unread() && s.requests.hidden().has(&n)
 			if err := w.dropRoomy(n); err != nil {
 				return err
 			}

@@ -156,7 +156,7 @@ func TestRepairKeepsTheRules(t *testing.T) {
 		}
 		return list
 	}
-	s.settle()
+	s.flush()
 	twin := writeFolder(t, readFolder(t, dir))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -117,7 +117,7 @@ func (sc *scan) guarded(ctx context.Context, p *page) (done bool, err error) {
 }
 
 func (sc *scan) next(ctx context.Context, p *page) (done bool, err error) {
-	sc.hidden = sc.s.removals.hidden()
+	sc.hidden = sc.s.requests.hidden()
 	if all, err := sc.spellOut(ctx, p); !all {
 		return false, err
 	}

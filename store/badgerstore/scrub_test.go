@@ -131,7 +131,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustCommit(t, s, ask, gone, profile, note(5, 5))
-		s.settle()
+		s.flush()
 		version := s.versions.next()
 		if list := damage(s); list != nil {
 			if err := writeFew(s.db, list, version); err != nil {
@@ -159,7 +159,7 @@ func TestAScrubTakesNoNotes(t *testing.T) {
 	for i := range int64(20) {
 		mustCommit(t, s, storetest.Make(storetest.Key(1), 0, 100+i, ""))
 	}
-	s.settle()
+	s.flush()
 	mustScrub(t, s)
 	s.notes.taking.Lock() // a collection may be at it
 	defer s.notes.taking.Unlock()

@@ -50,7 +50,7 @@ func (r *vanish) doomsUnread(t *tail) bool {
 // but for what steps have written: the keys are read from outside of it. Deletions
 // of the author's that are under way come first: their kind 5 events go, too.
 func (r *vanish) step(w *writer) (done bool, err error) {
-	for _, d := range w.s.removals.hidden()[r.by].deletions {
+	for _, d := range w.s.requests.hidden()[r.by].deletions {
 		if d.left() > 0 {
 			_, err := w.step(d)
 			return false, err
@@ -106,7 +106,7 @@ func (w *writer) vanish(e *event.Event, t *tail) error {
 			return nil
 		}
 	}
-	w.s.beginRemoval(r)
+	w.s.beginRequest(r)
 	w.s.recent.clear() // what is hidden is not there for Has either
 	return nil
 }

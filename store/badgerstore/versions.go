@@ -12,8 +12,8 @@ import (
 // nobody reads any more. Badger is opened in its managed mode, for only there
 // can keys be written in their order (writes.go).
 type versions struct {
-	db     *badger.DB
-	settle func() error // has Badger written what was committed
+	db    *badger.DB
+	flush func() error // has Badger written what was committed
 
 	mu   sync.Mutex     // guards the following
 	last uint64         // readers begin here; what is written next is one more
@@ -21,25 +21,25 @@ type versions struct {
 }
 
 func newVersions(db *badger.DB) *versions {
-	v := &versions{db: db, settle: func() error { return nil }, open: map[uint64]int{}}
+	v := &versions{db: db, flush: func() error { return nil }, open: map[uint64]int{}}
 	v.committed(db.MaxVersion())
 	return v
 }
 
-var errUnsettled = errors.New("badger cannot be written")
+var errUnflushed = errors.New("badger cannot be written")
 
 // begin begins to read what was committed last; finish ends it. As long as Badger
 // cannot be written that lacks the newest: it is for who serves it and remembers
 // nothing of it.
 func (v *versions) begin() *badger.Txn {
-	_ = v.settle() // which tells it
+	_ = v.flush() // which tells it
 	return v.beginWritten()
 }
 
 // beginWhole is begin, and an error where that would lack something.
 func (v *versions) beginWhole() (*badger.Txn, error) {
-	if err := v.settle(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnsettled, err)
+	if err := v.flush(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnflushed, err)
 	}
 	return v.beginWritten(), nil
 }

@@ -18,7 +18,7 @@ func holding(t testing.TB, dir string) *Store {
 		t.Fatal(err)
 	}
 	s.RemoveBehind()
-	s.HoldRemovals()
+	s.HoldRequests()
 	return s
 }
 
@@ -48,7 +48,7 @@ func TestNobodySeesRemovalsUnderWay(t *testing.T) {
 			return s
 		},
 		Disturb: func(s store.Store, n int) {
-			if _, err := s.(*Store).StepRemovals(n % 5); err != nil {
+			if _, err := s.(*Store).StepRequests(n % 5); err != nil {
 				panic(err)
 			}
 		},
@@ -102,7 +102,7 @@ func TestTheWritesOfADeletionsCommitAreBounded(t *testing.T) {
 		t.Run(fmt.Sprint(targets), func(t *testing.T) {
 			s := smallStore(t, t.TempDir())
 			defer s.Close()
-			s.HoldRemovals()
+			s.HoldRequests()
 			var all []*event.Event
 			for i := range targets {
 				all = append(all, note(1, int64(i), event.Tag{"t", "x"}))
@@ -120,7 +120,7 @@ func TestTheWritesOfADeletionsCommitAreBounded(t *testing.T) {
 			}
 			for more := true; more; {
 				from := s.journal.end()
-				if more, err = s.StepRemovals(1); err != nil {
+				if more, err = s.StepRequests(1); err != nil {
 					t.Fatal(err)
 				}
 				if got, most := written(t, s, from), int(s.limits.stepWrites)+100; got > most {
@@ -156,7 +156,7 @@ func TestAKillBetweenTheStepsOfADeletion(t *testing.T) {
 		if err := killed.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if more, err = s.StepRemovals(1); err != nil {
+		if more, err = s.StepRequests(1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,7 +189,7 @@ func TestARequestThatGoesIsDoneAllTheSame(t *testing.T) {
 				asks = storetest.Make(asks.PubKey, kind, 1000, "", append(asks.Tags, event.Tag{"expiration", "3000"})...)
 				mustCommit(t, s, append(mine, note(2, 5))...)
 				mustCommit(t, s, asks)
-				if _, err := s.StepRemovals(2); err != nil {
+				if _, err := s.StepRequests(2); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := gone(s, asks); err != nil {
@@ -207,7 +207,7 @@ func TestARequestThatGoesIsDoneAllTheSame(t *testing.T) {
 					if err := killed.Close(); err != nil {
 						t.Fatal(err)
 					}
-					if more, err = s.StepRemovals(1); err != nil {
+					if more, err = s.StepRequests(1); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -225,7 +225,7 @@ func TestDeletionsUnderWayAreBounded(t *testing.T) {
 		mustCommit(t, s, deletionOf(1, int64(i), 2))
 	}
 	left := 0
-	for _, r := range s.removals.list {
+	for _, r := range s.requests.list {
 		if r.(*deletion).left() > 0 {
 			left++
 		}

@@ -10,7 +10,7 @@ import (
 // and went at.
 func TestPostsAreSortedLists(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 0))
-	p := newPosts()
+	p := newPostings()
 	want := map[uint64][]uint32{}
 	place := func(slot uint32) func([]uint32) int {
 		return func(list []uint32) int { i, _ := slices.BinarySearch(list, slot); return i }
@@ -86,7 +86,7 @@ func TestPostsAreSortedLists(t *testing.T) {
 
 // A list grows at both ends in steps that do not depend on its length.
 func TestLongListsGrowCheaplyAtBothEnds(t *testing.T) {
-	p := newPosts()
+	p := newPostings()
 	const n = 400_000 // takes minutes if each step moves them all
 	for i := range uint32(n) {
 		p.insert(1, n-i, func([]uint32) int { return 0 })
@@ -97,7 +97,7 @@ func TestLongListsGrowCheaplyAtBothEnds(t *testing.T) {
 		p.insert(1, 2*n+1+i, func(list []uint32) int { return len(list) })
 	}
 	list := p.list(1, nil)
-	if len(list) != 2*n || list[0] != n+1 || !slices.IsSorted(list) || cap(p.many[0].buf) > 8*n {
-		t.Errorf("%d entries from %d on, room for %d", len(list), list[0], cap(p.many[0].buf))
+	if len(list) != 2*n || list[0] != n+1 || !slices.IsSorted(list) || cap(p.long[0].buf) > 8*n {
+		t.Errorf("%d entries from %d on, room for %d", len(list), list[0], cap(p.long[0].buf))
 	}
 }

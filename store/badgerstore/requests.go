@@ -81,8 +81,8 @@ func (h hidden) any(n *stored, does func(asked, *stored) bool) bool {
 	return false
 }
 
-// removals are the requests under way. The zero removals are none.
-type removals struct {
+// requests are the requests under way. The zero requests are none.
+type requests struct {
 	open atomic.Pointer[hidden]
 
 	mu      sync.Mutex // guards the following; taken last
@@ -93,7 +93,7 @@ type removals struct {
 
 // hidden is what is hidden now. It is asked for before anything is read: what
 // it lacks because it is removed must not be there to be read.
-func (r *removals) hidden() hidden {
+func (r *requests) hidden() hidden {
 	if h := r.open.Load(); h != nil {
 		return *h
 	}
@@ -103,7 +103,7 @@ func (r *removals) hidden() hidden {
 // begin begins to hide what one asks to be removed. A later request to vanish of
 // the same author reaches further, and takes the place of an earlier one. It
 // reports that there is nobody yet who takes the steps.
-func (r *removals) begin(one request) (idle bool) {
+func (r *requests) begin(one request) (idle bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changeLocked(one.author(), func(a *asked) {
@@ -121,7 +121,7 @@ func (r *removals) begin(one request) (idle bool) {
 }
 
 // end ends it: everything is removed.
-func (r *removals) end(one request) {
+func (r *requests) end(one request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changeLocked(one.author(), func(a *asked) {
@@ -135,13 +135,13 @@ func (r *removals) end(one request) {
 }
 
 // expire begins to hide the event of one, too.
-func (r *removals) expire(one request, t *tail) {
+func (r *requests) expire(one request, t *tail) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.changeLocked(one.author(), func(a *asked) { a.expired = append(slices.Clip(a.expired), *t) })
 }
 
-func (r *removals) changeLocked(by event.PubKey, do func(*asked)) {
+func (r *requests) changeLocked(by event.PubKey, do func(*asked)) {
 	h := hidden{}
 	maps.Copy(h, r.hidden())
 	a := h[by]
@@ -154,7 +154,7 @@ func (r *removals) changeLocked(by event.PubKey, do func(*asked)) {
 
 // next is the request whose turn it is; nil: there is none, and nobody takes steps
 // any more.
-func (r *removals) next() request {
+func (r *requests) next() request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.list) == 0 {
@@ -166,7 +166,7 @@ func (r *removals) next() request {
 }
 
 // first is the request under way that came first, or nil.
-func (r *removals) first() request {
+func (r *requests) first() request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.list) == 0 {
@@ -177,7 +177,7 @@ func (r *removals) first() request {
 
 // of is the request under way that the event of that serial is, or nil. Such an
 // event may not go: after a crash it tells what is left to do.
-func (r *removals) of(n store.Serial) request {
+func (r *requests) of(n store.Serial) request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if i := slices.IndexFunc(r.list, func(one request) bool { return one.job() == n }); i >= 0 {
@@ -187,7 +187,7 @@ func (r *removals) of(n store.Serial) request {
 }
 
 // asks is of, of an event.
-func (r *removals) asks(t *tail) request {
+func (r *requests) asks(t *tail) request {
 	if kind := t.kind(); kind != event.KindDeletion && kind != event.KindVanish {
 		return nil
 	}
@@ -202,7 +202,7 @@ const (
 
 // overdue is the deletion that came first and is not done, if there is too much of
 // them. Store.write is held.
-func (r *removals) overdue() *deletion {
+func (r *requests) overdue() *deletion {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var first *deletion
@@ -222,11 +222,11 @@ func (r *removals) overdue() *deletion {
 	return first
 }
 
-// payRemovals keeps the kind 5 events under way within their bounds: who sends more
-// of them than are removed behind the commits waits for it.
-func (w *writer) payRemovals() error {
+// payDeletions keeps the kind 5 events under way within their bounds: a client that sends
+// more of them than are removed behind the commits waits for it.
+func (w *writer) payDeletions() error {
 	for {
-		d := w.s.removals.overdue()
+		d := w.s.requests.overdue()
 		if d == nil {
 			return nil
 		}
@@ -236,26 +236,26 @@ func (w *writer) payRemovals() error {
 	}
 }
 
-// beginRemoval has the rest of r done behind the commits.
-func (s *Store) beginRemoval(r request) {
-	if s.removals.begin(r) {
-		s.later(s.stepRemovals)
+// beginRequest has the rest of r done behind the commits.
+func (s *Store) beginRequest(r request) {
+	if s.requests.begin(r) {
+		s.later(s.stepRequests)
 	}
 }
 
-// removalRetry is how long removals wait after a failed write.
-const removalRetry = 10 * time.Second
+// requestRetry is how long requests wait after a failed write.
+const requestRetry = 10 * time.Second
 
-// stepRemovals does what is under way, each in turn, a step a commit.
-func (s *Store) stepRemovals(ctx context.Context) {
-	for r := s.removals.next(); r != nil; r = s.removals.next() {
-		err := s.stepRemoval(r)
+// stepRequests does what is under way, each in turn, a step a commit.
+func (s *Store) stepRequests(ctx context.Context) {
+	for r := s.requests.next(); r != nil; r = s.requests.next() {
+		err := s.stepRequest(r)
 		if ctx.Err() != nil {
 			return // Open goes on
 		}
 		if err != nil {
 			s.log.Error("what a kind 5 or 62 event asks to be removed is not removed yet", "serial", r.job(), "err", err)
-			if !pause(ctx, removalRetry) {
+			if !pause(ctx, requestRetry) {
 				return
 			}
 		}
@@ -267,18 +267,18 @@ func (s *Store) stepRemovals(ctx context.Context) {
 // already.
 func (w *writer) dropLater(r request, t *tail) (bool, error) {
 	v, err := w.value(t)
-	h := w.s.removals.hidden()
+	h := w.s.requests.hidden()
 	if err != nil || slices.Contains(h[r.author()].expired, *t) || len(v) > 0 && h.has(&stored{*t, v}) {
 		return false, err
 	}
 	w.set(jobKey(t.serial()|dropped), append([]byte{jobDrop}, t[:]...))
-	w.s.removals.expire(r, t)
+	w.s.requests.expire(r, t)
 	return true, nil
 }
 
 // dropExpired drops the event of r, of which all is done, if it has expired since.
 func (w *writer) dropExpired(r request) error {
-	for _, t := range w.s.removals.hidden()[r.author()].expired {
+	for _, t := range w.s.requests.hidden()[r.author()].expired {
 		if t.serial() != r.job() {
 			continue
 		}
@@ -292,8 +292,8 @@ func (w *writer) dropExpired(r request) error {
 	return nil
 }
 
-// stepRemoval takes a step of r, and shows what it hides when that was the last.
-func (s *Store) stepRemoval(r request) error {
+// stepRequest takes a step of r, and shows what it hides when that was the last.
+func (s *Store) stepRequest(r request) error {
 	done := false
 	err := s.update(s.opt.ReserveMB/2, func(w *writer) (err error) {
 		if done, err = w.step(r); done {
@@ -303,7 +303,7 @@ func (s *Store) stepRemoval(r request) error {
 		return err
 	})
 	if err == nil && done {
-		s.removals.end(r)
+		s.requests.end(r)
 	}
 	return err
 }

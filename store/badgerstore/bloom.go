@@ -6,13 +6,13 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// marks tells in memory which keys certainly do not exist: tombstones and ids,
+// bloom tells in memory which keys certainly do not exist: tombstones and ids,
 // for nearly every event is looked for among them in vain. It is a Bloom filter
 // of fixed size: with a key for every 16 bits one answer in a hundred and fifty
 // is wrong, and with many more it only saves less; that of ids is made for the
 // events that there are when the store is opened. It is used by the writer
 // alone.
-type marks struct {
+type bloom struct {
 	seed maphash.Seed
 	bits []uint64
 }
@@ -22,34 +22,34 @@ const (
 	idBits        = 1 << 26 // 8 MB, at least
 	idBitsMost    = 1 << 30
 	idBitsEach    = 16 // for an event
-	marksHashes   = 4
+	bloomHashes   = 4
 )
 
-func newMarks(bits int) *marks {
-	return &marks{seed: maphash.MakeSeed(), bits: make([]uint64, bits/64)}
+func newBloom(bits int) *bloom {
+	return &bloom{seed: maphash.MakeSeed(), bits: make([]uint64, bits/64)}
 }
 
 // each calls do with the word and the bit of every hash of key until do
 // returns false.
-func (m *marks) each(key []byte, do func(word *uint64, bit uint64) bool) {
-	h := maphash.Bytes(m.seed, key)
+func (b *bloom) each(key []byte, do func(word *uint64, bit uint64) bool) {
+	h := maphash.Bytes(b.seed, key)
 	step := h>>32 | 1
-	for range marksHashes {
-		at := h % uint64(len(m.bits)*64)
-		if !do(&m.bits[at/64], 1<<(at%64)) {
+	for range bloomHashes {
+		at := h % uint64(len(b.bits)*64)
+		if !do(&b.bits[at/64], 1<<(at%64)) {
 			return
 		}
 		h += step
 	}
 }
 
-func (m *marks) add(key []byte) {
-	m.each(key, func(word *uint64, bit uint64) bool { *word |= bit; return true })
+func (b *bloom) add(key []byte) {
+	b.each(key, func(word *uint64, bit uint64) bool { *word |= bit; return true })
 }
 
 // lacks reports that key was certainly not added.
-func (m *marks) lacks(key []byte) (lacks bool) {
-	m.each(key, func(word *uint64, bit uint64) bool {
+func (b *bloom) lacks(key []byte) (lacks bool) {
+	b.each(key, func(word *uint64, bit uint64) bool {
 		lacks = *word&bit == 0
 		return !lacks
 	})
@@ -57,13 +57,13 @@ func (m *marks) lacks(key []byte) (lacks bool) {
 }
 
 // loadTombstones adds all tombstones on disk.
-func (m *marks) loadTombstones(txn *badger.Txn) {
+func (b *bloom) loadTombstones(txn *badger.Txn) {
 	it := txn.NewIterator(keysOnly)
 	defer it.Close()
 	for _, name := range []byte{keyGone, keyGoneAddr, keyVanished} {
 		prefix := []byte{name}
 		for it.Seek(prefix); it.ValidForPrefix(prefix); it.Next() {
-			m.add(it.Item().Key())
+			b.add(it.Item().Key())
 		}
 	}
 }
