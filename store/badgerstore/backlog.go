@@ -74,13 +74,6 @@ func (b *backlog) full() bool {
 	return b.failed.Load() || b.fullLocked(backlogMost)
 }
 
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 // flush writes to Badger what was added before the call.
 func (b *backlog) flush() error {
 	if b.waiting.Load() == 0 {
@@ -119,4 +112,20 @@ func (b *backlog) flush() error {
 	b.flushed.Store(epoch)
 	b.took.Observe(time.Since(start).Seconds())
 	return nil
+}
+
+// flush has Badger written what was committed before the call. After an error,
+// which is logged, Badger lacks the newest of it, which the journal has, and
+// readers do not see it; it is tried again with the next call, and no commit is
+// taken before it succeeds.
+func (s *Store) flush() error { return s.backlog.flush() }
+
+// flushes follows the backlog when Badger cannot be written, and can again.
+func (s *Store) flushes(err error) {
+	if err != nil {
+		s.log.Error("what is committed cannot be written to badger", "err", err)
+		return
+	}
+	s.addresses.reset() // what was found meanwhile may be old
+	s.log.Info("badger is written again")
 }

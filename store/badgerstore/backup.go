@@ -232,7 +232,7 @@ func readBackupManifest(dir string) (*Manifest, error) {
 
 // mayBeIn reports a name that a backup may have, besides those of its owner.
 func mayBeIn(name string, also []string) bool {
-	return isSegment(name) || slices.Contains([]string{"records.dead", "records.dead.sum", notesName, BackupManifest}, name) || slices.Contains(also, name)
+	return records.IsFile(name) || name == notesName || name == BackupManifest || slices.Contains(also, name)
 }
 
 // Holds reports the name of a file by which a folder shows that a store is in it,
@@ -242,7 +242,7 @@ func Holds(name string) bool {
 	case badger.ManifestFilename, "MANIFEST-REWRITE", "journal.0", "journal.1", swapMaking, swapReady, swapMoving:
 		return true
 	}
-	return isSegment(name)
+	return records.IsSegment(name)
 }
 
 // CheckBackup reads a backup whole: every file must be there, as the manifest says,
@@ -283,7 +283,7 @@ func checkFiles(ctx context.Context, dir string, m *Manifest, also []string, pro
 		said[f.Name] = true
 	}
 	for _, f := range files {
-		if name := f.Name(); isSegment(name) && !said[name] {
+		if name := f.Name(); records.IsSegment(name) && !said[name] {
 			return notWhole("its file %s is not in the manifest", name)
 		}
 	}

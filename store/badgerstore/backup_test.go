@@ -10,6 +10,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/records"
 	"moa/store/storetest"
 )
 
@@ -314,7 +315,7 @@ func damageEvent(t *testing.T, dir string, id event.ID) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at := bytes.Index(text, id[:]); isSegment(name) && at >= 0 {
+		if at := bytes.Index(text, id[:]); records.IsSegment(name) && at >= 0 {
 			f, err := os.OpenFile(path, os.O_WRONLY, 0)
 			if err == nil {
 				_, err = f.WriteAt([]byte{^text[at]}, int64(at))

@@ -53,9 +53,6 @@ func newHot(megabytes int) *hot {
 
 func (h *hot) hash(prefix []byte) uint64 { return maphash.Bytes(h.seed, prefix) }
 
-// allEvents is the prefix that all records share.
-var allEvents = []byte{keyRecord}
-
 // hashes appends the posting lists that n is in to list[:0].
 func (h *hot) hashes(n *stored, list []uint64) []uint64 {
 	list = append(list[:0], h.all)

@@ -19,6 +19,7 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 
 	"moa/store"
+	"moa/store/badgerstore/internal/records"
 )
 
 // damaged is what Open says of a store whose keys cannot be used as they are.
@@ -47,7 +48,7 @@ func readDir(dir string) (f folder, err error) {
 			if id, ok := table.ParseFileID(name); ok {
 				f.tables[id] = filepath.Join(dir, name)
 			}
-		case isSegment(name):
+		case records.IsSegment(name):
 			f.events = true
 		case strings.HasPrefix(name, "journal."):
 			info, err := file.Info()
@@ -55,12 +56,6 @@ func readDir(dir string) (f folder, err error) {
 		}
 	}
 	return f, err
-}
-
-// isSegment reports a file of records.
-func isSegment(name string) bool {
-	rest, ok := strings.CutPrefix(name, "records.")
-	return ok && len(rest) == 16 && strings.Trim(rest, "0123456789abcdef") == ""
 }
 
 // inspect reads Badger's files before Badger does, which ends the process over

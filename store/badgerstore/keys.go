@@ -169,3 +169,6 @@ func readTime(v []byte) int64 {
 	}
 	return int64(binary.BigEndian.Uint64(v))
 }
+
+// allEvents is the prefix that all records share.
+var allEvents = []byte{keyRecord}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -138,4 +140,32 @@ func syncFile(name string) error {
 	}
 	defer f.Close()
 	return f.Sync()
+}
+
+// logs are the write-ahead logs of Badger that may hold what the frames before
+// end have. A busy Badger soon makes tables of them, and removes them: to sync
+// them would be in vain.
+type logs struct {
+	names []string
+	end   uint64
+}
+
+// filesOf returns the names of dir's files that end so. (A pattern could not name
+// any dir.)
+func filesOf(dir, suffix string) (names []string, err error) {
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name(), suffix) {
+			names = append(names, filepath.Join(dir, f.Name()))
+		}
+	}
+	return names, nil
+}
+
+func there(name string) bool {
+	_, err := os.Stat(name)
+	return !errors.Is(err, fs.ErrNotExist)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"moa/nips/event"
+	"moa/nips/geohash"
 )
 
 // matcher is a filter compiled for values. It decides exactly as
@@ -84,3 +85,7 @@ func (m *matcher) admits(t *tail) bool {
 	created := t.created()
 	return created >= m.Since && (!m.HasUntil || created <= m.Until) && (m.Kinds == nil || m.HasKind(t.kind()))
 }
+
+// maxCell is the longest text of a tag that holds a geohash: "geo:" and 12
+// characters.
+const maxCell = 4 + geohash.MaxLen

@@ -9,6 +9,7 @@ import (
 
 	"moa/nips/event"
 	"moa/store"
+	"moa/store/badgerstore/internal/records"
 	"moa/store/storetest"
 )
 
@@ -28,7 +29,7 @@ func TestARefusedJournalCostsNoFile(t *testing.T) {
 	all := readFolder(t, dir)
 	files := slices.Collect(func(yield func(string) bool) {
 		for name := range all {
-			if isSegment(name) && !yield(name) {
+			if records.IsSegment(name) && !yield(name) {
 				return
 			}
 		}
@@ -74,7 +75,7 @@ func TestFilesThatWereNeverSyncedAreMadeAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range names {
-		if isSegment(f.Name()) {
+		if records.IsSegment(f.Name()) {
 			files++
 		}
 	}

@@ -97,7 +97,7 @@ func Restore(ctx context.Context, r Restoring) (_ *Restored, err error) {
 
 // records reports whether there are any, of removed events at least.
 func (m *Manifest) records() bool {
-	return slices.ContainsFunc(m.Files, func(f ManifestFile) bool { return isSegment(f.Name) })
+	return slices.ContainsFunc(m.Files, func(f ManifestFile) bool { return records.IsSegment(f.Name) })
 }
 
 // makeEmpty makes a store without events.

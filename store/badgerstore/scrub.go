@@ -43,21 +43,6 @@ func (s *Store) scrubs(ctx context.Context) {
 	}
 }
 
-// pause waits, and reports false when ctx has ended.
-func pause(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // scrub reads everything once, so many bytes a second; 0: as fast as it can.
 func (s *Store) scrub(ctx context.Context, rate int64) error {
 	pace := func(n int64) bool {

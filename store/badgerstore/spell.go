@@ -4,13 +4,7 @@ import (
 	"bytes"
 	"context"
 	"slices"
-
-	"moa/nips/geohash"
 )
-
-// maxCell is the longest text of a tag that holds a geohash: "geo:" and 12
-// characters.
-const maxCell = 4 + geohash.MaxLen
 
 // maxSpelled is how many cells stand for the regions of a filter. Each is a list
 // of its own, and takes a few microseconds to find.

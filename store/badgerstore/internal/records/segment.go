@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -69,12 +70,23 @@ func nameOf(dir string, base uint64) string {
 
 // baseOf is the base that a file's name tells.
 func baseOf(name string) (base uint64, ok bool) {
-	name = filepath.Base(name)
-	if len(name) != len(namePrefix)+16 {
+	digits, ok := strings.CutPrefix(filepath.Base(name), namePrefix)
+	if !ok || len(digits) != 16 || strings.Trim(digits, "0123456789abcdef") != "" {
 		return 0, false
 	}
-	base, err := strconv.ParseUint(name[len(namePrefix):], 16, 64)
+	base, err := strconv.ParseUint(digits, 16, 64)
 	return base, err == nil
+}
+
+// IsSegment reports the name of a file of records, without its folder.
+func IsSegment(name string) bool {
+	_, ok := baseOf(name)
+	return ok && name == filepath.Base(name)
+}
+
+// IsFile reports the name of any file that a Log keeps.
+func IsFile(name string) bool {
+	return IsSegment(name) || name == deadName || name == deadName+sumSuffix
 }
 
 // makeSegment makes an empty file that has room for so many bytes of records.
