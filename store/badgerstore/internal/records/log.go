@@ -301,14 +301,14 @@ func (l *Log) Prepare(list []Record) error {
 func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	list := *l.segments.Load()
 	n := len(list)
-	if n > 0 && list[n-1].count.Load() == 0 && (first < list[n-1].base || !l.fitsLocked(list[n-1], first, last)) {
-		if l.redoing && last < list[n-1].base {
-			n-- // Adopt may want it
-		} else if err := l.removeLastLocked(); err != nil { // made for others
+	if n > 0 && l.redoing && list[n-1].count.Load() == 0 && last < list[n-1].base {
+		n-- // Adopt may want it
+	}
+	if n > 0 && list[n-1].count.Load() == 0 && !l.fitsLocked(list[n-1], first, last) { // made for others
+		if err := l.removeLocked(n - 1); err != nil {
 			return nil, err
-		} else {
-			return l.roomLocked(first, last)
 		}
+		return l.roomLocked(first, last)
 	}
 	if n > 0 && l.fitsLocked(list[n-1], first, last) {
 		return list[n-1], nil
@@ -332,12 +332,11 @@ func (l *Log) fitsLocked(s *segment, first, last uint64) bool {
 	return first >= s.base && last-s.base < l.limits.serials && s.end.Load()+int64(len(l.buf)) <= recordsAt+l.limits.bytes
 }
 
-// removeLastLocked removes the last segment, which is empty.
-func (l *Log) removeLastLocked() error {
+// removeLocked removes segment i, which is empty.
+func (l *Log) removeLocked(i int) error {
 	list := *l.segments.Load()
-	last := list[len(list)-1]
-	l.segments.Store(new(list[:len(list)-1]))
-	return errors.Join(last.close(), os.Remove(nameOf(l.dir, last.base)))
+	l.segments.Store(new(slices.Delete(slices.Clone(list), i, i+1)))
+	return errors.Join(list[i].close(), os.Remove(nameOf(l.dir, list[i].base)))
 }
 
 // offsetsLocked returns where the records of buf lie, from the serial after the

@@ -425,3 +425,29 @@ func TestGetAllocatesNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+// While a journal is done again there is an empty file behind, which Adopt may want;
+// of what is prepared and never committed nothing is left in the way of what is.
+func TestPreparedInVainBeforeAnEmptyFile(t *testing.T) {
+	dir := t.TempDir()
+	l := mustOpen(t, dir)
+	l.Limit(9000, 60)
+	write(t, l, 1, 2, 3)
+	must(t, l.Sync())
+	must(t, l.Prepare([]Record{{1000, text(1000, 10)}})) // in a file of its own
+	must(t, l.Close())
+	l = mustOpen(t, dir)
+	defer l.Close()
+	l.Limit(9000, 60)
+	for _, serial := range []uint64{100, 200, 100, 300, 150} {
+		must(t, l.Prepare([]Record{{serial, text(serial, 10)}}))
+	}
+	must(t, l.Prepare([]Record{{100, text(100, 10)}}))
+	l.Commit()
+	write(t, l, 101, 170, 400)
+	for _, serial := range []uint64{1, 2, 3, 100, 101, 170, 400} {
+		if !l.Whole(serial) {
+			t.Errorf("record %d is not there", serial)
+		}
+	}
+}

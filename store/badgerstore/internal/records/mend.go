@@ -138,7 +138,7 @@ func (l *Log) Adopt(take func(serial uint64, b []byte) bool) (rest []Record, err
 		}
 	}
 	if n := len(list); n > 0 && list[n-1].count.Load() == 0 {
-		err = l.removeLastLocked()
+		err = l.removeLocked(len(*l.segments.Load()) - 1)
 	}
 	return rest, err
 }
