@@ -177,7 +177,7 @@ func rottable(t *testing.T, seed uint64) (stopped, killed files, want map[string
 	}); err != nil || !p.Done {
 		t.Fatal(err)
 	}
-	killed = readFolder(t, s.opt.Dir)
+	killed = asKilled(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

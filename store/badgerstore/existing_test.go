@@ -66,7 +66,7 @@ func namesIn(t *testing.T, dir string) (names []string) {
 func unclean(t *testing.T, s *Store) string {
 	t.Helper()
 	s.flush()
-	dir := writeFolder(t, readFolder(t, s.opt.Dir))
+	dir := writeFolder(t, asKilled(t, s))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

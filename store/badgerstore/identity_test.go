@@ -26,7 +26,7 @@ func twoStores(t *testing.T) (one, other string) {
 			t.Fatal(err)
 		}
 		mustCommit(t, s, note(i+1, 100))
-		*dir = writeFolder(t, readFolder(t, s.opt.Dir))
+		*dir = writeFolder(t, asKilled(t, s))
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

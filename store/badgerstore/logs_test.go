@@ -52,7 +52,7 @@ func TestALogThatWasNotSyncedIsNeverBelieved(t *testing.T) {
 		t.Fatalf("the floor is %d, was %d; %v, %v", s.journal.floorNow(), floor, s.unsafe.Load(), lost)
 	}
 	commit(2000) // which says the floor
-	broken := readFolder(t, o.Dir)
+	broken := asKilled(t, s)
 	for name := range lost {
 		if _, ok := broken[name]; ok {
 			broken[name] = nil

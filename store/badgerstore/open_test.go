@@ -23,7 +23,7 @@ func TestCacheMayShrinkAfterACrash(t *testing.T) {
 		mustCommit(t, s, storetest.Make(storetest.Key(1), 1, i, strings.Repeat("x", 60_000)))
 	}
 	s.flush()
-	crashed := writeFolder(t, readFolder(t, dir))
+	crashed := writeFolder(t, asKilled(t, s))
 	logs, err := filepath.Glob(filepath.Join(crashed, "*.mem"))
 	if err != nil || len(logs) != 1 {
 		t.Fatal(logs, err)

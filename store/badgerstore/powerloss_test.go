@@ -61,6 +61,22 @@ func readFolder(t *testing.T, dir string) files {
 	return nil
 }
 
+// asKilled is what the folder of a running store has at one moment, as if the process
+// were killed then. Nothing may be synced, flushed or collected meanwhile: what is read
+// later would tell of what the files read before it do not have yet.
+func asKilled(t *testing.T, s *Store) files {
+	t.Helper()
+	s.notes.taking.Lock()
+	defer s.notes.taking.Unlock()
+	s.write.Lock()
+	defer s.write.Unlock()
+	s.checkpointing.Lock()
+	defer s.checkpointing.Unlock()
+	s.backlog.flushing.Lock()
+	defer s.backlog.flushing.Unlock()
+	return readFolder(t, s.opt.Dir)
+}
+
 // readFile reads a file, of a mapped one what is written: they have room to
 // spare.
 func readFile(name string) ([]byte, error) {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"moa/nips/event"
 	"moa/store"
@@ -133,7 +132,7 @@ func TestDamagedEntryKillsNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	time.Sleep(50 * time.Millisecond) // recent events are read into memory meanwhile
+	awaitWarm(t, s)
 	if _, err := s.Remove(t.Context(), []event.ID{victim.ID}); err != nil && !strings.Contains(err.Error(), "damaged") {
 		t.Fatal(err)
 	}

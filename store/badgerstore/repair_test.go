@@ -157,7 +157,7 @@ func TestRepairKeepsTheRules(t *testing.T) {
 		return list
 	}
 	s.flush()
-	twin := writeFolder(t, readFolder(t, dir))
+	twin := writeFolder(t, asKilled(t, s))
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

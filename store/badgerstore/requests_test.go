@@ -144,7 +144,7 @@ func TestAKillBetweenTheStepsOfADeletion(t *testing.T) {
 	mustCommit(t, s, append(mine, profile, note(2, 5))...)
 	mustCommit(t, s, deletionOf(1, 1000, 3, append(mine, profile)...))
 	for more := true; more; {
-		killed := smallStore(t, writeFolder(t, readFolder(t, s.opt.Dir)))
+		killed := smallStore(t, writeFolder(t, asKilled(t, s)))
 		checkSound(t, killed, 2)
 		got, err := killed.Commit(t.Context(), 0, append(mine, profile))
 		for i, r := range got {
@@ -196,7 +196,7 @@ func TestARequestThatGoesIsDoneAllTheSame(t *testing.T) {
 					t.Fatal(err)
 				}
 				for more := true; more; {
-					killed := smallStore(t, writeFolder(t, readFolder(t, s.opt.Dir)))
+					killed := smallStore(t, writeFolder(t, asKilled(t, s)))
 					got, err := killed.Commit(t.Context(), 0, mine)
 					for i, r := range got {
 						if err != nil || r.Outcome != store.Deleted && r.Outcome != store.Vanished {
