@@ -45,7 +45,7 @@ type Named struct {
 	Policy Policy
 
 	// Only and Unless, if not nil, say whom the policy is asked about: authors of
-	// events, and clients who have authenticated. Connections are always asked about.
+	// events, and clients that have authenticated. Connections are always asked about.
 	Only, Unless Group
 
 	trouble *trouble // nil: not a chain's
@@ -109,8 +109,8 @@ type Decision struct {
 	By string
 }
 
-// Report is told of every verdict but Accept, those that had no effect for
-// n.Mode no less. It is called from many goroutines and must not block.
+// Report is told of every verdict but Accept, those included that had no effect
+// because of n.Mode. It is called from many goroutines and must not block.
 type Report func(n *Named, at Stage, v Verdict)
 
 // Chain asks its policies in order. The first that rejects or shadows decides;

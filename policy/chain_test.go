@@ -259,8 +259,8 @@ func TestPoliciesAreForSomePeople(t *testing.T) {
 	}{
 		{"alice writes", as(), alice, "only"},
 		{"bob writes", as(), bob, "both"},
-		{"a stranger writes", as(), policytest.Key(3), "unless"},
-		{"a stranger's event through alice", as(alice), policytest.Key(3), "only"},
+		{"somebody else writes", as(), policytest.Key(3), "unless"},
+		{"somebody else's event through alice", as(alice), policytest.Key(3), "only"},
 		{"bob's through alice", as(alice), bob, "only"},
 	} {
 		if d := chain.Early(ctx, c.client, by(c.author)); d.By != c.want {
@@ -276,7 +276,7 @@ func TestPoliciesAreForSomePeople(t *testing.T) {
 		name   string
 		client *policytest.Client
 		want   string
-	}{{"a stranger reads", as(), "unless"}, {"bob reads", as(bob), "both"}, {"alice reads", as(alice), "only"}} {
+	}{{"an unauthenticated client reads", as(), "unless"}, {"bob reads", as(bob), "both"}, {"alice reads", as(alice), "only"}} {
 		if d := chain.Filter(ctx, c.client, &event.Filter{}); d.By != c.want {
 			t.Errorf("%s: refused by %q, want %q", c.name, d.By, c.want)
 		}
@@ -328,7 +328,7 @@ type involving struct{ link }
 
 func (i involving) InvolvedKinds() []uint16 { return i.kinds }
 
-func TestInvolvedKindsAreThoseOfWhoeverConcernsTheClient(t *testing.T) {
+func TestInvolvedKindsAreThoseOfPoliciesThatConcernTheClient(t *testing.T) {
 	var asked []string
 	of := func(kinds ...uint16) policy.Policy { return involving{link{"p", no, kinds, &asked}} }
 	chain := policy.NewChain(nil,
@@ -337,7 +337,7 @@ func TestInvolvedKindsAreThoseOfWhoeverConcernsTheClient(t *testing.T) {
 		policy.Named{Name: "c", Policy: of(14, 1059), Unless: group{{1}}},
 	)
 	if got := chain.Involved(client); !slices.Equal(got, []uint16{4, 14, 1059}) {
-		t.Errorf("a stranger: %v", got)
+		t.Errorf("an unauthenticated client: %v", got)
 	}
 	member := &policytest.Client{Keys: []event.PubKey{{1}}}
 	if got := chain.Involved(member); !slices.Equal(got, []uint16{4, 1059}) {

@@ -30,17 +30,17 @@ type LivePolicy interface {
 }
 
 // Observer learns what has happened. Saved must return at once: it is called by
-// the goroutine that passes events on to everybody.
+// the goroutine that does the fan-out.
 type Observer interface {
 	// Authenticated follows every successful AUTH; c.Authed knows it already.
 	Authenticated(c Client)
 	// Saved follows every event that was stored, or, if it is ephemeral,
-	// accepted, before it is passed on.
+	// accepted, before its fan-out.
 	Saved(c Client, e *event.Event)
 }
 
-// Hider hides single events, or all of somebody's, from everybody: it is asked
-// about whatever is read, of every kind, and so must answer at once. An observed
+// Hider hides single events, or all events of an author, from everybody: it is asked
+// about everything that is read, of every kind, and so must answer at once. An observed
 // one hides nothing.
 type Hider interface {
 	Hides() bool // there is anything hidden at present
@@ -48,9 +48,9 @@ type Hider interface {
 }
 
 // Involving is a DeliveryPolicy that shows some kinds to the people involved
-// only: an event's author and those in its p tags. So what is others' need not
-// be found first to be withheld, which would tell by the time it takes how much
-// there is. An observed one withholds nothing.
+// only: an event's author and those in its p tags. So other people's events need not
+// be found first to be withheld, which would tell by the time it takes how many
+// there are. An observed one withholds nothing.
 type Involving interface {
 	DeliveryPolicy
 	InvolvedKinds() []uint16

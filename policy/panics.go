@@ -11,15 +11,14 @@ import (
 	"moa/nips/reason"
 )
 
-// A panic of a policy costs one answer. It refuses what the policy was asked
-// about, as an observed one does in vain, hides what it was to show, and is told
-// to Chain.OnPanic. Whoever is behind the policy in the chain is asked as before.
+// A panic of a policy costs one answer. The chain then refuses what the policy was
+// asked about, unless it only observes the policy, hides what the policy was to show,
+// and tells Chain.OnPanic. The policies behind it are asked as before.
 
-// PanicReport is told of a policy that has panicked, from the goroutine that has
-// asked it. stack is that of the link's first panic, nil for those that follow.
+// PanicReport is told of a policy that has panicked, by the goroutine that asked it. stack is that of the link's first panic, nil for those that follow.
 type PanicReport func(n *Named, value any, stack []byte)
 
-// OnPanic sets who is told of panics from now on. nil: nobody.
+// OnPanic sets the function that is told of panics from now on; nil: none.
 func (c *Chain) OnPanic(report PanicReport) {
 	if c != nil {
 		c.panicked.Store(&report)

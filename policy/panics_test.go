@@ -185,6 +185,6 @@ func TestAPanicDoesNotTellWhatIsStored(t *testing.T) {
 	}
 	armed = "right"
 	if chain.Open(client, kind1) {
-		t.Error("told, though who may read is not known")
+		t.Error("shown, though it is not known which clients may read it")
 	}
 }

@@ -1,5 +1,5 @@
-// Package policy decides what the relay takes and who may read it. A Policy is
-// asked about every event; what a few of them need besides is an add-on
+// Package policy decides what the relay takes and which clients may read it. A Policy
+// is asked about every event; what a few policies need besides is an add-on
 // interface that the Chain finds by type assertion. Policies are called from
 // many goroutines at once and never wait for a client.
 package policy
@@ -21,7 +21,7 @@ type Client interface {
 	IP() netip.Addr         // behind trusted proxies, the address they name; invalid for an import
 	Host() string           // the host the client connected to, lower case, without port
 	Path() string           // the path, if it is an AddressPolicy's; "" at the relay's own
-	Authed() []event.PubKey // who the client proved to be (NIP-42), in that order; not to be changed
+	Authed() []event.PubKey // the public keys that the client has proved (NIP-42), in that order; not to be changed
 }
 
 // Local reports a client on this machine, for which no bound of one address is
@@ -40,8 +40,8 @@ type Action uint8
 const (
 	Accept    Action = iota
 	Reject           // refuse, with Reason and Text
-	Shadow           // answer OK true, and neither store nor pass on
-	RelayOnly        // pass on to live subscriptions, never store; later policies may still refuse
+	Shadow           // answer OK true, and neither store the event nor send it
+	RelayOnly        // send to live subscriptions, never store; later policies may still refuse
 )
 
 // actions are the words for them in metrics and logs.
@@ -79,18 +79,18 @@ type LatePolicy interface {
 	AfterSignature()
 }
 
-// FilterPolicy is asked about every filter of REQ, COUNT and NEG-OPEN, a
-// `limit:0` no less. Only Accept and Reject have a meaning.
+// FilterPolicy is asked about every filter of REQ, COUNT and NEG-OPEN, those with
+// `limit:0` included. Only Accept and Reject have a meaning.
 type FilterPolicy interface {
 	Filter(ctx context.Context, c Client, f *event.Filter) Verdict
 }
 
-// RightPolicy is a FilterPolicy that decides by who the client is and by the
-// kinds that a filter asks for. What it has let in is asked about again, while it
-// is open, when the chain, a list of people or the client's identities have
-// changed. One that is about something else than a right, such as how often
-// somebody asks, accepts then. A FilterPolicy that is none is asked when a filter
-// comes; when a reload brings one, what is open ends.
+// RightPolicy is a FilterPolicy that decides by the client's identities and by the
+// kinds that a filter asks for. It is asked again about open subscriptions, COUNTs and
+// syncs when the chain, a list of people or the client's identities have changed. A
+// policy that is about something else than a right, such as how often a client asks,
+// accepts then. A FilterPolicy that is no RightPolicy is asked only when a filter
+// comes; when a reload brings a new one, everything that is open ends.
 type RightPolicy interface {
 	FilterPolicy
 	// MayRead must return at once, like Deliver. kinds are those of one filter;
@@ -110,11 +110,11 @@ type DeliveryPolicy interface {
 	// DeliveryKinds are the only kinds it wants to be asked about; nil: all,
 	// which costs a parse of every stored event that is read.
 	DeliveryKinds() []uint16
-	// Deliver must return at once. One event after the other is passed on to
-	// everybody, so that a live one waits for the answers about each client that
-	// subscribes to those before it: 100 us an answer are 0.1 s for a thousand
-	// readers. moa_passing_seconds tells. What it works out about the event's tags
-	// belongs into the View, so that it is done once for all of them.
+	// Deliver must return at once. The fan-out handles one event after the other, so
+	// a live event waits for the answers about each client that subscribes to those
+	// before it: 100 us an answer are 0.1 s for a thousand readers. moa_fanout_seconds
+	// shows it. What a policy works out about the event's tags belongs into the View,
+	// so that this is done once for all clients.
 	Deliver(c Client, e *View) bool
 }
 

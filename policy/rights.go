@@ -6,8 +6,8 @@ import (
 	"moa/nips/event"
 )
 
-// rights are a chain's policies that decide who may read, and what they depend
-// on.
+// rights are a chain's policies that decide which clients may read, and what they
+// depend on.
 type rights struct {
 	links    []rightLink
 	once     []*Named // with a FilterPolicy that is asked only when a filter comes
@@ -44,7 +44,7 @@ func (r *rights) watch(n *Named) {
 	}
 }
 
-// Version grows with each change in what the chain decides by who may read.
+// Version grows with each change of what the chain decides about reading.
 func (c *Chain) Version() (sum uint64) {
 	if c == nil {
 		return 0
@@ -72,8 +72,8 @@ func (c *Chain) MayRead(cl Client, kinds []uint16) Decision {
 	return Decision{}
 }
 
-// Open reports that the client might see the event, if it were stored, whoever
-// the event is for: that it is stored is no secret.
+// Open reports that the client might see the event if it were stored, whomever the
+// event is for: then it is no secret that it is stored.
 func (c *Chain) Open(cl Client, e *event.Event) bool {
 	if c == nil {
 		return true

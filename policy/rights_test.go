@@ -10,7 +10,7 @@ import (
 	"moa/policy/policytest"
 )
 
-// members shows kind 4 to those only who have authenticated.
+// members shows kind 4 only to clients that have authenticated.
 type members struct{}
 
 func (members) Event(context.Context, policy.Client, *event.Event) (v policy.Verdict) { return v }

@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// row counts what goes through some links in a row. That a policy accepts is by
-// far the most frequent of all, so it is not counted but worked out: who came
-// in is counted once for the row, and of each link only what is rare. The zero
+// row counts what goes through some links in a row. Accepts are by far the most
+// frequent verdicts, so they are not counted but worked out: everything that comes in
+// is counted once for the row, and at each link only what is rare. The zero
 // row has seen nothing.
 type row struct {
 	links []*tallied

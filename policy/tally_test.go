@@ -66,7 +66,7 @@ func TestAcceptsAreWhatIsNeitherRefusedNorPassedBy(t *testing.T) {
 		return b.String()
 	}
 	// 310 of each author. Observed: all but the twenty of kind 1. Bob's policy
-	// refuses twenty of his; last sees the rest, and the late one what is left.
+	// refuses twenty of those; last sees the rest, and the late one what is left.
 	if want := "observed 600 bob 290 last 520 late 360 "; got(policy.AtEvent) != want {
 		t.Errorf("events: %q, want %q", got(policy.AtEvent), want)
 	}

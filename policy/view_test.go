@@ -75,7 +75,7 @@ func BenchmarkShows(b *testing.B) {
 						v.Of(wrap)
 						for range readers {
 							if chain.Shows(c, v) {
-								b.Fatal("shown to a stranger")
+								b.Fatal("shown to an unauthenticated client")
 							}
 						}
 					}
