@@ -14,7 +14,7 @@ type allowConfig struct {
 	Kinds   conf.Kinds `toml:"kinds" comment:"Only these kinds are for the people above; others pass. Empty: all are."`
 	Exempt  conf.Kinds `toml:"exempt" comment:"The kinds that anybody may write. A request to vanish must get through (NIP-62)."`
 	About   conf.Kinds `toml:"about" comment:"The kinds that anybody may write if a p or P tag names one of the people: zap\nreceipts, gift wraps, replies, comments in their threads." example:"\"9735, 1059\""`
-	Forward bool       `toml:"forward" comment:"One of the people who has authenticated (NIP-42) may also bring events of others."`
+	Forward bool       `toml:"forward" comment:"These people, once they have authenticated (NIP-42), may also bring events of others."`
 	Message string     `toml:"message" comment:"What those who are refused are told. Empty: a plain sentence."`
 }
 

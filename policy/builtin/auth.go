@@ -12,7 +12,7 @@ import (
 
 type authConfig struct {
 	Read   bool       `toml:"read" comment:"Readers must authenticate (NIP-42)."`
-	Write  bool       `toml:"write" comment:"Writers must authenticate, as anybody: they may pass on other people's events."`
+	Write  bool       `toml:"write" comment:"Writers must authenticate, as anybody: they may bring other people's events."`
 	Author bool       `toml:"author" comment:"Writers must authenticate as the event's author."`
 	Kinds  conf.Kinds `toml:"kinds" comment:"The kinds whose writers must authenticate. Empty: all."`
 	Exempt conf.Kinds `toml:"exempt" comment:"The kinds that anybody may write. A request to vanish must get through (NIP-62)."`
@@ -20,7 +20,7 @@ type authConfig struct {
 
 var authDefaults = authConfig{Read: true, Write: true, Exempt: conf.MustKinds("62")}
 
-// auth asks clients to say who they are.
+// auth asks clients to prove an identity.
 type auth struct{ authConfig }
 
 func newAuth(_ *policy.Env, cfg authConfig, bad *conf.Faults) policy.Policy {

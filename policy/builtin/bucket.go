@@ -63,6 +63,6 @@ func (s *bucketShard) take(h uint64, now, each, full int64) (time.Duration, bool
 	if wait <= 0 {
 		refilled += each
 	}
-	s.full.put(h, refilled) // refused ones too: whoever keeps sending is not forgotten
+	s.full.put(h, refilled) // refused ones too: a client that keeps sending is not forgotten
 	return time.Duration(wait), wait <= 0
 }

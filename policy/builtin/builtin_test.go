@@ -152,11 +152,11 @@ func TestAuth(t *testing.T) {
 	asAlice := &policytest.Client{Keys: []event.PubKey{alice}}
 	note := event.Event{Kind: 1, PubKey: alice}
 	p := use(t, "use='auth'")
-	expect(t, "stranger writes", ask(p, nobody, note), "auth-required: ")
-	expect(t, "stranger vanishes", ask(p, nobody, event.Event{Kind: 62}), "")
+	expect(t, "unauthenticated client writes", ask(p, nobody, note), "auth-required: ")
+	expect(t, "unauthenticated client vanishes", ask(p, nobody, event.Event{Kind: 62}), "")
 	expect(t, "anybody writes", ask(p, asAlice, event.Event{Kind: 1, PubKey: bob}), "")
 	f := p.(policy.FilterPolicy)
-	expect(t, "stranger reads", text(f.Filter(context.Background(), nobody, &event.Filter{})), "auth-required: ")
+	expect(t, "unauthenticated client reads", text(f.Filter(context.Background(), nobody, &event.Filter{})), "auth-required: ")
 	expect(t, "alice reads", text(f.Filter(context.Background(), asAlice, &event.Filter{})), "")
 	p = use(t, "use='auth'\nauthor=true\nread=false")
 	expect(t, "author writes", ask(p, asAlice, note), "")
@@ -171,7 +171,7 @@ func TestMessagesAreForThePeopleInvolved(t *testing.T) {
 		keys []event.PubKey
 		want bool
 	}{
-		{"stranger", nil, false}, {"other", []event.PubKey{bob}, false},
+		{"unauthenticated", nil, false}, {"other", []event.PubKey{bob}, false},
 		{"recipient", []event.PubKey{alice}, true}, {"also recipient", []event.PubKey{bob, alice}, true},
 		{"author", []event.PubKey{carol}, true},
 	} {
@@ -244,7 +244,7 @@ func TestRateLimits(t *testing.T) {
 	expect(t, "second filter", text(f.Filter(context.Background(), nobody, nil)), "rate-limited: too many filters by ip")
 }
 
-func TestBucketsAreBoundedAndKeepWhoeverKeepsSending(t *testing.T) {
+func TestBucketsAreBoundedAndKeepClientsThatKeepSending(t *testing.T) {
 	b := newBuckets(1, time.Hour, 1, 1000)
 	now := time.Unix(1_700_000_000, 0)
 	greedy := bucketKey{kind: -1}

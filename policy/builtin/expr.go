@@ -24,7 +24,7 @@ type exprConfig struct {
 	Kinds   conf.Kinds   `toml:"kinds" comment:"The kinds that are asked about. Empty: all."`
 	Message string       `toml:"message" comment:"What those who are refused are told. Empty: a plain sentence."`
 	Shadow  bool         `toml:"shadow" comment:"They are told that all is well, and their events are dropped."`
-	People  peopleConfig `toml:"people" comment:"Who is listed, in the words of the policy allow." example:"{ pubkeys = [\"<pubkey>\"] }"`
+	People  peopleConfig `toml:"people" comment:"The people that are listed, in the words of the policy allow." example:"{ pubkeys = [\"<pubkey>\"] }"`
 }
 
 var exprDefaults = exprConfig{People: peopleDefaults}

@@ -45,7 +45,7 @@ type geoConfig struct {
 	Places     string     `toml:"places" comment:"Of an event that names several places, \"any\" or \"all\" must be in the area. A ladder of\nprefixes is one place."`
 	MinLength  int        `toml:"min_length" comment:"Places must be named by at least so many characters. 0: any."`
 	MaxLength  int        `toml:"max_length" comment:"Places must be named by at most so many characters, to protect people: 6 is about a\nkilometre. 0: any."`
-	Ephemeral  string     `toml:"out_of_area_ephemeral" comment:"Ephemeral events (20000-29999) from outside: \"relay\" passes them on to those who listen\nand keeps none; \"refuse\" does not. BitChat lists only relays that take them."`
+	Ephemeral  string     `toml:"out_of_area_ephemeral" comment:"Ephemeral events (20000-29999) from outside: \"relay\" sends them to live subscriptions\nand stores none; \"refuse\" refuses them. BitChat lists only relays that take them."`
 	MeshBridge bool       `toml:"mesh_bridge" comment:"The r tags of BitChat's kinds 20000 and 20001 are places."`
 }
 
@@ -206,8 +206,8 @@ func (p *Geo) Event(_ context.Context, _ policy.Client, e *event.Event) policy.V
 	return p.refuse(e, fmt.Sprintf("only notes within %s are accepted; yours is %s", p.name, strings.Join(list, ", ")))
 }
 
-// refuse refuses an event that is not from the area, or passes an ephemeral one
-// on.
+// refuse refuses an event that is not from the area, or lets an ephemeral one go to
+// live subscriptions only.
 func (p *Geo) refuse(e *event.Event, text string) policy.Verdict {
 	if p.cfg.Ephemeral == "relay" && event.Ephemeral(e.Kind) {
 		return policy.Verdict{Action: policy.RelayOnly}

@@ -51,8 +51,8 @@ func parseKeys(name string, text []byte) ([]event.PubKey, error) {
 			return nil, fmt.Errorf(`%s: a JSON object without "names" (NIP-05)`, name)
 		}
 		return keysOf(name, func(yield func(string, string) bool) {
-			for who, key := range doc.Names {
-				if !yield(who, key) {
+			for name, key := range doc.Names {
+				if !yield(name, key) {
 					return
 				}
 			}

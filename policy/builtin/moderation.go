@@ -19,7 +19,7 @@ type moderationConfig struct {
 	Window    conf.Duration `toml:"window" comment:"How long a report counts."`
 	After     int           `toml:"after" comment:"When so many of these people have reported an author, the author's events are refused\nwithout the operator. 0: never. Reporters are only refused by the operator."`
 	For       conf.Duration `toml:"for" comment:"How long after their reports."`
-	Exempt    conf.Kinds    `toml:"exempt" comment:"The kinds that who is refused may write all the same: to delete and to vanish is\neverybody's right."`
+	Exempt    conf.Kinds    `toml:"exempt" comment:"The kinds that refused authors may write all the same: to delete and to vanish is\neverybody's right."`
 	Cases     int           `toml:"cases" comment:"Most reported authors at a time, at about 5 kB; of more, those with the fewest reporters\nare dropped."`
 }
 
@@ -28,13 +28,13 @@ var moderationDefaults = moderationConfig{
 	Exempt: conf.MustKinds("5, 62"), Cases: 1000,
 }
 
-// ModerationFile, in the data folder, is the record of what was decided.
+// ModerationFile, in the data folder, is the record of the decisions.
 const ModerationFile = "moderation.jsonl"
 
-// Moderation lays what trusted people report before an operator, and holds
-// authors and readers to what was decided.
+// Moderation lays the reports of trusted people before an operator, and enforces the
+// decisions on authors and readers.
 type Moderation struct {
-	*people // who reports
+	*people // the reporters
 	desk    *moderation.Desk
 	laid    chan struct{} // closed once the desk was laid out, or could not be
 	once    sync.Once     // closes it
@@ -89,7 +89,7 @@ func (p *Moderation) Desk() *moderation.Desk { return p.desk }
 // Loaded is closed when the reports of the store count.
 func (p *Moderation) Loaded() <-chan struct{} { return p.laid }
 
-// AfterSignature: nobody is to hear of somebody else's ban.
+// AfterSignature: only the author itself may learn of its ban.
 func (p *Moderation) AfterSignature() {}
 
 func (p *Moderation) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {

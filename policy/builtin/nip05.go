@@ -20,9 +20,9 @@ const (
 	claimHolds    = 24 * time.Hour // how long an answer about one name is believed
 )
 
-// domainSource knows who has a name in a domain (NIP-05). It asks the domain
-// for everybody, as those that keep a plain file answer. Of the others it asks
-// for the names that profiles in the store claim, one by one.
+// domainSource knows the people with a name in a domain (NIP-05). It asks the domain
+// for everybody, which works where the names are in a plain file. It asks other
+// domains for the names that profiles in the store claim, one by one.
 //
 // A claim costs its author nothing and the domain a request, so a network may
 // make a few a minute, the domain is asked about so many a minute, and a claim
@@ -98,7 +98,7 @@ func (d *nip05Domain) claimed(e *event.Event) string {
 }
 
 // mayClaimLocked reports that there is room for a claim of the client's network;
-// nil, and who is on this machine, have no share to keep to.
+// nil, and clients on this machine, have no share to keep to.
 func (d *nip05Domain) mayClaimLocked(c policy.Client) bool {
 	if len(d.claims) >= maxClaims && !d.forgetLocked() {
 		return false

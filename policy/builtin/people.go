@@ -15,9 +15,9 @@ import (
 	"moa/policy/conf"
 )
 
-// peopleConfig says who is meant. All of its lists together count.
+// peopleConfig names people. All of its lists together count.
 type peopleConfig struct {
-	PubKeys   []conf.PubKey  `toml:"pubkeys" comment:"Who is meant: public keys, hex or npub."`
+	PubKeys   []conf.PubKey  `toml:"pubkeys" comment:"Public keys, hex or npub."`
 	Files     []string       `toml:"files" comment:"Files with one key a line, or JSON. They are read again when they change."`
 	URLs      []string       `toml:"urls" comment:"The same from the web, asked again every refresh (If-None-Match)."`
 	Domains   []string       `toml:"domains" comment:"Everybody who has a name in these domains (NIP-05): whom their nostr.json lists and, of\ndomains that tell about one name at a time, whose profile in this relay's store claims\none. Newcomers can claim one if everybody may write kind 0."`
@@ -29,7 +29,7 @@ type peopleConfig struct {
 
 var peopleDefaults = peopleConfig{Refresh: conf.Duration(10 * time.Minute), Trust: trustDefaults}
 
-// empty reports that nobody is meant.
+// empty reports that it names nobody.
 func (c *peopleConfig) empty() bool {
 	return len(c.PubKeys)+len(c.Files)+len(c.URLs)+len(c.Domains)+len(c.FollowsOf)+len(c.Lists)+len(c.Trust.Roots) == 0
 }
@@ -115,7 +115,7 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *conf.Faults) *people {
 	return p
 }
 
-// optionalPeople is newPeople at a path of the config; nil if nobody is meant.
+// optionalPeople is newPeople at a path of the config; nil if it names nobody.
 func optionalPeople(env *policy.Env, cfg peopleConfig, path string, bad *conf.Faults) *people {
 	if cfg.empty() {
 		return nil
@@ -158,7 +158,7 @@ func (p *people) union() {
 	}
 }
 
-// Version counts the changes of who is meant.
+// Version counts the changes of the set.
 func (p *people) Version() uint64 { return p.version.Load() }
 
 // Has reports whether pk is one of the people.
@@ -168,7 +168,7 @@ func (p *people) Has(pk event.PubKey) bool { return p.set.Load().has(pk) }
 func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys, p.Has) }
 
 // mentioned reports whether one of the people is in a p tag, or in a P tag: the
-// root's author of a comment (NIP-22), who has paid for a zap (NIP-57).
+// author of the root of a comment (NIP-22), or the payer of a zap (NIP-57).
 func (p *people) mentioned(e *event.Event) bool {
 	for _, t := range e.Tags {
 		if t[0] != "p" && t[0] != "P" {
@@ -181,8 +181,8 @@ func (p *people) mentioned(e *event.Event) bool {
 	return false
 }
 
-// incomplete reports that somebody may be missing for want of a list that has
-// not been read yet.
+// incomplete reports that somebody may be missing because a list has not been read
+// yet.
 func (p *people) incomplete() bool { return p.waiting.Load() > 0 }
 
 // Loaded is closed when nobody is missing any more. No people are complete.
@@ -193,7 +193,7 @@ func (p *people) Loaded() <-chan struct{} {
 	return p.loaded
 }
 
-// closed is what has loaded from the start.
+// closed is the channel of people that are complete from the start.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // Run keeps the set up to date.

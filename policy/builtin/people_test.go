@@ -96,7 +96,7 @@ func TestReaders(t *testing.T) {
 	ctx := context.Background()
 	as := func(keys ...event.PubKey) *policytest.Client { return &policytest.Client{Keys: keys} }
 	p := use(t, "use='readers'\npubkeys=['"+key(alice)+"']").(policy.FilterPolicy)
-	expect(t, "stranger", text(p.Filter(ctx, nobody, &event.Filter{})), "auth-required: ")
+	expect(t, "unauthenticated client", text(p.Filter(ctx, nobody, &event.Filter{})), "auth-required: ")
 	expect(t, "bob", text(p.Filter(ctx, as(bob), &event.Filter{})), "restricted: ")
 	expect(t, "alice", text(p.Filter(ctx, as(bob, alice), &event.Filter{})), "")
 
@@ -249,7 +249,7 @@ func TestDomainThatTellsOneNameAtATime(t *testing.T) {
 			synctest.Wait()
 		}
 		saved(profile(bob, "bob@example.com"))
-		expect(t, "bob claims his", ask(p, nobody, note(bob)), "")
+		expect(t, "bob claims the name", ask(p, nobody, note(bob)), "")
 		saved(profile(bob, "bob@elsewhere.example"))
 		expect(t, "bob has moved", ask(p, nobody, note(bob)), refusedByAllow)
 		mu.Lock()
@@ -368,7 +368,7 @@ func TestAnyPolicyCanSpareAGroupThatIsKeptUpToDate(t *testing.T) {
 
 func TestWebOfTrustCountsFollowersByDistance(t *testing.T) {
 	k := policytest.Key
-	// 1 -> 2 3; 2 -> 4 5; 3 -> 4 (twice in one list: 6); 4 -> 7; strangers follow 9.
+	// 1 -> 2 3; 2 -> 4 5; 3 -> 4 (twice in one list: 6); 4 -> 7; others follow 9.
 	events := []event.Event{
 		follows(k(1), k(2), k(3)), follows(k(2), k(4), k(5)), follows(k(3), k(4), k(6), k(6)),
 		follows(k(4), k(7)), follows(k(20), k(9)), follows(k(21), k(9)),

@@ -21,7 +21,7 @@ type pluginConfig struct {
 	Queue     int           `toml:"queue" comment:"How many questions wait for a process. More count as not answered."`
 	Timeout   conf.Duration `toml:"timeout" comment:"How long one answer may take. A process that gives none at all for so long is started again."`
 	OnFailure string        `toml:"on_failure" comment:"What becomes of an event without an answer: \"reject\" or \"accept\"."`
-	Extended  bool          `toml:"extended" comment:"Also ask about filters (\"type\":\"filter\"), and say who has authenticated (\"authed\")."`
+	Extended  bool          `toml:"extended" comment:"Also ask about filters (\"type\":\"filter\"), and name the keys that the client has proved (\"authed\")."`
 }
 
 var pluginDefaults = pluginConfig{

@@ -16,7 +16,7 @@ type powConfig struct {
 	Kinds        conf.Kinds `toml:"kinds" comment:"The kinds that must show work. Empty: all."`
 	Exempt       conf.Kinds `toml:"exempt" comment:"The kinds that need none."`
 	Commitment   bool       `toml:"commitment" comment:"The nonce tag must name a target of at least that many bits, so that luck does not count."`
-	ExemptAuthed bool       `toml:"exempt_authed" comment:"Who has authenticated (NIP-42) as the author needs none."`
+	ExemptAuthed bool       `toml:"exempt_authed" comment:"Authors that have authenticated (NIP-42) need none."`
 }
 
 var powDefaults = powConfig{Bits: 16, Commitment: true, Exempt: conf.MustKinds("5, 62")}

@@ -16,7 +16,7 @@ import (
 // table.
 var registry = map[string]Factory{
 	"allow":       factory("only certain people write", allowDefaults, newAllow),
-	"auth":        factory("who reads or writes must authenticate", authDefaults, newAuth),
+	"auth":        factory("readers or writers must authenticate", authDefaults, newAuth),
 	"content":     factory("what the text of events may be", contentDefaults, newContent),
 	"deny":        factory("certain people do not write", denyDefaults, newDeny),
 	"expr":        factory("an expression decides", exprDefaults, newExpr),
@@ -86,10 +86,9 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 }
 
 // Defaults returns the policies that are in every chain unless its config uses
-// them otherwise: messages are for the people involved, no event is from the
-// future, where it would stand on top of every feed until then, nobody but the
-// relay says who its members are, and what the operator has banned or hidden stays
-// so.
+// them otherwise: messages are for the people involved; no event is from the
+// future, where it would stand on top of every feed until then; only the relay says
+// who its members are; and the bans and hidden events of the operator hold.
 func Defaults(env policy.Env) []policy.Named {
 	env = env.Filled()
 	return defaults(&env, new(conf.Faults))
@@ -101,7 +100,7 @@ func defaults(env *policy.Env, bad *conf.Faults) []policy.Named {
 		{Name: "times", Policy: newTimes(env, timesDefaults, bad)},
 		{Name: "relay-kinds", Policy: newRelayKinds(env, relayKindsDefaults, bad)},
 	}
-	if env.Data != "" { // there an operator's decisions are kept
+	if env.Data != "" { // the file of an operator's decisions is there
 		all = append(all, policy.Named{Name: "moderation", Policy: newModeration(env, moderationDefaults, bad)})
 	}
 	return all
@@ -141,13 +140,13 @@ type common struct {
 	Use    string       `toml:"use" comment:"Which policy it is."`
 	Name   string       `toml:"name" comment:"Its name in logs and metrics. Empty: as in use."`
 	Mode   string       `toml:"mode" comment:"\"enforce\", or \"observe\": what it would refuse is counted, and accepted."`
-	Only   peopleConfig `toml:"only" comment:"It is asked only about these people, as authors of events and as readers who have\nauthenticated (NIP-42)." example:"{ pubkeys = [\"<pubkey>\"] }"`
+	Only   peopleConfig `toml:"only" comment:"It is asked only about these people, as authors of events and as readers that have\nauthenticated (NIP-42)." example:"{ pubkeys = [\"<pubkey>\"] }"`
 	Unless peopleConfig `toml:"unless" comment:"It is not asked about these people." example:"{ pubkeys = [\"<pubkey>\"] }"`
 }
 
 var commonDefaults = common{Mode: "enforce", Only: peopleDefaults, Unless: peopleDefaults}
 
-// parts tells the keys that every table has from the policy's own.
+// parts separates the keys that every table has from the policy's own.
 func parts(table map[string]any) (shared, own map[string]any) {
 	own = maps.Clone(table)
 	shared = map[string]any{}

@@ -17,7 +17,7 @@ import (
 )
 
 type spamConfig struct {
-	Trusted    peopleConfig  `toml:"trusted" comment:"Who is never suspected, in the words of the policy allow. Their reports (kind 1984) of\nspam and impersonation count against who is reported." example:"{ pubkeys = [\"<pubkey>\"] }"`
+	Trusted    peopleConfig  `toml:"trusted" comment:"People who are never suspected, in the words of the policy allow. Their reports (kind\n1984) of spam and impersonation count against the reported author." example:"{ pubkeys = [\"<pubkey>\"] }"`
 	Kinds      conf.Kinds    `toml:"kinds" comment:"The kinds that are looked at."`
 	NewFor     conf.Duration `toml:"new_for" comment:"How long an author is new after the first event here. To be new costs a point."`
 	Copies     int           `toml:"copies" comment:"From how many other authors nearly the same text must have come lately to cost points:\none each for that many."`
@@ -93,7 +93,7 @@ func newSpam(env *policy.Env, cfg spamConfig, bad *conf.Faults) policy.Policy {
 	return p
 }
 
-// AfterSignature: what an author does must be the author's doing.
+// AfterSignature: only events that the author has signed count against the author.
 func (p *spam) AfterSignature() {}
 
 func (p *spam) Event(_ context.Context, c policy.Client, e *event.Event) policy.Verdict {
@@ -109,12 +109,12 @@ func (p *spam) Event(_ context.Context, c policy.Client, e *event.Event) policy.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := suspicion{burst: !calm, copies: p.copiesLocked(hash, letters, author, now.Unix())}
-	who := p.known.get(author)
-	if who.first == 0 {
-		who.first = now.Unix()
+	known := p.known.get(author)
+	if known.first == 0 {
+		known.first = now.Unix()
 	}
-	p.known.put(author, who)
-	s.isNew = now.Unix()-who.first < p.cfg.NewFor.Seconds()
+	p.known.put(author, known)
+	s.isNew = now.Unix()-known.first < p.cfg.NewFor.Seconds()
 	s = p.withStrikesLocked(s, author, network, now.Unix())
 	bits := p.work(s)
 	if bits <= 0 || nip13.Check(e, bits, true) == nil && bits <= p.cfg.MostWork {
@@ -181,13 +181,13 @@ func (p *spam) strikes(s standing, now int64) float64 {
 	return max(0, s.strikes-float64(now-s.at)/float64(p.cfg.StrikeTime.Seconds()))
 }
 
-func (p *spam) strikeLocked(who uint64, now int64, n float64) {
-	s := p.known.get(who)
+func (p *spam) strikeLocked(key uint64, now int64, n float64) {
+	s := p.known.get(key)
 	s.strikes, s.at = min(p.strikes(s, now)+n, 10), now
-	p.known.put(who, s)
+	p.known.put(key, s)
 }
 
-// Saved counts the reports of those who are trusted.
+// Saved counts the reports of trusted people.
 func (p *spam) Saved(c policy.Client, e *event.Event) {
 	if p.people == nil {
 		return

@@ -103,7 +103,7 @@ func TestSpamIsAskedForMoreAndMoreWork(t *testing.T) {
 	expect(t, "short texts", ask(p, other, from(51, "gm")), "")
 	trusted := from(0, offer)
 	trusted.PubKey = alice
-	expect(t, "who is trusted", ask(p, spammer, trusted), "")
+	expect(t, "a trusted author", ask(p, spammer, trusted), "")
 	expect(t, "an import", ask(p, &policytest.Client{}, from(10, offer)), "")
 	expect(t, "another kind", ask(p, spammer, at(7)), "")
 

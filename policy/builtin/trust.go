@@ -50,8 +50,8 @@ func trustSource(env *policy.Env, cfg trustConfig, every time.Duration, bad *con
 }
 
 // trustWalk is one pass, breadth first, over the follow lists. Its memory is
-// one map entry (about 70 bytes) for everybody who is followed by somebody it
-// reached, and 32 bytes for everybody whom it trusts.
+// one map entry (about 70 bytes) for each person that somebody it reached follows, and
+// 32 bytes for each person that it trusts.
 type trustWalk struct {
 	trustConfig
 	stored    func(context.Context, *event.Filter, func(*event.Event) error) error
@@ -88,8 +88,7 @@ func (w *trustWalk) run(ctx context.Context) ([]event.PubKey, error) {
 	return w.trusted, nil
 }
 
-// sort sorts those who are trusted, which is long work in one piece for whoever
-// uses them.
+// sort sorts the trusted people beforehand: it is long work in one piece.
 func (w *trustWalk) sort() {
 	var parts [256][]event.PubKey
 	for _, pk := range w.trusted {
