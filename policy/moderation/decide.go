@@ -70,7 +70,7 @@ func (d *Desk) Decide(one Decision) error {
 	err := d.record.append(one, d.meaningLocked())
 	if err == nil {
 		d.made.add(one)
-		d.settleLocked()
+		d.applyLocked()
 	}
 	d.mu.Unlock()
 	if err != nil {

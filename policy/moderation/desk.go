@@ -64,7 +64,7 @@ func (d *Desk) Refresh() error {
 	made, changed, broken, err := d.record.read()
 	if changed {
 		d.made = made
-		d.settleLocked()
+		d.applyLocked()
 	}
 	d.mu.Unlock()
 	if broken > 0 {
@@ -73,8 +73,8 @@ func (d *Desk) Refresh() error {
 	return err
 }
 
-// settleLocked brings everything in line with the decisions.
-func (d *Desk) settleLocked() {
+// applyLocked brings the desk in line with the decisions.
+func (d *Desk) applyLocked() {
 	old := d.cases
 	d.cases, d.refused = map[event.PubKey][]report{}, map[event.PubKey]int64{}
 	for _, list := range old {
@@ -121,10 +121,10 @@ func (d *Desk) Take(e *event.Event) {
 	}
 }
 
-// takeLocked puts a report on the desk, unless it is settled or too old.
+// takeLocked puts a report on the desk, unless a decision has closed it or it is too old.
 func (d *Desk) takeLocked(r report) bool {
 	now := d.opt.Now()
-	if r.at <= now.Add(-d.opt.Window).Unix() || d.settledLocked(r) {
+	if r.at <= now.Add(-d.opt.Window).Unix() || d.closedLocked(r) {
 		return false
 	}
 	list, known := d.cases[r.author]
@@ -156,7 +156,7 @@ func oldest(list []report) (i int) {
 	return i
 }
 
-func (d *Desk) settledLocked(r report) bool {
+func (d *Desk) closedLocked(r report) bool {
 	if one, ok := d.made.authors[r.author]; ok && one.Do != Undo && r.at <= one.At {
 		return true
 	}
@@ -197,8 +197,8 @@ func (d *Desk) weighLocked(author event.PubKey, now time.Time) {
 	}
 }
 
-// Stale has something when the desk is to be laid out anew: what was settled
-// counts again.
+// Stale has something when the desk is to be laid out anew: closed reports
+// count again.
 func (d *Desk) Stale() <-chan struct{} { return d.stale }
 
 // Lay lays out the desk anew: read calls found for the stored reports. What was
@@ -220,7 +220,7 @@ func (d *Desk) Lay(ctx context.Context, read func(ctx context.Context, since int
 		for _, r := range append(list, d.since...) {
 			d.takeLocked(r)
 		}
-		d.settleLocked()
+		d.applyLocked()
 	}
 	d.laying, d.since = false, nil
 	return err
@@ -251,7 +251,8 @@ func (d *Desk) Cases() []Case {
 }
 
 // Figures are for metrics: open cases, reports taken since the start, cases
-// dropped for want of room, and authors who are refused for reports alone.
+// dropped because there are too many, and authors that are refused because of reports
+// alone.
 func (d *Desk) Figures() (open int, reports, dropped uint64, refused int) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

@@ -93,7 +93,7 @@ func TestReportsOfTrustedPeopleAreCountedByPerson(t *testing.T) {
 	b.Take(says(1, 1, -time.Hour))                                                          // an older one of the same
 	b.Take(says(1, 1, 0, event.Tag{"e", id.String(), "nudity"}))                            // the same person, about an event
 	b.Take(says(2, 1, 0, event.Tag{"e", id.String()}))                                      //
-	b.Take(says(50, 1, 0))                                                                  // a stranger
+	b.Take(says(50, 1, 0))                                                                  // not a trusted person
 	b.Take(says(1, 2, 0))                                                                   //
 	b.Take(says(2, 2, -31*day))                                                             // long ago
 	b.Take(policytest.Event(event.Event{Kind: 1984, PubKey: author(0)}))                    // about nobody
@@ -125,7 +125,7 @@ func TestManyReportersHaveAnAuthorRefusedForATime(t *testing.T) {
 	expect(t, "a reporter", b.Refuses(policytest.Key(9), event.ID{}), "")
 }
 
-func TestDecisionsSurviveARestartAndSettleReports(t *testing.T) {
+func TestDecisionsSurviveARestartAndCloseReports(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.After = 0 })
 	one, two, three := author(1), author(2), author(3)
 	id := policytest.Event(event.Event{Kind: 1}).ID

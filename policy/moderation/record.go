@@ -16,7 +16,7 @@ import (
 
 // What an operator decides.
 const (
-	Dismiss = "dismiss" // the reports about an author are settled
+	Dismiss = "dismiss" // the reports about an author are closed
 	Ban     = "ban"     // an author's events are refused
 	Hide    = "hide"    // an event is shown to nobody, and refused if it comes again
 	Delete  = "delete"  // the same, and the caller removes it from the store
@@ -25,7 +25,7 @@ const (
 
 // Decision is a line of the record. It is about an author or about an event.
 type Decision struct {
-	At     int64         `json:"at"` // Unix seconds; older reports about the same are settled by it
+	At     int64         `json:"at"` // Unix seconds; it closes older reports about the same
 	Do     string        `json:"do"`
 	Author *event.PubKey `json:"author,omitempty"`
 	Event  *event.ID     `json:"event,omitempty"`
@@ -78,7 +78,7 @@ func (d *decisions) add(one Decision) {
 }
 
 // record is the file of decisions: JSON lines, of which the latest about each
-// author and event counts. Without a path nothing is kept. It is not safe for
+// author and event counts. Without a path nothing is written. It is not safe for
 // concurrent use.
 type record struct {
 	path  string
@@ -87,7 +87,7 @@ type record struct {
 }
 
 // read reads the file if it has changed; changed is false if it has not.
-// broken counts lines that are no decisions.
+// broken is how many lines are no decisions.
 func (r *record) read() (all decisions, changed bool, broken int, err error) {
 	if r.path == "" {
 		return all, false, 0, nil

@@ -48,13 +48,13 @@ func readReport(e *event.Event) (r report, ok bool) {
 	return r, ok
 }
 
-// mostReports bounds what is kept about one author, the newest of it.
+// mostReports bounds the reports about one author that are remembered, the newest.
 const mostReports = 64
 
 // Case is what was reported about one author.
 type Case struct {
 	Author  event.PubKey   `json:"author"`
-	People  int            `json:"people"`           // who have reported the author
+	People  int            `json:"people"`           // that have reported the author
 	What    map[string]int `json:"what"`             // reports by NIP-56's words
 	Events  []event.ID     `json:"events"`           // reported, each once
 	First   time.Time      `json:"first"`            // the oldest of the reports
@@ -62,7 +62,7 @@ type Case struct {
 	Refused *time.Time     `json:"refused,omitzero"` // until when the author is refused for them
 }
 
-// summary tells what there is against the author; of no reports it is not asked.
+// summary tells what there is against the author; there is at least one report.
 func summary(author event.PubKey, reports []report) Case {
 	c := Case{Author: author, People: len(reporters(reports)), What: map[string]int{}, Events: []event.ID{}}
 	first, last := reports[0].at, reports[0].at

@@ -71,7 +71,7 @@ func (p *Policy) startModule() (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Closing on the end of ctx is what stops a module that computes for ever.
+	// Closing on the end of ctx is what stops a module that computes without end.
 	ctx, cancel := context.WithCancel(context.Background())
 	runtime := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 		WithCompilationCache(p.modules).

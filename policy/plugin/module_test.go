@@ -161,7 +161,7 @@ func TestModuleDecides(t *testing.T) {
 func TestModuleIsContained(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ what, file, log string }{
-		{"computes for ever", module(t, 1, "", "", []byte{0x03, 0x40, 0x0c, 0, 0x0b}), "it does not answer"},
+		{"computes without end", module(t, 1, "", "", []byte{0x03, 0x40, 0x0c, 0, 0x0b}), "it does not answer"},
 		{"traps", module(t, 1, "", "", []byte{0x00}), "unreachable"},
 		{"wants too much memory", module(t, 1000, "", ""), "memory"},
 		{"is none", script(t, "sh", "exit"), "plugin.wasm"},

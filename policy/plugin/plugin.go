@@ -42,7 +42,7 @@ type Config struct {
 	Timeout   time.Duration // for one answer, the wait for a process included
 	FailOpen  bool          // without an answer: accept instead of refusing
 
-	// Extended sends what strfry does not: who has authenticated, and the
+	// Extended sends what strfry does not: the keys that the client has proved, and the
 	// filters that clients ask (questions of the type "filter").
 	Extended bool
 }
@@ -77,7 +77,7 @@ func New(env policy.Env, cfg Config) *Policy {
 	}
 }
 
-// request is one question and the way back to who asked it.
+// request is one question and the way back to its caller.
 type request struct {
 	id   string
 	line []byte

@@ -373,7 +373,7 @@ func TestPluginOutlivesThreadsThatEnd(t *testing.T) {
 
 func TestNobodyWaitsForAProcessThatCannotStart(t *testing.T) {
 	t.Parallel()
-	p, logs := start(t, Config{Command: "/nowhere/plugin", Timeout: time.Hour}) // who waits, hangs
+	p, logs := start(t, Config{Command: "/nowhere/plugin", Timeout: time.Hour}) // a caller that waits would hang
 	testwait.Eventually(t, "a second attempt", func() bool {
 		if got := text(p.Event(ctx, client, note("x"))); got != noAnswer {
 			t.Fatalf("%s\n%s", got, logs)

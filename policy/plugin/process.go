@@ -37,7 +37,7 @@ type process struct {
 }
 
 // runProcess starts a process and returns once it has ended, all its children
-// with it, and everybody who waited for it has been told.
+// with it, and everything that waited for it has its answer.
 func runProcess(ctx context.Context, p *Policy) error {
 	s := &process{
 		p:       p,
