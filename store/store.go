@@ -42,7 +42,7 @@ var (
 	// ErrFormat says that the files were written by a newer moa.
 	ErrFormat = errors.New("store: written by a newer version of moa")
 	// ErrDamaged says that files are damaged or missing in a way that cannot be
-	// mended on the way. The error tells what is wrong and what to do about it.
+	// repaired on the way. The error tells what is wrong and what to do about it.
 	ErrDamaged = errors.New("store: damaged")
 )
 

@@ -13,8 +13,8 @@ import (
 // there in larger parts, in the order of the keys, it costs a fraction: a commit
 // of one event does not pay for a pass through Badger of its own.
 //
-// The writer looks through it itself; everybody else who reads Badger flushes
-// it first, and so sees all that was committed.
+// The writer looks through it itself; every other reader of Badger has it flushed
+// first, and so sees all that was committed.
 type backlog struct {
 	versions *versions
 	write    func(list []write, version uint64) error // to Badger

@@ -68,8 +68,8 @@ func (s *Staged) begin() error {
 	}
 	switch {
 	case len(files) == 0, has(func(name string) bool { return name == stageMark || name == BackupManifest }):
-		// Whoever made a whole backup was killed before it could give it its name.
-	case has(Holds): // and who put a store in place, before it could move the old one aside
+		// A process that had made a whole backup was killed before it could give it its name.
+	case has(Holds): // and one that put a store in place, before it could move the old one aside
 		if err := errors.Join(os.Rename(s.stage, aside(s.path)), os.Mkdir(s.stage, 0o700)); err != nil {
 			return err
 		}

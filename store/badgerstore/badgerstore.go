@@ -43,13 +43,13 @@ type Options struct {
 	ReserveMB int
 	// NoSync has what was committed reach the disk a second later, about, and in
 	// any order. A crash of the process loses nothing, one of the machine may, and
-	// may leave what Repair has to mend.
+	// may leave what takes a Repair.
 	NoSync bool
 	// ScrubMB is how much of the files is read through a second, in MB, in the
 	// background, to find what the disk has lost. 0: nothing.
 	ScrubMB int
 	// Existing has Open answer ErrNoStore where it would make a store, and
-	// ErrOlderFormat where it would migrate one: for who only reads.
+	// ErrOlderFormat where it would migrate one: for callers that only read.
 	Existing bool
 	Log      *slog.Logger          // nil: silent
 	Registry prometheus.Registerer // nil: no metrics

@@ -7,7 +7,7 @@ import (
 )
 
 // bloom tells in memory which keys certainly do not exist: tombstones and ids,
-// for nearly every event is looked for among them in vain. It is a Bloom filter
+// for nearly every event that is looked up there is not. It is a Bloom filter
 // of fixed size: with a key for every 16 bits one answer in a hundred and fifty
 // is wrong, and with many more it only saves less; that of ids is made for the
 // events that there are when the store is opened. It is used by the writer

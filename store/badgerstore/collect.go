@@ -87,7 +87,7 @@ func (s *Store) needed(list []records.Record) (keep []uint64, err error) {
 }
 
 // undrop returns those of the records, which were removed, that Badger knows as
-// events all the same: then the set of the dead is wrong, and is mended.
+// events all the same: then the set of the dead is wrong, and is repaired.
 func (s *Store) undrop(list []records.Record) (alive []uint64, err error) {
 	s.appending.Lock()   // a commit drops a record before the backlog has its keys
 	s.appending.Unlock() //nolint:staticcheck // it was to be waited for
@@ -148,8 +148,8 @@ func (s *Store) syncRecords() error {
 	return s.records.Sync()
 }
 
-// drain waits for everybody who may see what was dropped before the call, and
-// for who has it in hand. Who begins later does not see it: Badger is told.
+// drain waits for every reader that may see what was dropped before the call, or has
+// it in hand. A reader that begins later does not see it: Badger is told.
 func (s *Store) drain() error {
 	s.appending.Lock()   // between the two
 	s.appending.Unlock() //nolint:staticcheck // it was to be waited for

@@ -86,7 +86,7 @@ func (r *reader) record(t *tail) (value, error) {
 	case err != nil:
 		return nil, err
 	}
-	if errors.Is(err, errValue) { // nobody's query is to fail for ever because of it
+	if errors.Is(err, errValue) { // no query is to fail again and again because of it
 		r.s.damages.record(t, err)
 		return nil, nil
 	}

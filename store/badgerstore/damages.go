@@ -35,7 +35,7 @@ const (
 	damagedRecord damageKind = "event" // an event cannot be read, or is not what was written
 	damagedKey    damageKind = "key"   // an event lacks a key that leads to it
 	damagedTable  damageKind = "table" // a table of keys is not what was written
-	damagedDead   damageKind = "dead"  // the set of removed events was wrong, and is mended
+	damagedDead   damageKind = "dead"  // the set of removed events was wrong, and is repaired
 )
 
 var damageKinds = []damageKind{damagedRecord, damagedKey, damagedTable, damagedDead}
@@ -104,7 +104,7 @@ func (d *damages) dead(serials []uint64) {
 		fresh = d.add(damage{kind: damagedDead, serial: n}) || fresh
 	}
 	if fresh {
-		d.log.Error("the set of removed events was damaged; it is mended", "serial", serials[0], "events", len(serials))
+		d.log.Error("the set of removed events was damaged; it is repaired", "serial", serials[0], "events", len(serials))
 	}
 }
 
@@ -120,7 +120,7 @@ func (d *damages) troubles() (list []string) {
 	say(damagedRecord, "%d events are damaged on the disk")
 	say(damagedKey, "the index is damaged: %d events are not found as they should; stop, and run moa store repair")
 	say(damagedTable, "the index is damaged: %d tables are not what was written; stop, and run moa store repair")
-	say(damagedDead, "the set of removed events was damaged in %d places; it is mended: check the disk")
+	say(damagedDead, "the set of removed events was damaged in %d places; it is repaired: check the disk")
 	return list
 }
 

@@ -153,7 +153,7 @@ func (w *writer) resume(j job) error {
 var errUnreadRequest = errors.New("the event that asks for it is damaged")
 
 // resumeUnread finishes a request to vanish of which there are only its keys: its
-// time stands in its tail, and whose it is is one of those who have vanished up to
+// time stands in its tail, and its author is one of those that have vanished up to
 // that time.
 func (w *writer) resumeUnread(t *tail) error {
 	if t.kind() != event.KindVanish {

@@ -122,7 +122,7 @@ func failToSync(t *testing.T, j *journal, lost bool) {
 	}
 }
 
-// Who writes events decides what bytes lie in the journal, but for a frame's
+// A client that writes events decides what bytes lie in the journal, but for a frame's
 // head. An earlier lap's that look like a frame, right behind the last one when
 // the process ends, are none.
 func TestJournalTakesNoFrameFromAnEvent(t *testing.T) {

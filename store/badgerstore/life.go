@@ -7,10 +7,10 @@ import (
 	"moa/store"
 )
 
-// life knows who uses the store, so that files are closed and memory is unmapped
-// only when nobody does who began before.
+// life counts the callers that use the store, so that files are closed and memory is
+// unmapped only when none is left of those that began before.
 type life struct {
-	// Whoever uses the store holds the gate whose turn it was when he began.
+	// A caller holds the gate whose turn it was when it began.
 	gates  [2]sync.RWMutex
 	turn   atomic.Uint32
 	closed atomic.Bool
@@ -24,7 +24,7 @@ func (l *life) begin() (*sync.RWMutex, error) {
 		gate := &l.gates[turn]
 		gate.RLock()
 		switch {
-		case l.turn.Load() != turn: // whoever drains does not wait for this gate next time
+		case l.turn.Load() != turn: // the next drain does not wait for this gate
 			gate.RUnlock()
 		case l.closed.Load():
 			gate.RUnlock()
@@ -35,7 +35,7 @@ func (l *life) begin() (*sync.RWMutex, error) {
 	}
 }
 
-// drain waits for all who began before, and holds up nobody who begins.
+// drain waits for all callers that began before, and holds up none that begins.
 func (l *life) drain() {
 	l.one.Lock()
 	defer l.one.Unlock()
@@ -45,7 +45,7 @@ func (l *life) drain() {
 	l.gates[turn].Unlock() //nolint:staticcheck // it was to be waited for
 }
 
-// end lets nobody begin any more, and waits for all who have.
+// end lets no caller begin any more, and waits for all that have begun.
 func (l *life) end() {
 	l.closed.Store(true)
 	l.drain()

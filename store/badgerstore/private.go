@@ -51,7 +51,7 @@ func (p *part) planFor(x *privacy, aliases bool) {
 	authors, mentioned := p.others(x)
 	own := !authors && !mentioned && (p.Authors != nil || p.mentions() != nil)
 	switch {
-	case p.Never() || p.IDs != nil || own: // who asks for an id knows it
+	case p.Never() || p.IDs != nil || own: // a client that asks for an id knows it
 		p.plan = planFor(&p.matcher, aliases)
 	case all:
 		p.plan = plan{lists: p.ownLists(x)}

@@ -61,7 +61,7 @@ func tagged(author int, kind uint16, at int64) *event.Event {
 		event.Tag{"expiration", "9999999999"}, event.Tag{"p", storetest.Key(3).String()})
 }
 
-// Whatever is in the bytes of a record, Check reports it, and who asks gets an
+// Whatever is in the bytes of a record, Check reports it, and a client that asks gets an
 // answer or an error; nobody gets an event twice.
 func TestDamagedRecordIsReported(t *testing.T) {
 	for _, memory := range []int{0, -1} {

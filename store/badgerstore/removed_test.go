@@ -16,7 +16,7 @@ import (
 	"moa/store/storetest"
 )
 
-// What was removed does not slow down who asks for something else: a list that
+// What was removed slows down no query for something else: a list that
 // is empty is found to be so, however much was removed behind it, and a vanish of
 // somebody who has written nothing costs what it did before.
 func TestManyRemovedEventsCostOthersNothing(t *testing.T) {

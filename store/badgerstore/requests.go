@@ -102,7 +102,7 @@ func (r *requests) hidden() hidden {
 
 // begin begins to hide what one asks to be removed. A later request to vanish of
 // the same author reaches further, and takes the place of an earlier one. It
-// reports that there is nobody yet who takes the steps.
+// reports that no goroutine takes the steps yet.
 func (r *requests) begin(one request) (idle bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,8 +152,8 @@ func (r *requests) changeLocked(by event.PubKey, do func(*asked)) {
 	r.open.Store(&h)
 }
 
-// next is the request whose turn it is; nil: there is none, and nobody takes steps
-// any more.
+// next is the request whose turn it is; nil: there is none, and the
+// goroutine that asks is to end.
 func (r *requests) next() request {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 
 // A request to vanish (NIP-62) removes everything of its author. From its commit
 // on, nothing of that is found, and nothing of it is taken again. What there is
-// is removed chunk by chunk: the first ones with the commit, so that a request
-// of somebody who has written little is done with it, and the rest behind it,
+// is removed chunk by chunk: the first ones with the commit, so that the request
+// of an author of few events is done with it, and the rest behind it,
 // between other commits, which wait for one chunk at most. Until then a job key
 // stands for what is left (jobs.go).
 

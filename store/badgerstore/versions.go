@@ -29,8 +29,8 @@ func newVersions(db *badger.DB) *versions {
 var errUnflushed = errors.New("badger cannot be written")
 
 // begin begins to read what was committed last; finish ends it. As long as Badger
-// cannot be written that lacks the newest: it is for who serves it and remembers
-// nothing of it.
+// cannot be written that lacks the newest: it is for readers that serve it and
+// remember nothing of it.
 func (v *versions) begin() *badger.Txn {
 	_ = v.flush() // which tells it
 	return v.beginWritten()

@@ -1,5 +1,5 @@
 // Package fault turns a page of a mapped file that the disk cannot give (SIGBUS)
-// into an error of whoever touched it. Without it the process ends.
+// into an error of the caller that touched it. Without it the process ends.
 package fault
 
 import (

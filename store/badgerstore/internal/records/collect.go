@@ -20,8 +20,8 @@ const collectShare = 3
 // returns how many records that were; 0: there is none such. needed is asked about
 // the dead before they are gone for good, some at a time, and returns those that
 // are needed all the same: the set of the dead decides nothing alone. drain waits
-// for everybody who began to read before, or fails: nobody may look any more for
-// what was dropped, and nobody hold what Get has returned.
+// for every reader that began before, or fails: none may look any more for
+// what was dropped, or hold what Get has returned.
 func (l *Log) Collect(ctx context.Context, needed func([]Record) ([]uint64, error), drain func() error) (dropped int, err error) {
 	l.collecting.Lock()
 	defer l.collecting.Unlock()

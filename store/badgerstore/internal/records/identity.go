@@ -11,7 +11,7 @@ import (
 type ID [16]byte
 
 // An ID stands in the head's page of a segment, behind the head, with a checksum of
-// its own: whoever does not know of it leaves it as it is.
+// its own: an older moa does not know of it, and leaves it as it is.
 const (
 	idAt   = 64
 	idSize = len(ID{}) + 4
@@ -48,7 +48,7 @@ func (s *segment) writeID(id ID) error {
 // ID is the store's, as far as the files tell.
 func (l *Log) ID() ID { return l.id }
 
-// recognise learns the ID of the segments, or finds one that is a stranger's.
+// recognise learns the ID of the segments, or finds one of another store.
 func (l *Log) recognise(s *segment) error {
 	id := s.readID()
 	if id == (ID{}) {

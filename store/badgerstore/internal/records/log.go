@@ -218,7 +218,7 @@ func (l *Log) Get(serial uint64) []byte {
 }
 
 // Read is like Get, but reads the record into buf, which grows as need be, and
-// leaves the pages that it is in unmapped: for who goes through many once. Of a
+// leaves the pages that it is in unmapped: for a caller that goes through many once. Of a
 // record that is not whole it returns nil.
 func (l *Log) Read(serial uint64, buf *[]byte) (b []byte, err error) {
 	s := l.find(serial)

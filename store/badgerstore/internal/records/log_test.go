@@ -370,7 +370,7 @@ func TestFolderOfAnyName(t *testing.T) {
 	}
 }
 
-// A collection that is broken off, by its caller or by who reads all the time,
+// A collection that is broken off, by its caller or by a reader that never ends,
 // leaves everything as it was.
 func TestCollectBrokenOff(t *testing.T) {
 	dir := t.TempDir()

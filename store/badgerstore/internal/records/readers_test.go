@@ -93,7 +93,7 @@ func TestReadersBesideEverything(t *testing.T) {
 	}
 }
 
-// Who drops a record does not wait for the disk.
+// To drop a record waits for no disk.
 func TestNobodyWaitsForTheDisk(t *testing.T) {
 	dir := t.TempDir()
 	l, err := open(dir, noSync)

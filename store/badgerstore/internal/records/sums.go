@@ -85,10 +85,10 @@ func (d *dead) doubtMissing(next uint64) {
 func (d *dead) setID(id ID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	stranger := d.id != (ID{}) && d.id != id
+	other := d.id != (ID{}) && d.id != id
 	for _, p := range *d.pages.Load() {
-		p.doubted = p.doubted || stranger
-		p.wrong = p.wrong || stranger
+		p.doubted = p.doubted || other
+		p.wrong = p.wrong || other
 		p.changed = p.changed || d.id != id
 	}
 	d.id = id
