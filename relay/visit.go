@@ -21,8 +21,8 @@ const (
 	maxVisitTime  = 5 * time.Second
 )
 
-// visit is a client that comes over HTTP, asks once and goes: it sees what a
-// client does that has not authenticated. It implements places.Reader.
+// visit is a client that comes over HTTP, asks once and goes. It sees what an
+// unauthenticated client sees. It implements places.Reader.
 type visit struct {
 	c       *client
 	srv     *Server
