@@ -56,7 +56,7 @@ func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 		})
 		return err
 	}}
-	author, member, friend, stranger := relaytest.NewKey(31), relaytest.NewKey(32), relaytest.NewKey(33), relaytest.NewKey(34)
+	author, member, friend, unauthenticated := relaytest.NewKey(31), relaytest.NewKey(32), relaytest.NewKey(33), relaytest.NewKey(34)
 	chain, faults := builtin.Build(env, nil, []map[string]any{{
 		"use": "readers", "kinds": "30023", "pubkeys": []any{member.Hex()}, "follows_of": []any{member.Hex()},
 	}})
@@ -82,9 +82,9 @@ func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 		kind       uint16
 		live, want string
 	}{
-		{"a stranger, an article", nil, 30023, "", ""}, {"somebody else, an article", &stranger, 30023, "", ""},
+		{"an unauthenticated client, an article", nil, 30023, "", ""}, {"somebody else, an article", &unauthenticated, 30023, "", ""},
 		{"a member, an article", &member, 30023, "live", "REQ id COUNT NEG"}, {"whom the member follows, an article", &friend, 30023, "live", "REQ id COUNT NEG"},
-		{"a stranger, a note", nil, 1, "live", "REQ id COUNT NEG HTTP"},
+		{"an unauthenticated client, a note", nil, 1, "live", "REQ id COUNT NEG HTTP"},
 	} {
 		client, e := as(c.key), placed(t, author, c.kind, 1+n)
 		client.Ask(t, "live", `{"limit":0}`)
@@ -103,9 +103,9 @@ func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 	nobody.Say(t, `["REQ","q",{"kinds":[30023]}]`)
 	nobody.Hear(t, wire.Auth)
 	if r := nobody.Hear(t, wire.Closed); !strings.HasPrefix(r.Text, "auth-required: ") {
-		t.Errorf("a stranger who asks for articles is told %q", r.Text)
+		t.Errorf("an unauthenticated client who asks for articles is told %q", r.Text)
 	}
-	as(&stranger).Closed(t, "n", "restricted: ", `["COUNT","n",{"kinds":[30023]}]`)
+	as(&unauthenticated).Closed(t, "n", "restricted: ", `["COUNT","n",{"kinds":[30023]}]`)
 }
 
 // What an operator hides is hidden from everybody, in every way, and comes back

@@ -10,7 +10,7 @@ import (
 )
 
 // admit holds the filters of a REQ, COUNT or NEG-OPEN to the limits and asks
-// the policies about every one of them, a `limit:0` no less. If it refuses, the
+// the policies about every one of them, also of a `limit:0`. If it refuses, the
 // caller tells the client. The filters that it returns, in the same memory, are
 // those to be answered.
 func (c *client) admit(st *settings, id string, filters []*event.Filter, count bool) ([]*event.Filter, policy.Verdict) {

@@ -8,7 +8,7 @@ import (
 // chores are what the writer does between its commits.
 type chores struct {
 	expire bool // expired events are to be removed
-	// removals are of operators, who wait for the answer: one a command.
+	// removals are of operators that wait for the answer: one a command.
 	removals []removal
 }
 

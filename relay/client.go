@@ -15,13 +15,13 @@ import (
 	"moa/relay/ws"
 )
 
-// client is whoever is at the other end of a connection, as the relay's parts know
-// them: where they are, who they have proved to be, what they may hold, and what
-// waits for them to read. It is what a policy is asked about (policy.Client).
+// client is the one at the other end of a connection, as the relay's parts know it:
+// where it is, which public keys it has proved, what it may hold, and what waits
+// for it to read. It is what a policy is asked about (policy.Client).
 type client struct {
 	out outbox.Outbox // first: it begins with what a delivery touches
 
-	// Owned by the goroutine that passes events on.
+	// Owned by the goroutine that leads the fan-out.
 	asked uint64 // the nth of the live event that seen is about
 	seen  bool   // the client may see it
 
@@ -34,7 +34,7 @@ type client struct {
 	to      unique.Handle[origin.Address] // that the client connected to
 	conn    *ws.Conn                      // nil: it comes by no WebSocket
 
-	authed atomic.Pointer[[]event.PubKey] // nil: nobody
+	authed atomic.Pointer[[]event.PubKey] // nil: none
 
 	left    atomic.Bool    // why the connection ends is counted
 	filters atomic.Int64   // bytes of those that are open

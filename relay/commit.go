@@ -136,7 +136,7 @@ func decide(batch []ticket, results []store.Result, err error) {
 	}
 }
 
-// has reports whether the event is stored, and was passed on.
+// has reports whether the event is stored, and has been in the fan-out.
 func (c *committer) has(id event.ID) bool { return c.store.Has(id) && !c.doubts.has(id) }
 
 // resolve takes the events out of doubt whose fate the store has told, and puts

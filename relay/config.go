@@ -30,8 +30,8 @@ type Config struct {
 	URL string `toml:"url"`
 	// TrustedProxies are the only peers whose X-Forwarded-For, Forwarded,
 	// X-Real-IP, X-Forwarded-Host and X-Forwarded-Proto are believed. A proxy
-	// must overwrite those that it knows; set URL if it passes on a client's
-	// X-Forwarded-Host, for whoever chooses the host chooses what AUTH is for.
+	// must overwrite those that it knows; set URL if it forwards a client's
+	// X-Forwarded-Host, for the one that chooses the host chooses what AUTH is for.
 	TrustedProxies []netip.Prefix `toml:"trusted_proxies"`
 
 	Info   Info          `toml:"info"`
@@ -42,7 +42,7 @@ type Config struct {
 
 	Metrics       bool   `toml:"metrics.enabled" default:"true"` // serve /metrics, beside the relay only to this machine
 	MetricsPublic bool   `toml:"metrics.public"`                 // serve it beside the relay to everybody
-	MetricsListen string `toml:"metrics.listen"`                 // HOST:PORT for /metrics and pprof, to whoever reaches it; "": beside the relay
+	MetricsListen string `toml:"metrics.listen"`                 // HOST:PORT for /metrics and pprof, for all that reach it; "": beside the relay
 	Pprof         bool   `toml:"metrics.pprof"`                  // serve /debug/pprof/, beside the relay only to this machine
 
 	AuthOnConnect bool `toml:"clients.auth_on_connect"`               // send the AUTH challenge at once, not with the first auth-required

@@ -18,7 +18,7 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	if s.counts == nil {
 		s.counts = newCounts(&s.client, s.subs)
 	}
-	since := st.generation() // before anybody is asked
+	since := st.generation() // before the policies are asked
 	filters, v := s.admit(st, id, filters, true)
 	if v.Action == policy.Reject {
 		s.subs.refuse(id, v.Reason, v.Text)

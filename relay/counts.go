@@ -28,7 +28,7 @@ type counting struct {
 	query  store.Query
 	right  *right        // like that of a reconciliation
 	partly bool          // there may be more for a client that authenticates
-	sketch *nip45.Sketch // of whom the query finds; nil: there is none
+	sketch *nip45.Sketch // of the authors that the query finds; nil: there is none
 	bytes  int           // of its filters
 	start  time.Time
 
@@ -90,8 +90,8 @@ func (b *counts) give(k *counting) {
 	b.c.account.Give(shares.Counts, 1)
 }
 
-// count counts on for a while. It reports whether k is answered, or nobody waits
-// for it any more.
+// count counts on for a while. It reports whether k is answered, or the client is
+// gone.
 func (b *counts) count(k *counting, _ outbox.Batch) (done bool) {
 	b.mu.Lock()
 	gone := b.closed

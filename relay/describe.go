@@ -30,7 +30,7 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 	if err != nil {
 		return event.Event{}, fmt.Errorf("relay: %q: %w", st.cfg.URL, err)
 	}
-	doc := s.describe(asStranger(at), st, "")
+	doc := s.describe(bareRequest(at), st, "")
 	info := new(nip11.Document)
 	if err := json.Unmarshal(doc, info); err != nil {
 		return event.Event{}, fmt.Errorf("relay: the information document: %w", err)
@@ -50,7 +50,7 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 func (s *Server) submitOwn(st *settings, e *event.Event) error {
 	c := new(client)
 	c.init(&s.shared, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))
-	c.out.Close() // nobody reads the OK
+	c.out.Close() // the OK is read by none
 	c.open.Add(1)
 	c.tickets.Add(1)
 	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain}})
@@ -61,9 +61,9 @@ func (s *Server) submitOwn(st *settings, e *event.Event) error {
 	return nil
 }
 
-// asStranger is the request for the information document of somebody who knows
-// nothing but the relay's URL.
-func asStranger(at string) *http.Request {
+// bareRequest asks for the information document as a client does that knows nothing
+// but the relay's URL.
+func bareRequest(at string) *http.Request {
 	u, err := url.Parse(at)
 	if err != nil {
 		u = &url.URL{Path: "/"}
@@ -83,8 +83,8 @@ type kindLister interface {
 // maxSelfKinds are told one by one; more are not told.
 const maxSelfKinds = 64
 
-// kindsOf are the kinds that everybody may write, if not all, and that nobody
-// may. A list that is too long to be told is nil.
+// kindsOf are the kinds that every client may write, if not all, and those that
+// none may. A list that is too long to be told is nil.
 func kindsOf(chain *policy.Chain) (accepted, refused []uint16) {
 	for _, n := range chain.Links() {
 		p, ok := n.Policy.(kindLister)

@@ -12,9 +12,9 @@ import (
 const maxDoubts = 4096
 
 // doubts are events of failed commits of which the store did not tell whether
-// it has them. If it has, they were stored without being passed on to the live
+// it has them. If it has, they were stored without having reached the live
 // subscriptions; so one that comes again and turns out to be a duplicate is
-// passed on then. The zero doubts are empty.
+// handed to them then. The zero doubts are empty.
 type doubts struct {
 	mu    sync.Mutex // guards the following
 	open  map[event.ID]struct{}

@@ -28,8 +28,8 @@ func (s *session) event(st *settings, raw []byte) {
 	if e.Kind != event.KindVanish {
 		early = st.chain.Early(background, &s.client, e)
 	}
-	// That an event is stored which not everybody sees is for those to know who
-	// have it: of such a one the store tells, once the signature holds and all
+	// That an event is stored which not every client may see is for those to know
+	// that have it: of such a one the store tells, once the signature holds and all
 	// policies accept it.
 	switch {
 	case early.Action == policy.Reject:
@@ -44,7 +44,7 @@ func (s *session) event(st *settings, raw []byte) {
 	s.add(t, &early)
 }
 
-// refuse settles the ticket by the verdict.
+// refuse decides the ticket by the verdict.
 func (s *session) refuse(t *ticket, v policy.Verdict) {
 	if v.Reason == "" {
 		v.Reason = reason.Blocked
@@ -145,8 +145,8 @@ func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 	}
 }
 
-// settle waits until all EVENTs so far are decided and their OKs queued.
-func (s *session) settle() {
+// resolveAll waits until all EVENTs so far are decided and their OKs queued.
+func (s *session) resolveAll() {
 	s.flush()
 	if s.open.Load() > 0 {
 		s.tickets.Wait()

@@ -6,7 +6,7 @@ import "time"
 const maxGarbage = 256
 
 // forgiven is the time in which one malformed message is forgotten: a client
-// that says "ping" every half a minute, and listens, may do so for ever.
+// that says "ping" every half a minute, and listens, may go on so.
 const forgiven = 10 * time.Second
 
 // garbage counts the malformed messages of a connection in a row, less those

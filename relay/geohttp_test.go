@@ -117,7 +117,7 @@ func TestEventsInABoxAndNearAPlace(t *testing.T) {
 	})
 }
 
-func TestGeoOverHTTPShowsWhatAStrangerMaySee(t *testing.T) {
+func TestGeoOverHTTPShowsWhatAnUnauthenticatedClientMaySee(t *testing.T) {
 	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{{"use": "readers", "kinds": "7", "pubkeys": []any{bob.Hex()}}})
 	if faults != nil {
 		t.Fatal(faults)

@@ -16,7 +16,7 @@ import (
 // http.Server.ConnState tells of them. They hold no place among the connections,
 // and timeouts end those that say or read nothing; this bounds how many of them
 // there are until then. When there are too many, the address that has the most
-// of them loses its oldest: who opens many shuts out nobody else.
+// of them loses its oldest: a client that opens many shuts out no other address.
 type handshakes struct {
 	most    int
 	dropped prometheus.Counter

@@ -15,14 +15,14 @@ const sourceShare = 4
 const fewTickets = 4
 
 // ingest is the way of events to the disk. One goroutine at a time leads: it
-// commits what waits, answers, and hands over to passing.
+// commits what waits, answers, and hands over to the fan-out.
 //
-//  1. A session that comes with a few events and finds nobody leading, and
-//     nothing waiting, leads one round for itself. To wake the writer for them
-//     would cost more than some of the commit.
+//  1. A session that comes with a few events, when no goroutine leads and nothing
+//     waits, leads for one batch. To wake the writer for them would cost more than
+//     some of the commit.
 //  2. Otherwise its events wait, and the session goes on reading.
-//  3. Who has led wakes the writer if anything waits, which leads round after
-//     round until nothing does.
+//  3. When the leader is done it wakes the writer if tickets are waiting. The
+//     writer then commits batch after batch until none are.
 //
 // So an event that comes alone meets one goroutine from the socket to the disk
 // and back, and a busy relay commits much at once. Waiting goes one way:
@@ -32,7 +32,7 @@ type ingest struct {
 
 	// Fixed once made.
 	writers   *outbox.Writers
-	passing   *passing
+	fanout    *fanout
 	maxEvents int
 	maxBytes  int
 
@@ -44,14 +44,14 @@ type ingest struct {
 	shares   map[source]amount
 	portions portions
 	full     int  // submitters that wait for room
-	leading  bool // somebody leads
+	leading  bool // a goroutine leads
 	chores   chores
 	closed   bool
 }
 
-func newIngest(c *committer, l *Limits, w *outbox.Writers, publish func(outbox.Batch, publication)) *ingest {
+func newIngest(c *committer, l *Limits, w *outbox.Writers, publish func(outbox.Batch, accepted)) *ingest {
 	in := &ingest{
-		committer: c, writers: w, passing: newPassing(w, publish),
+		committer: c, writers: w, fanout: newFanout(w, publish),
 		maxEvents: l.TicketEvents, maxBytes: l.TicketBytes,
 	}
 	in.shares = map[source]amount{}
@@ -68,14 +68,14 @@ func (in *ingest) submit(ts []ticket) {
 		weight += ts[i].weight()
 	}
 	from := ts[0].from.source()
-	few := len(ts) <= fewTickets && weight <= sessionWeight && !in.passing.full()
+	few := len(ts) <= fewTickets && weight <= sessionWeight && !in.fanout.full()
 	in.mu.Lock()
 	for !in.closed && in.fullLocked(from, l) {
 		in.full++
 		in.room.Wait()
 		in.full--
 	}
-	if in.closed { // also while this one waited: nobody takes them any more
+	if in.closed { // also while this one waited: the writer takes them no more
 		in.mu.Unlock()
 		for i := range ts {
 			ts[i].from.resolved() // its connection is gone
@@ -90,7 +90,7 @@ func (in *ingest) submit(ts []ticket) {
 		return
 	}
 	in.waiting = append(in.waiting, ts...)
-	wake := !in.leading // otherwise who leads does it
+	wake := !in.leading // otherwise the one that leads does it
 	in.mu.Unlock()
 	if wake {
 		in.work.Signal()
@@ -146,7 +146,7 @@ func (in *ingest) ask(r removal) error {
 	return nil
 }
 
-// close ends run, and passing, once everything submitted is done. What is
+// close ends run, and the fan-out, once everything submitted is done. What is
 // submitted after it is dropped.
 func (in *ingest) close() {
 	in.mu.Lock()
@@ -158,10 +158,10 @@ func (in *ingest) close() {
 
 // run is the writer.
 func (in *ingest) run() {
-	defer in.passing.close()
+	defer in.fanout.close()
 	var batch []ticket
 	for {
-		in.passing.makeRoom()
+		in.fanout.makeRoom()
 		var todo chores
 		var more bool
 		batch, todo, more = in.take(batch[:0])
@@ -182,11 +182,11 @@ func (in *ingest) lead(batch []ticket, session bool) {
 	in.decide(batch)
 	b := in.writers.Batch()
 	idle := in.answer(b, batch)
-	yours := in.passing.add(batch, session || idle && len(batch) <= fewTickets)
+	leads := in.fanout.add(batch, session || idle && len(batch) <= fewTickets)
 	in.stepDown()
 	b.Done() // the OKs first
-	if yours {
-		in.passing.pass()
+	if leads {
+		in.fanout.lead()
 	}
 }
 

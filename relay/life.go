@@ -78,7 +78,7 @@ func (s *session) readGrown() ([]byte, error) {
 // that a message has found: it costs that connection.
 //
 // One that comes from within what sessions share goes on, and ends the relay:
-// nobody knows what it has left locked or half done, and a relay that starts
+// it is not known what it has left locked or half done, and a relay that starts
 // anew finds all that it has acknowledged.
 func (s *session) survive() {
 	value := recover()
@@ -110,7 +110,7 @@ func (s *session) end(err error) {
 	s.conn.CloseNow()
 	s.turn.Lock()
 	s.stopped = true
-	s.flush() // what was read before counts, though nobody waits for its OK
+	s.flush() // what was read before counts, though its OK reaches no client
 	subs, counts, syncs := s.subs, s.counts, s.syncs
 	s.turn.Unlock()
 	if syncs != nil {
@@ -150,7 +150,7 @@ func (s *session) take(frame []byte) (publishes bool, err error) {
 func (s *session) stop(code ws.Code, why string) {
 	s.turn.Lock()
 	s.stopped = true
-	s.settle()
+	s.resolveAll()
 	s.turn.Unlock()
 	s.out.Flush()
 	s.conn.Close(code, why)

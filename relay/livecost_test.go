@@ -33,8 +33,8 @@ func (p *asked) Live(_ policy.Client, e *event.Event) bool {
 	return true
 }
 
-// However many subscriptions of a connection an event is for, and whoever the
-// connection has proved to be, policies are asked once: all of it is done by the
+// However many subscriptions of a connection an event is for, and whatever keys it
+// has proved, policies are asked once: all of it is done by the
 // goroutine that passes on everybody's events.
 func TestALiveEventIsDecidedOnceForAConnection(t *testing.T) {
 	p := new(asked)
@@ -46,14 +46,14 @@ func TestALiveEventIsDecidedOnceForAConnection(t *testing.T) {
 	for i := range 500 {
 		wrap.Tags = append(wrap.Tags, event.Tag{"p", fmt.Sprintf("%064x", i)})
 	}
-	stranger, reader := r.Dial(t), r.Dial(t)
-	challenge := stranger.Challenge(t)
+	other, reader := r.Dial(t), r.Dial(t)
+	challenge := other.Challenge(t)
 	for i := range identities {
-		stranger.Authenticate(t, relaytest.NewKey(byte(100+i)), challenge)
+		other.Authenticate(t, relaytest.NewKey(byte(100+i)), challenge)
 	}
 	reader.Authenticate(t, bob, reader.Challenge(t))
 	for i := range subs {
-		for _, c := range []*relaytest.Client{stranger, reader} {
+		for _, c := range []*relaytest.Client{other, reader} {
 			c.Stored(t, fmt.Sprint(i), `{"kinds":[1059],"limit":0}`)
 		}
 	}
@@ -63,17 +63,17 @@ func TestALiveEventIsDecidedOnceForAConnection(t *testing.T) {
 		if got := len(reader.UpToNow(t)); got != subs {
 			t.Errorf("the reader hears %d, want %d", got, subs)
 		}
-		stranger.Quiet(t)
-		// The stranger is refused by the policy before.
+		other.Quiet(t)
+		// The other client is refused by the policy before.
 		if d, l := p.deliveries.Load(), p.lives.Load(); d != int64(n+1) || l != int64(n+1) {
 			t.Fatalf("event %d: %d and %d answers were asked for, want one of each for an event", n, d, l)
 		}
 	}
-	// Whoever proves to be somebody else meanwhile hears what comes from now on.
-	stranger.Authenticate(t, bob, challenge)
+	// A client that proves another key meanwhile hears what comes from now on.
+	other.Authenticate(t, bob, challenge)
 	wrap.CreatedAt++
 	writer.Accepted(t, carol.Sign(t, wrap))
-	if got := len(stranger.UpToNow(t)); got != subs {
+	if got := len(other.UpToNow(t)); got != subs {
 		t.Errorf("authenticated as a recipient, the client hears %d, want %d", got, subs)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"moa/relay/outbox"
 )
 
-// liveEvent is the event that is being passed on to the live subscriptions, one at
-// a time. What is found out about it for one of them is there for the others, and
-// a client is asked about once, however many of its subscriptions want it.
+// liveEvent is the event that is in the fan-out now, one at a time. What is found
+// out about it for one subscription is there for the others, and a client is asked
+// about once, however many of its subscriptions want it.
 type liveEvent struct {
 	batch      outbox.Batch // that the deliveries are queued in
 	generation uint64
@@ -16,7 +16,7 @@ type liveEvent struct {
 	view       policy.View
 	asks       bool     // the chain has a say in it
 	nth        uint64   // counts the events that it has a say in
-	lost       []func() // end REQs that it may not reach any more, once it has been passed on
+	lost       []func() // end REQs that it may not reach any more, after the fan-out
 }
 
 // begin lets l be e.

@@ -27,7 +27,7 @@ func (s *session) message(frame []byte) wire.Verb {
 		s.garbage.clear()
 	}
 	// Whatever else it is, it comes after the EVENTs before it: a REQ finds them.
-	s.settle()
+	s.resolveAll()
 	switch m.Verb {
 	case wire.Req:
 		s.req(st, m.SubID, m.Filters)
@@ -57,7 +57,7 @@ func (s *session) malformed(err error) {
 		s.add(ticket{from: &s.client, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)
 		return
 	}
-	s.settle()
+	s.resolveAll()
 	switch e.Verb { // for a client, CLOSED or NEG-ERR ends what it has open by that id
 	case wire.Req, wire.Count:
 		s.closeSub(e.SubID)

@@ -18,7 +18,7 @@ const (
 	fateDeleted   fate = "deleted"  // its author has deleted it
 	fateVanished  fate = "vanished" // its author has asked to vanish
 	fateExpired   fate = "expired"
-	fateRelayed   fate = "relayed"  // passed on and not stored: ephemeral, or so decided
+	fateRelayed   fate = "relayed"  // sent to live subscriptions and not stored: ephemeral, or so decided
 	fateShadowed  fate = "shadowed" // answered true and dropped
 	fateInvalid   fate = "invalid"  // malformed, or its signature does not hold
 	fateRefused   fate = "refused"  // by a rule or a policy
@@ -89,7 +89,7 @@ type metrics struct {
 	commits     prometheus.Histogram
 	commitSize  prometheus.Histogram
 	verifySize  prometheus.Histogram
-	passing     prometheus.Histogram
+	fanouts     prometheus.Histogram
 	ringFaults  prometheus.Counter
 
 	policyPanics  *prometheus.CounterVec
@@ -103,8 +103,8 @@ type metrics struct {
 	gathers      prometheus.Histogram
 }
 
-// newMetrics makes the metrics and registers them; a nil registry counts for
-// nobody.
+// newMetrics makes the metrics and registers them; a nil registry shows
+// them nowhere.
 func newMetrics(reg *prometheus.Registry) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -139,7 +139,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		commits:       seconds("moa_commit_seconds", "One commit of the store."),
 		commitSize:    sizes("moa_commit_events", "Events of one commit."),
 		verifySize:    sizes("moa_verify_signatures", "Signatures of one batch."),
-		passing:       seconds("moa_passing_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
+		fanouts:       seconds("moa_fanout_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
 		policyPanics:  counters("moa_policy_panics_total", "Panics of policies; each costs one answer.", "policy"),
 		sessionPanics: counter("moa_session_panics_total", "Panics in the handling of messages; each costs one connection."),
 		ringFaults:    counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
@@ -170,7 +170,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		return m
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
-		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.passing, m.ringFaults, m.policyPanics, m.sessionPanics,
+		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.fanouts, m.ringFaults, m.policyPanics, m.sessionPanics,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 	)
 	return m

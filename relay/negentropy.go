@@ -31,7 +31,7 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		s.negErr(id, reason.Unsupported, fmt.Sprintf("tags of the name %q are not indexed here", name), 0)
 		return
 	}
-	since := st.generation() // before anybody is asked
+	since := st.generation() // before the policies are asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {
 		s.negErr(id, v.Reason, v.Text, 0)

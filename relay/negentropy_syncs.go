@@ -74,8 +74,8 @@ func (b *syncs) add(r *reconciliation) {
 	b.addLocked(r)
 }
 
-// hear notes that the client has said something. Who says nothing, or the same
-// again, counts as silent. False: it is not its turn.
+// hear notes that the client has said something. A client that says nothing, or the
+// same again, counts as silent. False: it is not its turn.
 func (b *syncs) hear(r *reconciliation, message []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -152,7 +152,7 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 	b.dropLocked(r)
 	b.ended++
 	r.over.Store(true)
-	b.giveBackLocked(r)
+	b.releaseLocked(r)
 	b.c.dropFilters(r.bytes)
 	r.bytes = 0
 	b.c.met.syncs.Dec()
@@ -160,8 +160,8 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 	return true
 }
 
-// giveBackLocked gives back r's events.
-func (b *syncs) giveBackLocked(r *reconciliation) {
+// releaseLocked gives back r's events.
+func (b *syncs) releaseLocked(r *reconciliation) {
 	b.c.account.Give(shares.Syncs, r.held)
 	b.c.met.syncEvents.Sub(float64(r.held))
 	r.held = 0
@@ -298,7 +298,7 @@ func (b *syncs) parkLocked(r *reconciliation, ended int, why error) {
 	waits := slices.ContainsFunc(b.list, func(other *reconciliation) bool { return other != r && other.held > 0 })
 	switch {
 	case room || waits:
-		b.giveBackLocked(r)
+		b.releaseLocked(r)
 		r.scan, r.set = nil, nip77.Set{}
 		if r.parked = !room; r.parked {
 			b.dropLocked(r)

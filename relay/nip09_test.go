@@ -47,7 +47,7 @@ func TestNIP09DeletionBeforeTheTarget(t *testing.T) {
 		c := r.Dial(t)
 		e := alice.Note(t, "late")
 		c.Accepted(t, deletion(t, bob, 0, eTag(e)))
-		c.Accepted(t, e) // NIP09.6: a stranger blocks nothing
+		c.Accepted(t, e) // NIP09.6: another author blocks nothing
 		f := alice.Note(t, "later")
 		c.Accepted(t, deletion(t, alice, 0, eTag(f)))
 		c.Refused(t, f, "blocked: ") // NIP09.4

@@ -327,7 +327,7 @@ func TestReadyzTellsHowTheStoreIs(t *testing.T) {
 			t.Errorf("%v: %s %q", c.err, resp.Status, body)
 		}
 		if _, body := get(t, r, "GET", "/readyz", "X-Forwarded-For", "192.0.2.1"); strings.Contains(body, "damaged") {
-			t.Errorf("a stranger is told %q", body)
+			t.Errorf("a client elsewhere is told %q", body)
 		}
 	}
 }

@@ -18,22 +18,22 @@ func TestNIP17MessagesAreForThePeopleInvolved(t *testing.T) {
 		note := bob.Sign(t, event.Event{Kind: 1, CreatedAt: 1})
 		w.Accepted(t, wrap, dm, note)
 
-		stranger := r.Dial(t)
+		unauthenticated := r.Dial(t)
 		for i, f := range []string{`{"kinds":[1059]}`, `{"kinds":[4,1059],"limit":0}`, `{"kinds":[1059],"#p":["` + bob.Hex() + `"]}`} {
-			stranger.Say(t, `["REQ","x%d",{"kinds":[1]},%s]`, i, f)
+			unauthenticated.Say(t, `["REQ","x%d",{"kinds":[1]},%s]`, i, f)
 			if i == 0 {
-				stranger.Hear(t, wire.Auth)
+				unauthenticated.Hear(t, wire.Auth)
 			}
-			if m := stranger.Hear(t, wire.Closed); m.Reason() != "auth-required" {
+			if m := unauthenticated.Hear(t, wire.Closed); m.Reason() != "auth-required" {
 				t.Errorf("NIP17.1 REQ %s: %s", f, m.Text)
 			}
 		}
-		stranger.Closed(t, "n", "auth-required: ", `["COUNT","n",{"kinds":[1059]}]`) // NIP17.3
-		sameIDs(t, "NIP17.1 without kinds", stranger.Query(t, `{}`), note)
-		sameIDs(t, "NIP17.1 by id", stranger.Query(t, `{"ids":["`+wrap.ID.String()+`"]}`))
-		sameIDs(t, "NIP17.1 with others", stranger.Query(t, `{"kinds":[1,4,1059]}`), note)
-		sameIDs(t, "NIP17.1 by p", stranger.Query(t, `{"#p":["`+bob.Hex()+`"]}`))
-		if n := stranger.Count(t, `{}`); n != 1 {
+		unauthenticated.Closed(t, "n", "auth-required: ", `["COUNT","n",{"kinds":[1059]}]`) // NIP17.3
+		sameIDs(t, "NIP17.1 without kinds", unauthenticated.Query(t, `{}`), note)
+		sameIDs(t, "NIP17.1 by id", unauthenticated.Query(t, `{"ids":["`+wrap.ID.String()+`"]}`))
+		sameIDs(t, "NIP17.1 with others", unauthenticated.Query(t, `{"kinds":[1,4,1059]}`), note)
+		sameIDs(t, "NIP17.1 by p", unauthenticated.Query(t, `{"#p":["`+bob.Hex()+`"]}`))
+		if n := unauthenticated.Count(t, `{}`); n != 1 {
 			t.Errorf("NIP17.3: counted %d", n)
 		}
 
@@ -63,20 +63,20 @@ func TestNIP17MessagesAreForThePeopleInvolved(t *testing.T) {
 
 func TestNIP17LiveMessages(t *testing.T) {
 	r := relaytest.Start(t, relaytest.Options{})
-	stranger, recipient, w := r.Dial(t), r.Dial(t), r.Dial(t)
+	unauthenticated, recipient, w := r.Dial(t), r.Dial(t), r.Dial(t)
 	recipient.Authenticate(t, alice, recipient.Challenge(t))
-	stranger.Stored(t, "all", `{}`)
+	unauthenticated.Stored(t, "all", `{}`)
 	recipient.Stored(t, "all", `{}`)
 	for i, kind := range []uint16{4, 13, 14, 15, 1059, 1060, 21059} {
 		e := carol.Sign(t, event.Event{Kind: kind, Content: fmt.Sprint(i), Tags: tags([]string{"p", bob.Hex()}, []string{"p", alice.Hex()})})
 		w.Accepted(t, e)
 		sameIDs(t, fmt.Sprint("NIP17.1 live kind ", kind), []*event.Event{recipient.Event(t, "all")}, e)
 	}
-	stranger.Quiet(t)
+	unauthenticated.Quiet(t)
 	sameIDs(t, "NIP17.6 21059 is not stored", recipient.Query(t, `{"kinds":[21059]}`))
 	inbox := alice.Sign(t, event.Event{Kind: 10050, Tags: tags([]string{"relay", r.URL})})
 	w.Accepted(t, inbox)
-	sameIDs(t, "NIP17.7 kind 10050 is public", []*event.Event{stranger.Event(t, "all")}, inbox)
+	sameIDs(t, "NIP17.7 kind 10050 is public", []*event.Event{unauthenticated.Event(t, "all")}, inbox)
 	old := carol.Sign(t, event.Event{Kind: 1059, CreatedAt: 1_600_000_000, Tags: tags([]string{"p", alice.Hex()})})
 	w.Accepted(t, old) // NIP17.5
 }

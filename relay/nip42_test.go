@@ -153,7 +153,7 @@ func TestNIP42OurURL(t *testing.T) {
 	e = alice.Auth(t, "wss://virtual.example.org", challenge)
 	spoof.Say(t, "%s", `["AUTH",`+string(e.Raw)+`]`)
 	if spoof.HearOK(t, e.ID.String()).OK {
-		t.Error("X-Forwarded-Host was believed from a stranger")
+		t.Error("X-Forwarded-Host was believed of a peer that is not trusted")
 	}
 }
 
@@ -214,7 +214,7 @@ func TestNIP42RefusalsSayWhatIsMissing(t *testing.T) {
 	c.Quiet(t)
 }
 
-// NIP42.5: who authenticates tells the relay alone.
+// NIP42.5: what a client proves is told to the relay alone.
 func TestNIP42AuthIsNobodyElsesBusiness(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
 		reader, c := r.Dial(t), r.Dial(t)

@@ -85,7 +85,7 @@ func behindProxy(c *relay.Config) {
 	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
-// Whoever connects names the host that he likes: it must not make a request that
+// A client names any host that it likes: it must not make a request that
 // was signed for another relay one for this.
 func TestNIP62TheHostHeaderDeletesNothing(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
@@ -102,7 +102,7 @@ func TestNIP62TheHostHeaderDeletesNothing(t *testing.T) {
 	})
 	elsewhere := start(t, behindProxy)
 	c := elsewhere.Dial(t, "X-Forwarded-For", "203.0.113.1", "Host", "localhost")
-	c.Refused(t, vanish(t, alice, 2000, "ws://localhost"), "restricted: ") // a stranger's localhost is not ours
+	c.Refused(t, vanish(t, alice, 2000, "ws://localhost"), "restricted: ") // a client elsewhere means another localhost
 
 	known := start(t, func(c *relay.Config) { c.URL = "wss://relay.example.com" })
 	c = known.Dial(t, "Host", "other.example.com")
@@ -189,7 +189,7 @@ func TestNIP62RequestsAreBounded(t *testing.T) {
 
 func signature(e *event.Event) string { return hex.EncodeToString(e.Sig[:]) }
 
-// What is kept for ever from whoever sends it is small.
+// A request to vanish stays, so it is small.
 func TestNIP62RequestsAreHeldToTheLimits(t *testing.T) {
 	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{{"use": "limits", "tags": int64(3)}})
 	if len(faults) > 0 {

@@ -29,8 +29,8 @@ func (s *Server) serveOps(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveInside serves, beside the relay, what shows the process's inside. It
-// reports whether the path is such a one. Strangers are refused: the figures
-// tell who comes when, and a profile costs.
+// reports whether the path is such a one. Requests from elsewhere are refused: the
+// figures tell which clients come when, and a profile costs.
 func (s *Server) serveInside(w http.ResponseWriter, r *http.Request) bool {
 	if s.opsLn != nil {
 		return false
@@ -49,7 +49,7 @@ func (s *Server) serveInside(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // fromHere reports a request of this machine's own, which no proxy, trusted or
-// not, has passed on from elsewhere.
+// not, has forwarded from elsewhere.
 func fromHere(r *http.Request) bool {
 	return !origin.Forwarded(r.Header) && origin.Peer(r.RemoteAddr).IsLoopback() && unnamed(r.Host)
 }
@@ -78,7 +78,7 @@ func (s *Server) inside(r *http.Request) http.Handler {
 }
 
 // serveHealth says whether the process lives, and whether it takes connections and
-// events. What else an operator should act on is not for strangers.
+// events. What else an operator should act on is shown to this machine only.
 func (s *Server) serveHealth(w http.ResponseWriter, r *http.Request, inside bool) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.URL.Path != "/readyz" {

@@ -10,10 +10,10 @@ import (
 	"moa/relay"
 )
 
-// What shows the process's inside is for who sits at the machine, unless the
+// What shows the process's inside is for those that sit at the machine, unless the
 // operator says otherwise.
 func TestMetricsBesideTheRelayAreForThisMachine(t *testing.T) {
-	const here, stranger, proxy = "127.0.0.1:5", "203.0.113.1:5", "10.0.0.1:5"
+	const here, elsewhere, proxy = "127.0.0.1:5", "203.0.113.1:5", "10.0.0.1:5"
 	forwarded := func(ip string) []string { return []string{"X-Forwarded-For", ip} }
 	for _, c := range []struct {
 		name   string
@@ -24,16 +24,16 @@ func TestMetricsBesideTheRelayAreForThisMachine(t *testing.T) {
 	}{
 		{"this machine", false, here, nil, [2]int{200, 200}},
 		{"this machine by IPv6", false, "[::1]:5", nil, [2]int{200, 200}},
-		{"a stranger", false, stranger, nil, [2]int{403, 403}},
-		{"a stranger who says he is here", false, stranger, forwarded("127.0.0.1"), [2]int{403, 403}},
-		{"a stranger behind a proxy", false, proxy, forwarded("203.0.113.1"), [2]int{403, 403}},
-		{"a stranger behind a proxy, who says he is here", false, proxy, forwarded("127.0.0.1"), [2]int{403, 403}},
-		{"a stranger behind a proxy here that is not trusted", false, here, forwarded("203.0.113.1"), [2]int{403, 403}},
+		{"elsewhere", false, elsewhere, nil, [2]int{403, 403}},
+		{"elsewhere, and says it is here", false, elsewhere, forwarded("127.0.0.1"), [2]int{403, 403}},
+		{"behind a proxy", false, proxy, forwarded("203.0.113.1"), [2]int{403, 403}},
+		{"behind a proxy, and says it is here", false, proxy, forwarded("127.0.0.1"), [2]int{403, 403}},
+		{"behind a proxy here that is not trusted", false, here, forwarded("203.0.113.1"), [2]int{403, 403}},
 		{"the same, by another header", false, here, []string{"Forwarded", "for=203.0.113.1"}, [2]int{403, 403}},
 		{"this machine by name", false, here, []string{"Host", "LocalHost:7447"}, [2]int{200, 200}},
 		{"this machine by its address", false, here, []string{"Host", "[::1]:7447"}, [2]int{200, 200}},
 		{"a web page whose name points here", false, here, []string{"Host", "evil.example:7447"}, [2]int{403, 403}},
-		{"public", true, stranger, nil, [2]int{200, 403}},
+		{"public", true, elsewhere, nil, [2]int{200, 403}},
 		{"public behind a proxy", true, here, forwarded("203.0.113.1"), [2]int{200, 403}},
 	} {
 		r := start(t, func(cfg *relay.Config) {

@@ -26,7 +26,7 @@ func TestWhoseAPanicIs(t *testing.T) {
 		"a message":   {func() { (&session{}).message(nil) }, false},
 		"a filter":    {func() { values(nil) }, false},
 		"a commit":    {func() { new(ingest).lead(nil, true) }, true},
-		"the fan-out": {func() { new(passing).pass() }, true},
+		"the fan-out": {func() { new(fanout).lead() }, true},
 		"an outbox":   {func() { (*outbox.Outbox)(nil).Load() }, true},
 		"the index":   {func() { new(Server).index.Publish(0, nil, nil) }, true},
 		"the store":   {func() { (*memstore.Store)(nil).Stats() }, true},

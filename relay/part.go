@@ -33,7 +33,7 @@ func parting(err error) (code ws.Code, why string, ok bool) {
 func (s *session) part(code ws.Code, why string) {
 	s.turn.Lock()
 	s.stopped = true
-	s.settle()
+	s.resolveAll()
 	subs, counts := s.subs, s.counts
 	s.turn.Unlock()
 	late := time.AfterFunc(partTime, s.conn.CloseNow)

@@ -19,7 +19,7 @@ const (
 //  4. What is alone more than a commit takes is one, when it is the first; of the
 //     next one it has no portion.
 //
-// So one client's events that cost much stand in nobody's way but its own.
+// So one client's events that cost much stand in no other's way.
 type portions struct {
 	debts map[source]int      // weight that was taken beyond a portion
 	spent map[source]spending // of the commit at hand
@@ -50,7 +50,7 @@ func (p *portions) pick(batch, waiting []ticket) (picked, rest []ticket) {
 	c := commit{portions: p, waiting: waiting, sources: len(p.spent)}
 	c.fill(true)
 	c.fill(false)
-	c.settle()
+	c.charge()
 	rest = waiting[:0]
 	for i := range waiting {
 		if p.taken[i] {
@@ -115,9 +115,9 @@ func (c *commit) beyond(from source, weight int) bool {
 		c.heavy && weight > commitWeight
 }
 
-// settle writes down who has had too much, and lets everybody have a portion
+// charge writes down which sources have had too much, and lets each have a portion
 // more.
-func (c *commit) settle() {
+func (c *commit) charge() {
 	for from, its := range c.spent {
 		c.debts[from] += its.weight
 	}

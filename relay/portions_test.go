@@ -133,7 +133,7 @@ func TestEachConnectionKeepsItsOrder(t *testing.T) {
 // What waits for the writer has a share for one source, too.
 func TestOneSourceHasAShareOfTheQueue(t *testing.T) {
 	in := newIngest(&committer{}, &Limits{TicketEvents: 100, TicketBytes: 1 << 20}, nil, nil)
-	in.leading = true // somebody commits
+	in.leading = true // another goroutine commits
 	one, other := at("192.0.2.1", 1), at("192.0.2.2", 2)
 	in.submit(from(one, 1, 20, 0))
 	in.mu.Lock()

@@ -13,7 +13,7 @@ import (
 type proxies struct {
 	log *slog.Logger
 
-	here  atomic.Bool // one on this machine passes on what others send
+	here  atomic.Bool // one on this machine forwards what others send
 	noted atomic.Bool // the operator was told of one that should be trusted
 }
 
@@ -26,7 +26,7 @@ func (p *proxies) originOf(r *http.Request, cfg *Config) origin.Origin {
 	return from
 }
 
-// note notes that a proxy on this machine passes on what others send: from then
+// note notes that a proxy on this machine forwards what others send: from then
 // on no connection is taken for this machine's own, which has no bounds of one
 // address. It tells the operator, once, of a proxy nearby that is not trusted.
 func (p *proxies) note(r *http.Request, trusted []netip.Prefix) {

@@ -32,16 +32,20 @@ type viewer struct {
 }
 
 var (
-	stranger = viewer{name: "a stranger"}
-	asBob    = viewer{name: "bob", key: &bob}
-	asDave   = viewer{name: "dave", key: &dave}
+	unauthenticated = viewer{name: "an unauthenticated client"}
+	asBob           = viewer{name: "bob", key: &bob}
+	asDave          = viewer{name: "dave", key: &dave}
 )
 
-// atHost is a stranger at a host.
-func atHost(host string) viewer { return viewer{name: "a stranger at " + host, host: host} }
+// atHost is an unauthenticated client at a host.
+func atHost(host string) viewer {
+	return viewer{name: "an unauthenticated client at " + host, host: host}
+}
 
-// atPath is a stranger at a path.
-func atPath(path string) viewer { return viewer{name: "a stranger at " + path, path: path} }
+// atPath is an unauthenticated client at a path.
+func atPath(path string) viewer {
+	return viewer{name: "an unauthenticated client at " + path, path: path}
+}
 
 // readRules are what decides who sees the authors' events, which name bob and
 // are in u33dc.
@@ -53,41 +57,41 @@ var readRules = []struct {
 	sees, blind    []viewer
 	after          func(t *testing.T, m *matrix) // what happens to the authors once they have written
 }{
-	{name: "none", stored: 1, fleets: 20000, sees: []viewer{stranger, asBob, asDave}},
-	{name: "private", stored: 1059, fleets: 21059, sees: []viewer{asBob}, blind: []viewer{stranger, asDave}},
+	{name: "none", stored: 1, fleets: 20000, sees: []viewer{unauthenticated, asBob, asDave}},
+	{name: "private", stored: 1059, fleets: 21059, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave}},
 	{
 		name: "owner-only", tables: []map[string]any{{"use": "owner-only", "kinds": "30078, 20078"}},
-		stored: 30078, fleets: 20078, blind: []viewer{stranger, asBob, asDave},
+		stored: 30078, fleets: 20078, blind: []viewer{unauthenticated, asBob, asDave},
 	},
 	{
 		name: "readers", tables: []map[string]any{{"use": "readers", "pubkeys": []any{bob.Hex()}}},
-		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{stranger, asDave},
+		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave},
 	},
 	{
 		name: "readers of kinds", tables: []map[string]any{{"use": "readers", "kinds": "30023, 20001", "pubkeys": []any{bob.Hex()}}},
-		stored: 30023, fleets: 20001, sees: []viewer{asBob}, blind: []viewer{stranger, asDave},
+		stored: 30023, fleets: 20001, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave},
 	},
 	{
 		name: "auth", tables: []map[string]any{{"use": "auth", "write": false}},
-		stored: 1, fleets: 20000, sees: []viewer{asBob, asDave}, blind: []viewer{stranger},
+		stored: 1, fleets: 20000, sees: []viewer{asBob, asDave}, blind: []viewer{unauthenticated},
 	},
 	{
 		name: "scopes", tables: []map[string]any{{"use": "scopes", "domain": "geo.example"}},
-		stored: 1, fleets: 20000, sees: []viewer{stranger, atHost("u33.geo.example"), atHost("geo.example")}, blind: []viewer{atHost("9q8.geo.example")},
+		stored: 1, fleets: 20000, sees: []viewer{unauthenticated, atHost("u33.geo.example"), atHost("geo.example")}, blind: []viewer{atHost("9q8.geo.example")},
 	},
 	{
 		name: "scopes by path", tables: []map[string]any{{"use": "scopes", "paths": true}},
-		stored: 1, fleets: 20000, sees: []viewer{stranger, atPath("/at/u33"), atPath("/at/u33dc/")}, blind: []viewer{atPath("/at/9q8"), atPath("/at/u33dd")},
+		stored: 1, fleets: 20000, sees: []viewer{unauthenticated, atPath("/at/u33"), atPath("/at/u33dc/")}, blind: []viewer{atPath("/at/9q8"), atPath("/at/u33dd")},
 	},
 	{
 		name: "a delivery policy", link: onlyFor{bob.PubKey},
-		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{stranger, asDave},
+		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave},
 	},
 	{
 		name: "hidden", tables: []map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{bob.Hex()}}}},
-		stored: 1, fleets: 20000, blind: []viewer{stranger, asBob, asDave}, after: hideAuthors,
+		stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave}, after: hideAuthors,
 	},
-	{name: "vanished", stored: 1, fleets: 20000, blind: []viewer{stranger, asBob, asDave}, after: vanishAuthors},
+	{name: "vanished", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave}, after: vanishAuthors},
 }
 
 // onlyFor shows everything to one person.
@@ -135,10 +139,10 @@ func (m *matrix) write(t *testing.T, kind uint16) {
 
 // passed returns what waits until one event of each author has been passed on.
 func (m *matrix) passed(t *testing.T) func() {
-	before := m.Metric(t, "moa_passing_seconds")
+	before := m.Metric(t, "moa_fanout_seconds")
 	return func() {
 		relaytest.Eventually(t, "they are passed on", func() bool {
-			return m.Metric(t, "moa_passing_seconds") >= before+float64(len(authors))
+			return m.Metric(t, "moa_fanout_seconds") >= before+float64(len(authors))
 		})
 	}
 }

@@ -14,7 +14,7 @@ import (
 // for which the most waits.
 func (s *Server) relieve(a *shares.Account) {
 	if !s.relieving.TryLock() {
-		return // somebody is at it
+		return // another goroutine is at it
 	}
 	defer s.relieving.Unlock()
 	bound := s.ledger.Bound(shares.Outbox)

@@ -15,7 +15,7 @@ import (
 func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	start := time.Now()
 	s.closeSub(id)
-	since := st.generation() // before anybody is asked
+	since := st.generation() // before the policies are asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {
 		s.closed(id, v.Reason, v.Text)

@@ -8,7 +8,7 @@ import (
 	"moa/policy"
 )
 
-// Who may read is decided when a REQ, a COUNT or a NEG-OPEN comes, and again
+// Which clients may read is decided when a REQ, a COUNT or a NEG-OPEN comes, and again
 // before anything more is sent for it if people, policies or settings have
 // changed meanwhile:
 //
@@ -17,8 +17,8 @@ import (
 //     it was asked last.
 //  3. Where something is about to be sent, the two are compared. If they differ
 //     the right is asked about anew, and what has lost it ends with the reason.
-//  4. Server.review does the same where nothing is sent, so that nobody believes
-//     to be subscribed who is not.
+//  4. Server.review does the same where nothing is sent, so that no client believes
+//     that it is subscribed when it is not.
 
 // right is what let one question in.
 type right struct {
@@ -28,7 +28,7 @@ type right struct {
 	since atomic.Uint64 // the generation in which it was asked last
 }
 
-// grant begins a right. since is the generation before anybody was asked.
+// grant begins a right. since is the generation before the policies were asked.
 func (r *right) grant(filters []*event.Filter, since uint64) {
 	r.kinds = askedKinds(filters)
 	r.since.Store(since)

@@ -73,14 +73,14 @@ func (refuser) Filter(context.Context, policy.Client, *event.Filter) policy.Verd
 	return policy.Refuse(reason.Restricted, "nobody may read here")
 }
 
-// losses are what takes the right to read from bob, or from a stranger, and what
+// losses are what takes the right to read from bob, or from an unauthenticated client, and what
 // that one is told. Carol keeps it.
 var losses = map[string]struct {
-	stranger bool
-	before   []map[string]any // policies
-	after    []map[string]any // nil: alice's list changes
-	opaque   bool             // and a policy that cannot be asked again
-	told     string
+	unauthenticated bool
+	before          []map[string]any // policies
+	after           []map[string]any // nil: alice's list changes
+	opaque          bool             // and a policy that cannot be asked again
+	told            string
 }{
 	"a list loses a member": {
 		before: []map[string]any{{"use": "readers", "follows_of": []any{alice.Hex()}}}, told: "restricted: ",
@@ -92,7 +92,7 @@ var losses = map[string]struct {
 		after: []map[string]any{{"use": "readers", "pubkeys": []any{carol.Hex()}}}, told: "restricted: ",
 	},
 	"a reload brings auth": {
-		stranger: true, after: []map[string]any{{"use": "auth", "write": false}}, told: "auth-required: ",
+		unauthenticated: true, after: []map[string]any{{"use": "auth", "write": false}}, told: "auth-required: ",
 	},
 	"a reload lets a policy be about everybody": {
 		before: []map[string]any{{"use": "readers", "pubkeys": []any{carol.Hex()}, "only": map[string]any{"pubkeys": []any{carol.Hex()}}}},
@@ -129,7 +129,7 @@ func TestALostRightEndsWhatIsOpen(t *testing.T) {
 				writer.Accepted(t, alice.Sign(t, event.Event{Kind: 3, CreatedAt: 1000, Tags: tags([]string{"p", bob.Hex()}, []string{"p", carol.Hex()})}))
 				relaytest.Eventually(t, "bob may read", func() bool { return mayRead(chain, bob) })
 				loser, keeper := r.Dial(t), r.Dial(t)
-				if !loss.stranger {
+				if !loss.unauthenticated {
 					loser.Authenticate(t, bob, loser.Challenge(t))
 				}
 				keeper.Authenticate(t, carol, keeper.Challenge(t))

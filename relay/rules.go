@@ -49,8 +49,7 @@ func (l *Limits) Refuse(e *event.Event) string {
 	return ""
 }
 
-// protected lets only the author himself publish an event with a `-` tag
-// (NIP-70).
+// protected lets none but its author publish an event with a `-` tag (NIP-70).
 func (c *client) protected(e *event.Event) policy.Verdict {
 	authed := c.Authed()
 	switch {

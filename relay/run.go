@@ -56,7 +56,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	background, stop := context.WithCancel(context.Background()) // of what works beside the connections
 	s.tasks.Go("writer", s.ingest.run)
-	s.tasks.Go("fan-out", s.ingest.passing.run)
+	s.tasks.Go("fan-out", s.ingest.fanout.run)
 	for range runtime.GOMAXPROCS(0) {
 		s.tasks.Go("query", s.queryWorkers.run)
 	}

@@ -210,7 +210,7 @@ func TestOtherRelaysGetTheEventOnce(t *testing.T) {
 	}
 }
 
-// What changes the information document for a stranger changes the event.
+// What changes the information document for an unauthenticated client changes the event.
 func TestTheEventSaysWhatIsServed(t *testing.T) {
 	r := relaytest.Start(t, relaytest.Options{
 		Config: publishing, Identity: identity(t),

@@ -26,7 +26,7 @@ import (
 
 // Deps are the parts that a Server works with.
 type Deps struct {
-	// Store is written by this Server only. Who opened it closes it, after Run
+	// Store is written by this Server only. Its opener closes it, after Run
 	// has returned.
 	Store store.Store
 	// Chain is asked about everything. nil: messages are private (NIP-17), what is
@@ -34,7 +34,7 @@ type Deps struct {
 	Chain    *policy.Chain
 	Verifier sig.Verifier
 	Log      *slog.Logger         // nil: none
-	Metrics  *prometheus.Registry // nil: counts for nobody
+	Metrics  *prometheus.Registry // nil: there are none
 	Now      func() time.Time     // nil: time.Now
 	// Handler answers requests that are not the relay's own: other paths, and
 	// on "/" every method but GET, HEAD and OPTIONS. It sees them as they would

@@ -26,7 +26,7 @@ type settings struct {
 	chain *policy.Chain
 	nth   uint64 // of those that were in force
 	// asksSince is the nth of the settings with which the last policy came that
-	// cannot be asked again about what is open. Before it, nobody was asked.
+	// cannot be asked again about what is open. Before it, none was asked.
 	asksSince uint64
 	ours      []relayurl.Location // the configured URL; none: the host the client connected to
 	replay    *replay.Buffer      // nil: nothing is kept

@@ -30,7 +30,7 @@ type shared struct {
 	syncing                                 *reconciler
 
 	index    hub.Index[*ws.Body]
-	live     liveEvent // owned by the goroutine that passes events on
+	live     liveEvent // owned by the goroutine that leads the fan-out
 	vanishes vanishes
 	weights  weights
 	tasks    tasks

@@ -9,8 +9,8 @@ import (
 
 // slots bound how many goroutines work for one address at once, whatever they do
 // for it and however many connections it has: with half of the processors busy
-// for it, the other half is there for everybody else. What would be one more
-// waits, so that its clients' sockets are not read for a while. Nobody is refused,
+// for it, the other half is there for all others. What would be one more
+// waits, so that its clients' sockets are not read for a while. No client is refused,
 // and what is small takes no slot: see heavyMessage.
 //
 // A slot is held for a piece of work, never while waiting for anything else.
@@ -66,7 +66,7 @@ func (s *slots) try(by *scheduler) bool {
 }
 
 // giveSlot hands a slot on to the one that has waited longest. None is free as
-// long as anybody waits.
+// long as one waits.
 func (a *payer) giveSlot() {
 	s := &a.slots
 	for s.most > 0 {

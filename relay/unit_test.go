@@ -27,7 +27,7 @@ func TestAnUntrustedProxyIsToldOfOnce(t *testing.T) {
 		lines           int
 	}{
 		{"127.0.0.1:5", "", 0},
-		{"203.0.113.1:5", "1.2.3.4", 0}, // a stranger says what he likes
+		{"203.0.113.1:5", "1.2.3.4", 0}, // no proxy: a client says what it likes
 		{"10.0.0.1:5", "1.2.3.4", 0},
 		{"127.0.0.1:5", "1.2.3.4", 1},
 		{"192.168.0.1:5", "1.2.3.4", 1},
@@ -167,11 +167,11 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 	}
 }
 
-// Who waits for room when the writer ends is let go, unanswered: its tickets
-// would be taken by nobody.
+// A session that waits for room when the writer ends is let go, unanswered: the
+// writer would not take its tickets any more.
 func TestIngestClosesOnThoseWhoWait(t *testing.T) {
 	in := newIngest(&committer{}, &Limits{TicketEvents: 1, TicketBytes: 1}, nil, nil)
-	in.leading = true // somebody commits
+	in.leading = true // another goroutine commits
 	first, second := new(client), new(client)
 	for _, s := range []*client{first, second} {
 		s.open.Add(1)

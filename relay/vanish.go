@@ -39,9 +39,9 @@ func (c *client) vanish(st *settings, e *event.Event) policy.Verdict {
 	return policy.Verdict{}
 }
 
-// atHome reports a client of this machine that has connected to it as such. Of
-// anybody else the Host header is not believed here: it would let a stranger
-// play what somebody has signed for another relay, and delete.
+// atHome reports a client of this machine that has connected to it as such. No
+// other client's Host header is believed here: with it, anybody could replay what
+// an author has signed for another relay, and delete the author's events.
 func (c *client) atHome() bool {
 	host := c.Host()
 	ip, err := netip.ParseAddr(host)

@@ -9,12 +9,12 @@ import (
 )
 
 // No policy may refuse a request to vanish (NIP-62), and each costs the writer
-// more than an event does, whether there is anything to delete or not, and is kept
-// for ever. So what is sent in an hour and in a day is bounded here: from one
-// network, and in all.
+// more than an event does, whether there is anything to delete or not, and stays.
+// So what is sent in an hour and in a day is bounded here: from one network, and in
+// all.
 
-// maxVanishBytes is the most of a request to vanish, as JSON: it is kept for
-// ever, whoever wrote it. That is room for 200 relays and a reason.
+// maxVanishBytes is the most of a request to vanish, as JSON: it stays, whatever
+// its author is. That is room for 200 relays and a reason.
 const maxVanishBytes = 16 << 10
 
 // vanishes counts requests to vanish. The zero vanishes have counted none.

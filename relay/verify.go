@@ -15,8 +15,9 @@ const maxBatch = 64
 //
 //  1. A caller that finds less than `most` batches under way verifies at once.
 //  2. Otherwise it waits in line.
-//  3. Who has finished a batch wakes the first in line, who takes those behind
-//     it along, up to maxBatch signatures, and wakes them with their verdicts.
+//  3. The caller that has finished a batch wakes the first in line. That one takes
+//     those behind it along, up to maxBatch signatures, and wakes them with their
+//     verdicts.
 //
 // So an idle relay does not wait, and a busy one fills its batches.
 type verifier struct {
@@ -33,7 +34,7 @@ type verifier struct {
 type check struct {
 	records []sig.Record
 	valid   []bool
-	// turn is sent true once valid is filled by somebody else, false when the
+	// turn is sent true once valid is filled by another caller, false when the
 	// caller is to lead the next batch.
 	turn chan bool
 }

@@ -88,7 +88,7 @@ func refusedBy(v policy.Verdict) error {
 func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*event.Event) bool, found func(*store.Record) error) (whole bool, err error) {
 	s := v.srv
 	var right right
-	since := v.st.generation() // before anybody is asked
+	since := v.st.generation() // before the policies are asked
 	var filters []*event.Filter
 	for _, f := range asked {
 		admitted, d := v.c.admit(v.st, "geo", []*event.Filter{f}, false)

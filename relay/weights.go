@@ -8,8 +8,8 @@ import (
 	"moa/relay/origin"
 )
 
-// weights are what networks have sent of heavy events. The zero weights are of
-// nobody.
+// weights are what networks have sent of heavy events. The zero weights are
+// of none.
 type weights struct {
 	mu   sync.Mutex               // guards the following
 	from map[netip.Addr]allowance // by network, of those that are not whole

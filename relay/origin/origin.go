@@ -103,7 +103,7 @@ func client(peer netip.Addr, hops []string, trusted []netip.Prefix) netip.Addr {
 
 // forwardedFor lists the hops, nearest last, from the first of the headers
 // X-Forwarded-For, Forwarded (RFC 7239) and X-Real-IP that is there: most
-// proxies write the first, and pass on what a client made up of the others.
+// proxies write the first, and forward what a client made up of the others.
 func forwardedFor(h http.Header) []string {
 	if lines := h.Values("X-Forwarded-For"); len(lines) > 0 {
 		return elements(lines)

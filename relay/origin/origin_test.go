@@ -13,7 +13,7 @@ func TestOriginBelievesOnlyTrustedProxies(t *testing.T) {
 		header     map[string]string
 		ip, url    string
 	}{
-		{"a stranger's headers", "203.0.113.1:5", map[string]string{"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "evil", "X-Forwarded-Proto": "https", "Forwarded": "for=1.2.3.4", "X-Real-Ip": "1.2.3.4"}, "203.0.113.1", "ws://relay.example"},
+		{"headers of a peer that is not trusted", "203.0.113.1:5", map[string]string{"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Host": "evil", "X-Forwarded-Proto": "https", "Forwarded": "for=1.2.3.4", "X-Real-Ip": "1.2.3.4"}, "203.0.113.1", "ws://relay.example"},
 		{"no headers", "10.0.0.1:5", nil, "10.0.0.1", "ws://relay.example"},
 		{"one hop", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "1.2.3.4", "X-Forwarded-Proto": "https"}, "1.2.3.4", "wss://relay.example"},
 		{"what the client made up", "10.0.0.1:5", map[string]string{"X-Forwarded-For": "9.9.9.9, 1.2.3.4"}, "1.2.3.4", "ws://relay.example"},

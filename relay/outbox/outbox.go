@@ -1,7 +1,7 @@
 // Package outbox is what waits for clients to read it, and the few goroutines
 // that write it to their connections. It knows messages and bytes, and not what
-// they say: what a slow client is told, and who is ended when too much waits, is
-// its user's.
+// they say. What a slow client is told, and which client is ended when too much
+// waits, is its user's.
 package outbox
 
 import (
@@ -32,7 +32,7 @@ type Owner interface {
 type Outbox struct {
 	mu      sync.Mutex // guards the following
 	writing bool       // in line, or at a writer's
-	quiet   bool       // in line, and nobody was woken for it
+	quiet   bool       // in line, and no goroutine was woken for it
 	closed  bool
 	queue   *Page // nil: empty
 	bytes   int   // queued or being written

@@ -8,7 +8,7 @@ import (
 )
 
 // Page is messages for one client, in order. It comes from a pool, and so does
-// the memory that it copies to: whoever has it last releases it.
+// the memory that it copies to: the one that has it last releases it.
 type Page struct {
 	msgs   []ws.Msg
 	bytes  int      // what the messages take

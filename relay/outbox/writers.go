@@ -28,7 +28,7 @@ type Writers struct {
 	mu      sync.Mutex // guards the following
 	line    fifo.Queue[*Outbox]
 	running int
-	spare   []*group // that nobody uses
+	spare   []*group // not in use
 	made    int      // groups in all
 	closed  bool
 }
@@ -68,12 +68,12 @@ func (b Batch) Offer(o *Outbox, m ws.Msg) bool { return o.add(m, true, false) }
 func (b Batch) Page(o *Outbox, p *Page) { o.page(p) }
 
 // Done writes to a few of the connections in line, and leaves the others to the
-// goroutines. It waits for nobody. The Batch may be used again.
+// goroutines. It waits for no client. The Batch may be used again.
 func (b Batch) Done() {
 	w := b.writers
 	if g := w.take(false); g != nil {
 		g.write()
-		w.giveBack(g)
+		w.release(g)
 		w.wake()
 	}
 }
@@ -111,7 +111,7 @@ func (w *Writers) run() {
 			return
 		}
 		g.write()
-		w.giveBack(g)
+		w.release(g)
 	}
 }
 
@@ -140,8 +140,8 @@ func (w *Writers) take(runs bool) *group {
 	return g
 }
 
-// giveBack takes back what take has given.
-func (w *Writers) giveBack(g *group) {
+// release takes back a group that take has returned.
+func (w *Writers) release(g *group) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {

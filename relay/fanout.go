@@ -1,0 +1,144 @@
+package relay
+
+import (
+	"sync"
+
+	"moa/nips/event"
+	"moa/policy"
+	"moa/relay/outbox"
+	"moa/store"
+)
+
+// fanout hands accepted events to the live subscriptions, in the order in which
+// they were committed. One goroutine at a time leads it: the one that has just
+// committed a few events, if no other leads, or else the one of run.
+type fanout struct {
+	publish func(outbox.Batch, accepted)
+	writers *outbox.Writers
+
+	mu      sync.Mutex // guards the following
+	work    sync.Cond  // for run
+	room    sync.Cond  // for the writer
+	waiting []accepted
+	bytes   int  // of the events that wait, or are in the fan-out now
+	leading bool // a goroutine leads
+	closed  bool
+
+	spare []accepted // owned by the goroutine that leads
+}
+
+// maxFanout is how many events, and maxFanoutBytes how many bytes of them, may
+// wait before no more are committed. A batch may come on top.
+const (
+	maxFanout      = 2048
+	maxFanoutBytes = 16 << 20
+)
+
+func newFanout(w *outbox.Writers, publish func(outbox.Batch, accepted)) *fanout {
+	f := &fanout{publish: publish, writers: w}
+	f.work.L, f.room.L = &f.mu, &f.mu
+	return f
+}
+
+// add takes what was accepted of a batch. The caller leads the commits, so that
+// they come in order. If it may, and no other goroutine leads the fan-out, it leads
+// that, too: it must call lead.
+func (f *fanout) add(batch []ticket, may bool) (leads bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range batch {
+		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
+			f.waiting = append(f.waiting, accepted{t.from, t.chain, t.e, t.serial, t.replay})
+			f.bytes += t.cost()
+		}
+	}
+	if len(f.waiting) == 0 || f.leading {
+		return false
+	}
+	if may {
+		f.leading = true
+		return true
+	}
+	f.work.Signal()
+	return false
+}
+
+// lead hands on what waits. The caller leads, and does no more when lead returns.
+func (f *fanout) lead() {
+	f.mu.Lock()
+	list, bytes := f.waiting, f.bytes
+	f.waiting = f.spare[:0]
+	f.mu.Unlock()
+	f.room.Broadcast()
+	b := f.writers.Batch()
+	for i := range list {
+		f.publish(b, list[i])
+	}
+	b.Done()
+	clear(list)
+	f.mu.Lock()
+	f.spare = list
+	f.leading = false
+	f.bytes -= bytes
+	more := len(f.waiting) > 0 || f.closed
+	f.mu.Unlock()
+	f.room.Broadcast()
+	if more {
+		f.work.Signal()
+	}
+}
+
+// run leads for what no other goroutine does, until close was called and all is
+// done.
+func (f *fanout) run() {
+	for {
+		f.mu.Lock()
+		for f.leading || len(f.waiting) == 0 && !f.closed {
+			f.work.Wait()
+		}
+		if len(f.waiting) == 0 {
+			f.mu.Unlock()
+			return
+		}
+		f.leading = true
+		f.mu.Unlock()
+		f.lead()
+	}
+}
+
+// full reports that so many events wait that no more should be committed.
+func (f *fanout) full() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fullLocked()
+}
+
+func (f *fanout) fullLocked() bool {
+	return len(f.waiting) >= maxFanout || f.bytes >= maxFanoutBytes
+}
+
+// makeRoom waits until it is not full.
+func (f *fanout) makeRoom() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.fullLocked() {
+		f.room.Wait()
+	}
+}
+
+// close lets run end. Nothing is added any more.
+func (f *fanout) close() {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.work.Signal()
+}
+
+// accepted is an event that was accepted, on its way to the live subscriptions.
+type accepted struct {
+	from   policy.Client
+	chain  *policy.Chain
+	e      *event.Event
+	serial store.Serial // 0: not stored
+	replay bool
+}

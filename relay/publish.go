@@ -1,0 +1,33 @@
+package relay
+
+import (
+	"time"
+
+	"moa/nips/event"
+	"moa/relay/outbox"
+	"moa/relay/ws"
+)
+
+// publish hands an accepted event to the live subscriptions: one step of the
+// fan-out.
+func (s *shared) publish(b outbox.Batch, a accepted) {
+	start := time.Now()
+	defer func() { s.met.fanouts.Observe(time.Since(start).Seconds()) }()
+	st := s.settings.Load()
+	s.live.begin(b, st, a.e)
+	defer s.live.end()
+	if a.serial != 0 || event.Ephemeral(a.e.Kind) {
+		a.chain.Saved(a.from, a.e)
+	}
+	body := &ws.Body{Raw: a.e.Raw}
+	if st.replay != nil {
+		switch {
+		case a.replay:
+			st.replay.Publish(a.e, func() { s.index.Publish(0, a.e, body) })
+			return
+		case a.serial != 0:
+			st.replay.Forget(a.e)
+		}
+	}
+	s.index.Publish(a.serial, a.e, body)
+}
