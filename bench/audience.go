@@ -48,8 +48,10 @@ type subscription struct {
 // newAudience prepares for the truth's events from the first on.
 func newAudience(m *measure, t *truth, first int) *audience {
 	events := t.events[first:]
-	return &audience{m: m, truth: t, first: first, events: events, by: map[string][]int32{},
-		intended: make([]atomic.Int64, len(events)), publisher: make([]int32, len(events))}
+	return &audience{
+		m: m, truth: t, first: first, events: events, by: map[string][]int32{},
+		intended: make([]atomic.Int64, len(events)), publisher: make([]int32, len(events)),
+	}
 }
 
 // add makes a subscription; publishers is how many send.

@@ -91,8 +91,10 @@ func (c Auth) visit(ctx context.Context, s *Session, m *measure, signer *corpus.
 	served := make(chan struct{})
 	go func() { defer close(served); _ = conn.Serve(v) }()
 	defer func() { conn.Close(); <-served }()
-	wraps := event.Filter{Kinds: []uint16{event.KindGiftWrap}, Limit: 50, HasLimit: true,
-		Tags: []event.TagFilter{{Name: 'p', Values: []string{v.self.String()}}}}
+	wraps := event.Filter{
+		Kinds: []uint16{event.KindGiftWrap}, Limit: 50, HasLimit: true,
+		Tags: []event.TagFilter{{Name: 'p', Values: []string{v.self.String()}}},
+	}
 	ask := func(sub string) error {
 		return conn.Send(append(wraps.Append([]byte(`["REQ","`+sub+`",`)), ']'))
 	}

@@ -22,8 +22,10 @@ func (m *measure) sample(ctx context.Context) {
 		p, total := m.point(last, now, ops)
 		last, ops = now, total
 		if m.s.Watch != nil {
-			m.s.Watch(Progress{Workload: m.name, Phase: *m.phase.Load(), Done: m.share(), Point: p,
-				Faults: m.faults.total(), Refused: m.failed.Load()})
+			m.s.Watch(Progress{
+				Workload: m.name, Phase: *m.phase.Load(), Done: m.share(), Point: p,
+				Faults: m.faults.total(), Refused: m.failed.Load(),
+			})
 		}
 	}
 	for {
@@ -59,10 +61,12 @@ func (m *measure) point(last, now snapshot, ops int64) (Point, int64) {
 	}
 	wall := now.at.Sub(last.at).Seconds()
 	total := m.allOps.Load()
-	p := Point{At: now.at.Sub(m.started).Seconds(), Rate: float64(total-ops) / wall,
+	p := Point{
+		At: now.at.Sub(m.started).Seconds(), Rate: float64(total-ops) / wall,
 		P50: ms(lap.ValueAtQuantile(50)), P99: ms(lap.ValueAtQuantile(99)),
 		Errors: m.failed.Load() + m.faults.total(), Conns: m.conns.Load(),
-		BenchCPU: (now.own - last.own).Seconds() / wall, Warmup: m.begun.Load() == 0}
+		BenchCPU: (now.own - last.own).Seconds() / wall, Warmup: m.begun.Load() == 0,
+	}
 	if now.server.ok {
 		p.ServerRSS = float64(now.server.rss) / 1e6
 		if last.server.ok {

@@ -134,11 +134,15 @@ func (a *asks) filter(class string) *event.Filter {
 	case Profile:
 		return limited(&event.Filter{Authors: []event.PubKey{a.pubKey()}, Kinds: []uint16{event.KindNote, event.KindRepost, 30023}}, 50)
 	case Thread:
-		return limited(&event.Filter{Kinds: []uint16{event.KindNote, event.KindRepost, event.KindReaction, 1111, event.KindZapReceipt},
-			Tags: []event.TagFilter{{Name: 'e', Values: []string{a.someone().ID.String()}}}}, 200)
+		return limited(&event.Filter{
+			Kinds: []uint16{event.KindNote, event.KindRepost, event.KindReaction, 1111, event.KindZapReceipt},
+			Tags:  []event.TagFilter{{Name: 'e', Values: []string{a.someone().ID.String()}}},
+		}, 200)
 	case Notifications:
-		return limited(&event.Filter{Kinds: []uint16{event.KindNote, event.KindRepost, event.KindReaction, event.KindZapReceipt}, Since: max(0, a.newest()-7*24*3600),
-			Tags: []event.TagFilter{{Name: 'p', Values: []string{a.pubKey().String()}}}}, 100)
+		return limited(&event.Filter{
+			Kinds: []uint16{event.KindNote, event.KindRepost, event.KindReaction, event.KindZapReceipt}, Since: max(0, a.newest()-7*24*3600),
+			Tags: []event.TagFilter{{Name: 'p', Values: []string{a.pubKey().String()}}},
+		}, 100)
 	case IDs:
 		ids := make([]event.ID, 0, 20)
 		for range 1 + a.IntN(20) {

@@ -95,8 +95,10 @@ func (c *Live) defaults() {
 // news generates events whose times are those at which they will be sent, in
 // the network of the corpus.
 func (s *Session) news(events int, span time.Duration, seed uint64) *corpus.Corpus {
-	return corpus.Generate(corpus.Config{Seed: cmp.Or(seed, s.Corpus.Config.Seed), Events: max(1, events), Authors: max(50, s.Corpus.Config.Authors),
-		Base: time.Now().Add(span).Unix(), Span: span, Mix: corpus.Live()})
+	return corpus.Generate(corpus.Config{
+		Seed: cmp.Or(seed, s.Corpus.Config.Seed), Events: max(1, events), Authors: max(50, s.Corpus.Config.Authors),
+		Base: time.Now().Add(span).Unix(), Span: span, Mix: corpus.Live(),
+	})
 }
 
 // began is when the news begin, Unix seconds.
@@ -197,8 +199,10 @@ func (w *watchers) filter(k int) *event.Filter {
 		authors := sorted(follows[:min(len(follows), 500)], event.ComparePubKeys)
 		return &event.Filter{Authors: authors, Kinds: []uint16{event.KindNote, event.KindRepost}, Since: w.since}
 	case 1:
-		return &event.Filter{Kinds: liveKinds, Since: w.since,
-			Tags: []event.TagFilter{{Name: 'p', Values: []string{w.news.People[person].PubKey.String()}}}}
+		return &event.Filter{
+			Kinds: liveKinds, Since: w.since,
+			Tags: []event.TagFilter{{Name: 'p', Values: []string{w.news.People[person].PubKey.String()}}},
+		}
 	}
 	switch n := w.IntN(10); {
 	case n < 4:

@@ -87,8 +87,10 @@ func (s *Session) measure(w Workload, planned time.Duration, classes ...string) 
 
 // measureAs starts a run of something that is no workload.
 func (s *Session) measureAs(name string, planned time.Duration, classes ...string) *measure {
-	m := &measure{s: s, name: name, started: time.Now(),
-		classes: map[string]*recorder{}, lag: newRecorder(), refused: map[string]int64{}}
+	m := &measure{
+		s: s, name: name, started: time.Now(),
+		classes: map[string]*recorder{}, lag: newRecorder(), refused: map[string]int64{},
+	}
 	m.planned.Store(int64(planned))
 	for _, c := range classes {
 		m.classes[c] = newRecorder()
@@ -232,9 +234,11 @@ func (m *measure) finish() *Run {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	run := &Run{Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},
+	run := &Run{
+		Started: m.started, Seconds: m.seconds(), Metrics: m.metrics, Latencies: map[string]Latency{},
 		settings: m.settings,
-		Series:   m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings}
+		Series:   m.series, Refused: maps.Clone(m.refused), Faults: m.faults.list(), Notes: m.notes, Warnings: m.warnings,
+	}
 	sums := map[string]*recorder{All: newRecorder(), All + Cold: newRecorder()}
 	for name, r := range m.classes {
 		if l := r.latency(); l.Count > 0 {

@@ -63,8 +63,10 @@ func (c Mixed) Run(ctx context.Context, s *Session) (*Run, error) {
 
 	var g gathering
 	defer g.close()
-	q := &querying{Query: Query{Conns: 8, Window: 4, Rate: c.Query}, s: s, m: m, view: v, deck: shuffled(pool, Classes(), c.Seed),
-		pace: pace{start, c.Query, phases}, until: start.Add(c.Duration), phase: phaseNames("query, ", start, phases)}
+	q := &querying{
+		Query: Query{Conns: 8, Window: 4, Rate: c.Query}, s: s, m: m, view: v, deck: shuffled(pool, Classes(), c.Seed),
+		pace: pace{start, c.Query, phases}, until: start.Add(c.Duration), phase: phaseNames("query, ", start, phases),
+	}
 	numbers := s.unsent(a.first, 0)
 	if len(numbers) == 0 {
 		m.finish()

@@ -161,8 +161,10 @@ func TestResultSaysWhatWasDone(t *testing.T) {
 		want string
 	}{
 		{Query{Requests: 20, Pool: 5}, "connections 8, window 1, warmup 1s, duration 10s, requests 20, pool 5"},
-		{Slow{Live: Live{Conns: 2, Rate: 50, Warmup: time.Millisecond, Duration: 50 * time.Millisecond}, Stalled: 1},
-			"connections 2, subscriptions 3, publishers 4, rate 50, warmup 1ms, duration 50ms, audience network, stalled 1"},
+		{
+			Slow{Live: Live{Conns: 2, Rate: 50, Warmup: time.Millisecond, Duration: 50 * time.Millisecond}, Stalled: 1},
+			"connections 2, subscriptions 3, publishers 4, rate 50, warmup 1ms, duration 50ms, audience network, stalled 1",
+		},
 	} {
 		result, err := s.Do(t.Context(), c.w, 1)
 		if err != nil {

@@ -89,8 +89,10 @@ func (p *publishing) run(ctx context.Context, conns int) error {
 	var first atomic.Pointer[error]
 	for n := range conns {
 		wg.Go(func() {
-			one := &publisher{publishing: p, number: n, flight: map[event.ID]flight{}, late: map[event.ID]flight{}, done: map[event.ID]bool{},
-				probes: map[int32]bool{}, pulse: make(chan struct{}, 1)}
+			one := &publisher{
+				publishing: p, number: n, flight: map[event.ID]flight{}, late: map[event.ID]flight{}, done: map[event.ID]bool{},
+				probes: map[int32]bool{}, pulse: make(chan struct{}, 1),
+			}
 			if err := one.run(ctx); err != nil {
 				failed.Add(1)
 				first.CompareAndSwap(nil, &err)

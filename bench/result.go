@@ -28,7 +28,8 @@ const Generated = "generated"
 // or a file's name.
 func NewReport(c *corpus.Corpus, source string) *Report {
 	return &Report{Tool: "moa bench", Started: time.Now(), Machine: thisMachine(), Corpus: CorpusFacts{
-		Source: source, Seed: c.Config.Seed, Events: len(c.Events), Authors: len(c.People), MeanSize: c.MeanSize()}}
+		Source: source, Seed: c.Config.Seed, Events: len(c.Events), Authors: len(c.People), MeanSize: c.MeanSize(),
+	}}
 }
 
 // Add adds a result.

@@ -27,9 +27,11 @@ type heard struct{ lines []string }
 func (h *heard) Event(sub, raw []byte) {
 	h.lines = append(h.lines, "EVENT "+string(sub)+" "+string(raw))
 }
+
 func (h *heard) Reply(r *wire.Reply) {
 	h.lines = append(h.lines, r.Verb.String()+" "+r.SubID+r.ID+r.Text)
 }
+
 func (h *heard) Broken(frame []byte, err error) { h.lines = append(h.lines, "broken "+string(frame)) }
 
 // serve runs one websocket server connection and returns its URL.

@@ -48,8 +48,10 @@ const (
 
 func newComposer(c Config) *composer {
 	net := &network{seed: c.Seed, authors: c.Authors}
-	w := &composer{Config: c, Rand: net.rng(purposeCompose, 0), net: net, recent: make([]ref, recentNotes),
-		mine: make([][]event.ID, c.Authors), seen: map[event.ID]bool{}}
+	w := &composer{
+		Config: c, Rand: net.rng(purposeCompose, 0), net: net, recent: make([]ref, recentNotes),
+		mine: make([][]event.ID, c.Authors), seen: map[event.ID]bool{},
+	}
 	keys := newChain(c.Seed, "author", 0)
 	for range c.Authors {
 		k := keys.next()

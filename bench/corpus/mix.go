@@ -26,9 +26,18 @@ const (
 // Stored is the mix of what a public relay keeps, mean size 1.0 to 1.4 KB.
 func Stored() Mix {
 	return Mix{
-		{event.KindNote, 350}, {event.KindReaction, 290}, {event.KindRepost, 50}, {event.KindZapReceipt, 60},
-		{event.KindMetadata, 50}, {event.KindFollows, 30}, {event.KindRelayList, 20}, {kindComment, 20},
-		{kindLongForm, 10}, {kindAppData, 40}, {event.KindGiftWrap, 70}, {event.KindDeletion, 10},
+		{event.KindNote, 350},
+		{event.KindReaction, 290},
+		{event.KindRepost, 50},
+		{event.KindZapReceipt, 60},
+		{event.KindMetadata, 50},
+		{event.KindFollows, 30},
+		{event.KindRelayList, 20},
+		{kindComment, 20},
+		{kindLongForm, 10},
+		{kindAppData, 40},
+		{event.KindGiftWrap, 70},
+		{event.KindDeletion, 10},
 	}
 }
 
@@ -36,8 +45,13 @@ func Stored() Mix {
 // undoes other events, and chatter that is never stored.
 func Live() Mix {
 	return Mix{
-		{event.KindNote, 380}, {event.KindReaction, 330}, {event.KindRepost, 50}, {event.KindZapReceipt, 60},
-		{event.KindGeoChat, 130}, {event.KindGeoPresence, 40}, {kindComment, 10},
+		{event.KindNote, 380},
+		{event.KindReaction, 330},
+		{event.KindRepost, 50},
+		{event.KindZapReceipt, 60},
+		{event.KindGeoChat, 130},
+		{event.KindGeoPresence, 40},
+		{kindComment, 10},
 	}
 }
 

@@ -67,8 +67,10 @@ func Diff(w io.Writer, before, after *bench.Report) (worse bool, err error) {
 		}
 		common = true
 		few = few || len(a.Runs) < enoughRuns || len(b.Runs) < enoughRuns
-		t := table{title: fmt.Sprintf("%s · %s (%d runs) → %s (%d runs)", a.Workload, a.Target.Name, len(a.Runs), b.Target.Name, len(b.Runs)),
-			head: []string{"", "old", "new", "change", "p", ""}}
+		t := table{
+			title: fmt.Sprintf("%s · %s (%d runs) → %s (%d runs)", a.Workload, a.Target.Name, len(a.Runs), b.Target.Name, len(b.Runs)),
+			head:  []string{"", "old", "new", "change", "p", ""},
+		}
 		for _, c := range changes(a, b) {
 			t.rows = append(t.rows, c.cells())
 			worse = worse || c.verdict() == "worse"

@@ -24,7 +24,8 @@ var page = template.Must(template.ParseFS(assets, "assets/page.html"))
 // HTML writes the report as one page that needs nothing else.
 func HTML(w io.Writer, r *bench.Report) error {
 	c := &charter{}
-	d := pageData{Title: "Load test: " + strings.Join(targets(r), " · "), When: r.Started.UTC().Format("2006-01-02 15:04 UTC"),
+	d := pageData{
+		Title: "Load test: " + strings.Join(targets(r), " · "), When: r.Started.UTC().Format("2006-01-02 15:04 UTC"),
 		Corpus: corpusFacts(r), Machine: machineFacts(r),
 		Partial:  r.Partial,
 		Warnings: r.Warnings,

@@ -56,8 +56,10 @@ func TestChartsDraw(t *testing.T) {
 		t.Fatal(err)
 	}
 	look := func(args ...string) []byte {
-		args = append([]string{"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000",
-			"--user-data-dir=" + t.TempDir()}, args...)
+		args = append([]string{
+			"--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000",
+			"--user-data-dir=" + t.TempDir(),
+		}, args...)
 		out, err := exec.CommandContext(t.Context(), browser, append(args, "file://"+name)...).Output()
 		if err != nil {
 			t.Fatalf("%s: %v", browser, err)

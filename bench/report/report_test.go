@@ -21,8 +21,10 @@ func sample(factors map[string]float64, names ...string) *bench.Report {
 			wobble := 1 + float64(i)/100
 			run := bench.Run{
 				Seconds: 5,
-				Metrics: []bench.Metric{{Name: "accepted", Unit: "events/s", Value: 1000 * f * wobble, Better: bench.Higher},
-					{Name: "generator CPU", Unit: "cores", Value: 0.5}},
+				Metrics: []bench.Metric{
+					{Name: "accepted", Unit: "events/s", Value: 1000 * f * wobble, Better: bench.Higher},
+					{Name: "generator CPU", Unit: "cores", Value: 0.5},
+				},
 				Latencies: map[string]bench.Latency{"publish": {Count: 100, P50: 2 / f * wobble, P90: 3 / f, P99: 4 / f * wobble, Max: 9, Curve: make([]float64, len(bench.CurvePercentiles))}},
 			}
 			for s := range 5 {

@@ -109,8 +109,16 @@ func TestTargets(t *testing.T) {
 	me, id := event.PubKey{1}, strings.Repeat("ab", 32)
 	other := event.PubKey{2}.String()
 	e := &event.Event{Kind: event.KindDeletion, PubKey: me, Tags: []event.Tag{
-		{"e", id}, {"e", "short"}, {"e"}, {"E", id}, {"k", "1"},
-		{"a", "30023:" + me.String() + ":x:y"}, {"a", "0:" + me.String() + ":"}, {"a", "30023:" + other + ":x"}, {"a", "junk"}, {"a"},
+		{"e", id},
+		{"e", "short"},
+		{"e"},
+		{"E", id},
+		{"k", "1"},
+		{"a", "30023:" + me.String() + ":x:y"},
+		{"a", "0:" + me.String() + ":"},
+		{"a", "30023:" + other + ":x"},
+		{"a", "junk"},
+		{"a"},
 	}}
 	ids, addresses := e.Targets()
 	if len(ids) != 1 || ids[0].String() != id {

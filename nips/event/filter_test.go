@@ -68,8 +68,12 @@ func TestWhatIsNoFilter(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, key string }{
-		{"NIP01.25 sign", "#-"}, {"NIP01.33 unknown", "foo"}, {"NIP01.33 another case", "Kinds"}, {"NIP01.33 empty", ""},
-		{"NIP01.33 long", strings.Repeat("x", 10_000)}, {"NIP-119's and", "&t"},
+		{"NIP01.25 sign", "#-"},
+		{"NIP01.33 unknown", "foo"},
+		{"NIP01.33 another case", "Kinds"},
+		{"NIP01.33 empty", ""},
+		{"NIP01.33 long", strings.Repeat("x", 10_000)},
+		{"NIP-119's and", "&t"},
 	} {
 		_, err := event.ParseFilter([]byte(`{"limit":1,"` + c.key + `":["x"]}`))
 		if !errors.Is(err, event.ErrUnsupported) || len(err.Error()) > 100 {

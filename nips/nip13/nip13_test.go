@@ -22,8 +22,14 @@ func TestDifficulty(t *testing.T) {
 		prefix string
 		want   int
 	}{
-		{"", 0}, {"7", 1}, {"0f", 4}, {"01", 7}, {"002f", 10}, {"000006d8", 21},
-		{strings.Repeat("0", 63) + "1", 255}, {strings.Repeat("0", 64), 256},
+		{"", 0},
+		{"7", 1},
+		{"0f", 4},
+		{"01", 7},
+		{"002f", 10},
+		{"000006d8", 21},
+		{strings.Repeat("0", 63) + "1", 255},
+		{strings.Repeat("0", 64), 256},
 	} {
 		if got := nip13.Difficulty(id(t, c.prefix)); got != c.want {
 			t.Errorf("NIP13.3 %s…: %d, want %d", c.prefix, got, c.want)

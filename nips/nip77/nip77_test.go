@@ -125,9 +125,21 @@ func difference(a, b []note) []string {
 
 func TestBothSidesEndEqualWhateverTheFrame(t *testing.T) {
 	sets := []struct{ common, client, relay, perSecond int }{
-		{0, 0, 0, 1}, {0, 1, 0, 1}, {0, 0, 1, 1}, {31, 0, 0, 1}, {32, 0, 1, 1}, {1, 40, 40, 3},
-		{0, 0, 5000, 1}, {0, 5000, 0, 1}, {1000, 1000, 1000, 1000}, {3000, 3, 3, 1_000_000},
-		{9000, 20, 20, 2}, {4000, 400, 400, 5}, {256, 0, 0, 1}, {255, 1, 0, 1}, {512, 0, 1, 1},
+		{0, 0, 0, 1},
+		{0, 1, 0, 1},
+		{0, 0, 1, 1},
+		{31, 0, 0, 1},
+		{32, 0, 1, 1},
+		{1, 40, 40, 3},
+		{0, 0, 5000, 1},
+		{0, 5000, 0, 1},
+		{1000, 1000, 1000, 1000},
+		{3000, 3, 3, 1_000_000},
+		{9000, 20, 20, 2},
+		{4000, 400, 400, 5},
+		{256, 0, 0, 1},
+		{255, 1, 0, 1},
+		{512, 0, 1, 1},
 	}
 	for i, n := range sets {
 		r := rand.New(rand.NewPCG(1, uint64(i)))
@@ -291,7 +303,11 @@ func FuzzAnswer(f *testing.F) {
 	start, _ := hex.DecodeString(negentropy.New(v, 0).Start())
 	id := bytes.Repeat([]byte{7}, 32)
 	for _, m := range [][]byte{
-		start, {0x61}, {0x62}, {0x61, 0, 0, 2, 0}, append([]byte{0x61, 0, 0, 2, 1}, id...),
+		start,
+		{0x61},
+		{0x62},
+		{0x61, 0, 0, 2, 0},
+		append([]byte{0x61, 0, 0, 2, 1}, id...),
 		append([]byte{0x61, 9, 0, 0, 1, 3, 1, 2, 3, 0, 0, 0, 1}, id[:16]...), bytes.Repeat([]byte{0x61, 1, 0}, 99),
 	} {
 		f.Add(m, 60_000, 64)

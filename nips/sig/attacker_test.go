@@ -27,7 +27,10 @@ const (
 
 // limits32 are the encodings next to which a verifier may err.
 var limits32 = [][32]byte{
-	{}, {31: 1}, {31: 2}, {31: 7},
+	{},
+	{31: 1},
+	{31: 2},
+	{31: 7},
 	near(groupOrder, -1), groupOrder, near(groupOrder, 1),
 	near(fieldPrime, -1), fieldPrime, near(fieldPrime, 1), near(fieldPrime, 2), near(fieldPrime, 3),
 	unhex("ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"),

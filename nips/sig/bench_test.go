@@ -73,8 +73,12 @@ func BenchmarkAttack(b *testing.B) {
 			name    string
 			records []Record
 		}{
-			{"valid", valid}, {"one invalid", oneInvalid}, {"all invalid", allInvalid},
-			{"all infinite", infinite[:]}, {"all doubled", doubled[:]}, {"all zero", zero[:]},
+			{"valid", valid},
+			{"one invalid", oneInvalid},
+			{"all invalid", allInvalid},
+			{"all infinite", infinite[:]},
+			{"all doubled", doubled[:]},
+			{"all zero", zero[:]},
 		} {
 			b.Run(name+"/"+attack.name, func(b *testing.B) {
 				v := open(b, name)

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -209,10 +210,10 @@ func (w *exprWalk) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.BinaryNode:
 		if n.Operator == ".." {
-			w.err = fmt.Errorf("ranges (..) are not allowed")
+			w.err = errors.New("ranges (..) are not allowed")
 		}
 		if _, constant := n.Right.(*ast.StringNode); n.Operator == "matches" && !constant {
-			w.err = fmt.Errorf("the pattern of matches must be a plain text")
+			w.err = errors.New("the pattern of matches must be a plain text")
 		}
 	case *ast.PredicateNode:
 		inner := exprBody{loops: w.loops}

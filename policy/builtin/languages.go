@@ -95,7 +95,7 @@ func (p *languages) Event(_ context.Context, _ policy.Client, e *event.Event) po
 	case sure:
 		return policy.Refuse(reason.Blocked, fmt.Sprintf("the text seems to be %s; accepted here is only %s", languageNames[code], p.wanted))
 	}
-	return policy.Refuse(reason.Blocked, fmt.Sprintf("the text does not seem to be what is accepted here: %s", p.wanted))
+	return policy.Refuse(reason.Blocked, "the text does not seem to be what is accepted here: "+p.wanted)
 }
 
 // accepts reports whether texts in the language are accepted.

@@ -3,9 +3,9 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/store"
 )
 
@@ -205,11 +205,7 @@ var nip09 = []conformanceTest{
 		x.commit(store.Deleted, late, wrong, all[0], all[many-4], all[many-1])
 		x.counts(query(`{"#t":["x"]}`), many/6)
 		x.finds(query(`{"kinds":[0]}`), right)
-		for end := time.Now().Add(time.Minute); x.Stats().Events != many/6+2; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				x.Fatalf("%d events are left, want %d", x.Stats().Events, many/6+2)
-			}
-		}
+		testwait.Eventually(x, fmt.Sprintf("%d events are left", many/6+2), func() bool { return x.Stats().Events == many/6+2 })
 	}},
 	{"A_version_that_is_gone_bars_nothing", func(x *check) {
 		// A profile that was dated in milliseconds, and its author takes it back.

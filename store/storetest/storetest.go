@@ -5,12 +5,13 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/store"
 )
 
@@ -104,7 +105,7 @@ func scan(s store.Store, q store.Query, page store.Page) (found []store.Record, 
 			return found, p, err
 		}
 	}
-	return found, p, fmt.Errorf("no end after a million pages")
+	return found, p, errors.New("no end after a million pages")
 }
 
 // finds wants exactly these events in this order.
@@ -146,11 +147,8 @@ func (x *check) holds(want ...*event.Event) {
 	x.Helper()
 	x.finds(query(`{}`), want...)
 	x.counts(query(`{}`), len(want))
-	for end := time.Now().Add(20 * time.Second); x.Stats().Events != int64(len(want)); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) { // a large removal may go on behind its commit
-			x.Fatalf("Stats says %d events, want %d", x.Stats().Events, len(want))
-		}
-	}
+	// A large removal may go on behind its commit.
+	testwait.Eventually(x, fmt.Sprintf("Stats says %d events", len(want)), func() bool { return x.Stats().Events == int64(len(want)) })
 	for _, e := range want {
 		x.finds(query(fmt.Sprintf(`{"ids":["%s"]}`, e.ID)), e)
 	}
