@@ -26,7 +26,7 @@ type Conn struct {
 	fd      int32 // of the socket, if raw is there: to be used while it is held
 	deflate bool
 
-	holds atomic.Int32 // who uses fd; heldOver is added when it is to be closed
+	holds atomic.Int32 // goroutines that use fd; heldOver is added when it is to be closed
 
 	controls atomic.Bool  // control holds something
 	written  atomic.Int64 // bytes, those of TLS aside
@@ -59,9 +59,6 @@ type Conn struct {
 
 // RemoteAddr is the peer's address, or its proxy's.
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
-
-// Deflates reports whether compression was negotiated.
-func (c *Conn) Deflates() bool { return c.deflate }
 
 // CloseNow ends the connection at once, and a Read and a Write under way with
 // it. What the peer has not received yet may be lost; without a close

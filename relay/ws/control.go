@@ -114,8 +114,8 @@ func cropped(s string, most int) string {
 	return s[:most]
 }
 
-// sendControl sends the control frames that wait, unless somebody is writing:
-// they look again when they have finished. Only a close frame is waited for;
+// sendControl sends the control frames that wait, unless another goroutine is
+// writing: it looks again when it has finished. Only a close frame is waited for;
 // pings and pongs stay behind when the peer takes nothing.
 func (c *Conn) sendControl() error {
 	for c.controls.Load() {

@@ -9,7 +9,7 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Body is an event's bytes, shared by all who receive it. Its deflated form is
+// Body is an event's bytes, shared by all that receive it. Its deflated form is
 // made at most once, when the first connection that negotiated compression
 // sends it. A deflated message is put together from
 //
@@ -19,8 +19,8 @@ import (
 // which an inflater without context reads as Head + Raw + "]".
 type Body struct {
 	Raw []byte // immutable
-	// Waits is how often the body waits in a queue whose length is charged; it
-	// is its users', who share the body.
+	// Waits is how often the body waits in a queue whose length is charged. It
+	// belongs to the users of the body, who share it.
 	Waits atomic.Int32
 
 	once   sync.Once

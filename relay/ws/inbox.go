@@ -63,7 +63,7 @@ func (in *inbox) takeBack() {
 // inside reports whether a message, or a frame's header, is partly here.
 func (in *inbox) inside() bool { return in.open != ws.OpContinuation || in.r < in.w }
 
-// empty reports whether nobody misses the inbox.
+// empty reports that nothing would be lost with the inbox.
 func (in *inbox) empty() bool { return !in.handed && !in.inside() }
 
 // begin opens a data frame whose header of that size is at b[r].

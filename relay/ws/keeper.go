@@ -29,7 +29,7 @@ type keeping struct {
 	taken   int64  // bytes that its system has acknowledged
 }
 
-// add gives c the spoke that is visited last, a full round from now.
+// add gives c the spoke that is visited last, a full turn of the wheel from now.
 func (k *Keeper) add(c *Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,7 +72,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 	tick := time.NewTicker(max(every/spokes, time.Millisecond))
 	defer tick.Stop()
-	var round []*Conn
+	var due []*Conn
 	var pings sync.WaitGroup
 	defer pings.Wait()
 	for {
@@ -82,13 +82,13 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-tick.C:
 		}
 		k.mu.Lock()
-		round = append(round[:0], k.wheel[k.next]...)
+		due = append(due[:0], k.wheel[k.next]...)
 		k.next = (k.next + 1) % spokes
 		k.mu.Unlock()
-		for _, c := range round {
+		for _, c := range due {
 			k.visit(c, &pings)
 		}
-		clear(round)
+		clear(due)
 	}
 }
 

@@ -39,7 +39,7 @@ func TestFrames(t *testing.T) {
 		{"empty fragments", [][]byte{frame(0x01, ""), frame(0x00, ""), frame(0x00, "x"), frame(0x80, "")}, []string{"81 x"}},
 		{"fragments over the limit", [][]byte{frame(0x01, long(max-1)), frame(0x80, "xy")}, []string{"88 1009"}},
 		{"a ping between fragments", [][]byte{frame(0x01, "he"), frame(0x89, "p"), frame(0x80, "llo")}, []string{"8a p", "81 hello"}},
-		{"a pong nobody asked for", [][]byte{frame(0x8a, "p"), frame(0x81, "x")}, []string{"81 x"}},
+		{"a pong that was not asked for", [][]byte{frame(0x8a, "p"), frame(0x81, "x")}, []string{"81 x"}},
 		{"ping 125", [][]byte{frame(0x89, long(125))}, []string{"8a " + long(125)}},
 		{"empty ping", [][]byte{frame(0x89, "")}, []string{"8a "}},
 		{"ping 126", [][]byte{frame(0x89, long(126))}, []string{"88 1002"}},
@@ -276,7 +276,7 @@ func TestViolationMeetsAWrite(t *testing.T) {
 }
 
 // A message takes the memory that the longest one needs, and no power of four
-// more: who stops in the middle of one holds it for MessageTimeout.
+// more: a peer that stops in the middle of one holds it for MessageTimeout.
 func TestAMessageTakesNoMoreMemoryThanTheLongestNeeds(t *testing.T) {
 	const most, more = 1 << 20, 8 << 10
 	takes := make(chan int, 1)

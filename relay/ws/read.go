@@ -164,8 +164,8 @@ func (c *Conn) fill(wait time.Duration) error {
 	if !inside {
 		return c.fillIdle(wait)
 	}
-	// Most of a message comes at once: only who is about to wait inside one
-	// needs a deadline.
+	// Most of a message comes at once: a deadline is needed only if the rest of it
+	// must be waited for.
 	c.wait = c.deadline
 	err := c.readRaw()
 	if err == nil && c.blocked {
@@ -190,8 +190,8 @@ func (c *Conn) fillIdle(wait time.Duration) error {
 	if err == nil && !c.blocked || err != nil && (wait <= 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		return err
 	}
-	// Where the deadline was over before the socket was looked at, nobody has
-	// dropped the inbox. A connection that is closing comes here too: Read has the
+	// Where the deadline was over before the socket was looked at, the inbox has
+	// not been dropped. A connection that is closing comes here too: Read has the
 	// time that is left for that.
 	c.dropInbox()
 	return ErrNothing
@@ -297,7 +297,7 @@ func (c *Conn) endReading(err error) error {
 // has set. A socket closed with bytes in it would be reset, and the peer might
 // never see the close frame.
 func (c *Conn) drain() {
-	if c.writing.TryLock() { // otherwise who is writing sends the close frame when he is done
+	if c.writing.TryLock() { // otherwise the goroutine that is writing sends the close frame when it is done
 		_, _ = c.sendControlLocked() // the reading is over, whatever comes of it
 		if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite() // the same

@@ -20,7 +20,7 @@ type ring struct {
 	shared []byte // both queues
 	calls  []call // what the submission queue's numbers name
 
-	// In shared, written by us, by the kernel, and by nobody.
+	// In shared, written by us, by the kernel, and by neither.
 	sqTail, cqHead *uint32
 	cqTail         *uint32
 	sqMask, cqMask uint32
@@ -124,7 +124,7 @@ func (g *ring) close() {
 	_ = unix.Close(g.fd)
 }
 
-// errRing ends a connection of which nobody knows what was sent.
+// errRing ends a connection of which it is not known what was sent.
 var errRing = errors.New("ws: io_uring gave no answer")
 
 // send sends once what the sockets take of what each of the rests, ringSize at

@@ -61,9 +61,9 @@ func (c *audience) hear(i int, text string) {
 	c.peers[i].expect(fmt.Sprintf("81 %d%s]", i, text))
 }
 
-// Everybody gets all of it in order, whatever becomes of the others: one does
+// Each gets all of it in order, whatever becomes of the others: one does
 // not read for a while, one has gone, one was cut.
-func TestSenderTroublesNobody(t *testing.T) {
+func TestSenderTroublesNoOther(t *testing.T) {
 	senders(t, func(t *testing.T, s *Sender) {
 		const late, gone, cut, rounds = 3, 4, 5, 20
 		c := newAudience(t, 9)
@@ -122,9 +122,9 @@ func TestSenderTroublesNobody(t *testing.T) {
 	})
 }
 
-// A connection that somebody else is writing to is left for later, and so is
-// nobody else.
-func TestSenderWaitsForNobody(t *testing.T) {
+// A connection that another goroutine is writing to is left for later, and no
+// other is.
+func TestSenderWaitsForNoConnection(t *testing.T) {
 	senders(t, func(t *testing.T, s *Sender) {
 		c := newAudience(t, 3)
 		c.conns[1].writing.Lock()
@@ -143,8 +143,8 @@ func TestSenderWaitsForNobody(t *testing.T) {
 	})
 }
 
-// A socket that is held is closed by who lets go of it last, and nobody gets
-// hold of it any more.
+// A socket that is held is closed by the goroutine that lets go of it last, and
+// none gets hold of it any more.
 func TestHeldSocketIsClosedLater(t *testing.T) {
 	c := newAudience(t, 1)
 	conn := c.conns[0]

@@ -13,22 +13,22 @@ type Waker interface {
 // sleeping is what lets a connection be without a goroutine.
 type sleeping struct {
 	waker Waker
-	// count is odd while the connection sleeps. Who makes it even wakes it, and
-	// nobody else does.
+	// count is odd while the connection sleeps. The goroutine that makes it even
+	// wakes it, and no other does.
 	count atomic.Uint32
 	fd    int32 // where the Watcher has it; guarded by Watcher.mu
 }
 
 // Sleep lets the goroutine that reads end, after a TryRead that has found
 // nothing: w.Wake is called once, perhaps before Sleep returns. False: the
-// connection cannot be watched. Who wants to wait then must Read.
+// connection cannot be watched. To wait, the caller must Read then.
 func (c *Conn) Sleep(w Waker) bool {
 	if !c.canSleep() || c.in != nil {
 		return false
 	}
 	c.asleep.waker = w
 	n := c.asleep.count.Add(1)
-	// Whoever closes the connection from here on wakes it.
+	// A goroutine that closes the connection from here on wakes it.
 	if !c.isClosing() && !c.cut.Load() && c.opt.Watcher.watch(c) {
 		return true
 	}
@@ -44,7 +44,7 @@ func (c *Conn) wake() {
 	}
 }
 
-// wakeToClose is wake for who closes the connection.
+// wakeToClose is wake for a caller that closes the connection.
 func (c *Conn) wakeToClose() {
 	if c.opt.Watcher != nil {
 		c.opt.Watcher.forget(c)

@@ -80,7 +80,8 @@ func (s *sleeper) echo() {
 
 func (d *dormitory) asleep() bool { return d.awake.Load() == 0 }
 
-// Who sleeps hears everything that one who waits does, and sleeps again.
+// A connection that sleeps hears everything that one that waits does, and sleeps
+// again.
 func TestSleep(t *testing.T) {
 	d := newDormitory(t, Options{Compression: true})
 	addr := start(t, d.opt, d.serve)
@@ -133,7 +134,7 @@ func TestSleepEnds(t *testing.T) {
 			p.send(frame(0x88, "\x03\xe9"))
 		},
 		"Close, and the peer is silent": func(_ *dormitory, c *Conn, _ *peer) { c.Close(GoingAway, "") },
-		"nobody watches any more": func(d *dormitory, c *Conn, p *peer) {
+		"the watcher has ended": func(d *dormitory, c *Conn, p *peer) {
 			d.stop()
 			p.send(frame(0x81, "?"))
 			c.CloseNow()
@@ -162,8 +163,8 @@ func TestSleepEnds(t *testing.T) {
 	}
 }
 
-// Whose time to wait is over before the socket is looked at, as on a machine that
-// stood still meanwhile, sleeps no less.
+// A connection whose time to wait is over before the socket is looked at, as on a
+// machine that stood still meanwhile, sleeps as well.
 func TestLateLookGivesTheInboxBack(t *testing.T) {
 	d := newDormitory(t, Options{})
 	c, nc := pair(t, d.opt, false)

@@ -53,7 +53,7 @@ func (c *Conn) tryRead(fd uintptr) (done bool) {
 	return true
 }
 
-// fdOf is the socket's number, for who holds the connection; nobody's if it is
+// fdOf is the socket's number, for a caller that holds the connection; -1 if it is
 // closed already.
 func fdOf(raw syscall.RawConn) int32 {
 	n := int32(-1)

@@ -49,7 +49,7 @@ func (w *Watcher) watch(c *Conn) bool {
 		return false
 	}
 	w.next, w.armed = c, false
-	err := c.raw.Control(w.arm) // the descriptor is nobody else's as long as this takes
+	err := c.raw.Control(w.arm) // the descriptor stays this connection's as long as this takes
 	w.next = nil
 	return err == nil && w.armed
 }
@@ -84,8 +84,8 @@ func (w *Watcher) forget(c *Conn) {
 	}
 }
 
-// Run wakes connections until ctx is done, and then all who are still asleep.
-// Nobody falls asleep after that.
+// Run wakes connections until ctx is done, and then all that are still asleep.
+// None falls asleep after that.
 func (w *Watcher) Run(ctx context.Context) {
 	defer w.wakeAll()
 	raw, err := w.epoll.SyscallConn()
@@ -118,7 +118,7 @@ func (w *Watcher) Run(ctx context.Context) {
 	}
 }
 
-// take appends those who have an event.
+// take appends those that have an event.
 func (w *Watcher) take(awake []*Conn, events []syscall.EpollEvent) []*Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()

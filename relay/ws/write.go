@@ -26,7 +26,7 @@ func (c *Conn) Write(msgs []Msg) error {
 	return err
 }
 
-// TryWrite is Write for who cannot wait. What the socket does not take at once
+// TryWrite is Write for a caller that cannot wait. What the socket does not take at once
 // is the Rest, which must be finished by a goroutine that may wait; msgs are
 // needed until then. Without a Rest it is done, or has failed.
 func (c *Conn) TryWrite(msgs []Msg) (*Rest, error) {

@@ -9,14 +9,14 @@
 // parameters) without a connection type that brings its own buffers. What
 // moa needs around them is here: a connection that holds no buffer while
 // nothing arrives, many messages in one write, and an event that is compressed
-// once for all who receive it.
+// once for all that receive it.
 //
 // # Idle connections
 //
 // A Conn waits for its socket to become readable before it takes a read buffer
 // from a pool, and gives it back as soon as it is empty. There is no writer
-// goroutine here and no timer: one Keeper pings everybody. Nor need there be a
-// reader: one Watcher waits for everybody who sleeps.
+// goroutine here and no timer: one Keeper pings all. Nor need there be a
+// reader: one Watcher waits for all that sleep.
 //
 // # Compression
 //
@@ -38,7 +38,7 @@ type Options struct {
 	// its fragments joined. 0: 512 KiB.
 	MaxMessage int
 	// MessageTimeout bounds the time from a message's first byte to its last.
-	// Between messages a peer may be silent for ever (but see Keeper). 0: 60 s.
+	// Between messages a peer may be silent for any time (but see Keeper). 0: 60 s.
 	MessageTimeout time.Duration
 	// WriteTimeout is how long the peer may take for one step of a Write,
 	// 64 KiB at most. 0: 10 s.
@@ -47,7 +47,7 @@ type Options struct {
 	CloseTimeout time.Duration
 	// Compression accepts permessage-deflate when the client offers it.
 	Compression bool
-	// Keeper pings the connection and closes it when it is dead. nil: nobody does.
+	// Keeper pings the connection and closes it when it is dead. nil: none does.
 	Keeper *Keeper
 	// Watcher lets the connection Sleep. nil: it cannot.
 	Watcher *Watcher

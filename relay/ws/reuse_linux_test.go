@@ -15,15 +15,15 @@ import (
 )
 
 // A socket's number goes to the next client as soon as it is closed: while
-// clients come and go in the middle of sends and sleeps, nobody hears a word
-// that was meant for another.
-func TestNobodyHearsAStranger(t *testing.T) {
+// clients come and go in the middle of sends and sleeps, none hears a word that
+// was meant for another.
+func TestNoClientHearsWhatIsForAnother(t *testing.T) {
 	senders(t, func(t *testing.T, s *Sender) {
 		d := newDormitory(t, Options{})
 		var mu sync.Mutex // guards the following
 		open := map[*Conn]int{}
 		var ids atomic.Int32
-		names := make(chan int) // of those who are let in, and have seen it
+		names := make(chan int) // of those that are let in, and have seen it
 		addr := start(t, d.opt, func(c *Conn) {
 			n := int(ids.Add(1))
 			select {
@@ -91,8 +91,8 @@ func TestNobodyHearsAStranger(t *testing.T) {
 	})
 }
 
-// Who closes a connection in the moment in which its reader has waited long
-// enough still has the peer told why.
+// A peer is told why its connection is closed, also in the moment in which the
+// reader has waited long enough.
 func TestCloseFrameAtTheEndOfAWait(t *testing.T) {
 	w, err := NewWatcher()
 	if err != nil {
@@ -136,7 +136,7 @@ func TestCloseFrameAtTheEndOfAWait(t *testing.T) {
 	}
 }
 
-// Whatever ends the Watcher, nobody sleeps for ever: who slept hears what comes.
+// Whatever ends the Watcher, a connection that slept hears what comes.
 func TestSleepersOutliveTheWatcher(t *testing.T) {
 	d := newDormitory(t, Options{})
 	addr := start(t, d.opt, d.serve)
@@ -156,7 +156,7 @@ func TestSleepersOutliveTheWatcher(t *testing.T) {
 }
 
 // A connection that is closed already, when its number is asked for, has none:
-// 0 is somebody's.
+// 0 is that of another file.
 func TestClosedSocketHasNoNumber(t *testing.T) {
 	c, _ := pair(t, nil, false)
 	c.conn.Close()
