@@ -77,6 +77,13 @@ func (l *Log) Limit(bytes int64, serials uint64) {
 	l.limits = limits{min(bytes, segmentBytes), min(serials, mostSerials), 0}
 }
 
+// OnSync has do called in place of each sync, with what does the sync, for tests.
+// Nothing may be under way.
+func (l *Log) OnSync(do func(f *os.File, sync func(*os.File) error) error) {
+	sync := l.fsync
+	l.fsync = func(f *os.File) error { return do(f, sync) }
+}
+
 // Open opens the records in dir, as far as Sync has promised them: what came
 // later is to be written again. Nothing of that is removed before the first Prepare,
 // or Adopt.
