@@ -94,10 +94,12 @@ type Limits struct {
 	// the writer: see ticket.weight.
 	TagsPerIP int `toml:"tags_per_ip" default:"120000" least:"0"` // a minute from one address, IPv6 by /64, loopback free; 0: no bound
 
-	// FiltersTotalMiB is for the filters of all clients together, and
-	// OutboxTotalMiB for what waits for all of them to read. 0: an eighth and a
-	// quarter of the memory limit (GOMEMLIMIT), or 256 and 512 if there is none.
+	// FiltersTotalMiB is for the filters of all clients together, InboxTotalMiB for
+	// the messages that are being received, and OutboxTotalMiB for what waits for
+	// clients to read. 0: an eighth, an eighth and a quarter of the memory limit
+	// (GOMEMLIMIT), or 256, 256 and 512 if there is none.
 	FiltersTotalMiB int `toml:"filters_total_mib" least:"0"`
+	InboxTotalMiB   int `toml:"inbox_total_mib" least:"0"`
 	OutboxTotalMiB  int `toml:"outbox_total_mib" least:"0"`
 
 	Counts       int `toml:"counts" default:"64" least:"1"`                // COUNTs waiting or under way on one connection

@@ -32,6 +32,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		st.chain.Disconnect(&c.client)
 		return
 	}
+	conn.SetRoom(inbox{account.Account})
 	c.conn = conn
 	s.met.opened.Inc()
 	s.met.connections.Inc()

@@ -48,6 +48,9 @@ func readingEnded(err error) dropReason {
 		if c.Peer {
 			return dropClosed
 		}
+		if c.Code == ws.TryAgainLater {
+			return dropInbox
+		}
 		return dropProtocol
 	}
 	switch {

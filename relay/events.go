@@ -5,6 +5,7 @@ import (
 	"moa/nips/reason"
 	"moa/nips/sig"
 	"moa/policy"
+	"moa/relay/shares"
 )
 
 // event takes one EVENT as far as it goes without its signature.
@@ -84,6 +85,9 @@ func (s *session) flush() {
 		return
 	}
 	s.batch = nil
+	if held := s.holdBatch(b); held > 0 {
+		defer s.account.Give(shares.Inbox, held)
+	}
 	s.verify(b)
 	st := s.settings.Load()
 	for i := range b.tickets {

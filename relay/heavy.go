@@ -77,3 +77,29 @@ func parseEvent(raw []byte) (*event.Event, error) {
 	}
 	return e, err
 }
+
+// inbox is what the messages that an address sends may take. It implements ws.Room.
+type inbox struct{ account *shares.Account }
+
+func (i inbox) Take(n int) bool { return i.account.Take(shares.Inbox, n) == shares.Within }
+
+func (i inbox) Give(n int) { i.account.Give(shares.Inbox, n) }
+
+// holdBatch takes EVENTs into account that have been read and wait, for their
+// signatures or for the writer, unless they are few. It refuses those for which
+// there is no room.
+func (s *session) holdBatch(b *batch) (held int) {
+	const few = 64 << 10
+	if b.bytes <= few {
+		return 0
+	}
+	if s.account.Take(shares.Inbox, b.bytes) == shares.Within {
+		return b.bytes
+	}
+	for i := range b.tickets {
+		if t := &b.tickets[i]; t.fate == "" {
+			t.refuse(fateRefused, reason.RateLimited, "too many large events are being received, try again later")
+		}
+	}
+	return 0
+}

@@ -135,3 +135,76 @@ func numbered(n int) (list []event.Tag) {
 	}
 	return list
 }
+
+// half begins a text message of n bytes, masked with zeros.
+func (c *rawConn) half(t *testing.T, n int) {
+	t.Helper()
+	head := []byte{0x81, 0x80 | 127, 0, 0, 0, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n), 0, 0, 0, 0}
+	_, _ = c.Write(append(head, strings.Repeat("x", n*9/10)...)) // it may be ended already
+}
+
+// Messages that are half received have a total, and one address a share of it:
+// beyond that the connection is ended and counted. Short messages have nothing to
+// do with it, nor has anybody else.
+func TestHalfReceivedMessagesAreBoundedByAddress(t *testing.T) {
+	const total = 16 << 20
+	r := fromAfar(t, func(c *relay.Config) { c.Limits.InboxTotalMiB = total >> 20 })
+	small := dialAs(t, r, attacker)
+	before := heap()
+	for range 40 {
+		dialRawAs(t, r, attacker).half(t, 900_000)
+	}
+	relaytest.Eventually(t, "most are ended", func() bool {
+		return r.Metric(t, "moa_connections_dropped_total", "reason", "inbox") >= 30 && refused(t, r, "inbox", "address") >= 30
+	})
+	if held, share := relay.HeldBy(r.Server, attacker, "inbox"); held > share || held < share/2 || share > total/4 {
+		t.Errorf("the address holds %d, its share is %d", held, share)
+	}
+	relaytest.Eventually(t, "no more is in memory", func() bool { return heap() <= before+total/2 })
+	small.Accepted(t, alice.Note(t, "short messages need no room"))
+	dialAs(t, r, honest).Accepted(t, bob.Sign(t, event.Event{Kind: 1, CreatedAt: time.Now().Unix(), Content: strings.Repeat("x", 250_000)}))
+	for i := range 40 {
+		dialRawAs(t, r, fmt.Sprintf("203.0.113.%d", 100+i)).half(t, 900_000)
+	}
+	relaytest.Eventually(t, "there is no room for all of them", func() bool { return refused(t, r, "inbox", "all") > 0 })
+	if n := held(t, r, "inbox"); n > total {
+		t.Errorf("%v bytes are held", n)
+	}
+}
+
+// haltedStore commits nothing until its gate is closed.
+type haltedStore struct {
+	store.Store
+	gate chan struct{}
+}
+
+func (s *haltedStore) Commit(ctx context.Context, now int64, events []*event.Event) ([]store.Result, error) {
+	<-s.gate
+	return s.Store.Commit(ctx, now, events)
+}
+
+// Events that have been read and wait for the writer's line count as they did
+// before: those for which there is no room are refused, and all are answered.
+func TestEventsThatWaitForTheLineAreBoundedByAddress(t *testing.T) {
+	st := &haltedStore{Store: stores["memory"](t), gate: make(chan struct{})}
+	r := fromAfarOn(t, st, func(c *relay.Config) { c.Limits.InboxTotalMiB, c.Limits.TicketBytes = 1, 1<<20 })
+	open := sync.OnceFunc(func() { close(st.gate) })
+	t.Cleanup(open)
+	const size = 100_000 // for which a message takes 256 KiB
+	var all []*relaytest.Client
+	for i := range 3 {
+		c := dialAs(t, r, attacker)
+		c.Publish(t, carol.Sign(t, event.Event{Kind: 1, CreatedAt: time.Now().Unix(), Content: strings.Repeat("x", size) + fmt.Sprint(i)}))
+		relaytest.Eventually(t, "it waits", func() bool {
+			return held(t, r, "inbox") >= float64(min(i+1, 2)*(256<<10+size)) && (i < 2 || refused(t, r, "inbox", "address") == 1)
+		})
+		all = append(all, c)
+	}
+	open()
+	for i, c := range all {
+		if reply := c.Hear(t, wire.OK); reply.OK != (i < 2) || !reply.OK && !strings.HasPrefix(reply.Text, "rate-limited: ") {
+			t.Errorf("event %d: %v %s", i, reply.OK, reply.Text)
+		}
+	}
+	relaytest.Eventually(t, "nothing is held", func() bool { return held(t, r, "inbox") == 0 })
+}

@@ -44,6 +44,7 @@ const (
 	dropSlow     dropReason = "slow_consumer" // outgoing queue over its byte limit
 	dropShare    dropReason = "outbox_share"  // too much waits for its address
 	dropTotal    dropReason = "outbox_total"  // too much waits for all clients
+	dropInbox    dropReason = "inbox"         // too much is being received from its address, or in all
 	dropWrite    dropReason = "write_timeout" // the client has taken nothing for so long
 	dropPing     dropReason = "ping_timeout"  // nor has it answered a ping
 	dropDribble  dropReason = "message_timeout"
@@ -58,7 +59,7 @@ const (
 
 // dropReasons are all there are.
 var dropReasons = [...]dropReason{
-	dropSlow, dropShare, dropTotal, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropShutdown, dropClosed, dropGone, dropOther,
+	dropSlow, dropShare, dropTotal, dropInbox, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropShutdown, dropClosed, dropGone, dropOther,
 }
 
 // vanishOutcome is what became of a request to vanish that is signed and

@@ -20,6 +20,7 @@ const (
 	Counts               // COUNTs that wait or are under way
 	Syncs                // events of reconciliations
 	Geo                  // bytes of answers about places, from the question until they are out
+	Inbox                // bytes of messages that are being received, and of EVENTs that wait for their turn
 	Totals               // how many there are
 
 	// Tags is of a minute, and nothing that anybody holds: the weight of events.
@@ -27,7 +28,7 @@ const (
 )
 
 func (t Total) String() string {
-	return [...]string{Outbox: "outbox", Filters: "filters", Counts: "counts", Syncs: "syncs", Geo: "geo", Tags: "tags"}[t]
+	return [...]string{Outbox: "outbox", Filters: "filters", Counts: "counts", Syncs: "syncs", Geo: "geo", Inbox: "inbox", Tags: "tags"}[t]
 }
 
 // Scope says whose bound something was beyond.

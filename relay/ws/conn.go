@@ -35,6 +35,7 @@ type Conn struct {
 	conn   net.Conn
 	readFD func(fd uintptr) bool
 	first  *[16]byte // what an idle plain connection reads into, if raw is nil
+	room   Room      // nil: there is no bound
 
 	// Owned by the reader.
 	in       *inbox // nil while nothing is there

@@ -27,22 +27,65 @@ type inbox struct {
 
 	handed   bool    // b[start:end], or inflated, is in the caller's hands
 	inflated *buffer // what the caller was given instead of b
+
+	room    Room // nil: there is no bound
+	held    int  // of room, for b
+	heldToo int  // the same, for inflated
+}
+
+// Room is what the messages that are being received on several connections may
+// take. It is asked for those that are longer than any pooled buffer, and for
+// those that a connection waits in the middle of, unless they are short.
+type Room interface {
+	// Take takes n bytes. False: there is no room for them, and the connection ends.
+	Take(n int) bool
+	Give(n int)
+}
+
+// SetRoom bounds what is received. It is called before the first Read.
+func (c *Conn) SetRoom(r Room) {
+	c.room = r
+	if c.in != nil {
+		c.in.room = r
+	}
+}
+
+var errNoRoom = &violation{TryAgainLater, "too much is being received, try again later"}
+
+// hold takes room for b, unless it is short.
+func (in *inbox) hold() error {
+	if in.room == nil || len(in.b) <= smallSize || len(in.b) == in.held {
+		return nil
+	}
+	if !in.room.Take(len(in.b) - in.held) {
+		return errNoRoom
+	}
+	in.held = len(in.b)
+	return nil
+}
+
+func (in *inbox) give(held *int) {
+	if *held > 0 {
+		in.room.Give(*held)
+		*held = 0
+	}
 }
 
 var inboxes = sync.Pool{New: func() any { return new(inbox) }}
 
-func takeInbox(large bool) *inbox {
+func takeInbox(large bool, room Room) *inbox {
 	in := inboxes.Get().(*inbox)
 	size := smallSize
 	if large {
 		size = largeSize
 	}
-	*in = inbox{buffer: takeBuffer(size)}
+	*in = inbox{buffer: takeBuffer(size), room: room}
 	return in
 }
 
 func (in *inbox) release() {
 	in.takeBack()
+	in.give(&in.held)
 	in.buffer.release()
 	in.buffer = nil
 	inboxes.Put(in)
@@ -52,6 +95,7 @@ func (in *inbox) release() {
 func (in *inbox) takeBack() {
 	in.handed = false
 	if in.inflated != nil {
+		in.give(&in.heldToo)
 		in.inflated.release()
 		in.inflated = nil
 	}
@@ -98,7 +142,7 @@ const minFree = 256
 // makeRoom moves what is needed to the start, and grows the buffer if that
 // leaves less than minFree. So it grows only with what has really come, and up to
 // a message of most bytes, behind which a header or a control frame may wait.
-func (in *inbox) makeRoom(most int) {
+func (in *inbox) makeRoom(most int) error {
 	if in.start == in.end { // no message, or an empty one
 		in.start, in.end = 0, 0
 	}
@@ -106,7 +150,7 @@ func (in *inbox) makeRoom(most int) {
 		in.r, in.w = in.end, in.end
 	}
 	if len(in.b)-in.w >= minFree {
-		return
+		return nil
 	}
 	in.end = copy(in.b, in.b[in.start:in.end])
 	in.start = 0
@@ -114,7 +158,11 @@ func (in *inbox) makeRoom(most int) {
 	in.r = in.end
 	if len(in.b)-in.w < minFree {
 		in.buffer = in.grow(in.b[:in.w], most+4*minFree)
+		if len(in.b) > largeSize {
+			return in.hold()
+		}
 	}
+	return nil
 }
 
 // shrink moves what little is here into a small buffer: the connection is
@@ -126,6 +174,7 @@ func (in *inbox) shrink() {
 	small := takeBuffer(smallSize)
 	end := copy(small.b, in.b[in.start:in.end])
 	w := end + copy(small.b[end:], in.b[in.r:in.w])
+	in.give(&in.held)
 	in.buffer.release()
 	in.buffer = small
 	in.start, in.end, in.r, in.w = 0, end, end, w

@@ -74,7 +74,9 @@ func (c *Conn) next(wait time.Duration) ([]byte, error) {
 			if !more {
 				continue
 			}
-			in.makeRoom(int(c.mostBytes(in)))
+			if err := in.makeRoom(int(c.mostBytes(in))); err != nil {
+				return nil, err
+			}
 		}
 		_ = c.sendControl() // what is wrong, the next read tells
 		if err := c.fill(wait); err != nil {
@@ -144,6 +146,12 @@ func (c *Conn) finish(in *inbox) ([]byte, error) {
 		if in.inflated, msg, err = inflate(msg, c.opt.MaxMessage); err != nil {
 			return nil, err
 		}
+		if n := len(in.inflated.b); in.room != nil && n > largeSize {
+			if !in.room.Take(n) {
+				return nil, errNoRoom
+			}
+			in.heldToo = n
+		}
 	}
 	if text && !utf8.Valid(msg) {
 		return nil, &violation{BadData, "text is not valid UTF-8"}
@@ -170,6 +178,9 @@ func (c *Conn) fill(wait time.Duration) error {
 	err := c.readRaw()
 	if err == nil && c.blocked {
 		c.in.shrink()
+		if err := c.in.hold(); err != nil {
+			return err
+		}
 		c.markInside()
 		c.wait = true
 		err = c.readRaw()
@@ -214,6 +225,9 @@ func (c *Conn) fillPlain() error {
 	var err error
 	if in := c.in; in != nil && in.inside() {
 		in.shrink()
+		if err := in.hold(); err != nil {
+			return err
+		}
 		c.markInside()
 		n, err = c.conn.Read(in.b[in.w:])
 		c.came(n)
@@ -221,7 +235,7 @@ func (c *Conn) fillPlain() error {
 		c.dropInbox()
 		c.markIdle()
 		n, err = c.conn.Read(c.first[:])
-		c.in = takeInbox(c.busy)
+		c.in = takeInbox(c.busy, c.room)
 		c.came(copy(c.in.b, c.first[:n]))
 	}
 	if n > 0 { // an error comes again

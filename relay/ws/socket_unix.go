@@ -32,7 +32,7 @@ func rawConn(nc net.Conn) syscall.RawConn {
 // readable, if there is nothing and c.wait is set.
 func (c *Conn) tryRead(fd uintptr) (done bool) {
 	if c.in == nil {
-		c.in = takeInbox(c.busy)
+		c.in = takeInbox(c.busy, c.room)
 	}
 	in := c.in
 	n, err := retry(readNow, fd, in.b[in.w:])

@@ -94,7 +94,7 @@ func newConn(nc net.Conn, o *Options, deflate bool, early []byte) *Conn {
 		c.first = new([16]byte)
 	}
 	if len(early) > 0 {
-		c.in = takeInbox(len(early) > smallSize)
+		c.in = takeInbox(len(early) > smallSize, nil)
 		c.in.w = copy(c.in.b, early)
 	}
 	if o.Keeper != nil {

@@ -90,6 +90,8 @@ const (
 	Policy      Code = 1008
 	TooBig      Code = 1009
 	Internal    Code = 1011
+	// TryAgainLater is registered with IANA.
+	TryAgainLater Code = 1013
 )
 
 // sendable reports whether a close frame may hold the code: the registered
