@@ -32,7 +32,7 @@ type sample struct {
 	secret int
 }
 
-func decode(t *testing.T, text string, dst any) []Fault {
+func decode(t *testing.T, text string, dst any) Faults {
 	t.Helper()
 	var table map[string]any
 	if err := toml.Unmarshal([]byte(text), &table); err != nil {
