@@ -22,7 +22,7 @@ type audience struct {
 	by     map[string][]int32 // subscriptions by the narrowest field of their filter
 
 	intended  []atomic.Int64 // when each event was meant to leave, Unix ns
-	publisher []int32        // who sent it
+	publisher []int32        // the number of the one that sent each
 	delivered atomic.Int64   // to the right subscription, the first time
 	due       atomic.Int64   // of these, to one that is not late
 	measured  atomic.Int64   // of delivered, since the warm-up

@@ -16,7 +16,7 @@ import (
 
 // Auth lets people authenticate (NIP-42) and ask for their gift wraps, again
 // and again on new connections. Before the AUTH nobody may see a wrap; after
-// it everybody sees only his own (NIP-59).
+// it everybody sees only their own (NIP-59).
 type Auth struct {
 	Conns    int           `json:"connections"` // at the same time; 0: 20
 	Duration time.Duration `json:"duration"`    // 0: 5 s

@@ -67,7 +67,7 @@ func (c Live) Run(ctx context.Context, s *Session) (*Run, error) {
 		m.finish()
 		return nil, err
 	}
-	expected := a.settle(ctx, s.Timeout)
+	expected := a.await(ctx, s.Timeout)
 	m.end()
 	lost := g.lost()
 	g.close()
@@ -136,9 +136,9 @@ func (c Live) publish(ctx context.Context, s *Session, m *measure, a *audience) 
 	return p, err
 }
 
-// settle waits until everything expected has arrived, or nothing comes any
+// await waits until everything expected has arrived, or nothing comes any
 // more for the timeout.
-func (a *audience) settle(ctx context.Context, timeout time.Duration) (expected int64) {
+func (a *audience) await(ctx context.Context, timeout time.Duration) (expected int64) {
 	expected = a.tally()
 	a.m.setPhase("wait")
 	last, quiet := a.due.Load(), time.Now()

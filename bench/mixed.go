@@ -96,7 +96,7 @@ func (c Mixed) Run(ctx context.Context, s *Session) (*Run, error) {
 		m.finish()
 		return nil, err
 	}
-	a.settle(ctx, s.Timeout)
+	a.await(ctx, s.Timeout)
 	m.end()
 	g.close()
 	if ctx.Err() == nil {

@@ -7,8 +7,8 @@ import (
 	"moa/nips/wire"
 )
 
-// A probe asks for an event right after its OK, on the same connection: who
-// says OK must be able to show it.
+// A probe asks for an event right after its OK, on the same connection: a relay
+// that says OK must be able to show the event.
 
 // probeable reports that nothing but a fault can hide the event.
 func (p *publisher) probeable(e *event.Event) bool {

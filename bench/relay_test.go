@@ -96,7 +96,7 @@ type tinyRelay struct {
 type tinyConn struct {
 	net  net.Conn
 	subs map[string][]*event.Filter
-	self string // who authenticated
+	self string // the public key that has authenticated
 	neg  *negentropy.Negentropy
 	mu   sync.Mutex // guards writes
 }

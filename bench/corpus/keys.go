@@ -17,7 +17,7 @@ type key struct {
 // chain yields keys that follow from a seed and a label. Neighbours differ by
 // one, so that a key costs one point addition and a share of one inversion
 // instead of a scalar multiplication. That is how signing keeps up with a
-// relay, and why these keys protect nothing: whoever knows one knows all.
+// relay, and why these keys protect nothing: from one of them all others follow.
 type chain struct {
 	scalar secp.ModNScalar
 	point  secp.JacobianPoint
