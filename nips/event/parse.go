@@ -265,9 +265,9 @@ func (p *parser) tag() error {
 	return nil
 }
 
-// expiration reads the first expiration tag (NIP-40). A tag that is no time is
-// none: whoever signed the event, it is one. A time of 0 is as long past as a
-// time of 1, and 0 means none here.
+// expiration reads the first expiration tag (NIP-40). An event whose tag is not a
+// time does not expire: it is a valid event all the same. A time of 0 is as long
+// past as a time of 1, and 0 means none here.
 func (p *parser) expiration() {
 	v, ok := p.e.Value("expiration")
 	if !ok {

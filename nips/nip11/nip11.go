@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// ContentType is what a client accepts who wants the document.
+// ContentType is what a client accepts that asks for the document.
 const ContentType = "application/nostr+json"
 
 // Document describes a relay.

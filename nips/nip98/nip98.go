@@ -1,5 +1,5 @@
-// Package nip98 checks who makes an HTTP request: a signed event of kind 27235
-// in the Authorization header (NIP-98).
+// Package nip98 checks which person makes an HTTP request: a signed event of kind
+// 27235 in the Authorization header says so (NIP-98).
 package nip98
 
 import (
@@ -71,9 +71,9 @@ func matches(e *event.Event, method, rawURL string, body []byte, now int64) erro
 	return nil
 }
 
-// sameURL compares host, path and query. The scheme says nothing: who stands
+// sameURL compares host, path and query. The scheme says nothing: a server
 // behind a proxy is asked by http for what is https outside, and relays are
-// named by ws and wss too. A path of "" and of "/" are the same.
+// named by ws and wss, too. A path of "" and of "/" are the same.
 func sameURL(a, b string) bool {
 	x, err := url.Parse(a)
 	if err != nil {
@@ -113,8 +113,8 @@ const maxSeen = 4096
 
 // Seen lets each event in once. The zero Seen is ready; it is safe for
 // concurrent use. It forgets what is past the Window, whose time alone refuses
-// it; when it is full it lets nobody in, so ask it only about events of those
-// who may come in.
+// it. When it is full it lets nobody in, so ask it only about events of people
+// that may come in.
 type Seen struct {
 	mu sync.Mutex // guards the following
 	at map[event.ID]int64

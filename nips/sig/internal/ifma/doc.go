@@ -32,8 +32,8 @@
 // # Exceptional lanes
 //
 // The additions are incomplete. A sum that the formulas do not cover leaves
-// Z = 0, which all later steps keep. The sum of s*G and -e*P, where who knows a
-// secret key can force that, is completed (addExceptions). The additions within
+// Z = 0, which all later steps keep. A signer can force
+// that in the sum of s*G and -e*P, which is completed (addExceptions). The additions within
 // each of the two meet equal points only if half-length parts of the hash e
 // collide with a digit, or at s = 0, whose sum is completed too; such a lane is
 // reported as undecided, and the caller needs a complete verifier for it.

@@ -44,7 +44,7 @@ func (b *Batch) addSums(g groups) (infinite uint16) {
 }
 
 // addExceptions sets sum in the lanes that addSums does not cover and that an
-// attacker who knows a secret key can make at will: s = 0, the doubling of
+// attacker with a secret key can make at will: s = 0, the doubling of
 // sG = -eP, and sG = eP, whose sum is infinity. So none of them costs a scalar
 // verification.
 func (b *Batch) addExceptions(g groups, sameX, sameY uint16) (infinite uint16) {
