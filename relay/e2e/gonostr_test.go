@@ -148,7 +148,7 @@ func TestGoNostrAuthenticates(t *testing.T) {
 	for _, p := range []*person{alice, eve} {
 		// The refusal carries the challenge.
 		if err := p.relay.Publish(p.ctx, protected); err == nil || !strings.Contains(err.Error(), "auth-required:") {
-			t.Fatalf("published by a stranger: %v", err)
+			t.Fatalf("published by an unauthenticated client: %v", err)
 		}
 		if err := p.relay.Auth(p.ctx, func(e *nostr.Event) error { return e.Sign(p.sk) }); err != nil {
 			t.Fatalf("auth: %v", err)

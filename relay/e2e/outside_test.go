@@ -42,7 +42,7 @@ var _ = khatruPolicy
 `
 
 // TestReadmesCodeBuildsOutside makes a module of the README's code, with the
-// README's lines, as somebody would who writes a relay.
+// README's lines, as the author of a relay would.
 func TestReadmesCodeBuildsOutside(t *testing.T) {
 	repo, err := filepath.Abs("../..")
 	if err != nil {

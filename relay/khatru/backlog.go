@@ -28,7 +28,7 @@ type saved struct {
 //
 // The engine adds to it without waiting, for it does so where all live events
 // pass. Full: the next EVENT waits before it is accepted, and is refused after
-// maxWait, so a slow hook slows down who publishes, and nobody else, and no
+// maxWait. So a slow hook slows down the clients that publish and no others, and no
 // hook is left out. What can be added while it is full is bounded by what the
 // engine holds between an event's policies and its fan-out.
 type backlog struct {

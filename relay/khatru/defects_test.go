@@ -82,7 +82,7 @@ func TestDefectARejectedREQKeepsListening(t *testing.T) {
 	reader.Quiet(t)
 }
 
-// Run with -race: subscriptions that come and go while events are passed on,
+// Run with -race: subscriptions that come and go during a fan-out,
 // and a document that is asked for all the time.
 func TestDefectListenersAreRaced(t *testing.T) {
 	r := withHooks(t, func(rl *khatru.Relay) {
@@ -295,9 +295,9 @@ func TestDefectDeletedEventsCanBePublishedAgain(t *testing.T) {
 		client := r.Dial(t)
 		note, article := alice.Note(t, "x"), alice.Sign(t, event.Event{Kind: 30023, CreatedAt: at(-5), Tags: []event.Tag{{"d", "a"}}})
 		client.Accepted(t, note, article)
-		client.Accepted(t, bob.Sign(t, event.Event{Kind: 5, Tags: []event.Tag{{"e", note.ID.String()}}})) // a stranger's
+		client.Accepted(t, bob.Sign(t, event.Event{Kind: 5, Tags: []event.Tag{{"e", note.ID.String()}}})) // not the author's
 		if got := client.Query(t, `{"kinds":[1]}`); len(got) != 1 {
-			t.Error("a stranger has deleted it")
+			t.Error("another person has deleted it")
 		}
 		client.Accepted(t, alice.Sign(t, event.Event{Kind: 5, Tags: []event.Tag{
 			{"e", note.ID.String()}, {"a", "30023:" + alice.Hex() + ":a"},

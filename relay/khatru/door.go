@@ -43,8 +43,8 @@ type Options struct {
 	// *khatru.Relay, and if there is none the host that is asked for.
 	URL string
 	// Admins may call the management API (NIP-86). None: nobody may. With some,
-	// there must be a URL: a call is signed for one, and who comes with the Host
-	// header of another relay could play here what was signed for that one.
+	// there must be a URL: a call is signed for one, and without it a client that sends
+	// the Host header of another relay could use here what was signed for that one.
 	Admins []event.PubKey
 }
 

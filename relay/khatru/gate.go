@@ -10,7 +10,7 @@ import "sync"
 type gate struct {
 	mu    sync.Mutex // guards the following
 	hooks int        // running
-	empty *sync.Cond // made by who waits for the last of them
+	empty *sync.Cond // made by the change that waits for the last of them
 }
 
 func (g *gate) enter() {

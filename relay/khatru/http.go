@@ -23,7 +23,7 @@ const maxManagementBody = 1 << 20
 const managementType = "application/nostr+json+rpc"
 
 // Handler serves what khatru serves over HTTP: the management API (NIP-86)
-// after moa's own check of who calls, and everything on the relay's Router
+// after moa's own check of the caller, and everything on the relay's Router
 // (blossom and the like), with CORS. It serves no WebSocket and no information
 // document: those are the engine's, see Describe.
 func (d *Door) Handler() http.Handler {

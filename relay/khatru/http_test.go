@@ -185,7 +185,7 @@ func TestManagementIsForAdmins(t *testing.T) {
 	}{
 		"nobody":         {"", ban, 401, "Authorization"},
 		"no event":       {"Nostr e30=", ban, 401, "error"},
-		"a stranger":     {authorization(t, bob, url, ban, nil), ban, 403, "administer"},
+		"another person": {authorization(t, bob, url, ban, nil), ban, 403, "administer"},
 		"another kind":   {authorization(t, alice, url, ban, func(e *event.Event) { e.Kind = 1 }), ban, 401, "kind 1"},
 		"no u tag":       {authorization(t, alice, url, ban, drop("u")), ban, 401, "u tag"},
 		"short u tag":    {authorization(t, alice, url, ban, func(e *event.Event) { e.Tags[0] = e.Tags[0][:1] }), ban, 401, "u tag"},

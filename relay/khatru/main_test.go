@@ -18,7 +18,7 @@ import (
 	"moa/store/memstore"
 )
 
-// What khatru.NewRelay and its rate limiters start runs for ever.
+// What khatru.NewRelay and its rate limiters start runs forever.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/fiatjaf/khatru.(*expirationManager).start"),

@@ -155,7 +155,8 @@ func (d *Door) Saved(c policy.Client, e *event.Event) {
 	}
 }
 
-// ReportPanics says who is told of panics of the hooks that runSaved calls.
+// ReportPanics sets the function that hears of panics of the hooks that runSaved
+// calls.
 func (d *Door) ReportPanics(report func(value any)) { d.report.Store(&report) }
 
 func (d *Door) runSaved(s saved) {

@@ -16,8 +16,8 @@ import (
 	"moa/nips/wire"
 )
 
-// Client is one connection. What the relay says is read at once and kept until
-// it is heard. It is for one goroutine.
+// Client is one connection. It reads at once what the relay says, and keeps that
+// until the test asks for it. It is for one goroutine.
 type Client struct {
 	URL  string
 	Conn *websocket.Conn
@@ -316,8 +316,8 @@ func (c *Client) Closed(t testing.TB, id, prefix, message string) {
 	}
 }
 
-// Quiet passes if the relay has nothing more to say: all that was published
-// before has been passed on, and nothing of it came here.
+// Quiet passes if the relay has nothing more to say: the fan-out of all that was
+// published before is over, and nothing of it came here.
 func (c *Client) Quiet(t testing.TB) {
 	t.Helper()
 	if heard := c.UpToNow(t); len(heard) > 0 {
@@ -325,10 +325,10 @@ func (c *Client) Quiet(t testing.TB) {
 	}
 }
 
-// UpToNow returns every message that the relay has for this client after all
-// that was published before has been passed on. Events are passed on in order:
-// the one that is published here, and heard by a subscription of its own, comes
-// behind them.
+// UpToNow returns every message that the relay has for this client when the
+// fan-out of all that was published before is over. Fan-out keeps the order of
+// events: the one that UpToNow publishes, and hears by a subscription of its own,
+// comes behind them.
 func (c *Client) UpToNow(t testing.TB) []string {
 	t.Helper()
 	mark := fmt.Sprintf("fence %d", fences.Add(1))

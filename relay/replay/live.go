@@ -8,8 +8,8 @@ import (
 	"moa/nips/event"
 )
 
-// Publish keeps an event and hands it to the live subscriptions, but for one that
-// is kept already: they have had it.
+// Publish keeps an event and hands it to the live subscriptions, unless it is kept
+// already: then they have had it.
 func (b *Buffer) Publish(e *event.Event, live func()) {
 	if !b.Takes(e) {
 		live()
@@ -43,7 +43,7 @@ func (b *Buffer) Register(reg *prometheus.Registry) {
 		return
 	}
 	reg.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "moa_replay_events", Help: "Ephemeral events kept for clients that come late."},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "moa_replay_events", Help: "Ephemeral events kept for clients that connect later."},
 			func() float64 { n, _ := b.Size(); return float64(n) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "moa_replay_bytes", Help: "Bytes of them in memory, about."},
 			func() float64 { _, n := b.Size(); return float64(n) }),

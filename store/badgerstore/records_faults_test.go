@@ -195,7 +195,7 @@ func TestDamagedRecordCanBeRemoved(t *testing.T) {
 		if s, err = Open(o); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(50 * time.Millisecond)
+		awaitWarm(t, s)
 		mustCommit(t, s, note(1000, 1))
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

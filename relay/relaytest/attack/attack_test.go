@@ -42,7 +42,7 @@ const (
 )
 
 // TestAttacks prints p99 of honest clients before and during each attack. It
-// fails if they are served no more; how fast they are is for who reads it.
+// fails if they are not served any more; the reader judges how fast they are.
 func TestAttacks(t *testing.T) {
 	if !*wanted {
 		t.Skip("only with -attacks: it takes a minute and a half, and both cores")

@@ -74,8 +74,8 @@ func (a *arena) dial() *relaytest.Client {
 	return c
 }
 
-// each calls f for n connections, round after round, until the attack is stopped
-// or none is left.
+// each calls f for n connections in turn, again and again, until the attack is
+// stopped or none is left.
 func (a *arena) each(n int, f func(c *relaytest.Client, i int) error) {
 	var all []*relaytest.Client
 	for range n {
