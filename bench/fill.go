@@ -96,7 +96,7 @@ func (s *Session) takeStock(ctx context.Context) error {
 			m.done(classLook, start)
 			if !slices.Contains(absent, n) {
 				found++
-				s.truth.settle(n, accepted)
+				s.truth.resolve(n, accepted)
 			}
 		}
 	}

@@ -331,7 +331,7 @@ func (p *publisher) answer(r *wire.Reply) {
 	p.mu.Unlock()
 	switch {
 	case late:
-		p.settle(given.number, r)
+		p.resolve(given.number, r)
 		return
 	case err != nil || (!flying && !twice):
 		p.m.faults.add(OKUnknown, func() string { return fmt.Sprintf("OK for %q", r.ID) })
@@ -344,20 +344,20 @@ func (p *publisher) answer(r *wire.Reply) {
 		p.slots <- struct{}{}
 	}
 	p.m.done(classPublish, f.intended)
-	p.settle(f.number, r)
+	p.resolve(f.number, r)
 }
 
-// settle notes the event's fate.
-func (p *publisher) settle(number int32, r *wire.Reply) {
+// resolve notes the event's fate.
+func (p *publisher) resolve(number int32, r *wire.Reply) {
 	e := p.s.truth.events[number]
 	if !r.OK {
 		versioned := event.Replaceable(e.Kind) || event.Addressable(e.Kind)
 		if versioned && (r.Reason() == reason.Duplicate || r.Reason() == "replaced") {
-			p.s.truth.settle(number, stale)
+			p.s.truth.resolve(number, stale)
 			p.stale.Add(1)
 			return
 		}
-		p.s.truth.settle(number, refused)
+		p.s.truth.resolve(number, refused)
 		p.m.refuse(r.Text)
 		if r.Reason() == reason.RateLimited && !p.s.IgnoreLimits {
 			p.backOff()
@@ -365,7 +365,7 @@ func (p *publisher) settle(number int32, r *wire.Reply) {
 		return
 	}
 	p.backs = 0
-	p.s.truth.settle(number, accepted)
+	p.s.truth.resolve(number, accepted)
 	if p.kept != nil {
 		p.kept(number)
 	}

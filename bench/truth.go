@@ -78,8 +78,8 @@ func (t *truth) depart(number int32) {
 	t.sent[number] = t.clock.Add(1)
 }
 
-// settle notes what became of the event.
-func (t *truth) settle(number int32, f fate) {
+// resolve notes what became of the event.
+func (t *truth) resolve(number int32, f fate) {
 	t.fates[number] = f
 	t.heard[number] = t.clock.Add(1)
 }
@@ -148,7 +148,7 @@ func (t *truth) view() *view {
 		v.shown[i] = must
 		v.replace(newest, int32(i))
 	}
-	v.unsettled(newest)
+	v.unresolved(newest)
 	for i := range t.events {
 		if v.shown[i] == must {
 			v.index.add(int32(i), t.events[i])
@@ -216,9 +216,9 @@ func private(kind uint16) bool {
 	return false
 }
 
-// unsettled lifts the duty to show a version if a newer one was sent and got
+// unresolved lifts the duty to show a version if a newer one was sent and got
 // no answer: it may have taken its place.
-func (v *view) unsettled(newest map[string]int32) {
+func (v *view) unresolved(newest map[string]int32) {
 	for i, e := range v.events {
 		if v.fates[i] != unsure {
 			continue
