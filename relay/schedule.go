@@ -44,12 +44,21 @@ const (
 // guarded by its scheduler's mu.
 type payer struct {
 	lanes [lanes]lane
-	slots slots
+	slots slots[*scheduler]
 }
 
 type lane struct {
 	fifo.Queue[job]
 	granted bool // a slot, for the first of them
+}
+
+// giveSlot ends a piece of work for the address.
+func (a *payer) giveSlot() {
+	for {
+		if next, ok := a.slots.give(); !ok || next.grant(a) {
+			return
+		} // else it is closed, and has no use for the slot
+	}
 }
 
 func newScheduler(nth int, w *outbox.Writers) *scheduler {

@@ -13,27 +13,28 @@ import (
 // waits, so that its clients' sockets are not read for a while. No client is refused,
 // and what is small takes no slot: see heavyMessage.
 //
-// A slot is held for a piece of work, never while waiting for anything else.
-type slots struct {
+// A slot is held for a piece of work, never while waiting for anything else. S is
+// a scheduler, which does not wait: it goes on with other addresses.
+type slots[S any] struct {
 	most int // fixed once made; 0: no bound
 
 	mu   sync.Mutex // guards the following
 	busy int
-	line fifo.Queue[waiter]
+	line fifo.Queue[waiter[S]]
 }
 
 // waiter waits for a slot: a scheduler, that has jobs of the address in line, or
 // a goroutine.
-type waiter struct {
-	scheduler *scheduler
-	free      chan struct{} // closed with the slot handed over
+type waiter[S any] struct {
+	scheduler S
+	free      chan struct{} // of a goroutine: closed with the slot handed over
 }
 
 // slotsOfOne is how many slots one address has.
 func slotsOfOne() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // take takes a slot. It waits for one.
-func (s *slots) take() {
+func (s *slots[S]) take() {
 	if s.most == 0 {
 		return
 	}
@@ -43,7 +44,7 @@ func (s *slots) take() {
 		s.mu.Unlock()
 		return
 	}
-	w := waiter{free: make(chan struct{})}
+	w := waiter[S]{free: make(chan struct{})}
 	s.line.Push(w)
 	s.mu.Unlock()
 	<-w.free
@@ -51,7 +52,7 @@ func (s *slots) take() {
 
 // try takes a slot for a scheduler. False: there is none, and the scheduler is
 // granted one later.
-func (s *slots) try(by *scheduler) bool {
+func (s *slots[S]) try(by S) bool {
 	if s.most == 0 {
 		return true
 	}
@@ -61,29 +62,26 @@ func (s *slots) try(by *scheduler) bool {
 		s.busy++
 		return true
 	}
-	s.line.Push(waiter{scheduler: by})
+	s.line.Push(waiter[S]{scheduler: by})
 	return false
 }
 
-// giveSlot hands a slot on to the one that has waited longest. None is free as
-// long as one waits.
-func (a *payer) giveSlot() {
-	s := &a.slots
-	for s.most > 0 {
-		s.mu.Lock()
-		if s.line.Len() == 0 {
-			s.busy--
-			s.mu.Unlock()
-			return
-		}
-		next := s.line.Pop()
-		s.mu.Unlock()
-		if next.scheduler == nil {
-			close(next.free)
-			return
-		}
-		if next.scheduler.grant(a) {
-			return
-		}
+// give hands a slot on to the one that has waited longest, which is reported if it
+// is a scheduler. None is free as long as anybody waits.
+func (s *slots[S]) give() (to S, ok bool) {
+	if s.most == 0 {
+		return to, false
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line.Len() == 0 {
+		s.busy--
+		return to, false
+	}
+	next := s.line.Pop()
+	if next.free != nil {
+		close(next.free)
+		return to, false
+	}
+	return next.scheduler, true
 }

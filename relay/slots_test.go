@@ -30,7 +30,7 @@ func (g *gated) step(outbox.Batch) bool {
 // However many workers there are and in how many lanes: no more of them work for
 // one address than it has slots, and the others are there for everybody else.
 func TestAnAddressHasSoManySlots(t *testing.T) {
-	one, other := &payer{slots: slots{most: 2}}, &payer{slots: slots{most: 2}}
+	one, other := &payer{slots: slots[*scheduler]{most: 2}}, &payer{slots: slots[*scheduler]{most: 2}}
 	lines := []*scheduler{newScheduler(queryLane, outbox.NewWriters(outbox.Options{})), newScheduler(countLane, outbox.NewWriters(outbox.Options{}))}
 	var workers, all sync.WaitGroup
 	for _, s := range lines {
@@ -81,7 +81,7 @@ func TestAnAddressHasSoManySlots(t *testing.T) {
 
 // A scheduler that is closed keeps no slot from those that still wait.
 func TestAClosedSchedulerKeepsNoSlot(t *testing.T) {
-	a := &payer{slots: slots{most: 1}}
+	a := &payer{slots: slots[*scheduler]{most: 1}}
 	granted, closed := newScheduler(queryLane, outbox.NewWriters(outbox.Options{})), newScheduler(countLane, outbox.NewWriters(outbox.Options{})) // without workers
 	var running atomic.Int32
 	a.slots.take()

@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -73,14 +70,6 @@ func benchRun(ctx context.Context, cmd *cli.Command, args []string, workloads []
 
 func benchOptions(cmd *cli.Command, s *status) bench.Options {
 	return bench.Options{Prefilled: cmd.Bool("prefilled"), Compress: cmd.Bool("compress"), IgnoreLimits: cmd.Bool("ignore-limits"), Timeout: cmd.Duration("timeout"), Watch: s.show}
-}
-
-// interruptible ends the context at the first Ctrl-C; the second one ends the
-// program.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
 }
 
 // manners refuses more than a gentle load on relays that are elsewhere.
