@@ -17,7 +17,7 @@ import (
 	"moa/store/memstore"
 )
 
-// found are the ways in which c finds a stored event. HTTP is asked by nobody in
+// found are the ways in which c finds a stored event. HTTP is asked by no one in
 // particular.
 func found(t *testing.T, r *relaytest.Relay, c *relaytest.Client, e *event.Event) string {
 	t.Helper()
@@ -43,7 +43,7 @@ func placed(t *testing.T, k relaytest.Key, kind uint16, n int) *event.Event {
 	return k.Sign(t, event.Event{Kind: kind, CreatedAt: int64(1_700_000_000 + n), Content: "here", Tags: []event.Tag{{"d", fmt.Sprint(n)}, {"g", "u33dc1"}}})
 }
 
-// Who may read is one question, in whatever way it is asked.
+// Which clients may read is one question, in whatever way it is asked.
 func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 	stored := memstore.New()
 	env := policy.Env{Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
@@ -98,12 +98,12 @@ func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 			t.Errorf("%s: %q %q, want %q %q", c.who, live, got, c.live, c.want)
 		}
 	}
-	// Who asks for nothing else is told.
+	// A client that asks for nothing else is told.
 	nobody := as(nil)
 	nobody.Say(t, `["REQ","q",{"kinds":[30023]}]`)
 	nobody.Hear(t, wire.Auth)
 	if r := nobody.Hear(t, wire.Closed); !strings.HasPrefix(r.Text, "auth-required: ") {
-		t.Errorf("an unauthenticated client who asks for articles is told %q", r.Text)
+		t.Errorf("an unauthenticated client that asks for articles is told %q", r.Text)
 	}
 	as(&unauthenticated).Closed(t, "n", "restricted: ", `["COUNT","n",{"kinds":[30023]}]`)
 }

@@ -45,8 +45,8 @@ func TestConnectionsAreLimited(t *testing.T) {
 			t.Errorf("connection %d of a /64: %d", i+1, got)
 		}
 	}
-	// Behind a proxy, nobody is taken for this machine's own: neither who is, nor
-	// what is no address and stands for the proxy.
+	// Behind a proxy, no client is taken for this machine's own: neither one that
+	// is, nor what is no address and stands for the proxy.
 	for i, from := range []string{"127.0.0.1", "9.9.9.9, garbage", "garbage"} {
 		if got, want := status(from), []int{101, 101, 429}[i]; got != want {
 			t.Errorf("connection %d from the proxy's address: %d", i+1, got)

@@ -76,7 +76,7 @@ func TestWhatAFailedCommitHasStoredIsServedLive(t *testing.T) {
 			if got := len(w.Query(t, `{"kinds":[1]}`)); got != n {
 				t.Errorf("%d are stored", got)
 			}
-			// Who had found them stored does not hear of them again.
+			// A client that had found them stored does not hear of them again.
 			if got := len(late.UpToNow(t)); got != n-stored {
 				t.Errorf("%d came live behind %d stored ones", got, stored)
 			}

@@ -12,7 +12,7 @@ import (
 )
 
 // forged is the event with a signature that does not hold: its JSON is all that
-// somebody has who wonders whether the relay stores it.
+// a client has that wonders whether the relay stores it.
 func forged(t *testing.T, e *event.Event) *event.Event {
 	t.Helper()
 	f := *e
@@ -21,7 +21,7 @@ func forged(t *testing.T, e *event.Event) *event.Event {
 	return &f
 }
 
-// "duplicate" tells nobody that an event is stored who could not read it.
+// "duplicate" tells no client that an event is stored that it could not read.
 func TestDuplicateTellsOnlyWhatMayBeRead(t *testing.T) {
 	wrap := event.Event{Kind: 1059, Tags: tags([]string{"p", bob.Hex()})}
 	for _, c := range []struct {

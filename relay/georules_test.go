@@ -45,7 +45,7 @@ func ladderOf(hash string) (tags []string) {
 	return tags
 }
 
-// What a relay for Berlin answers to whom, word for word.
+// What a relay for Berlin answers to which event, word for word.
 func TestAreaRulesAndTheirMessages(t *testing.T) {
 	const (
 		add   = `blocked: only notes within u33 (Berlin) are accepted; add a "g" tag with a geohash`
@@ -157,7 +157,7 @@ func TestAreaOfManyShapes(t *testing.T) {
 	}
 }
 
-// Each cell has an allowance of its own, whoever writes; work buys more, and
+// Each cell has an allowance of its own, for all that write; work buys more, and
 // each kind can cost its own work.
 func TestCellsHaveAllowancesAndKindsCostWork(t *testing.T) {
 	r := relaytest.Start(t, relaytest.Options{Chain: chainFrom(t,

@@ -66,7 +66,7 @@ func TestSilenceLocksNobodyOut(t *testing.T) {
 	}
 }
 
-// Whoever asks and does not read the answers is cut off, WebSocket or not; what
+// A client that asks and does not read the answers is cut off, WebSocket or not; what
 // became a WebSocket has its own timeout.
 func TestUnreadAnswersEndTheConnection(t *testing.T) {
 	r := start(t, func(c *relay.Config) { c.WriteTimeout = time.Second })

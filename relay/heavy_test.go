@@ -41,7 +41,7 @@ func (s stuckScan) Next(ctx context.Context, p store.Page, f func(*store.Record)
 }
 
 // Work for one address, on however many connections, takes half of the
-// processors at most: whoever comes from elsewhere waits for none of it.
+// processors at most: a client from elsewhere waits for none of it.
 func TestWorkForOneAddressHoldsNobodyUp(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(2, runtime.GOMAXPROCS(0))))
 	st := &stuckStore{Store: stores["memory"](t), gate: make(chan struct{})}

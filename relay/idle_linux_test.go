@@ -45,8 +45,8 @@ func TestIdleConnectionsSleep(t *testing.T) {
 	relaytest.Eventually(t, "one has gone", func() bool { return r.Metric(t, "moa_connections") == 49 })
 }
 
-// Who sleeps when the relay goes down is told so like everybody else, and nobody
-// waits for it.
+// A session that sleeps when the relay goes down is told so like all others, and
+// the shutdown does not wait for it.
 func TestSleepersAreToldOfTheShutdown(t *testing.T) {
 	r := start(t, nil)
 	var phones []*relaytest.Client

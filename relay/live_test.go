@@ -183,7 +183,7 @@ func TestOKsLeaveInTheOrderOfTheEVENTs(t *testing.T) {
 	})
 }
 
-// A reader that stops reading is disconnected and counted, and nobody else
+// A reader that stops reading is disconnected and counted, and no other
 // waits for it.
 func TestASlowReaderHarmsOnlyItself(t *testing.T) {
 	const bound = 256 << 10

@@ -65,6 +65,6 @@ func TestNIP13ProofOfWork(t *testing.T) {
 		} else {
 			c.Accepted(t, lucky)
 		}
-		c.Accepted(t, deletion(t, alice, 0, eTag(lucky))) // whoever has published may delete
+		c.Accepted(t, deletion(t, alice, 0, eTag(lucky))) // an author that has published may delete
 	}
 }

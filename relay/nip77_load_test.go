@@ -39,7 +39,7 @@ func (p *pagedScan) Next(ctx context.Context, page store.Page, found func(*store
 	return p.Scan.Next(ctx, page, found)
 }
 
-// Who begins one reconciliation of everything after the other, on several
+// A client that begins one reconciliation of everything after the other, on several
 // connections, costs others a share of the time and no more: their REQs are
 // answered as if they were alone, about.
 func TestNIP77HammeringDoesNotHoldUpREQs(t *testing.T) {
@@ -95,7 +95,7 @@ func TestNIP77HammeringDoesNotHoldUpREQs(t *testing.T) {
 		return r.Metric(t, "moa_syncs") == 0 && r.Metric(t, "moa_sync_events") == 0
 	})
 	reads := func() int64 { return st.pages.Load() }
-	relaytest.Eventually(t, "nothing is read for who has gone", func() bool {
+	relaytest.Eventually(t, "nothing is read for clients that have gone", func() bool {
 		n := reads()
 		time.Sleep(50 * time.Millisecond)
 		return reads() == n

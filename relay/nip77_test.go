@@ -298,7 +298,7 @@ func TestNIP77AsManyEventsAsAllowed(t *testing.T) {
 	}
 	negErr(t, c, "n", "closed: ", `["NEG-MSG","n","61"]`)
 
-	// All that are open, whoever has opened them.
+	// All that are open, of any client.
 	held := func(want float64) {
 		t.Helper()
 		if n := r.Metric(t, "moa_sync_events"); n != want {
@@ -314,7 +314,7 @@ func TestNIP77AsManyEventsAsAllowed(t *testing.T) {
 	negErr(t, c, "n", "rate-limited: ", `["NEG-OPEN","n",{"limit":4},"61"]`)
 	held(5)
 	other.Close()
-	relaytest.Eventually(t, "the room of who has gone", func() bool { return r.Metric(t, "moa_sync_events") == 0 })
+	relaytest.Eventually(t, "the room of clients that have gone", func() bool { return r.Metric(t, "moa_sync_events") == 0 })
 	relayHas(t, "again", c, `{"limit":5}`, all[:5]...)
 }
 
@@ -354,8 +354,8 @@ func TestNIP77MayBeTurnedOff(t *testing.T) {
 	c.Quiet(t)
 }
 
-// While a set is gathered nobody waits for it, and who closes it or goes away
-// is not waited for either.
+// While a set is gathered no other client waits for it, and one that closes it or
+// goes away is not waited for either.
 func TestNIP77GatheringHoldsNobodyUp(t *testing.T) {
 	st := &gatedStore{Store: stores["memory"](t), gate: make(chan struct{})}
 	all := fill(t, st.Store, 3000)
@@ -518,7 +518,8 @@ func TestNIP77RoomThatIsGivenBackMeanwhileIsTaken(t *testing.T) {
 	}
 }
 
-// One address cannot take the events of all, and who says nothing new is silent.
+// One address cannot take the events of all, and a client that says nothing new is
+// silent.
 func TestNIP77AShareForOneAddress(t *testing.T) {
 	st := stores["memory"](t)
 	fill(t, st, 1000)

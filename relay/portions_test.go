@@ -69,7 +69,7 @@ func TestACommitEndsAtItsWeight(t *testing.T) {
 	}
 }
 
-// Whoever sends what costs much stands in nobody's way but its own.
+// A client that sends what costs much stands in no other's way.
 func TestOneSourceHasAShareOfACommit(t *testing.T) {
 	honest := at("192.0.2.9", 1000)
 	for name, heavy := range map[string]func(s *client) []ticket{
@@ -100,7 +100,7 @@ func TestOneSourceHasAShareOfACommit(t *testing.T) {
 				}
 			}
 			if most > 2 {
-				t.Errorf("%s from %d addresses: an event of somebody else waits for %d commits", name, addresses, most)
+				t.Errorf("%s from %d addresses: an event of another client waits for %d commits", name, addresses, most)
 			}
 		}
 	}

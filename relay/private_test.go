@@ -32,8 +32,8 @@ func (s *workScan) Next(ctx context.Context, page store.Page, found func(*store.
 	return p, err
 }
 
-// Who asks for somebody else's messages learns not even by the clock how many
-// there are.
+// A client that asks for another's messages does not learn, not even by the clock,
+// how many there are.
 func TestMessagesOfOthersAreNotLookedFor(t *testing.T) {
 	st := &workStore{Store: stores["badger"](t)}
 	r := relaytest.Start(t, relaytest.Options{Store: st})

@@ -12,9 +12,9 @@ import (
 	"moa/store/memstore"
 )
 
-// A proxy on this machine that is not named in trusted_proxies brings everybody
-// from 127.0.0.1. Only as long as nothing tells of one are clients from there
-// this machine's own, who have no bounds of one address.
+// A proxy on this machine that is not named in trusted_proxies brings all
+// clients from 127.0.0.1. Only as long as nothing tells of one are clients from
+// there this machine's own, which have no bounds of one address.
 func TestAProxyOnThisMachineIsNotThisMachine(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -57,7 +57,7 @@ func TestAProxyOnThisMachineIsNotThisMachine(t *testing.T) {
 					t.Errorf("request to vanish %d is refused: %v", n, got)
 				}
 			}
-			// Whoever else comes from there is not believed to be this machine either.
+			// No other client from there is believed to be this machine either.
 			for n := range 3 {
 				other, resp, err := relaytest.TryDial(r.URL)
 				if err == nil {

@@ -89,7 +89,7 @@ func TestReloadAnswersWhatTheOldChainWasAsked(t *testing.T) {
 	cfg := relaytest.Config()
 	cfg.Info.Name = "new"
 	go func() { done <- r.Server.Reload(cfg, chainOf(&worker{says: "the new chain"})) }()
-	// Who comes now has the new chain, though the old one has a question open.
+	// A client that comes now has the new chain, though the old one has a question open.
 	relaytest.Eventually(t, "the new name", func() bool { return document(t, r)["name"] == "new" })
 	other.Refused(t, alice.Note(t, "asked after it"), "blocked: the new chain")
 	select {

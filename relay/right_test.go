@@ -40,7 +40,7 @@ func (s *heldStore) wait() {
 	}
 }
 
-// reached waits until somebody reads.
+// reached waits until a client reads.
 func (s *heldStore) reached(t *testing.T) {
 	t.Helper()
 	relaytest.Eventually(t, "the store is asked", func() bool { return s.waiting.Load() > 0 })
@@ -116,7 +116,7 @@ var doors = []struct {
 	{name: "syncing", begin: `["NEG-OPEN","x",{"kinds":[1]},"61"]`, heard: `["NEG-MSG","x","61"]`, then: `["NEG-MSG","x","61"]`},
 }
 
-// Whoever loses the right to read hears nothing more, in whatever the client is
+// A client that loses the right to read hears nothing more, in whatever the client is
 // in the middle of, and is told so.
 func TestALostRightEndsWhatIsOpen(t *testing.T) {
 	for cause, loss := range losses {
@@ -234,7 +234,7 @@ func TestALostRightIsToldInSilence(t *testing.T) {
 	}
 }
 
-// To prove to be somebody may end a right, too: a policy may be about that one.
+// To prove a key may end a right, too: a policy may be about that one.
 func TestAnIdentityMayEndARight(t *testing.T) {
 	about := map[string]any{"use": "readers", "pubkeys": []any{carol.Hex()}, "only": map[string]any{"pubkeys": []any{bob.Hex()}}}
 	r := relaytest.Start(t, relaytest.Options{Chain: buildOn(t, memstore.New(), []map[string]any{about})})
@@ -249,7 +249,7 @@ func TestAnIdentityMayEndARight(t *testing.T) {
 	c.HearOK(t, e.ID.String())
 }
 
-// What is asked again is the right, not how often somebody asks; and what has
+// What is asked again is the right, not how often a client asks; and what has
 // not changed is not asked about again.
 func TestARightThatIsKeptCostsNothing(t *testing.T) {
 	st := memstore.New()

@@ -17,8 +17,8 @@ import (
 	"moa/relay/relaytest"
 )
 
-// Whatever Host and path somebody asks for, the answer is HTTP, and who comes
-// after it is served.
+// Whatever Host and path a client asks for, the answer is HTTP, and the next client
+// is served.
 func TestOddRequests(t *testing.T) {
 	r := relaytest.Start(t, relaytest.Options{})
 	long := strings.Repeat("x", 10_000)

@@ -56,6 +56,16 @@ type Deps struct {
 //	session -> verifier -> ingest -> store
 //	session <- outbox <- queries <- store
 //	session <- outbox <- index <- ingest
+//
+// They stand in files that refer to each other one way:
+//
+//	a connection  http.go, connect.go, session.go, life.go, messages.go, ends.go
+//	an EVENT      events.go, rules.go, ingest.go, commit.go
+//	the fan-out   fanout.go, publish.go, live.go
+//	a REQ         req.go, join.go, query.go, subscriptions.go
+//	other reads   count.go, counts.go, negentropy.go, reconciliation.go, visit.go
+//	who may read  admit.go, right.go, reading.go
+//	the process   new.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared
 

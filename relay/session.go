@@ -21,14 +21,14 @@ import (
 // Only the session's own goroutine moves it between awake, waiting and asleep, and
 // ends it. Wake starts that goroutine: connect calls it once, and then the
 // ws.Conn, once for each sleep, when there is something to read or the connection
-// is closed. It waits for as long as attention, or after an EVENT, if few others
-// do so, until the next message comes.
+// is closed. The goroutine waits for as long as attention; after an EVENT, if few
+// others do so, it waits until the next message comes.
 //
-// Any other goroutine may close the connection (cut, relieve, Failed), which
-// changes nothing here: the session's own goroutine is woken by it or finds the
-// error, and ends the session. To stop it, between two messages, is Server.stopAll's:
-// it waits for the turn, and the session is then awake, waiting or asleep as before
-// until the close is through and it ends.
+// Any other goroutine may close the connection (cut, relieve, Failed). That moves
+// nothing by itself: the session's own goroutine is woken by it, or finds the error,
+// and ends the session. The shutdown calls stop on a goroutine of its own, which
+// waits for the turn; the session then is awake, waiting or asleep as before, but
+// handles nothing, until the close is through and it ends.
 type session struct {
 	client
 
@@ -36,6 +36,8 @@ type session struct {
 	ingest *ingest
 	chain  *policy.Chain  // that has accepted the connection, and is owed a Disconnect
 	gone   func(*session) // called at the end
+
+	row int // messages that were taken without a pause; owned by the session's goroutine
 
 	// turn is held while a message is handled, and when the session is stopped
 	// between two of them. It guards the following.
@@ -46,7 +48,6 @@ type session struct {
 	counts  *counts        // nil before the first COUNT
 	syncs   *syncs         // nil before the first NEG-OPEN
 	garbage garbage
-	row     int // messages that were taken without a pause
 }
 
 // review asks about all that is open on the connection, and ends what is not

@@ -247,8 +247,8 @@ func TestCOUNTsOfOneAddressHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// An answer about places counts until it is out: who does not read holds no more
-// than an address's share, and others are answered.
+// An answer about places counts until it is out: clients that do not read hold no
+// more than an address's share, and others are answered.
 func TestUnreadAnswersAboutPlacesAreBounded(t *testing.T) {
 	st := stores["memory"](t)
 	r := fromAfarOn(t, st, func(c *relay.Config) {
@@ -278,7 +278,7 @@ func TestUnreadAnswersAboutPlacesAreBounded(t *testing.T) {
 	}
 }
 
-// Requests to vanish are kept for ever, so that a day has a bound as an hour has.
+// Requests to vanish stay, so a day has a bound as an hour has.
 func TestNIP62RequestsOfADayAreLimited(t *testing.T) {
 	r := fromAfar(t, func(c *relay.Config) { c.Limits.VanishesPerIP, c.Limits.Vanishes = 2, 100 })
 	c := dialAs(t, r, attacker)

@@ -140,7 +140,7 @@ func (s *pickyStore) Commit(ctx context.Context, now int64, batch []*event.Event
 	return s.Store.Commit(ctx, now, batch)
 }
 
-// An event that the store cannot take fails alone, whoever else's is in its batch.
+// An event that the store cannot take fails alone, whatever else is in its batch.
 func TestOneBadEventFailsAlone(t *testing.T) {
 	bad := alice.Note(t, "bad")
 	st := &pickyStore{Store: memstore.New(), bad: bad.ID, gate: make(chan struct{})}

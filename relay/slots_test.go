@@ -28,7 +28,7 @@ func (g *gated) step(outbox.Batch) bool {
 }
 
 // However many workers there are and in how many lanes: no more of them work for
-// one address than it has slots, and the others are there for everybody else.
+// one address than it has slots, and the others are there for all others.
 func TestAnAddressHasSoManySlots(t *testing.T) {
 	one, other := &payer{slots: slots[*scheduler]{most: 2}}, &payer{slots: slots[*scheduler]{most: 2}}
 	lines := []*scheduler{newScheduler(queryLane, outbox.NewWriters(outbox.Options{})), newScheduler(countLane, outbox.NewWriters(outbox.Options{}))}

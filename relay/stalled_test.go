@@ -12,7 +12,7 @@ import (
 	"moa/relay/relaytest"
 )
 
-// Readers who ask for everything and then do not read share what waits for
+// Readers that ask for everything and then do not read share what waits for
 // them: ten of them hold little more than one may, however much is offered, and
 // nothing once they are cut.
 func TestStalledReadersShareWhatWaits(t *testing.T) {

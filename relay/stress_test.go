@@ -190,7 +190,7 @@ func (s *stress) stir(quiet bool) {
 		s.await("what was asked for is open", func(c *stressClient) bool { return c.stalled || c.subscribed() })
 	}
 	s.pad = ""
-	if s.dice.IntN(8) == 0 { // more than the sockets of who stalls hold
+	if s.dice.IntN(8) == 0 { // more than the sockets of clients that stall hold
 		s.pad = strings.Repeat("x", 8<<10)
 	}
 }

@@ -19,7 +19,7 @@ func TestMemoryComesBackAfterAWave(t *testing.T) {
 	type client struct {
 		sub *Sub[int]
 		got counter
-		n   int // whom it follows, besides the person whom everybody follows
+		n   int // the person that it follows, besides the one that all follow
 	}
 	come := func(n int) *client {
 		c := &client{n: n}
@@ -41,7 +41,7 @@ func TestMemoryComesBackAfterAWave(t *testing.T) {
 			if i%97 == 0 || len(clients) <= stay {
 				was := c.got.n
 				if x.Publish(0, &event.Event{PubKey: person(c.n), Kind: 1, CreatedAt: 1 << 40}, 0); c.got.n != was+1 {
-					t.Fatalf("client %d did not hear whom it follows", c.n)
+					t.Fatalf("client %d did not hear the person that it follows", c.n)
 				}
 			}
 		}
