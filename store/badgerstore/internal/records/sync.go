@@ -9,7 +9,7 @@ import (
 // Sync makes durable what was committed and dropped before the call. After an
 // error nothing of it is promised, and the next call tries it all again.
 //
-//  1. What the heads will say is settled.
+//  1. What the heads will say is decided.
 //  2. The set of the dead is synced, which knows of all serials up to there that
 //     have no record, and nothing of those that took the place of dead ones.
 //  3. The folder is: a head counts only if the segments before it are there.
