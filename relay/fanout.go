@@ -63,7 +63,8 @@ func (f *fanout) add(batch []ticket, may bool) (leads bool) {
 	return false
 }
 
-// lead hands on what waits. The caller leads, and does no more when lead returns.
+// lead hands on what waits. The caller leads, and no longer does so when lead
+// returns.
 func (f *fanout) lead() {
 	f.mu.Lock()
 	list, bytes := f.waiting, f.bytes

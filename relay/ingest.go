@@ -75,7 +75,7 @@ func (in *ingest) submit(ts []ticket) {
 		in.room.Wait()
 		in.full--
 	}
-	if in.closed { // also while this one waited: the writer takes them no more
+	if in.closed { // also while this one waited: the writer will not take them
 		in.mu.Unlock()
 		for i := range ts {
 			ts[i].from.resolved() // its connection is gone
@@ -177,7 +177,7 @@ func (in *ingest) run() {
 }
 
 // lead commits the batch, answers it and hands on what was accepted. The caller
-// leads, and does no more when it returns.
+// leads, and no longer does so when it returns.
 func (in *ingest) lead(batch []ticket, session bool) {
 	in.decide(batch)
 	b := in.writers.Batch()

@@ -56,11 +56,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.places = places.Handler{Now: deps.Now, Enter: s.enter}
 	s.proxies.log = deps.Log
 	s.conns = newConns(s.ledger)
-	s.writers = outbox.NewWriters(outbox.Options{
-		Most:  max(1, runtime.GOMAXPROCS(0)-1), // one core is for what brings more
-		Plain: !s.mayRing(cfg.IOUring), Fail: s.ringFailed,
-		Start: s.tasks.Go, Relieve: s.relieve,
-	})
+	s.writers = s.newWriters(cfg.IOUring)
 	s.queryWorkers, s.countWorkers, s.syncWorkers = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers), newScheduler(syncLane, s.writers)
 	s.syncing = newReconciler()
 	s.life, s.end = context.WithCancel(context.Background())
@@ -74,6 +70,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.install(st)
 	return s, nil
+}
+
+// newWriters are the writers of all outboxes, with io_uring if it is wanted and
+// there.
+func (s *Server) newWriters(ring bool) *outbox.Writers {
+	return outbox.NewWriters(outbox.Options{
+		Most:  max(1, runtime.GOMAXPROCS(0)-1), // one core is for what brings more
+		Plain: !s.mayRing(ring), Fail: s.ringFailed,
+		Start: s.tasks.Go, Relieve: s.relieve,
+	})
 }
 
 // mayRing reports whether the writers may have io_uring.

@@ -64,7 +64,7 @@ type Deps struct {
 //	the fan-out   fanout.go, publish.go, live.go
 //	a REQ         req.go, join.go, query.go, subscriptions.go
 //	other reads   count.go, counts.go, negentropy.go, reconciliation.go, visit.go
-//	who may read  admit.go, right.go, reading.go
+//	rights        admit.go, right.go, reading.go
 //	the process   new.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared

@@ -96,7 +96,7 @@ func (x *Index[P]) Add(s *Sub[P]) {
 	}
 }
 
-// Remove ends s: when it returns, its Sink is called no more. It does nothing
+// Remove ends s: when it returns, its Sink is not called any more. It does nothing
 // for a Sub that is not there.
 func (x *Index[P]) Remove(s *Sub[P]) {
 	x.mu.Lock()
@@ -178,7 +178,7 @@ func (x *Index[P]) dropEntryLocked(n uint32) {
 	x.kindSets.release(en.kinds)
 }
 
-// unlist takes entry n, which is no more in the list, out of its table.
+// unlist takes entry n, which is no longer in the list, out of its table.
 func unlist[V comparable, P any](x *Index[P], t *table[V], n uint32, en *entry[P]) {
 	if !t.unlist(n, en.kinds, en.nodes) {
 		return

@@ -19,7 +19,7 @@ type Sink[P any] interface {
 	// Offer queues a live event, or condemns the connection and returns false.
 	Offer(s *Sub[P], e *event.Event, payload P) bool
 	// Keep takes a live event into account that waits in s. False: there is no
-	// room for it, and s ends. Unkeep: it waits no more.
+	// room for it, and s ends. Unkeep: it waits no longer.
 	Keep(s *Sub[P], e *event.Event, payload P) bool
 	Unkeep(s *Sub[P], e *event.Event, payload P)
 	// Handover queues an event that has waited in s. False: it cannot be sent,

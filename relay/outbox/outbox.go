@@ -287,8 +287,8 @@ func (o *Outbox) Flush() {
 	}
 }
 
-// Close drops what is queued and takes no more. The connection must be over, so
-// that the writer ends.
+// Close drops what is queued, and what is offered later. The connection must be
+// over, so that the writer ends.
 func (o *Outbox) Close() {
 	o.mu.Lock()
 	o.closed = true
