@@ -1,0 +1,77 @@
+package relay
+
+import (
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"moa/relay/outbox"
+)
+
+// Questions of one connection have a page each in turn, or one has all of its
+// pages before the next begins; one that is dropped has no page any more.
+func TestQuestionsTakeTurns(t *testing.T) {
+	for _, c := range []struct {
+		rotates bool
+		want    string
+	}{{true, "abcacac"}, {false, "aaabccc"}} {
+		workers := newScheduler(queryLane, outbox.NewWriters(outbox.Options{}))
+		var log strings.Builder
+		left := map[byte]int{'a': 3, 'b': 3, 'c': 3}
+		q := &turns[byte]{workers: workers, of: new(payer), rotates: c.rotates}
+		q.page = func(x byte, _ outbox.Batch) (done bool) {
+			log.WriteByte(x)
+			if left[x]--; x == 'b' { // it is ended while its page is under way
+				q.mu.Lock()
+				q.dropLocked(x)
+				q.mu.Unlock()
+			}
+			return left[x] == 0
+		}
+		q.mu.Lock()
+		for x := range byte(3) {
+			q.addLocked('a' + x)
+		}
+		q.mu.Unlock()
+		var worker sync.WaitGroup
+		worker.Go(workers.run)
+		q.answered(time.Minute)
+		workers.close()
+		worker.Wait()
+		if got := log.String(); got != c.want {
+			t.Errorf("rotates %v: %s, want %s", c.rotates, got, c.want)
+		}
+	}
+}
+
+// A question that comes when the last one is answered, or when there was no room
+// for a page, is not forgotten.
+func TestTurnsGoOn(t *testing.T) {
+	workers := newScheduler(queryLane, outbox.NewWriters(outbox.Options{}))
+	var worker sync.WaitGroup
+	worker.Go(workers.run)
+	pages := make(chan int, 100)
+	rooms := make(chan func(), 1)
+	q := &turns[int]{workers: workers, of: new(payer)}
+	q.page = func(x int, _ outbox.Batch) bool {
+		pages <- x
+		return len(pages)%2 == 0 // two pages each
+	}
+	q.room = func(then func()) bool {
+		rooms <- then
+		return false
+	}
+	for x := range 10 {
+		q.mu.Lock()
+		q.addLocked(x)
+		q.mu.Unlock()
+		(<-rooms)() // after the first page; after the second nothing is left to make room for
+		q.answered(time.Minute)
+	}
+	workers.close()
+	worker.Wait()
+	if len(pages) != 20 || len(q.next) != 0 {
+		t.Errorf("%d pages, %d questions are left", len(pages), len(q.next))
+	}
+}
