@@ -51,18 +51,18 @@ type Deps struct {
 	Describe func(r *http.Request, document []byte) ([]byte, error)
 }
 
-// Server is one relay. Its parts, from the socket to the disk and back:
+// Server is one relay. What goes through it, from the socket to the disk and back:
 //
-//	session -> verifier -> ingest -> store
-//	session <- outbox <- queries <- store
-//	session <- outbox <- index <- ingest
+//	an EVENT  session -> policies, early -> verifier -> policies, late -> ingest -> store
+//	live      ingest -> fanout -> hub.Index -> policies on deliveries -> outbox -> socket
+//	a REQ     session -> policies on filters -> queries <- store; queries -> outbox -> socket
 //
-// They stand in files that refer to each other one way:
+// These parts stand in files that refer to each other one way:
 //
 //	a connection  http.go, connect.go, session.go, life.go, messages.go, ends.go
-//	an EVENT      events.go, rules.go, ingest.go, commit.go
-//	the fan-out   fanout.go, publish.go, live.go
-//	a REQ         req.go, join.go, query.go, subscriptions.go
+//	an EVENT      events.go, rules.go, verify.go, ingest.go, commit.go, ticket.go
+//	the fan-out   fanout.go, publish.go, live.go, liveevent.go
+//	a REQ         req.go, join.go, subscriptions.go, turns.go, schedule.go, query.go
 //	other reads   count.go, counts.go, negentropy.go, reconciliation.go, visit.go
 //	rights        admit.go, right.go, reading.go
 //	the process   new.go, run.go, reload.go, shutdown.go

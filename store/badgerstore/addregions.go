@@ -6,7 +6,8 @@ import (
 	badger "github.com/dgraph-io/badger/v4"
 )
 
-// addRegions makes the keys of regions, which format 1 did not have.
+// addRegions makes the keys of regions, which format 1 did not have. It reads that
+// format, whose records are values in Badger: it is not a pattern for later steps.
 func addRegions(s *Store) error {
 	db := s.db
 	batch := db.NewWriteBatchAt(db.MaxVersion() + 1)
