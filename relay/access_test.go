@@ -82,8 +82,10 @@ func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 		kind       uint16
 		live, want string
 	}{
-		{"an unauthenticated client, an article", nil, 30023, "", ""}, {"somebody else, an article", &unauthenticated, 30023, "", ""},
-		{"a member, an article", &member, 30023, "live", "REQ id COUNT NEG"}, {"whom the member follows, an article", &friend, 30023, "live", "REQ id COUNT NEG"},
+		{"an unauthenticated client, an article", nil, 30023, "", ""},
+		{"somebody else, an article", &unauthenticated, 30023, "", ""},
+		{"a member, an article", &member, 30023, "live", "REQ id COUNT NEG"},
+		{"whom the member follows, an article", &friend, 30023, "live", "REQ id COUNT NEG"},
 		{"an unauthenticated client, a note", nil, 1, "live", "REQ id COUNT NEG HTTP"},
 	} {
 		client, e := as(c.key), placed(t, author, c.kind, 1+n)

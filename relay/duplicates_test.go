@@ -34,12 +34,18 @@ func TestDuplicateTellsOnlyWhatMayBeRead(t *testing.T) {
 	}{
 		{name: "a note", e: event.Event{Kind: 1}, told: "duplicate: "},
 		{name: "a gift wrap", e: wrap, told: "invalid: "},
-		{name: "a members' note", e: event.Event{Kind: 1}, told: "invalid: ",
-			tables: []map[string]any{{"use": "readers", "pubkeys": []any{carol.Hex()}}}},
-		{name: "what policies refuse now", e: event.Event{Kind: 1, Content: "again"}, told: "rate-limited: ", again: "rate-limited: ",
-			tables: []map[string]any{{"use": "rate", "by": []any{"kind"}, "count": int64(1), "interval": "1h", "exempt_loopback": false}}},
-		{name: "what is hidden", e: event.Event{Kind: 1}, hide: true, told: "invalid: ", again: "blocked: ",
-			tables: []map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{carol.Hex()}}}}},
+		{
+			name: "a members' note", e: event.Event{Kind: 1}, told: "invalid: ",
+			tables: []map[string]any{{"use": "readers", "pubkeys": []any{carol.Hex()}}},
+		},
+		{
+			name: "what policies refuse now", e: event.Event{Kind: 1, Content: "again"}, told: "rate-limited: ", again: "rate-limited: ",
+			tables: []map[string]any{{"use": "rate", "by": []any{"kind"}, "count": int64(1), "interval": "1h", "exempt_loopback": false}},
+		},
+		{
+			name: "what is hidden", e: event.Event{Kind: 1}, hide: true, told: "invalid: ", again: "blocked: ",
+			tables: []map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{carol.Hex()}}}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := memstore.New()

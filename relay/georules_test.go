@@ -87,9 +87,13 @@ func TestAreaRulesAndTheirMessages(t *testing.T) {
 			{"r of a note", at(t, 1, "r=u33dc1"), add},
 		}},
 		{"the exempt kinds", geoWith("required", []any{"0-65535"}), []answer{
-			{"profile", at(t, 0, "g=9q8yy"), ""}, {"follows", at(t, 3), ""}, {"deletion", at(t, 5, "k=1", "e="+strings.Repeat("ab", 32)), ""},
-			{"relay list", at(t, 10002), ""}, {"inbox list", at(t, 10050), ""},
-			{"gift wrap", at(t, 1059, "p="+bob.Hex()), ""}, {"zap", at(t, 9735, "p="+bob.Hex()), ""},
+			{"profile", at(t, 0, "g=9q8yy"), ""},
+			{"follows", at(t, 3), ""},
+			{"deletion", at(t, 5, "k=1", "e="+strings.Repeat("ab", 32)), ""},
+			{"relay list", at(t, 10002), ""},
+			{"inbox list", at(t, 10050), ""},
+			{"gift wrap", at(t, 1059, "p="+bob.Hex()), ""},
+			{"zap", at(t, 9735, "p="+bob.Hex()), ""},
 			{"another", at(t, 30023, "d=x"), add},
 		}},
 		{"all places", geoWith("places", "all"), []answer{
@@ -147,8 +151,19 @@ func TestAreaOfManyShapes(t *testing.T) {
 		lat, lon float64
 		in       bool
 	}{
-		{52.9, 13.5, true}, {52.5, 13.4, false}, {48.8, 2.3, true}, {48.8, 3.5, false}, {37.8, -122.4, true}, {37.8, -121, false},
-		{-15, 179.9, true}, {-15, -179.9, true}, {-15, -169, false}, {89, 0, true}, {89.9, -179.9, true}, {87, 90, false}, {0, 0, false},
+		{52.9, 13.5, true},
+		{52.5, 13.4, false},
+		{48.8, 2.3, true},
+		{48.8, 3.5, false},
+		{37.8, -122.4, true},
+		{37.8, -121, false},
+		{-15, 179.9, true},
+		{-15, -179.9, true},
+		{-15, -169, false},
+		{89, 0, true},
+		{89.9, -179.9, true},
+		{87, 90, false},
+		{0, 0, false},
 	} {
 		hash := geohash.Encode(p.lat, p.lon, 9)
 		if ok := c.Send(t, at(t, 1, "g="+hash)); ok.OK != p.in {

@@ -113,8 +113,14 @@ func TestNIP01KindsAndTimesAtTheirEnds(t *testing.T) {
 		}
 		c := r.Dial(t)
 		for _, e := range []event.Event{
-			{Kind: 65535}, {Kind: 0}, {Kind: 45}, {Kind: 999}, {Kind: 40000},
-			{Kind: 1, CreatedAt: 1}, {Kind: 1, CreatedAt: 1<<32 + 5}, {Kind: 1, CreatedAt: 1 << 40},
+			{Kind: 65535},
+			{Kind: 0},
+			{Kind: 45},
+			{Kind: 999},
+			{Kind: 40000},
+			{Kind: 1, CreatedAt: 1},
+			{Kind: 1, CreatedAt: 1<<32 + 5},
+			{Kind: 1, CreatedAt: 1 << 40},
 		} {
 			signed := alice.Sign(t, e)
 			c.Accepted(t, signed)

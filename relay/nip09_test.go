@@ -114,11 +114,32 @@ func TestNIP09OddTargets(t *testing.T) {
 		c.Accepted(t, note, article, profile)
 		var all []*event.Event
 		for i, target := range [][]string{
-			{"e"}, {"e", ""}, {"e", "x"}, {"e", strings.ToUpper(note.ID.String())}, {"e", note.ID.String()[:63]}, {"e", note.ID.String() + "0"}, {"E", note.ID.String()},
-			{"a"}, {"a", ""}, {"a", "30023"}, {"a", "30023:" + alice.Hex()}, {"a", "30023:" + alice.Hex() + ":X"}, {"a", "30023:" + strings.ToUpper(alice.Hex()) + ":x"},
-			{"a", "x:" + alice.Hex() + ":x"}, {"a", "-1:" + alice.Hex() + ":x"}, {"a", "65536:" + alice.Hex() + ":x"}, {"a", "030023:" + alice.Hex() + ":x"},
-			{"a", "1:" + alice.Hex() + ":"}, {"a", "1:" + alice.Hex() + ":x"}, {"a", "0:" + bob.Hex() + ":"}, {"a", "::"},
-			{"k", "1"}, {"k", "30023"}, {"p", alice.Hex()}, {"e", hex64("0")}, {"a", "30023:" + alice.Hex() + ":y"},
+			{"e"},
+			{"e", ""},
+			{"e", "x"},
+			{"e", strings.ToUpper(note.ID.String())},
+			{"e", note.ID.String()[:63]},
+			{"e", note.ID.String() + "0"},
+			{"E", note.ID.String()},
+			{"a"},
+			{"a", ""},
+			{"a", "30023"},
+			{"a", "30023:" + alice.Hex()},
+			{"a", "30023:" + alice.Hex() + ":X"},
+			{"a", "30023:" + strings.ToUpper(alice.Hex()) + ":x"},
+			{"a", "x:" + alice.Hex() + ":x"},
+			{"a", "-1:" + alice.Hex() + ":x"},
+			{"a", "65536:" + alice.Hex() + ":x"},
+			{"a", "030023:" + alice.Hex() + ":x"},
+			{"a", "1:" + alice.Hex() + ":"},
+			{"a", "1:" + alice.Hex() + ":x"},
+			{"a", "0:" + bob.Hex() + ":"},
+			{"a", "::"},
+			{"k", "1"},
+			{"k", "30023"},
+			{"p", alice.Hex()},
+			{"e", hex64("0")},
+			{"a", "30023:" + alice.Hex() + ":y"},
 		} {
 			d := deletion(t, alice, int64(2000+i), target)
 			c.Accepted(t, d)

@@ -169,9 +169,11 @@ func (members) verdict(c policy.Client) policy.Verdict {
 	}
 	return policy.Verdict{}
 }
+
 func (p members) Event(_ context.Context, c policy.Client, _ *event.Event) policy.Verdict {
 	return p.verdict(c)
 }
+
 func (p members) Filter(_ context.Context, c policy.Client, _ *event.Filter) policy.Verdict {
 	return p.verdict(c)
 }

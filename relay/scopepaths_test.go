@@ -89,9 +89,17 @@ func TestPathsThatAreNoRelay(t *testing.T) {
 		r          *relaytest.Relay
 		path, host string
 	}{
-		{on, "/at/ail", ""}, {on, "/at/", ""}, {on, "/at", ""}, {on, "/at/u33/x", ""}, {on, "/at/U33", ""}, {on, "/u33", ""},
-		{on, "/at/u33dc1v0xupzb", ""}, {on, "/geo/at/u33", ""},
-		{off, "/at/u33", ""}, {observed, "/at/u33", ""}, {hosts, "/at/u33", "u3.geo.test"},
+		{on, "/at/ail", ""},
+		{on, "/at/", ""},
+		{on, "/at", ""},
+		{on, "/at/u33/x", ""},
+		{on, "/at/U33", ""},
+		{on, "/u33", ""},
+		{on, "/at/u33dc1v0xupzb", ""},
+		{on, "/geo/at/u33", ""},
+		{off, "/at/u33", ""},
+		{observed, "/at/u33", ""},
+		{hosts, "/at/u33", "u3.geo.test"},
 	} {
 		client, resp, err := relaytest.TryDial(c.r.URL+c.path, "Host", c.host)
 		if err == nil {

@@ -113,8 +113,13 @@ func TestErrorsCanBeReadByScripts(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"POST", "/", 405}, {"HEAD", "/upload", 404}, {"GET", "/nothing", 404}, {"PUT", "/upload", 404},
-		{"OPTIONS", "/", 204}, {"OPTIONS", "/upload", 204}, {"GET", "/geo/events", 404},
+		{"POST", "/", 405},
+		{"HEAD", "/upload", 404},
+		{"GET", "/nothing", 404},
+		{"PUT", "/upload", 404},
+		{"OPTIONS", "/", 204},
+		{"OPTIONS", "/upload", 204},
+		{"GET", "/geo/events", 404},
 	} {
 		resp, _ := get(t, r, q.method, q.path)
 		if resp.StatusCode != q.status || resp.Header.Get("Access-Control-Allow-Origin") != "*" {

@@ -66,10 +66,12 @@ open: events leave when they are due, and their latency counts from then. Withou
    moa bench publish -c 1 --window 1                     what one event costs that comes alone
    moa bench publish --rate 500 -d 60s ws://127.0.0.1:7447 --pid 4711   latency at 500 a second, CPU of process 4711
    moa bench publish --corpus real.jsonl --start 'other --port {port} --db {data}'`,
-		flags: []cli.Flag{connections(8), window(16), rate(0, "events "+openLoop), warmup(), lasting(10 * time.Second),
+		flags: []cli.Flag{
+			connections(8), window(16), rate(0, "events "+openLoop), warmup(), lasting(10 * time.Second),
 			&cli.IntFlag{Name: "count", DefaultText: "the corpus", Usage: "publish so many events at most"},
 			&cli.IntFlag{Name: "verify", Value: 50_000, Usage: "ask for so many accepted events at the end; negative: none"},
-			&cli.IntFlag{Name: "probe", Value: 100, Usage: "ask for one event in so many right after its OK; negative: none"}},
+			&cli.IntFlag{Name: "probe", Value: 100, Usage: "ask for one event in so many right after its OK; negative: none"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload { return publishWorkload(cmd) },
 	},
 	{
@@ -84,15 +86,19 @@ complete in what was found. So the corpus may be a small part of a large relay.
 
 --cold restarts the relay in order and drops the pages of its files from the system's memory (Linux); a host below a virtual
 machine may still have them. How much was then read from disk is in the result.`,
-		flags: []cli.Flag{connections(8), window(1), rate(0, "REQs "+openLoop), warmup(), lasting(10 * time.Second),
+		flags: []cli.Flag{
+			connections(8), window(1), rate(0, "REQs "+openLoop), warmup(), lasting(10 * time.Second),
 			&cli.StringSliceFlag{Name: "class", Usage: "only these: home, profile, thread, notifications, ids, metadata, addressable, hashtag, global"},
 			&cli.IntFlag{Name: "pool", Value: 100, Usage: "different queries of each class"},
 			&cli.IntFlag{Name: "count", DefaultText: "no bound but the duration", Usage: "so many REQs at most"},
-			&cli.BoolFlag{Name: "cold", Usage: "first restart the relay, with nothing of its files in memory, and ask each query once (not with a URL)"}},
+			&cli.BoolFlag{Name: "cold", Usage: "first restart the relay, with nothing of its files in memory, and ask each query once (not with a URL)"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload {
-			return bench.Query{Conns: cmd.Int("connections"), Window: cmd.Int("window"), Rate: cmd.Float("rate"), Warmup: cmd.Duration("warmup"),
+			return bench.Query{
+				Conns: cmd.Int("connections"), Window: cmd.Int("window"), Rate: cmd.Float("rate"), Warmup: cmd.Duration("warmup"),
 				Duration: cmd.Duration("duration"), Requests: cmd.Int("count"), Classes: cmd.StringSlice("class"), Pool: cmd.Int("pool"),
-				Seed: cmd.Uint64("seed"), Cold: cmd.Bool("cold")}
+				Seed: cmd.Uint64("seed"), Cold: cmd.Bool("cold"),
+			}
 		},
 	},
 	{
@@ -110,9 +116,11 @@ machine may still have them. How much was then read from disk is in the result.`
 file on both sides: ulimit -Hn is the end, unless root may raise it.
 
    moa bench idle -c 10000 --compress                    with permessage-deflate, as browsers ask for it`,
-		flags: []cli.Flag{connections(1000), rate(1000, "connections opened a second"),
+		flags: []cli.Flag{
+			connections(1000), rate(1000, "connections opened a second"),
 			&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 2, Usage: "on each connection; negative: none"},
-			&cli.DurationFlag{Name: "hold", Value: 5 * time.Second, Usage: "how long to hold them"}},
+			&cli.DurationFlag{Name: "hold", Value: 5 * time.Second, Usage: "how long to hold them"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Idle{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Rate: cmd.Float("rate"), Hold: cmd.Duration("hold"), Seed: cmd.Uint64("seed")}
 		},
@@ -133,9 +141,11 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 		help: `Four phases: morning at 0.4 of the rates, noon at 1, peak at 2, night at 0.2. Latencies are given for each.
 
    moa bench mixed -d 60m -c 500 --html day.html         an hour's soak, with its memory over time`,
-		flags: []cli.Flag{connections(200), lasting(20 * time.Second),
+		flags: []cli.Flag{
+			connections(200), lasting(20 * time.Second),
 			&cli.FloatFlag{Name: "publish", Value: 50, Usage: "events a second at noon"},
-			&cli.FloatFlag{Name: "query", Value: 50, Usage: "REQs a second at noon"}},
+			&cli.FloatFlag{Name: "query", Value: 50, Usage: "REQs a second at noon"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Mixed{Conns: cmd.Int("connections"), Publish: cmd.Float("publish"), Query: cmd.Float("query"), Duration: cmd.Duration("duration"), Seed: cmd.Uint64("seed")}
 		},
@@ -145,10 +155,12 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 		help: `Times count from the break to the EOSE of each subscription.
 
    moa bench storm -c 5000 --storms 5`,
-		flags: []cli.Flag{connections(500),
+		flags: []cli.Flag{
+			connections(500),
 			&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 3, Usage: "on each connection"},
 			&cli.IntFlag{Name: "storms", Value: 3, Usage: "how often"},
-			&cli.DurationFlag{Name: "calm", Value: time.Second, Usage: "between storms"}},
+			&cli.DurationFlag{Name: "calm", Value: time.Second, Usage: "between storms"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Storm{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Storms: cmd.Int("storms"), Calm: cmd.Duration("calm"), Seed: cmd.Uint64("seed")}
 		},
@@ -181,9 +193,11 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 
    moa bench sync --events 100000                        time, round trips and bytes of a reconciliation
    moa bench sync --lacking 0.5 --frame 500000 ws://127.0.0.1:7447`,
-		flags: []cli.Flag{connections(4), lasting(5 * time.Second),
+		flags: []cli.Flag{
+			connections(4), lasting(5 * time.Second),
 			&cli.FloatFlag{Name: "lacking", Value: 0.02, Usage: "share of the notes that a client lacks"},
-			&cli.IntFlag{Name: "frame", Value: 60_000, Usage: "largest message, in bytes"}},
+			&cli.IntFlag{Name: "frame", Value: 60_000, Usage: "largest message, in bytes"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Sync{Conns: cmd.Int("connections"), Duration: cmd.Duration("duration"), Lacking: cmd.Float("lacking"), Frame: cmd.Int("frame"), Seed: cmd.Uint64("seed")}
 		},
@@ -194,9 +208,11 @@ file on both sides: ulimit -Hn is the end, unless root may raise it.
 has handed to the system survives it, so an OK before the sync is not found.
 
    moa bench crash --crashes 10 --start 'other --port {port} --db {data}'`,
-		flags: []cli.Flag{connections(8), window(16),
+		flags: []cli.Flag{
+			connections(8), window(16),
 			&cli.IntFlag{Name: "crashes", Value: 3, Usage: "how often"},
-			&cli.DurationFlag{Name: "after", Value: time.Second, Usage: "load before each"}},
+			&cli.DurationFlag{Name: "after", Value: time.Second, Usage: "load before each"},
+		},
 		workload: func(cmd *cli.Command) bench.Workload {
 			return bench.Crash{Crashes: cmd.Int("crashes"), After: cmd.Duration("after"), Conns: cmd.Int("connections"), Window: cmd.Int("window")}
 		},
@@ -204,20 +220,26 @@ has handed to the system survives it, so an OK before the sync is not found.
 }
 
 func liveFlags() []cli.Flag {
-	return []cli.Flag{connections(200), rate(100, "events a second over all publishers"), warmup(), lasting(10 * time.Second),
+	return []cli.Flag{
+		connections(200), rate(100, "events a second over all publishers"), warmup(), lasting(10 * time.Second),
 		&cli.IntFlag{Name: "subscriptions", Aliases: []string{"s"}, Value: 3, Usage: "on each connection"},
 		&cli.IntFlag{Name: "publishers", Aliases: []string{"p"}, Value: 4, Usage: "connections that publish"},
-		&cli.StringFlag{Name: "audience", Value: bench.Network, Usage: bench.Network + ": realistic filters, each different; " + bench.Everyone + ": every subscription hears every event"}}
+		&cli.StringFlag{Name: "audience", Value: bench.Network, Usage: bench.Network + ": realistic filters, each different; " + bench.Everyone + ": every subscription hears every event"},
+	}
 }
 
 func liveWorkload(cmd *cli.Command) bench.Live {
-	return bench.Live{Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"),
-		Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Audience: cmd.String("audience"), Seed: cmd.Uint64("seed")}
+	return bench.Live{
+		Conns: cmd.Int("connections"), Subs: cmd.Int("subscriptions"), Publishers: cmd.Int("publishers"), Rate: cmd.Float("rate"),
+		Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Audience: cmd.String("audience"), Seed: cmd.Uint64("seed"),
+	}
 }
 
 func publishWorkload(cmd *cli.Command) bench.Publish {
-	return bench.Publish{Events: cmd.Int("count"), Rate: cmd.Float("rate"), Conns: cmd.Int("connections"), Window: cmd.Int("window"),
-		Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Verify: cmd.Int("verify"), Probe: cmd.Int("probe"), Repeats: cmd.Int("repeat")}
+	return bench.Publish{
+		Events: cmd.Int("count"), Rate: cmd.Float("rate"), Conns: cmd.Int("connections"), Window: cmd.Int("window"),
+		Warmup: cmd.Duration("warmup"), Duration: cmd.Duration("duration"), Verify: cmd.Int("verify"), Probe: cmd.Int("probe"), Repeats: cmd.Int("repeat"),
+	}
 }
 
 // tour is about one minute of everything.

@@ -118,8 +118,11 @@ func printWrites(w io.Writer, r *trial.Writes, broken []transfer.Fault) {
 	}
 	fmt.Fprintln(w)
 	for _, fate := range []struct{ key, words string }{
-		{"accept", "accepted"}, {"relay_only", "sent to live subscriptions and not stored"}, {"reject", "refused"},
-		{"shadow", "dropped, though told accepted"}, {trial.Unasked, "requests to vanish, which policies are not asked about"},
+		{"accept", "accepted"},
+		{"relay_only", "sent to live subscriptions and not stored"},
+		{"reject", "refused"},
+		{"shadow", "dropped, though told accepted"},
+		{trial.Unasked, "requests to vanish, which policies are not asked about"},
 	} {
 		if n := r.Fates[fate.key]; n > 0 {
 			fmt.Fprintf(w, "%8d  %5.1f%%  %s\n", n, 100*float64(n)/float64(r.Events), fate.words)

@@ -92,10 +92,18 @@ func TestCreatedAtWindowSparesGiftWraps(t *testing.T) {
 		offset int64
 		want   string
 	}{
-		{1, -hour, ""}, {1, -hour - 1, "invalid: created_at lies more than 1h in the past"},
-		{1, 600, ""}, {1, 601, "invalid: created_at lies more than 10m in the future"},
-		{1059, -2 * day, ""}, {1059, -3 * day, "invalid: "}, {1059, 601, "invalid: "}, {21059, -2 * day, ""},
-		{0, -900 * day, ""}, {10002, -900 * day, ""}, {0, 601, "invalid: "}, {30023, 601, "invalid: "},
+		{1, -hour, ""},
+		{1, -hour - 1, "invalid: created_at lies more than 1h in the past"},
+		{1, 600, ""},
+		{1, 601, "invalid: created_at lies more than 10m in the future"},
+		{1059, -2 * day, ""},
+		{1059, -3 * day, "invalid: "},
+		{1059, 601, "invalid: "},
+		{21059, -2 * day, ""},
+		{0, -900 * day, ""},
+		{10002, -900 * day, ""},
+		{0, 601, "invalid: "},
+		{30023, 601, "invalid: "},
 	} {
 		expect(t, "kind "+strconv.Itoa(int(c.kind)), ask(p, nobody, event.Event{Kind: c.kind, CreatedAt: now.Unix() + c.offset}), c.want)
 	}
@@ -171,8 +179,10 @@ func TestMessagesAreForThePeopleInvolved(t *testing.T) {
 		keys []event.PubKey
 		want bool
 	}{
-		{"unauthenticated", nil, false}, {"other", []event.PubKey{bob}, false},
-		{"recipient", []event.PubKey{alice}, true}, {"also recipient", []event.PubKey{bob, alice}, true},
+		{"unauthenticated", nil, false},
+		{"other", []event.PubKey{bob}, false},
+		{"recipient", []event.PubKey{alice}, true},
+		{"also recipient", []event.PubKey{bob, alice}, true},
 		{"author", []event.PubKey{carol}, true},
 	} {
 		if got := chain.Deliver(&policytest.Client{Keys: c.keys}, wrap); got != c.want {

@@ -29,8 +29,12 @@ func newLimits(_ *policy.Env, cfg limitsConfig, bad *conf.Faults) policy.Policy 
 		path  string
 		value int
 	}{
-		{"bytes", cfg.Bytes}, {"content", cfg.Content}, {"tags", cfg.Tags},
-		{"tag_items", cfg.TagItems}, {"tag_length", cfg.TagLength}, {"mentions", cfg.Mentions},
+		{"bytes", cfg.Bytes},
+		{"content", cfg.Content},
+		{"tags", cfg.Tags},
+		{"tag_items", cfg.TagItems},
+		{"tag_length", cfg.TagLength},
+		{"mentions", cfg.Mentions},
 	} {
 		if l.value < 0 {
 			bad.Add(l.path, "%d is less than 0", l.value)

@@ -386,7 +386,8 @@ func TestWebOfTrustCountsFollowersByDistance(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			table := map[string]any{"use": "allow", "trust": map[string]any{
-				"roots": []any{key(k(1))}, "depth": int64(c.depth), "min_followers": int64(c.followers), "limit": int64(c.limit)}}
+				"roots": []any{key(k(1))}, "depth": int64(c.depth), "min_followers": int64(c.followers), "limit": int64(c.limit),
+			}}
 			p := running(t, policy.Env{Stored: stored(events...)}, table)
 			synctest.Wait()
 			for n := range byte(25) {

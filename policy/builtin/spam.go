@@ -67,8 +67,12 @@ func newSpam(env *policy.Env, cfg spamConfig, bad *conf.Faults) policy.Policy {
 		path         string
 		value, least int
 	}{
-		{"copies", cfg.Copies, 1}, {"min_letters", cfg.MinLetters, simGram}, {"burst", cfg.Burst, 1},
-		{"step", cfg.Step, 1}, {"most_work", cfg.MostWork, 1}, {"tracked", cfg.Tracked, 1},
+		{"copies", cfg.Copies, 1},
+		{"min_letters", cfg.MinLetters, simGram},
+		{"burst", cfg.Burst, 1},
+		{"step", cfg.Step, 1},
+		{"most_work", cfg.MostWork, 1},
+		{"tracked", cfg.Tracked, 1},
 	} {
 		if n.value < n.least {
 			bad.Add(n.path, "%d is less than %d", n.value, n.least)

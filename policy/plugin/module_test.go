@@ -102,8 +102,10 @@ func copier(t *testing.T, size, digits int) string {
 	body := [][]byte{
 		{0x03, 0x40}, // loop
 		i32(0), i32(in), store, i32(4), i32(4096), store,
-		i32(0), i32(0), i32(1), i32(8), {0x10, 0, 0x1a}, // fd_read(0, …)
-		i32(8), {0x28, 2, 0, 0x45, 0x04, 0x40, 0x0f, 0x0b}, // nothing read: return
+		i32(0), i32(0), i32(1), i32(8),
+		{0x10, 0, 0x1a}, // fd_read(0, …)
+		i32(8),
+		{0x28, 2, 0, 0x45, 0x04, 0x40, 0x0f, 0x0b}, // nothing read: return
 	}
 	for i := range digits {
 		body = append(body, i32(in+id+i), load, []byte{0x21, byte(i)})

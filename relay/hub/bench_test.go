@@ -22,8 +22,10 @@ func BenchmarkPublish(b *testing.B) {
 		// The same by authors that no filter names, and that name nobody.
 		unheard := make([]*event.Event, 2000)
 		for i := range unheard {
-			unheard[i] = &event.Event{PubKey: person(1<<28 + i), Kind: events[i].Kind, CreatedAt: 1_800_000_000,
-				Tags: []event.Tag{{"p", person(1 << 28).String()}, {"t", "nobody asks for this"}}}
+			unheard[i] = &event.Event{
+				PubKey: person(1<<28 + i), Kind: events[i].Kind, CreatedAt: 1_800_000_000,
+				Tags: []event.Tag{{"p", person(1 << 28).String()}, {"t", "nobody asks for this"}},
+			}
 			unheard[i].Kind = 1
 		}
 		b.Run(fmt.Sprintf("subs=%d", subs), func(b *testing.B) { publish(b, x, events) })

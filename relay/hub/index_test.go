@@ -217,8 +217,14 @@ func TestEqualFiltersShareAnEntry(t *testing.T) {
 	}
 	tag := func(name byte, v ...string) []event.TagFilter { return []event.TagFilter{{Name: name, Values: v}} }
 	for i, f := range []*event.Filter{
-		{}, {Kinds: []uint16{1, 2}}, {IDs: []event.ID{{1}}}, {Authors: []event.PubKey{{1}}},
-		{Tags: tag('t', "ab")}, {Tags: tag('t', "a", "b")}, {Tags: tag('T', "ab")}, {Tags: tag('t', "b")},
+		{},
+		{Kinds: []uint16{1, 2}},
+		{IDs: []event.ID{{1}}},
+		{Authors: []event.PubKey{{1}}},
+		{Tags: tag('t', "ab")},
+		{Tags: tag('t', "a", "b")},
+		{Tags: tag('T', "ab")},
+		{Tags: tag('t', "b")},
 	} {
 		x.Add(NewSub("b", []*event.Filter{f}, new(counter)))
 		if s := x.Stats(); s.Filters != i+2 {

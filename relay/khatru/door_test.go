@@ -38,6 +38,7 @@ func (c *fakeClient) Authed() []event.PubKey {
 	defer c.mu.Unlock()
 	return c.authed
 }
+
 func (c *fakeClient) Send(m []byte) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -95,8 +95,10 @@ func TestNegotiation(t *testing.T) {
 		for _, on := range []bool{true, false} {
 			addr := start(t, &Options{Compression: on}, echo)
 			req, _ := http.NewRequest("GET", "http://"+addr, nil)
-			req.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"keep-alive, Upgrade"},
-				"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}}
+			req.Header = http.Header{
+				"Upgrade": {"websocket"}, "Connection": {"keep-alive, Upgrade"},
+				"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+			}
 			if offer != "" {
 				req.Header.Set("Sec-WebSocket-Extensions", offer)
 			}

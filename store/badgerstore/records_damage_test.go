@@ -89,7 +89,10 @@ func TestDamagedRecordIsReported(t *testing.T) {
 				t.Fatalf("byte %d: %v, no problem", at, err)
 			}
 			for _, f := range []*event.Filter{
-				{}, {IDs: []event.ID{victim.ID}}, {Kinds: []uint16{30023}}, {Authors: []event.PubKey{victim.PubKey}},
+				{},
+				{IDs: []event.ID{victim.ID}},
+				{Kinds: []uint16{30023}},
+				{Authors: []event.PubKey{victim.PubKey}},
 				{Authors: []event.PubKey{victim.PubKey}, Kinds: []uint16{30023}, Tags: []event.TagFilter{{Name: 'd', Values: []string{"x"}}}},
 				{Tags: []event.TagFilter{{Name: 'g', Regions: []string{"u33"}}}},
 			} {

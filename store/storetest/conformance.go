@@ -18,9 +18,7 @@ type conformanceTest struct {
 
 var conformance = slices.Concat(nip01, nip09, nip40, nip62, removal, robustness)
 
-var (
-	alice, bob, carol = Key(1), Key(2), Key(3)
-)
+var alice, bob, carol = Key(1), Key(2), Key(3)
 
 var nip01 = []conformanceTest{
 	{"NIP01_09_duplicate", func(x *check) {
