@@ -118,10 +118,10 @@ func (c *client) identify(pk event.PubKey) bool {
 // The methods of a submitter.
 
 func (c *client) source() source {
-	if !c.ip.IsValid() || c.local {
+	if c.account.free {
 		return source{conn: c.id}
 	}
-	return source{net: origin.Network(c.ip)}
+	return source{net: c.account.net}
 }
 
 func (c *client) box() *outbox.Outbox { return &c.out }

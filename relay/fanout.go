@@ -2,6 +2,7 @@ package relay
 
 import (
 	"sync"
+	"time"
 
 	"moa/nips/event"
 	"moa/policy"
@@ -32,6 +33,15 @@ type fanout struct {
 const (
 	maxFanout      = 2048
 	maxFanoutBytes = 16 << 20
+)
+
+// fanoutBytes is how much of a burst is queued before it is written, and fanoutEase
+// how long clients may take for it that have more than half of what may wait for
+// them: those that read have had most of it before the rest follows. A client that
+// stays behind slows bursts down to 13 MB/s, and nothing else.
+const (
+	fanoutBytes = 128 << 10
+	fanoutEase  = 10 * time.Millisecond
 )
 
 func newFanout(w *outbox.Writers, publish func(outbox.Batch, accepted)) *fanout {
@@ -71,11 +81,17 @@ func (f *fanout) lead() {
 	f.waiting = f.spare[:0]
 	f.mu.Unlock()
 	f.room.Broadcast()
-	b := f.writers.Batch()
+	b, queued := f.writers.Batch(), 0
 	for i := range list {
 		f.publish(b, list[i])
+		if queued += len(list[i].e.Raw); queued >= fanoutBytes {
+			b.Done()
+			b.Ease(fanoutEase)
+			queued = 0
+		}
 	}
 	b.Done()
+	b.Ease(0)
 	clear(list)
 	f.mu.Lock()
 	f.spare = list

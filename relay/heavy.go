@@ -55,10 +55,10 @@ func (s *session) leave(q *query) {
 // is one for all, and no other event is decided while it stores such a one.
 func (s *session) mayWeigh(st *settings, t *ticket) policy.Verdict {
 	w := t.weight()
-	if w <= lightWeight || s.local || event.Ephemeral(t.e.Kind) {
+	if w <= lightWeight || s.account.free || event.Ephemeral(t.e.Kind) {
 		return policy.Verdict{}
 	}
-	wait := s.weights.take(s.ip, w, st.cfg.Limits.TagsPerIP, s.now())
+	wait := s.weights.take(s.account.net, w, st.cfg.Limits.TagsPerIP, s.now())
 	if wait <= 0 {
 		return policy.Verdict{}
 	}

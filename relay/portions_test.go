@@ -16,7 +16,10 @@ func from(s *client, kind uint16, events, tags int) (ts []ticket) {
 	return ts
 }
 
-func at(ip string, id uint64) *client { return &client{id: id, ip: netip.MustParseAddr(ip)} }
+func at(ip string, id uint64) *client {
+	a := netip.MustParseAddr(ip)
+	return &client{id: id, ip: a, account: &account{accountKey: accountKey{net: a}}}
+}
 
 // rounds picks until nothing waits, and returns the commits. Between two of
 // them more comes.

@@ -172,7 +172,7 @@ func TestTasksNameWhatIsRunning(t *testing.T) {
 func TestIngestClosesOnThoseWhoWait(t *testing.T) {
 	in := newIngest(&committer{}, &Limits{TicketEvents: 1, TicketBytes: 1}, nil, nil)
 	in.leading = true // another goroutine commits
-	first, second := new(client), new(client)
+	first, second := at("192.0.2.1", 1), at("192.0.2.1", 2)
 	for _, s := range []*client{first, second} {
 		s.open.Add(1)
 		s.tickets.Add(1)

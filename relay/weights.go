@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"sync"
 	"time"
-
-	"moa/relay/origin"
 )
 
 // weights are what networks have sent of heavy events. The zero weights are
@@ -17,10 +15,9 @@ type weights struct {
 
 // take takes so much weight of most a minute, or says for how long there is not
 // enough. 0 is no bound.
-func (v *weights) take(ip netip.Addr, weight, most int, now time.Time) (wait time.Duration) {
+func (v *weights) take(net netip.Addr, weight, most int, now time.Time) (wait time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	net := origin.Network(ip)
 	left, wait := v.from[net].take(weight, most, time.Minute, now)
 	if wait > 0 || most == 0 {
 		return wait

@@ -34,6 +34,7 @@ type Outbox struct {
 	writing bool       // in line, or at a writer's
 	quiet   bool       // in line, and no goroutine was woken for it
 	closed  bool
+	crowded bool  // it is among Writers.crowded
 	queue   *Page // nil: empty
 	bytes   int   // queued or being written
 	kept    int   // bytes of live events that wait for stored ones
@@ -96,8 +97,13 @@ func (o *Outbox) add(m ws.Msg, condemn, wake bool) bool {
 	if claimed {
 		o.queue.claim(o.account, cost(&m), m.Body)
 	}
+	crowds := o.bytes > o.limit/2 && !o.crowded
+	o.crowded = o.crowded || crowds
 	o.startLocked(wake)
 	o.mu.Unlock()
+	if crowds {
+		o.writers.crowd(o)
+	}
 	if claimed && o.account.Beyond(shares.Outbox, 1) != shares.Within {
 		o.writers.relieve(o.account)
 	}

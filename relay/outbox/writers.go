@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"moa/relay/internal/fifo"
 	"moa/relay/shares"
@@ -31,6 +32,9 @@ type Writers struct {
 	spare   []*group // not in use
 	made    int      // groups in all
 	closed  bool
+	crowded []*Outbox // that have come to hold more than half of what they may
+
+	crowds atomic.Bool // there are crowded ones
 }
 
 // Options are what Writers are made of.

@@ -1,0 +1,47 @@
+package outbox
+
+import "time"
+
+// Ease waits, at most so long, until the outboxes that have become more than half
+// full have been written to: a burst is handed on no faster than clients take it
+// that read. Those that do not read hold it up for no longer than that.
+func (b Batch) Ease(most time.Duration) {
+	if !b.writers.crowds.Load() {
+		return
+	}
+	b.writers.mu.Lock()
+	crowded := b.writers.crowded
+	b.writers.crowded = nil
+	b.writers.crowds.Store(false)
+	b.writers.mu.Unlock()
+	for end := time.Now().Add(most); len(crowded) > 0; {
+		if o := crowded[0]; o.eased() || !time.Now().Before(end) {
+			o.forget()
+			crowded = crowded[1:]
+			continue
+		}
+		time.Sleep(min(most, time.Millisecond/4))
+	}
+}
+
+// crowd notes that o is more than half full, until Ease.
+func (w *Writers) crowd(o *Outbox) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.crowded = append(w.crowded, o)
+	w.crowds.Store(true)
+}
+
+// eased reports that o is not more than half full any more.
+func (o *Outbox) eased() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed || o.bytes <= o.limit/2
+}
+
+// forget lets o be noted again.
+func (o *Outbox) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.crowded = false
+}
