@@ -80,7 +80,7 @@ func (w *writer) run(do func(*writer) error) (err error) {
 	return w.flush()
 }
 
-// recover finishes the removals that a failed commit has begun.
+// recover finishes the jobs that a failed commit has begun.
 func (s *Store) recover() error {
 	if !s.failed {
 		return nil

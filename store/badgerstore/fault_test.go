@@ -111,7 +111,7 @@ func awaitWarm(t *testing.T, s *Store) {
 	})
 }
 
-// The process ends in the middle of a removal, and the event that asks for it is
+// The process ends in the middle of a job, and the event that asks for it is
 // damaged: a request to vanish is finished all the same, by its keys; a kind 5 waits.
 func TestDamagedRequestsAreNotForgotten(t *testing.T) {
 	o := Options{Dir: t.TempDir(), CacheMB: 32, HotMB: -1, ReserveMB: -1}

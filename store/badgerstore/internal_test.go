@@ -38,8 +38,8 @@ func checkSound(t *testing.T, s *Store, events int) {
 	}
 }
 
-// A crash between the first frame of a large removal and its last.
-func TestInterruptedRemovalsAreFinishedAtOpen(t *testing.T) {
+// A crash between the first frame of a job and its last.
+func TestInterruptedJobsAreFinishedAtOpen(t *testing.T) {
 	dir := t.TempDir()
 	s := smallStore(t, dir)
 	var mine []*event.Event

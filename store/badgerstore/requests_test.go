@@ -10,7 +10,7 @@ import (
 	"moa/store/storetest"
 )
 
-// holding is a store whose removals are done by the test.
+// holding is a store whose requests are done by the test.
 func holding(t testing.TB, dir string) *Store {
 	t.Helper()
 	s, err := Open(Options{Dir: dir, CacheMB: 32, ReserveMB: -1, NoSync: true})
@@ -163,7 +163,7 @@ func TestAKillBetweenTheStepsOfADeletion(t *testing.T) {
 	checkSound(t, s, 2)
 }
 
-// The event that asks for removals is itself to go while they are under way: what it
+// A request is itself to go while it is under way: what it
 // asks for is done all the same, also if the process is killed then.
 func TestARequestThatGoesIsDoneAllTheSame(t *testing.T) {
 	for name, gone := range map[string]func(s *Store, asks *event.Event) (int, error){

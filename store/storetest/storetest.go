@@ -147,7 +147,7 @@ func (x *check) holds(want ...*event.Event) {
 	x.Helper()
 	x.finds(query(`{}`), want...)
 	x.counts(query(`{}`), len(want))
-	// A large removal may go on behind its commit.
+	// A large deletion or vanish may go on behind its commit.
 	testwait.Eventually(x, fmt.Sprintf("Stats says %d events", len(want)), func() bool { return x.Stats().Events == int64(len(want)) })
 	for _, e := range want {
 		x.finds(query(fmt.Sprintf(`{"ids":["%s"]}`, e.ID)), e)
