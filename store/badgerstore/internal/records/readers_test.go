@@ -73,7 +73,7 @@ func TestReadersBesideEverything(t *testing.T) {
 	})
 	oldest.Store(1)
 	next.Store(1)
-	for deadline := time.Now().Add(20 * time.Second); !done.Load(); {
+	for deadline := time.Now().Add(testwait.Patience); !done.Load(); {
 		n := next.Load()
 		write(t, l, n, n+1, n+2)
 		next.Store(n + 3)
