@@ -297,3 +297,35 @@ func TestNIP62RequestsOfADayAreLimited(t *testing.T) {
 	}
 	dialAs(t, r, honest).Accepted(t, vanish(t, bob, time.Now().Unix(), "ALL_RELAYS"))
 }
+
+// What a filter holds on to is what it is charged for: not the message that it
+// came in, nor what of that was left out.
+func TestFiltersHoldNothingOfTheirMessages(t *testing.T) {
+	const each, many = 400_000, 20
+	r := fromAfar(t, func(*relay.Config) {})
+	long := strings.Repeat("x", each)
+	var twice strings.Builder
+	for range each / 100 {
+		fmt.Fprintf(&twice, `,"%s"`, strings.Repeat("y", 97))
+	}
+	for name, filter := range map[string]string{
+		"an unknown field":   `{"#t":["a%d"],"%[2]s":"%[3]s","limit":0}`,
+		"another tag":        `{"#t":["a%d"],"#%[2]s":["%[3]s"],"limit":0}`,
+		"white space":        `{"#t":["a%d"],"limit":0` + strings.Repeat(" ", each) + `%.0[2]s%.0[3]s}`,
+		"a value many times": `{"#t":["a%d"` + twice.String() + `],"limit":0%.0[2]s%.0[3]s}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := dialAs(t, r, attacker)
+			defer c.Close()
+			charged, before := held(t, r, "filters"), heap()
+			for i := range many {
+				c.Say(t, `["REQ","%d",%s]`, i, fmt.Sprintf(filter, i, "unknown", long))
+				c.Next(t)
+			}
+			charged = held(t, r, "filters") - charged
+			relaytest.Eventually(t, "no more is in memory than is charged", func() bool {
+				return float64(heap()) < float64(before)+charged*1.2+2*each
+			})
+		})
+	}
+}

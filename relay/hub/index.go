@@ -87,28 +87,40 @@ func (x *Index[P]) Add(s *Sub[P]) {
 		}
 	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	s.filters = nil
 	s.places = make([]place, 0, len(parts))
 	x.subs++
-	for i := range parts {
+	x.mu.Unlock()
+	for i := range parts { // a Publish goes between two of many filters of many values
+		x.mu.Lock()
 		x.joinLocked(s, &parts[i])
+		x.mu.Unlock()
 	}
 }
 
 // Remove ends s: when it returns, its Sink is not called any more. It does nothing
 // for a Sub that is not there.
 func (x *Index[P]) Remove(s *Sub[P]) {
-	x.mu.Lock()
-	if s.places != nil {
-		x.subs--
+	for x.leave(s) {
 	}
-	for _, p := range s.places {
-		x.leaveLocked(p)
-	}
-	s.places = nil
-	x.mu.Unlock()
 	s.end()
+}
+
+// leave takes one of its filters out. False: none was left.
+func (x *Index[P]) leave(s *Sub[P]) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	last := len(s.places) - 1
+	if last < 0 {
+		if s.places != nil {
+			x.subs--
+		}
+		s.places = nil
+		return false
+	}
+	x.leaveLocked(s.places[last])
+	s.places = s.places[:last]
+	return true
 }
 
 func (x *Index[P]) joinLocked(s *Sub[P], c *compiled) {
