@@ -90,7 +90,8 @@ func TestEventsThatWaitForTheFanOutAreBoundedByBytes(t *testing.T) {
 // has come. It is asked again if not, so that a slow machine makes no difference.
 func stays(n float64, f func() float64) bool {
 	for range 20 {
-		if time.Sleep(10 * time.Millisecond); f() != n {
+		<-time.After(10 * time.Millisecond)
+		if f() != n {
 			return false
 		}
 	}
