@@ -50,9 +50,9 @@ func (c *client) admit(st *settings, id string, filters []*event.Filter, count b
 
 // withholds reports whether there may be more by the filters than is answered: by
 // tags that are not indexed, and what the client would find if it had
-// authenticated. It is asked to, before anything is answered, where it may mind:
-// what is withheld is for authors and for those in p tags, so a filter that names
-// neither such kinds nor people is not after it, and by ids it is known.
+// authenticated. The client is asked to authenticate, before anything is answered,
+// if the filter seems to be after such events: it names their kinds or people, and no
+// ids.
 func (c *client) withholds(st *settings, filters []*event.Filter) (some bool) {
 	for _, f := range filters {
 		if f.Unindexed != "" {

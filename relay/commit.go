@@ -31,7 +31,7 @@ type committer struct {
 func (c *committer) decide(batch []ticket) {
 	c.events = undecided(c.events[:0], batch)
 	results, err := c.commit(c.events)
-	decide(batch, results, err)
+	handOut(batch, results, err)
 	clear(c.events)
 }
 
@@ -64,7 +64,7 @@ func (c *committer) commitOnce(events []*event.Event) ([]store.Result, error) {
 	if err == nil && len(results) != len(events) {
 		err = fmt.Errorf("store: %d results for %d events", len(results), len(events))
 	}
-	c.resolve(c.life, events, results)
+	c.clearDoubts(c.life, events, results)
 	return results, err
 }
 
@@ -118,9 +118,9 @@ func (c *committer) note(err error) {
 	}
 }
 
-// decide hands the store's results to the tickets that were open. With an error
+// handOut gives the store's results to the tickets that were open. With an error
 // there may be some without a result.
-func decide(batch []ticket, results []store.Result, err error) {
+func handOut(batch []ticket, results []store.Result, err error) {
 	k := 0
 	for i := range batch {
 		t := &batch[i]
@@ -139,14 +139,14 @@ func decide(batch []ticket, results []store.Result, err error) {
 // has reports whether the event is stored, and has been in the fan-out.
 func (c *committer) has(id event.ID) bool { return c.store.Has(id) && !c.doubts.has(id) }
 
-// resolve takes the events out of doubt whose fate the store has told, and puts
+// clearDoubts takes the events out of doubt whose fate the store has told, and puts
 // those into it that it has not.
-func (c *committer) resolve(ctx context.Context, events []*event.Event, results []store.Result) {
+func (c *committer) clearDoubts(ctx context.Context, events []*event.Event, results []store.Result) {
 	for i, e := range events {
 		switch {
 		case i >= len(results) || results[i].Outcome == 0:
 			c.doubts.add(e.ID)
-		case c.doubts.resolve(e.ID) && results[i].Outcome == store.Duplicate:
+		case c.doubts.clear(e.ID) && results[i].Outcome == store.Duplicate:
 			if n := c.serial(ctx, e.ID); n != 0 {
 				results[i] = store.Result{Outcome: store.Stored, Serial: n}
 			}

@@ -18,8 +18,8 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		turnAway(w, why)
 		return
 	}
-	c := s.newSession(st, from, account)
-	if d := st.chain.Connect(background, &c.client, r); d.Action == policy.Reject {
+	sess := s.newSession(st, from, account)
+	if d := st.chain.Connect(background, &sess.client, r); d.Action == policy.Reject {
 		s.conns.release(account)
 		s.met.refuse(refusePolicy)
 		http.Error(w, string(d.Reason)+": "+d.Text, statusOf(d.Reason))
@@ -29,42 +29,42 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	if err != nil {
 		s.conns.release(account)
 		s.met.refuse(refuseBroken)
-		st.chain.Disconnect(&c.client)
+		st.chain.Disconnect(&sess.client)
 		return
 	}
 	conn.SetRoom(inbox{account.Account})
-	c.conn = conn
+	sess.conn = conn
 	s.met.opened.Inc()
 	s.met.connections.Inc()
-	if !s.conns.add(c) {
-		c.leaves(dropShutdown)
+	if !s.conns.add(sess) {
+		sess.leaves(dropShutdown)
 		conn.Close(ws.GoingAway, "the relay is shutting down")
 		conn.CloseNow()
-		c.out.Close()
-		s.forget(c)
-		st.chain.Disconnect(&c.client)
+		sess.out.Close()
+		s.forget(sess)
+		st.chain.Disconnect(&sess.client)
 		return
 	}
 	if st.cfg.AuthOnConnect {
-		c.RequestAuth()
+		sess.RequestAuth()
 	}
-	c.out.Open(conn)
+	sess.out.Open(conn)
 	// The session gets a goroutine of its own, so that net/http's, its stack and
 	// its buffers end here.
 	s.tasks.begin(sessionTask)
-	c.Wake()
+	sess.Wake()
 }
 
 func (s *Server) newSession(st *settings, from origin.Origin, a *account) *session {
-	c := &session{ingest: s.ingest, chain: st.chain, gone: s.forget}
-	c.init(&s.shared, from, a)
-	return c
+	sess := &session{ingest: s.ingest, chain: st.chain, gone: s.forget}
+	sess.init(&s.shared, from, a)
+	return sess
 }
 
 // forget ends what connect began, but for the policies.
-func (s *Server) forget(c *session) {
-	s.conns.remove(c)
-	s.conns.release(c.account)
+func (s *Server) forget(sess *session) {
+	s.conns.remove(sess)
+	s.conns.release(sess.account)
 	s.met.connections.Dec()
 }
 

@@ -18,7 +18,7 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	if s.counts == nil {
 		s.counts = newCounts(&s.client, s.subs)
 	}
-	since := st.generation() // before the policies are asked
+	generation := st.generation() // before the policies are asked
 	filters, v := s.admit(st, id, filters, true)
 	if v.Action == policy.Reject {
 		s.subs.refuse(id, v.Reason, v.Text)
@@ -26,7 +26,7 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	}
 	filters = fewest(filters)
 	c := &counting{id: id, query: s.storeQuery(st, filters), right: new(right), bytes: filterBytes(filters), start: time.Now()}
-	c.right.grant(filters, since)
+	c.right.grant(filters, generation)
 	c.partly = s.withholds(st, filters)
 	if st.cfg.CountSketches {
 		c.sketch = nip45.New(filters)
@@ -34,7 +34,7 @@ func (s *session) count(st *settings, id string, filters []*event.Filter) {
 	if c.sketch != nil {
 		c.query.Visible = sketched(c.sketch, c.query.Visible)
 	}
-	if v := s.counts.line(st, c); v.Action == policy.Reject {
+	if v := s.counts.queue(st, c); v.Action == policy.Reject {
 		s.subs.refuse(id, v.Reason, v.Text)
 	}
 }

@@ -62,8 +62,8 @@ func newCounts(c *client, subs *subscriptions) *counts {
 	return b
 }
 
-// line lets k wait for its turn, or says why it may not.
-func (b *counts) line(st *settings, k *counting) policy.Verdict {
+// queue lets k wait for its turn, or says why it may not.
+func (b *counts) queue(st *settings, k *counting) policy.Verdict {
 	b.mu.Lock()
 	n := len(b.next)
 	b.mu.Unlock()
@@ -75,7 +75,7 @@ func (b *counts) line(st *settings, k *counting) policy.Verdict {
 		return v
 	}
 	if b.c.account.Take(shares.Counts, 1) != shares.Within {
-		b.c.dropFilters(k.bytes)
+		b.c.releaseFilters(k.bytes)
 		return policy.Refuse(reason.RateLimited, "too many COUNTs are under way from your address")
 	}
 	b.mu.Lock()
@@ -86,7 +86,7 @@ func (b *counts) line(st *settings, k *counting) policy.Verdict {
 
 // give takes back what was charged for a COUNT.
 func (b *counts) give(k *counting) {
-	b.c.dropFilters(k.bytes)
+	b.c.releaseFilters(k.bytes)
 	b.c.account.Give(shares.Counts, 1)
 }
 
@@ -142,7 +142,7 @@ func (b *counts) close() {
 	b.closed = true
 	for len(b.next) > 1 {
 		k := b.next[1]
-		b.dropLocked(k)
+		b.removeLocked(k)
 		b.give(k)
 	}
 }

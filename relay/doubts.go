@@ -45,8 +45,8 @@ func (d *doubts) has(id event.ID) bool {
 	return ok
 }
 
-// resolve forgets an event whose fate is known. It reports whether it was in doubt.
-func (d *doubts) resolve(id event.ID) bool {
+// clear forgets an event whose fate is known. It reports whether it was in doubt.
+func (d *doubts) clear(id event.ID) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	_, ok := d.open[id]

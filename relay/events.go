@@ -29,9 +29,8 @@ func (s *session) event(st *settings, raw []byte) {
 	if e.Kind != event.KindVanish {
 		early = st.chain.Early(background, &s.client, e)
 	}
-	// That an event is stored which not every client may see is for those to know
-	// that have it: of such a one the store tells, once the signature holds and all
-	// policies accept it.
+	// A client that sends a restricted event is not told that it is stored before the
+	// signature holds and all policies accept it: then the store says so.
 	switch {
 	case early.Action == policy.Reject:
 		s.refuse(&t, early.Verdict)
@@ -77,9 +76,9 @@ func (s *session) add(t ticket, early *policy.Decision) {
 	}
 }
 
-// flush verifies the signatures of the batch, asks the late policies, and hands
+// submitBatch verifies the signatures of the batch, asks the late policies, and hands
 // the events to the writer.
-func (s *session) flush() {
+func (s *session) submitBatch() {
 	b := s.batch
 	if b == nil {
 		return
@@ -151,7 +150,7 @@ func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 
 // resolveAll waits until all EVENTs so far are decided and their OKs queued.
 func (s *session) resolveAll() {
-	s.flush()
+	s.submitBatch()
 	if s.open.Load() > 0 {
 		s.tickets.Wait()
 	}

@@ -14,7 +14,7 @@ import (
 // they were committed. One goroutine at a time leads it: the one that has just
 // committed a few events, if no other leads, or else the one of run.
 type fanout struct {
-	publish func(outbox.Batch, accepted)
+	deliver func(outbox.Batch, accepted)
 	writers *outbox.Writers
 
 	mu      sync.Mutex // guards the following
@@ -44,8 +44,8 @@ const (
 	fanoutEase  = 10 * time.Millisecond
 )
 
-func newFanout(w *outbox.Writers, publish func(outbox.Batch, accepted)) *fanout {
-	f := &fanout{publish: publish, writers: w}
+func newFanout(w *outbox.Writers, deliver func(outbox.Batch, accepted)) *fanout {
+	f := &fanout{deliver: deliver, writers: w}
 	f.work.L, f.room.L = &f.mu, &f.mu
 	return f
 }
@@ -73,8 +73,8 @@ func (f *fanout) add(batch []ticket, may bool) (leads bool) {
 	return false
 }
 
-// lead hands on what waits. The caller leads, and no longer does so when lead
-// returns.
+// lead delivers what waits. Only the goroutine that holds leading may call it; when
+// lead returns it no longer does.
 func (f *fanout) lead() {
 	f.mu.Lock()
 	list, bytes := f.waiting, f.bytes
@@ -83,7 +83,7 @@ func (f *fanout) lead() {
 	f.room.Broadcast()
 	b, queued := f.writers.Batch(), 0
 	for i := range list {
-		f.publish(b, list[i])
+		f.deliver(b, list[i])
 		if queued += len(list[i].e.Raw); queued >= fanoutBytes {
 			b.Done()
 			b.Ease(fanoutEase)

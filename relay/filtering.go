@@ -51,7 +51,7 @@ func (c *client) holdFilters(st *settings, n int) policy.Verdict {
 	return policy.Verdict{}
 }
 
-func (c *client) dropFilters(n int) {
+func (c *client) releaseFilters(n int) {
 	c.filters.Add(-int64(n))
 	c.account.Give(shares.Filters, n)
 }

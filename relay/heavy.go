@@ -12,8 +12,8 @@ import (
 	"moa/relay/shares"
 )
 
-// What costs much takes a slot of its address, or of what that may send in a
-// minute. What does not is what nearly all clients send, and pays for neither.
+// Costly work takes a slot of its address, or counts against what the address may
+// send in a minute. Ordinary messages do neither.
 const (
 	heavyMessage = 8 << 10  // bytes
 	heavyFilters = 64 << 10 // of filterBytes: some 300 values

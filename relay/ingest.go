@@ -49,9 +49,9 @@ type ingest struct {
 	closed   bool
 }
 
-func newIngest(c *committer, l *Limits, w *outbox.Writers, publish func(outbox.Batch, accepted)) *ingest {
+func newIngest(c *committer, l *Limits, w *outbox.Writers, deliver func(outbox.Batch, accepted)) *ingest {
 	in := &ingest{
-		committer: c, writers: w, fanout: newFanout(w, publish),
+		committer: c, writers: w, fanout: newFanout(w, deliver),
 		maxEvents: l.TicketEvents, maxBytes: l.TicketBytes,
 	}
 	in.shares = map[source]amount{}
@@ -110,7 +110,7 @@ type amount struct{ tickets, bytes int }
 func (l amount) plus(m amount) amount { return amount{l.tickets + m.tickets, l.bytes + m.bytes} }
 
 // fullLocked reports that there is no room for so much more of a source: a
-// quarter is the most that one has. What comes alone has room.
+// quarter is the most that one has. If nothing waits, anything fits.
 func (in *ingest) fullLocked(from source, l amount) bool {
 	all, its := in.amount.plus(l), in.shares[from].plus(l)
 	return in.tickets > 0 && (all.tickets > in.maxEvents || all.bytes > in.maxBytes) ||
@@ -176,8 +176,9 @@ func (in *ingest) run() {
 	}
 }
 
-// lead commits the batch, answers it and hands on what was accepted. The caller
-// leads, and no longer does so when it returns.
+// lead commits the batch, sends the OKs and gives what was accepted to the fan-out.
+// Only the goroutine that holds leading may call it; when lead returns it no longer
+// does.
 func (in *ingest) lead(batch []ticket, session bool) {
 	in.decide(batch)
 	b := in.writers.Batch()

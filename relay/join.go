@@ -6,10 +6,10 @@ import (
 	"moa/relay/ws"
 )
 
-// join puts sub, whose filters take so many bytes, among the live ones: its events
-// wait from then on. What is stored is read from then on, in this order, so that
-// nothing is missed between the two. It returns what is kept of ephemeral events
-// until then.
+// join enters sub, whose filters take so many bytes, in the index: live events that
+// match wait in it from now on. Only after that may the caller ask store.Last(): so
+// nothing is missed between the stored events and the live ones. It returns what is
+// kept of ephemeral events until now.
 func (c *client) join(st *settings, sub *hub.Sub[*ws.Body], filters []*event.Filter, bytes int) (kept []*event.Event) {
 	if bytes >= heavyFilters {
 		c.account.slots.take()

@@ -110,7 +110,7 @@ func (s *session) end(err error) {
 	s.conn.CloseNow()
 	s.turn.Lock()
 	s.stopped = true
-	s.flush() // what was read before counts, though its OK reaches no client
+	s.submitBatch() // what was read before counts, though its OK reaches no client
 	subs, counts, syncs := s.subs, s.counts, s.syncs
 	s.turn.Unlock()
 	if syncs != nil {
@@ -137,7 +137,7 @@ func (s *session) take(frame []byte) (publishes bool, err error) {
 	}
 	verb := s.message(frame)
 	if s.batch != nil && (s.batch.full() || !s.conn.Ready()) {
-		s.flush()
+		s.submitBatch()
 	}
 	if s.garbage.n > maxGarbage {
 		return false, errGarbage

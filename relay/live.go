@@ -13,7 +13,7 @@ import (
 // Offer queues the live event.
 func (c *client) Offer(sub *hub.Sub[*ws.Body], _ *event.Event, body *ws.Body) bool {
 	l := &c.live
-	if sub.Since != l.generation && !c.mayStill(sub) {
+	if sub.Generation != l.generation && !c.mayStill(sub) {
 		return false
 	}
 	if l.asks && !c.sees(l) {
@@ -31,7 +31,7 @@ func (c *client) mayStill(sub *hub.Sub[*ws.Body]) bool {
 		c.live.lost = append(c.live.lost, func() { q.owner.lose(q, why) })
 		return false
 	}
-	sub.Since = q.right.since.Load()
+	sub.Generation = q.right.generation.Load()
 	return true
 }
 

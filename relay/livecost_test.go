@@ -35,7 +35,7 @@ func (p *asked) Live(_ policy.Client, e *event.Event) bool {
 
 // However many subscriptions of a connection an event is for, and whatever keys it
 // has proved, policies are asked once: all of it is done by the
-// goroutine that passes on everybody's events.
+// goroutine that delivers everybody's events.
 func TestALiveEventIsDecidedOnceForAConnection(t *testing.T) {
 	p := new(asked)
 	links := append(builtin.Defaults(policy.Env{}), policy.Named{Name: "asked", Policy: p})

@@ -8,23 +8,6 @@ import (
 	"moa/nips/wire"
 )
 
-// fate is what became of an EVENT.
-type fate string
-
-const (
-	fateStored    fate = "stored"
-	fateDuplicate fate = "duplicate"
-	fateStale     fate = "stale"    // a newer version was stored
-	fateDeleted   fate = "deleted"  // its author has deleted it
-	fateVanished  fate = "vanished" // its author has asked to vanish
-	fateExpired   fate = "expired"
-	fateRelayed   fate = "relayed"  // sent to live subscriptions and not stored: ephemeral, or so decided
-	fateShadowed  fate = "shadowed" // answered true and dropped
-	fateInvalid   fate = "invalid"  // malformed, or its signature does not hold
-	fateRefused   fate = "refused"  // by a rule or a policy
-	fateFailed    fate = "failed"   // by the store
-)
-
 // refusal is why a connection was not accepted.
 type refusal string
 

@@ -31,7 +31,7 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		s.negErr(id, reason.Unsupported, fmt.Sprintf("tags of the name %q are not indexed here", name), 0)
 		return
 	}
-	since := st.generation() // before the policies are asked
+	generation := st.generation() // before the policies are asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {
 		s.negErr(id, v.Reason, v.Text, 0)
@@ -50,7 +50,7 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 		id: id, most: st.cfg.Sync.Events, bytes: filterBytes(filters), start: time.Now(),
 		begin: func() store.Scan { return s.everything(st, filters) }, message: message,
 	}
-	r.right.grant(filters, since)
+	r.right.grant(filters, generation)
 	if v := s.holdFilters(st, r.bytes+len(message)); v.Action == policy.Reject {
 		s.negErr(id, v.Reason, v.Text, 0)
 		return

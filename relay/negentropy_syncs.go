@@ -149,11 +149,11 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 		return false
 	}
 	b.list = slices.Delete(b.list, i, i+1)
-	b.dropLocked(r)
+	b.removeLocked(r)
 	b.ended++
 	r.over.Store(true)
 	b.releaseLocked(r)
-	b.c.dropFilters(r.bytes)
+	b.c.releaseFilters(r.bytes)
 	r.bytes = 0
 	b.c.met.syncs.Dec()
 	b.unparkLocked()
@@ -176,7 +176,7 @@ func (b *syncs) unparkLocked() {
 			b.next = append(b.next, r)
 		}
 	}
-	b.lineLocked()
+	b.queueLocked()
 }
 
 // expire ends those whose client has been silent since before, or that begun
@@ -273,7 +273,7 @@ func (b *syncs) gathered(r *reconciliation, n, ended int, done bool, err error) 
 	case nil:
 		if done {
 			r.ready, r.heard = true, time.Now()
-			b.c.dropFilters(r.bytes)
+			b.c.releaseFilters(r.bytes)
 			r.bytes, r.begin = 0, nil
 		}
 		return done
@@ -301,7 +301,7 @@ func (b *syncs) parkLocked(r *reconciliation, ended int, why error) {
 		b.releaseLocked(r)
 		r.scan, r.set = nil, nip77.Set{}
 		if r.parked = !room; r.parked {
-			b.dropLocked(r)
+			b.removeLocked(r)
 		}
 	case why == errShare:
 		b.failLocked(r, reason.RateLimited, "too many events are being synced from your address, end another sync or narrow the filter", 0)

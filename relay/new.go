@@ -60,7 +60,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.queryWorkers, s.countWorkers, s.syncWorkers = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers), newScheduler(syncLane, s.writers)
 	s.syncing = newReconciler()
 	s.life, s.end = context.WithCancel(context.Background())
-	s.ingest = newIngest(&committer{store: deps.Store, log: deps.Log, met: s.met, now: deps.Now, life: s.life}, &cfg.Limits, s.writers, s.publish)
+	s.ingest = newIngest(&committer{store: deps.Store, log: deps.Log, met: s.met, now: deps.Now, life: s.life}, &cfg.Limits, s.writers, s.deliver)
 	registerTickets(deps.Metrics, s.ingest.load)
 	s.replay = replay.NewBuffer(deps.Now)
 	s.replay.Register(deps.Metrics)

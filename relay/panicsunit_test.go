@@ -28,7 +28,7 @@ func TestWhoseAPanicIs(t *testing.T) {
 		"a commit":    {func() { new(ingest).lead(nil, true) }, true},
 		"the fan-out": {func() { new(fanout).lead() }, true},
 		"an outbox":   {func() { (*outbox.Outbox)(nil).Load() }, true},
-		"the index":   {func() { new(Server).index.Publish(0, nil, nil) }, true},
+		"the index":   {func() { new(Server).index.Deliver(0, nil, nil) }, true},
 		"the store":   {func() { (*memstore.Store)(nil).Stats() }, true},
 	} {
 		if got := where(c.f); got != c.shared {

@@ -15,14 +15,14 @@ const (
 //  2. If that is too much, half of the commit is divided among the sources that
 //     wait; then they have what is left of it, in the order in which it came.
 //  3. A source that has had more than its portion waits for its turn while the
-//     others have theirs. Any number of its own goes in the order it was sent in.
-//  4. What is alone more than a commit takes is one, when it is the first; of the
-//     next one it has no portion.
+//     others have theirs. One source's tickets keep their order.
+//  4. A ticket too heavy for any commit is a commit of its own; after it, other
+//     sources go first.
 //
 // So one client's events that cost much stand in no other's way.
 type portions struct {
 	debts map[source]int      // weight that was taken beyond a portion
-	spent map[source]spending // of the commit at hand
+	spent map[source]spending // of the commit that is being put together
 	held  map[source]bool
 	taken []bool
 	heavy bool // the last one was more than a commit takes
@@ -47,7 +47,7 @@ func (p *portions) pick(batch, waiting []ticket) (picked, rest []ticket) {
 	for i := range waiting {
 		p.spent[waiting[i].from.source()] = spending{}
 	}
-	c := commit{portions: p, waiting: waiting, sources: len(p.spent)}
+	c := selection{portions: p, waiting: waiting, sources: len(p.spent)}
 	c.fill(true)
 	c.fill(false)
 	c.charge()
@@ -71,8 +71,8 @@ func fitting(waiting []ticket) bool {
 	return len(waiting) <= maxCommit && weight <= commitWeight
 }
 
-// commit is one being put together.
-type commit struct {
+// selection is the tickets of a commit that is being put together.
+type selection struct {
 	*portions
 	waiting []ticket
 	sources int
@@ -80,12 +80,12 @@ type commit struct {
 }
 
 // portion is what each source has of it first.
-func (c *commit) portion() spending {
+func (c *selection) portion() spending {
 	return spending{max(maxCommit/2/c.sources, 1), commitWeight / 2 / c.sources}
 }
 
 // fill takes what there is room for: portions only, or whatever waits.
-func (c *commit) fill(portions bool) {
+func (c *selection) fill(portions bool) {
 	clear(c.held)
 	for i := range c.waiting {
 		if c.tickets == maxCommit || c.weight >= commitWeight {
@@ -108,7 +108,7 @@ func (c *commit) fill(portions bool) {
 }
 
 // beyond reports a ticket that is more than its source's portion.
-func (c *commit) beyond(from source, weight int) bool {
+func (c *selection) beyond(from source, weight int) bool {
 	its, most := c.spent[from], c.portion()
 	its.weight += c.debts[from]
 	return its.weight > 0 && (its.weight+weight > most.weight || its.tickets == most.tickets) ||
@@ -117,7 +117,7 @@ func (c *commit) beyond(from source, weight int) bool {
 
 // charge writes down which sources have had too much, and lets each have a portion
 // more.
-func (c *commit) charge() {
+func (c *selection) charge() {
 	for from, its := range c.spent {
 		c.debts[from] += its.weight
 	}

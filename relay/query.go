@@ -30,8 +30,8 @@ type query struct {
 
 	right right // asks is guarded by subscriptions.mu until the query is live
 
-	// answer is owned by the worker whose turn it is; nil after EOSE.
-	answer *answer
+	// stored is owned by the worker whose turn it is; nil after EOSE.
+	stored *storedPart
 
 	// over: EOSE is sent, or the query is ended. Set under subscriptions.mu.
 	over atomic.Bool
@@ -44,8 +44,8 @@ type queryOwner interface {
 	lose(q *query, why policy.Verdict)
 }
 
-// answer is what a query has only until its EOSE.
-type answer struct {
+// storedPart is what a query has only until its EOSE.
+type storedPart struct {
 	st      *settings // when it came
 	filters []*event.Filter
 	kept    []*event.Event // ephemeral ones of the last minutes
@@ -74,7 +74,7 @@ func (q *query) read(c *client, p *outbox.Page) (store.Progress, error) {
 	if c.out.Scarce() {
 		bounds.Bytes = scarcePage
 	}
-	a := q.answer
+	a := q.stored
 	if a.scan == nil {
 		a.begin(c)
 	}
@@ -89,7 +89,7 @@ func (q *query) read(c *client, p *outbox.Page) (store.Progress, error) {
 
 // begin plans what to read, which may be more work than the reading: so it is
 // the worker's.
-func (a *answer) begin(c *client) {
+func (a *storedPart) begin(c *client) {
 	stored := c.ties(a.st, a.filters, a.upTo, c.scan(a.st, a.filters, a.upTo))
 	a.scan = c.withReplay(a.st, a.kept, a.filters, stored)
 	a.kept = nil
@@ -97,7 +97,7 @@ func (a *answer) begin(c *client) {
 
 // hint is what EOSE says about the stored events (NIP-67). A limit of 0 asks
 // for none of them, and says nothing about what there is.
-func (a *answer) hint(p store.Progress) string {
+func (a *storedPart) hint(p store.Progress) string {
 	if !a.hints {
 		return wire.HintNone
 	}

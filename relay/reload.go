@@ -53,7 +53,7 @@ func (s *Server) drain() bool {
 				return false
 			}
 		}
-		c.flush()
+		c.submitBatch()
 		c.turn.Unlock()
 	}
 	return true

@@ -15,7 +15,7 @@ import (
 func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	start := time.Now()
 	s.closeSub(id)
-	since := st.generation() // before the policies are asked
+	generation := st.generation() // before the policies are asked
 	filters, v := s.admit(st, id, filters, false)
 	if v.Action == policy.Reject {
 		s.closed(id, v.Reason, v.Text)
@@ -37,11 +37,14 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q := &query{owner: s.subs, sub: hub.NewSub[*ws.Body](id, filters, &s.client), bytes: bytes}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
-	q.right.grant(filters, since)
+	q.right.grant(filters, generation)
 	q.right.asks = s.restricted(st.chain, q.right.kinds)
 	s.subs.add(q)
+	// Steps 1 and 2 of hub.Sub, in this order: what is committed between them is both
+	// stored and live, and never neither.
 	kept := s.join(st, q.sub, filters, bytes)
-	q.answer = &answer{st: st, filters: filters, kept: kept, upTo: s.store.Last(), hints: st.cfg.EOSEHints, partly: withheld, start: start}
+	upTo := s.store.Last()
+	q.stored = &storedPart{st: st, filters: filters, kept: kept, upTo: upTo, hints: st.cfg.EOSEHints, partly: withheld, start: start}
 	s.subs.start(q)
 }
 

@@ -24,26 +24,26 @@ import (
 type right struct {
 	kinds [][]uint16 // of each filter; nil: all
 	// asks: the policies are asked about each event that is found, as it is sent.
-	asks  bool
-	since atomic.Uint64 // the generation in which it was asked last
+	asks       bool
+	generation atomic.Uint64 // of settings, in which it was asked last
 }
 
-// grant begins a right. since is the generation before the policies were asked.
-func (r *right) grant(filters []*event.Filter, since uint64) {
+// grant begins a right. generation is that of before the policies were asked.
+func (r *right) grant(filters []*event.Filter, generation uint64) {
 	r.kinds = askedKinds(filters)
-	r.since.Store(since)
+	r.generation.Store(generation)
 }
 
 // lost says why the right does not hold any more. An Accept: it does.
 func (r *right) lost(c *client) policy.Verdict {
 	st := c.settings.Load()
 	now := st.generation()
-	if now == r.since.Load() {
+	if now == r.generation.Load() {
 		return policy.Verdict{}
 	}
 	v := r.refused(c, st)
 	if v.Action != policy.Reject {
-		r.since.Store(now)
+		r.generation.Store(now)
 	}
 	return v
 }
@@ -55,8 +55,8 @@ func (r *right) refused(c *client, st *settings) policy.Verdict {
 			return d.Verdict
 		}
 	}
-	since := r.since.Load()
-	if nthOf(since) < st.asksSince || !r.asks && since != st.generation() && c.restricted(st.chain, r.kinds) {
+	asked := r.generation.Load()
+	if nthOf(asked) < st.asksSince || !r.asks && asked != st.generation() && c.restricted(st.chain, r.kinds) {
 		return policy.Refuse(reason.Error, "who may read has changed meanwhile, ask again")
 	}
 	return policy.Verdict{}

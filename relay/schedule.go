@@ -18,7 +18,7 @@ type job interface {
 
 // scheduler runs the steps of many jobs on a few workers, round-robin by address
 // and among the jobs of each: a client that asks for much, on however many
-// connections, waits in line after each page like all others. An address of which as
+// connections, waits in the queue after each page like all others. An address of which as
 // much is under way as may be is left out until less is: slots. Between two steps a
 // job holds no worker, no slot, no transaction and no lock.
 type scheduler struct {
@@ -28,7 +28,7 @@ type scheduler struct {
 
 	mu     sync.Mutex // guards the following, and that lane of all payers
 	work   sync.Cond
-	line   fifo.Queue[*payer] // those that have jobs in their lane, and do not wait for a slot
+	queue  fifo.Queue[*payer] // those that have jobs in their lane, and do not wait for a slot
 	closed bool
 }
 
@@ -40,7 +40,7 @@ const (
 	lanes
 )
 
-// payer is one address as schedulers see it: its jobs that are in line, each lane
+// payer is one address as schedulers see it: its jobs that are in the queue, each lane
 // guarded by its scheduler's mu.
 type payer struct {
 	lanes [lanes]lane
@@ -67,19 +67,19 @@ func newScheduler(nth int, w *outbox.Writers) *scheduler {
 	return s
 }
 
-// put lines a job up. The caller makes sure that no job is in line twice.
+// put puts a job into the queue. The caller makes sure that no job is in the queue twice.
 func (s *scheduler) put(j job) {
 	a := j.payer()
 	s.mu.Lock()
 	l := &a.lanes[s.nth]
 	if l.Push(j); l.Len() == 1 {
-		s.line.Push(a)
+		s.queue.Push(a)
 	}
 	s.mu.Unlock()
 	s.work.Signal()
 }
 
-// grant puts an address into line again that had no slot, and has one now. False:
+// grant puts an address into the queue again that had no slot, and has one now. False:
 // the scheduler is closed.
 func (s *scheduler) grant(a *payer) bool {
 	s.mu.Lock()
@@ -88,16 +88,16 @@ func (s *scheduler) grant(a *payer) bool {
 		return false
 	}
 	a.lanes[s.nth].granted = true
-	s.line.Push(a)
+	s.queue.Push(a)
 	s.work.Signal()
 	return true
 }
 
-// popLocked takes the next job out of the line, and a slot for it. nil: there is
+// popLocked takes the next job out of the queue, and a slot for it. nil: there is
 // none that may be begun.
 func (s *scheduler) popLocked() job {
-	for s.line.Len() > 0 {
-		a := s.line.Pop()
+	for s.queue.Len() > 0 {
+		a := s.queue.Pop()
 		l := &a.lanes[s.nth]
 		if !l.granted && !a.slots.try(s) {
 			continue
@@ -105,7 +105,7 @@ func (s *scheduler) popLocked() job {
 		l.granted = false
 		j := l.Pop()
 		if l.Len() > 0 {
-			s.line.Push(a)
+			s.queue.Push(a)
 		}
 		return j
 	}
@@ -138,13 +138,13 @@ func (s *scheduler) run() {
 	}
 }
 
-// close ends the workers; what is still in line is dropped.
+// close ends the workers; what is still in the queue is left.
 func (s *scheduler) close() {
 	var granted []*payer
 	s.mu.Lock()
 	s.closed = true
-	for s.line.Len() > 0 {
-		if a := s.line.Pop(); a.lanes[s.nth].granted {
+	for s.queue.Len() > 0 {
+		if a := s.queue.Pop(); a.lanes[s.nth].granted {
 			granted = append(granted, a)
 		}
 	}

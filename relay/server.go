@@ -61,7 +61,7 @@ type Deps struct {
 //
 //	a connection  http.go, connect.go, session.go, life.go, messages.go, ends.go
 //	an EVENT      events.go, rules.go, verify.go, ingest.go, commit.go, ticket.go
-//	the fan-out   fanout.go, publish.go, live.go, liveevent.go
+//	the fan-out   fanout.go, deliver.go, live.go, liveevent.go
 //	a REQ         req.go, join.go, subscriptions.go, turns.go, schedule.go, query.go
 //	other reads   count.go, counts.go, negentropy.go, reconciliation.go, visit.go
 //	rights        admit.go, right.go, reading.go

@@ -21,8 +21,8 @@ import (
 // Only the session's own goroutine moves it between awake, waiting and asleep, and
 // ends it. Wake starts that goroutine: connect calls it once, and then the
 // ws.Conn, once for each sleep, when there is something to read or the connection
-// is closed. The goroutine waits for as long as attention; after an EVENT, if few
-// others do so, it waits until the next message comes.
+// is closed. The goroutine waits for as long as attention; after an EVENT it waits
+// without limit, for at most maxGrown sessions at once.
 //
 // Any other goroutine may close the connection (cut, relieve, Failed). That moves
 // nothing by itself: the session's own goroutine is woken by it, or finds the error,

@@ -24,9 +24,9 @@ var supportedNIPs = []int{1, 9, 11, 17, 40, 42, 45, 59, 62, 70}
 type settings struct {
 	cfg   Config
 	chain *policy.Chain
-	nth   uint64 // of those that were in force
-	// asksSince is the nth of the settings with which the last policy came that
-	// cannot be asked again about what is open. Before it, none was asked.
+	nth   uint64 // their number: settings are counted as they come into force
+	// asksSince is the number of the newest settings that added a filter policy which
+	// is asked only once, and not again about what is open.
 	asksSince uint64
 	ours      []relayurl.Location // the configured URL; none: the host the client connected to
 	replay    *replay.Buffer      // nil: nothing is kept
@@ -66,9 +66,8 @@ func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settin
 // listBits are the bits of a generation that count changes of lists.
 const listBits = 40
 
-// generation is a number that differs whenever the settings, or the lists of
-// people that reading depends on, have changed, or anything is hidden now and
-// nothing was.
+// generation is a number that differs whenever the settings have changed, or the
+// lists of people that reading depends on, or when the first thing becomes hidden.
 func (st *settings) generation() uint64 {
 	lists := st.chain.Version() << 1
 	if st.chain.Hides() {

@@ -18,12 +18,12 @@ import (
 type slots[S any] struct {
 	most int // fixed once made; 0: no bound
 
-	mu   sync.Mutex // guards the following
-	busy int
-	line fifo.Queue[waiter[S]]
+	mu    sync.Mutex // guards the following
+	busy  int
+	queue fifo.Queue[waiter[S]]
 }
 
-// waiter waits for a slot: a scheduler, that has jobs of the address in line, or
+// waiter waits for a slot: a scheduler, that has jobs of the address in the queue, or
 // a goroutine.
 type waiter[S any] struct {
 	scheduler S
@@ -45,7 +45,7 @@ func (s *slots[S]) take() {
 		return
 	}
 	w := waiter[S]{free: make(chan struct{})}
-	s.line.Push(w)
+	s.queue.Push(w)
 	s.mu.Unlock()
 	<-w.free
 }
@@ -62,7 +62,7 @@ func (s *slots[S]) try(by S) bool {
 		s.busy++
 		return true
 	}
-	s.line.Push(waiter[S]{scheduler: by})
+	s.queue.Push(waiter[S]{scheduler: by})
 	return false
 }
 
@@ -74,11 +74,11 @@ func (s *slots[S]) give() (to S, ok bool) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.line.Len() == 0 {
+	if s.queue.Len() == 0 {
 		s.busy--
 		return to, false
 	}
-	next := s.line.Pop()
+	next := s.queue.Pop()
 	if next.free != nil {
 		close(next.free)
 		return to, false

@@ -31,9 +31,9 @@ func (g *gated) step(outbox.Batch) bool {
 // one address than it has slots, and the others are there for all others.
 func TestAnAddressHasSoManySlots(t *testing.T) {
 	one, other := &payer{slots: slots[*scheduler]{most: 2}}, &payer{slots: slots[*scheduler]{most: 2}}
-	lines := []*scheduler{newScheduler(queryLane, outbox.NewWriters(outbox.Options{})), newScheduler(countLane, outbox.NewWriters(outbox.Options{}))}
+	queues := []*scheduler{newScheduler(queryLane, outbox.NewWriters(outbox.Options{})), newScheduler(countLane, outbox.NewWriters(outbox.Options{}))}
 	var workers, all sync.WaitGroup
-	for _, s := range lines {
+	for _, s := range queues {
 		for range 4 {
 			workers.Go(s.run)
 		}
@@ -42,7 +42,7 @@ func TestAnAddressHasSoManySlots(t *testing.T) {
 	gate := make(chan struct{})
 	for i := range 20 {
 		all.Add(1)
-		lines[i%2].put(&gated{one, &its, gate, all.Done})
+		queues[i%2].put(&gated{one, &its, gate, all.Done})
 	}
 	for range 20 {
 		all.Go(func() {
@@ -57,7 +57,7 @@ func TestAnAddressHasSoManySlots(t *testing.T) {
 	free := make(chan struct{})
 	for i := range 2 {
 		all.Add(1)
-		lines[i].put(&gated{other, &others, free, all.Done})
+		queues[i].put(&gated{other, &others, free, all.Done})
 	}
 	testwait.Eventually(t, "another address has its own", func() bool { return others.Load() == 2 })
 	close(free)
@@ -71,9 +71,9 @@ func TestAnAddressHasSoManySlots(t *testing.T) {
 	testwait.Eventually(t, "all slots are free", func() bool {
 		one.slots.mu.Lock()
 		defer one.slots.mu.Unlock()
-		return one.slots.busy == 0 && one.slots.line.Len() == 0
+		return one.slots.busy == 0 && one.slots.queue.Len() == 0
 	})
-	for _, s := range lines {
+	for _, s := range queues {
 		s.close()
 	}
 	workers.Wait()
@@ -101,7 +101,7 @@ func TestAClosedSchedulerKeepsNoSlot(t *testing.T) {
 	testwait.Eventually(t, "three wait", func() bool {
 		a.slots.mu.Lock()
 		defer a.slots.mu.Unlock()
-		return a.slots.line.Len() == 3
+		return a.slots.queue.Len() == 3
 	})
 	closed.close()
 	a.giveSlot() // to granted

@@ -92,7 +92,7 @@ func (b *subscriptions) send(q *query, batch outbox.Batch) (done bool) {
 	}
 	b.c.met.served.Add(float64(p.Len()))
 	if progress.Done {
-		p.Add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, q.answer.hint(progress))})
+		p.Add(ws.Msg{Head: wire.AppendEOSE(nil, q.sub.ID, q.stored.hint(progress))})
 	}
 	batch.Page(&b.c.out, p)
 	if progress.Done {
@@ -103,12 +103,12 @@ func (b *subscriptions) send(q *query, batch outbox.Batch) (done bool) {
 
 // goLiveLocked ends the stored part of q, whose EOSE is queued.
 func (b *subscriptions) goLiveLocked(q *query) {
-	a := q.answer
+	a := q.stored
 	q.over.Store(true)
 	b.c.met.queries.Observe(time.Since(a.start).Seconds())
-	q.answer = nil
+	q.stored = nil
 	q.right.asks = true
-	q.sub.Since = q.right.since.Load()
+	q.sub.Generation = q.right.generation.Load()
 	if q.sub.GoLive(a.upTo) {
 		return
 	}
@@ -179,8 +179,8 @@ func (b *subscriptions) endLocked(q *query) bool {
 		return false
 	}
 	b.list = slices.Delete(b.list, i, i+1)
-	b.dropLocked(q)
-	b.c.dropFilters(q.bytes)
+	b.removeLocked(q)
+	b.c.releaseFilters(q.bytes)
 	q.over.Store(true)
 	b.c.met.subs.Dec()
 	return true

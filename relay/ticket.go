@@ -30,6 +30,23 @@ type ticket struct {
 	text   string
 }
 
+// fate is what became of an EVENT.
+type fate string
+
+const (
+	fateStored    fate = "stored"
+	fateDuplicate fate = "duplicate"
+	fateStale     fate = "stale"    // a newer version was stored
+	fateDeleted   fate = "deleted"  // its author has deleted it
+	fateVanished  fate = "vanished" // its author has asked to vanish
+	fateExpired   fate = "expired"
+	fateRelayed   fate = "relayed"  // sent to live subscriptions and not stored: ephemeral, or so decided
+	fateShadowed  fate = "shadowed" // answered true and dropped
+	fateInvalid   fate = "invalid"  // malformed, or its signature does not hold
+	fateRefused   fate = "refused"  // by a rule or a policy
+	fateFailed    fate = "failed"   // by the store
+)
+
 // submitter is the client that an EVENT has come from.
 type submitter interface {
 	policy.Client
@@ -58,7 +75,7 @@ func (t *ticket) cost() int {
 	if t.e == nil {
 		return 256
 	}
-	return 256 + t.e.Bytes() + len(t.e.Raw) // what is read aside is as long
+	return 256 + t.e.Bytes() + len(t.e.Raw) // the event, and the copy of its bytes that Raw is part of
 }
 
 // weight is about how many keys it takes to commit the event. A deletion looks

@@ -18,28 +18,28 @@ type turns[T comparable] struct {
 	room    func(then func()) bool            // as Outbox.Room; nil: a page needs none
 	rotates bool                              // a page of each; otherwise one after the other
 
-	mu    sync.Mutex // guards the following, and what the owner of the turns says
-	next  []T        // with pages left, the one whose turn it is first
-	lined bool       // in the scheduler's line, at work, or waiting for room
-	idle  chan struct{}
+	mu     sync.Mutex // guards the following, and what the owner of the turns says
+	next   []T        // with pages left, the one whose turn it is first
+	queued bool       // in the scheduler's queue, at work, or waiting for room
+	idle   chan struct{}
 }
 
 // addLocked lets the workers have x.
 func (t *turns[T]) addLocked(x T) {
 	t.next = append(t.next, x)
-	t.lineLocked()
+	t.queueLocked()
 }
 
-// lineLocked gets in the scheduler's line.
-func (t *turns[T]) lineLocked() {
-	if !t.lined && len(t.next) > 0 {
-		t.lined = true
+// queueLocked gets in the scheduler's queue.
+func (t *turns[T]) queueLocked() {
+	if !t.queued && len(t.next) > 0 {
+		t.queued = true
 		t.workers.put(t)
 	}
 }
 
-// dropLocked takes x out. A page of it may be under way.
-func (t *turns[T]) dropLocked(x T) {
+// removeLocked takes x out. A page of it may be under way.
+func (t *turns[T]) removeLocked(x T) {
 	if i := slices.Index(t.next, x); i >= 0 {
 		t.next = slices.Delete(t.next, i, i+1)
 		t.tellLocked()
@@ -52,7 +52,7 @@ func (t *turns[T]) payer() *payer { return t.of }
 func (t *turns[T]) step(b outbox.Batch) (more bool) {
 	t.mu.Lock()
 	if len(t.next) == 0 {
-		t.lined = false
+		t.queued = false
 		t.mu.Unlock()
 		return false
 	}
@@ -69,7 +69,7 @@ func (t *turns[T]) step(b outbox.Batch) (more bool) {
 		}
 	}
 	left := len(t.next) > 0
-	t.lined = left
+	t.queued = left
 	t.tellLocked()
 	t.mu.Unlock()
 	return left && (t.room == nil || t.room(t.resume))

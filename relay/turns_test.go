@@ -24,7 +24,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 			log.WriteByte(x)
 			if left[x]--; x == 'b' { // it is ended while its page is under way
 				q.mu.Lock()
-				q.dropLocked(x)
+				q.removeLocked(x)
 				q.mu.Unlock()
 			}
 			return left[x] == 0

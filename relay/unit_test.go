@@ -71,7 +71,7 @@ func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range callers {
 		all.Go(func() {
-			c := &check{turn: make(chan bool, 1)}
+			c := &check{wake: make(chan bool, 1)}
 			for i := range each {
 				var r sig.Record
 				r.Sig[0] = byte((n + i) % 2)
@@ -85,10 +85,10 @@ func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
 			}
 		})
 	}
-	testwait.Eventually(t, "all but two callers are in line", func() bool {
+	testwait.Eventually(t, "all but two callers are in the queue", func() bool {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return len(v.line) == callers-2
+		return len(v.queue) == callers-2
 	})
 	close(cv.gate)
 	all.Wait()
@@ -100,8 +100,8 @@ func TestSignaturesOfManyConnectionsFormBatches(t *testing.T) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.running != 0 || len(v.line) != 0 {
-		t.Errorf("%d are running, %d wait", v.running, len(v.line))
+	if v.running != 0 || len(v.queue) != 0 {
+		t.Errorf("%d are running, %d wait", v.running, len(v.queue))
 	}
 }
 

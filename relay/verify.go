@@ -14,8 +14,8 @@ const maxBatch = 64
 // goroutine or a timer of its own:
 //
 //  1. A caller that finds less than `most` batches under way verifies at once.
-//  2. Otherwise it waits in line.
-//  3. The caller that has finished a batch wakes the first in line. That one takes
+//  2. Otherwise it waits in the queue.
+//  3. The caller that has finished a batch wakes the first in the queue. That one takes
 //     those behind it along, up to maxBatch signatures, and wakes them with their
 //     verdicts.
 //
@@ -27,19 +27,19 @@ type verifier struct {
 
 	mu      sync.Mutex // guards the following
 	running int
-	line    []*check
+	queue   []*check
 }
 
 // check is the signatures of one caller.
 type check struct {
 	records []sig.Record
 	valid   []bool
-	// turn is sent true once valid is filled by another caller, false when the
+	// wake is sent true once valid is filled by another caller, false when the
 	// caller is to lead the next batch.
-	turn chan bool
+	wake chan bool
 }
 
-var checks = sync.Pool{New: func() any { return &check{turn: make(chan bool, 1)} }}
+var checks = sync.Pool{New: func() any { return &check{wake: make(chan bool, 1)} }}
 
 // verify fills c.valid.
 func (v *verifier) verify(c *check) {
@@ -50,33 +50,33 @@ func (v *verifier) verify(c *check) {
 		v.lead(c, nil)
 		return
 	}
-	v.line = append(v.line, c)
+	v.queue = append(v.queue, c)
 	v.mu.Unlock()
-	if done := <-c.turn; done {
+	if done := <-c.wake; done {
 		return
 	}
 	v.lead(c, v.follow(len(c.records)))
 }
 
-// follow takes from the line what fits into a batch that has n signatures.
+// follow takes from the queue what fits into a batch that has n signatures.
 func (v *verifier) follow(n int) []*check {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	k := 0
-	for k < len(v.line) && n+len(v.line[k].records) <= maxBatch {
-		n += len(v.line[k].records)
+	for k < len(v.queue) && n+len(v.queue[k].records) <= maxBatch {
+		n += len(v.queue[k].records)
 		k++
 	}
-	followers := append([]*check(nil), v.line[:k]...)
-	v.drop(k)
+	followers := append([]*check(nil), v.queue[:k]...)
+	v.cut(k)
 	return followers
 }
 
-// drop removes the first k of the line. v.mu is held.
-func (v *verifier) drop(k int) {
-	n := copy(v.line, v.line[k:])
-	clear(v.line[n:])
-	v.line = v.line[:n]
+// cut takes the first k out of the queue. v.mu is held.
+func (v *verifier) cut(k int) {
+	n := copy(v.queue, v.queue[k:])
+	clear(v.queue[n:])
+	v.queue = v.queue[:n]
 }
 
 func (v *verifier) lead(c *check, followers []*check) {
@@ -88,15 +88,15 @@ func (v *verifier) lead(c *check, followers []*check) {
 		v.leadAll(append([]*check{c}, followers...))
 	}
 	v.mu.Lock()
-	if len(v.line) == 0 {
+	if len(v.queue) == 0 {
 		v.running--
 		v.mu.Unlock()
 		return
 	}
-	next := v.line[0]
-	v.drop(1)
+	next := v.queue[0]
+	v.cut(1)
 	v.mu.Unlock()
-	next.turn <- false
+	next.wake <- false
 }
 
 // leadAll verifies the checks as one batch and wakes all but the first.
@@ -114,7 +114,7 @@ func (v *verifier) leadAll(all []*check) {
 		c.valid = grown(c.valid, len(c.records))
 		at += copy(c.valid, batch.valid[at:])
 		if i > 0 {
-			c.turn <- true
+			c.wake <- true
 		}
 	}
 	checks.Put(batch)

@@ -88,7 +88,7 @@ func refusedBy(v policy.Verdict) error {
 func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*event.Event) bool, found func(*store.Record) error) (whole bool, err error) {
 	s := v.srv
 	var right right
-	since := v.st.generation() // before the policies are asked
+	generation := v.st.generation() // before the policies are asked
 	var filters []*event.Filter
 	for _, f := range asked {
 		admitted, d := v.c.admit(v.st, "geo", []*event.Filter{f}, false)
@@ -97,7 +97,7 @@ func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*ev
 		}
 		filters = append(filters, admitted...)
 	}
-	right.grant(filters, since)
+	right.grant(filters, generation)
 	right.asks = v.c.restricted(v.st.chain, right.kinds)
 	ctx, cancel := context.WithTimeout(ctx, maxVisitTime)
 	defer cancel()

@@ -108,20 +108,20 @@ func TestStoredAndLiveMeet(t *testing.T) {
 		st        log
 		index     index
 		wg        sync.WaitGroup
-		published atomic.Uint32 // events up to this one are out
+		delivered atomic.Uint32 // events up to this one are out
 		over      atomic.Bool
 		rounds    atomic.Int32
 	)
-	wg.Go(func() { // the writer: commit, then publish
+	wg.Go(func() { // the writer: commit, then deliver
 		defer over.Store(true)
 		for n, begun := uint32(0), time.Now(); n < total && time.Since(begun) < most; n++ {
 			e := number(n, uint16(1+n%2))
 			serial := st.commit(e)
 			if n%16 == 0 {
-				time.Sleep(100 * time.Microsecond) // committed, not yet published
+				time.Sleep(100 * time.Microsecond) // committed, not yet delivered
 			}
-			index.Publish(serial, e, struct{}{})
-			published.Store(n + 1)
+			index.Deliver(serial, e, struct{}{})
+			delivered.Store(n + 1)
 		}
 	})
 	filters := func(i int) []*event.Filter {
@@ -151,14 +151,14 @@ func TestStoredAndLiveMeet(t *testing.T) {
 					return
 				}
 				time.Sleep(rand.N(5 * time.Millisecond))
-				sure := published.Load() // what was published while we listened
+				sure := delivered.Load() // what was delivered while we listened
 				index.Remove(s)
 				r.check(t, fs, sure)
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("%d events, %d subscriptions", published.Load(), rounds.Load())
+	t.Logf("%d events, %d subscriptions", delivered.Load(), rounds.Load())
 	if s := index.Stats(); s.Subs != 0 || s.Filters != 0 {
 		t.Fatalf("left behind: %+v", s)
 	}
@@ -194,11 +194,11 @@ func TestTooFarBehind(t *testing.T) {
 	s := hub.NewSub[struct{}]("x", []*event.Filter{{}}, r)
 	index.Add(s)
 	for n := range uint32(1024) {
-		if index.Publish(store.Serial(n+1), number(n, 1), struct{}{}) != 1 {
+		if index.Deliver(store.Serial(n+1), number(n, 1), struct{}{}) != 1 {
 			t.Fatalf("event %d does not wait", n)
 		}
 	}
-	if index.Publish(2000, number(2000, 1), struct{}{}) != 0 {
+	if index.Deliver(2000, number(2000, 1), struct{}{}) != 0 {
 		t.Fatal("more than the bound wait")
 	}
 	if s.GoLive(0) || len(r.got) != 0 {
@@ -206,14 +206,14 @@ func TestTooFarBehind(t *testing.T) {
 	}
 }
 
-// After Remove nothing comes any more, though a Publish is under way.
+// After Remove nothing comes any more, though a Deliver is under way.
 func TestNothingAfterRemove(t *testing.T) {
 	var index index
 	var wg sync.WaitGroup
 	var stop atomic.Bool
 	wg.Go(func() {
 		for n := uint32(0); !stop.Load(); n++ {
-			index.Publish(0, number(n, 1), struct{}{})
+			index.Deliver(0, number(n, 1), struct{}{})
 		}
 	})
 	for range 2000 {
@@ -236,20 +236,20 @@ func TestNothingAfterRemove(t *testing.T) {
 	wg.Wait()
 }
 
-// An event that was committed early and published late is not sent again, for
+// An event that was committed early and delivered late is not sent again, for
 // as long as the subscription lives; an ephemeral one always is.
-func TestLatePublish(t *testing.T) {
+func TestLateDelivery(t *testing.T) {
 	var index index
 	r := &reader{got: map[event.ID]int{}}
 	s := hub.NewSub[struct{}]("x", []*event.Filter{{}}, r)
 	index.Add(s)
-	index.Publish(4, number(4, 1), struct{}{})
-	index.Publish(0, number(100, 20001), struct{}{})
-	index.Publish(6, number(6, 1), struct{}{})
+	index.Deliver(4, number(4, 1), struct{}{})
+	index.Deliver(0, number(100, 20001), struct{}{})
+	index.Deliver(6, number(6, 1), struct{}{})
 	s.GoLive(5)
-	index.Publish(5, number(5, 1), struct{}{})
-	index.Publish(7, number(7, 1), struct{}{})
-	index.Publish(0, number(101, 20001), struct{}{})
+	index.Deliver(5, number(5, 1), struct{}{})
+	index.Deliver(7, number(7, 1), struct{}{})
+	index.Deliver(0, number(101, 20001), struct{}{})
 	for n, want := range map[uint32]int{4: 0, 5: 0, 6: 1, 7: 1, 100: 1, 101: 1} {
 		if got := r.got[number(n, 0).ID]; got != want {
 			t.Errorf("event %d came %d times, want %d", n, got, want)

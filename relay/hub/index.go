@@ -28,10 +28,10 @@ import (
 // To spread the work over several goroutines, use one Index for each and give
 // every connection to one of them.
 type Index[P any] struct {
-	// publishing is held for a whole Publish: all subscriptions see events in
+	// delivering is held for a whole Deliver: all subscriptions see events in
 	// the same order. Add and Remove do without.
-	publishing sync.Mutex
-	hits       []*Sub[P] // of the Publish under way
+	delivering sync.Mutex
+	hits       []*Sub[P] // of the Deliver under way
 	event      tagged    // the same
 
 	mu       sync.Mutex // guards the following; held to look up, never to deliver
@@ -62,7 +62,7 @@ type entry[P any] struct {
 type member[P any] struct {
 	sub          *Sub[P]
 	since, until int64  // inclusive, Unix seconds
-	nth          uint32 // of sub.places
+	nth          uint32 // of sub.memberships
 }
 
 // Stats are an Index's figures.
@@ -78,7 +78,7 @@ func (x *Index[P]) Stats() Stats {
 	return Stats{Subs: x.subs, Filters: len(x.byKey.m)}
 }
 
-// Add makes s receive what is published from now on. A Sub is added once.
+// Add makes s receive what is delivered from now on. A Sub is added once.
 func (x *Index[P]) Add(s *Sub[P]) {
 	parts := make([]compiled, 0, len(s.filters))
 	for _, f := range s.filters {
@@ -88,10 +88,10 @@ func (x *Index[P]) Add(s *Sub[P]) {
 	}
 	x.mu.Lock()
 	s.filters = nil
-	s.places = make([]place, 0, len(parts))
+	s.memberships = make([]membership, 0, len(parts))
 	x.subs++
 	x.mu.Unlock()
-	for i := range parts { // a Publish goes between two of many filters of many values
+	for i := range parts { // a Deliver goes between two of many filters of many values
 		x.mu.Lock()
 		x.joinLocked(s, &parts[i])
 		x.mu.Unlock()
@@ -110,16 +110,16 @@ func (x *Index[P]) Remove(s *Sub[P]) {
 func (x *Index[P]) leave(s *Sub[P]) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	last := len(s.places) - 1
+	last := len(s.memberships) - 1
 	if last < 0 {
-		if s.places != nil {
+		if s.memberships != nil {
 			x.subs--
 		}
-		s.places = nil
+		s.memberships = nil
 		return false
 	}
-	x.leaveLocked(s.places[last])
-	s.places = s.places[:last]
+	x.leaveLocked(s.memberships[last])
+	s.memberships = s.memberships[:last]
 	return true
 }
 
@@ -129,17 +129,17 @@ func (x *Index[P]) joinLocked(s *Sub[P], c *compiled) {
 		n = x.newEntryLocked(c)
 	}
 	en := x.entries.list[n]
-	s.places = append(s.places, place{entry: n, nth: uint32(len(en.members))})
+	s.memberships = append(s.memberships, membership{entry: n, nth: uint32(len(en.members))})
 	since, until := c.window()
-	en.members = append(en.members, member[P]{s, since, until, uint32(len(s.places) - 1)})
+	en.members = append(en.members, member[P]{s, since, until, uint32(len(s.memberships) - 1)})
 }
 
-func (x *Index[P]) leaveLocked(p place) {
+func (x *Index[P]) leaveLocked(p membership) {
 	en := x.entries.list[p.entry]
 	last := len(en.members) - 1
 	moved := en.members[last]
 	en.members[p.nth] = moved
-	moved.sub.places[moved.nth].nth = p.nth
+	moved.sub.memberships[moved.nth].nth = p.nth
 	en.members[last] = member[P]{}
 	en.members = fitting(en.members[:last])
 	if last == 0 {
@@ -204,11 +204,11 @@ func unlist[V comparable, P any](x *Index[P], t *table[V], n uint32, en *entry[P
 	})
 }
 
-// Publish delivers payload, which is e's, to every matching subscription, once to
+// Deliver delivers payload, which is e's, to every matching subscription, once to
 // each, and says how many took it. n is 0 for an event that is not stored.
-func (x *Index[P]) Publish(n store.Serial, e *event.Event, payload P) (matched int) {
-	x.publishing.Lock()
-	defer x.publishing.Unlock()
+func (x *Index[P]) Deliver(n store.Serial, e *event.Event, payload P) (matched int) {
+	x.delivering.Lock()
+	defer x.delivering.Unlock()
 	x.event = tagged{Event: e}
 	x.mu.Lock()
 	x.findLocked(e)

@@ -156,7 +156,7 @@ func TestIndexFindsWhatAskingEverybodyFinds(t *testing.T) {
 				for _, k := range subs {
 					k.got.n = 0
 				}
-				got := x.Publish(0, e, 0)
+				got := x.Deliver(0, e, 0)
 				for _, k := range subs {
 					hit := 0
 					if slices.ContainsFunc(k.filters, func(f *event.Filter) bool { return f.Matches(e) }) {
@@ -168,7 +168,7 @@ func TestIndexFindsWhatAskingEverybodyFinds(t *testing.T) {
 					}
 				}
 				if got != want {
-					t.Fatalf("Publish says %d, want %d", got, want)
+					t.Fatalf("Deliver says %d, want %d", got, want)
 				}
 				met += want
 			}
@@ -240,21 +240,21 @@ func TestFiltersThatMatchNothing(t *testing.T) {
 	s := NewSub("a", []*event.Filter{{Search: "x"}, {Kinds: []uint16{}}, {Since: 2, Until: 1, HasUntil: true}}, got)
 	x.Add(s)
 	s.GoLive(0)
-	if x.Publish(0, &event.Event{}, 0) != 0 || got.n != 0 || x.Stats() != (Stats{Subs: 1}) {
+	if x.Deliver(0, &event.Event{}, 0) != 0 || got.n != 0 || x.Stats() != (Stats{Subs: 1}) {
 		t.Fatal("something matched")
 	}
 	x.Remove(s)
 	x.checkEmpty(t)
 }
 
-// Publish allocates nothing, however many it reaches.
-func TestPublishAllocatesNothing(t *testing.T) {
+// Deliver allocates nothing, however many it reaches.
+func TestDeliverAllocatesNothing(t *testing.T) {
 	x, _ := crowd(1000)
 	for name, e := range map[string]*event.Event{
 		"nobody": {PubKey: person(1 << 30), Kind: 999},
 		"many":   {PubKey: person(3), Kind: 1, Tags: []event.Tag{{"t", "nostr"}, {"p", "x"}}},
 	} {
-		if n := testing.AllocsPerRun(200, func() { x.Publish(0, e, 0) }); n != 0 {
+		if n := testing.AllocsPerRun(200, func() { x.Deliver(0, e, 0) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}

@@ -34,13 +34,13 @@ func TestMemoryComesBackAfterAWave(t *testing.T) {
 	}
 	check := func(clients []*client) {
 		t.Helper()
-		if n := x.Publish(0, &event.Event{PubKey: person(0), Kind: 1, CreatedAt: 1 << 40}, 0); n != len(clients) {
+		if n := x.Deliver(0, &event.Event{PubKey: person(0), Kind: 1, CreatedAt: 1 << 40}, 0); n != len(clients) {
 			t.Fatalf("%d of %d heard what all ask for", n, len(clients))
 		}
 		for i, c := range clients {
 			if i%97 == 0 || len(clients) <= stay {
 				was := c.got.n
-				if x.Publish(0, &event.Event{PubKey: person(c.n), Kind: 1, CreatedAt: 1 << 40}, 0); c.got.n != was+1 {
+				if x.Deliver(0, &event.Event{PubKey: person(c.n), Kind: 1, CreatedAt: 1 << 40}, 0); c.got.n != was+1 {
 					t.Fatalf("client %d did not hear the person that it follows", c.n)
 				}
 			}

@@ -7,9 +7,9 @@ import (
 	"moa/store"
 )
 
-// maxPending is how many live events a subscription may hold while its stored
+// maxHeld is how many live events a subscription may hold while its stored
 // ones are sent. What they take is the Sink's to bound: Keep.
-const maxPending = 1024
+const maxHeld = 1024
 
 // Sink is a connection's outgoing side. It decides whether its client may see
 // the event, and withholds it silently if not. None of its methods waits. They
@@ -27,15 +27,14 @@ type Sink[P any] interface {
 	Handover(s *Sub[P], e *event.Event, payload P) bool
 }
 
-// Sub is one REQ. It begins in replay: live matches wait until the stored ones
-// are out. To hand over without a gap or a duplicate,
+// Sub is one REQ. Live events wait in it until the stored ones are sent. To hand over without a gap or a duplicate,
 //
 //  1. Add it to an Index: from here on live events wait in it,
 //  2. read upTo := store.Last(),
 //  3. send what is stored up to and including upTo,
 //  4. call GoLive(upTo).
 //
-// An event must be committed before it is published.
+// An event must be committed before it is delivered.
 type Sub[P any] struct {
 	// Fixed once made.
 	ID string
@@ -46,30 +45,31 @@ type Sub[P any] struct {
 	Owner any
 	sink  Sink[P]
 
-	// Since is for the Sink's methods, which are called one at a time.
-	Since uint64
+	// Generation is for the Sink's methods, which are called one at a time: of
+	// what decides who may read, when the Sink asked last.
+	Generation uint64
 
 	// Owned by the Index, under its lock.
-	filters []*event.Filter // until it is added
-	places  []place
-	seen    epoch
+	filters     []*event.Filter // until it is added
+	memberships []membership
+	seen        epoch
 
-	mu      sync.Mutex // guards the following
-	state   state
-	after   store.Serial // the replay covers serials up to this one
-	pending []delivery[P]
+	mu    sync.Mutex // guards the following
+	state state
+	after store.Serial // the stored events that are sent are those up to this one
+	held  []delivery[P]
 }
 
-// place is where a subscription is a member of an entry.
-type place struct{ entry, nth uint32 }
+// membership is where a subscription stands in an entry of the Index.
+type membership struct{ entry, nth uint32 }
 
-// epoch numbers the calls of Publish, to meet everything once in each.
+// epoch numbers the calls of Deliver, to meet everything once in each.
 type epoch uint64
 
 type state uint8
 
 const (
-	replay state = iota
+	stored state = iota
 	live
 	ended // removed, or too far behind
 )
@@ -95,21 +95,21 @@ func (s *Sub[P]) deliver(n store.Serial, e *event.Event, payload P) bool {
 	case s.state == ended:
 		return false
 	case n != 0 && n <= s.after:
-		// Committed before the replay's end and published after it. This can
-		// happen at any time in the subscription's life.
+		// It was sent among the stored ones: committed before their end, and
+		// delivered only now. This can happen at any time in the subscription's life.
 		return false
 	case s.state == live:
 		return s.sink.Offer(s, e, payload)
-	case len(s.pending) == maxPending || !s.sink.Keep(s, e, payload):
+	case len(s.held) == maxHeld || !s.sink.Keep(s, e, payload):
 		s.endLocked() // GoLive tells
 		return false
 	}
-	s.pending = append(s.pending, delivery[P]{n, payload, e})
+	s.held = append(s.held, delivery[P]{n, payload, e})
 	return true
 }
 
-// GoLive sends what waited, less what the replay up to and including upTo has
-// already sent, and lets later events through directly. False: Handover has failed,
+// GoLive sends what waited, less what was sent among the stored events up to and
+// including upTo, and lets later events through directly. False: Handover has failed,
 // the subscription was removed, or it is too far behind; the caller should
 // answer CLOSED if it has not removed it itself, and Remove it.
 func (s *Sub[P]) GoLive(upTo store.Serial) bool {
@@ -139,7 +139,7 @@ func (s *Sub[P]) waiting(upTo store.Serial) (batch []delivery[P], done, ok bool)
 		return nil, true, false
 	}
 	s.after = upTo
-	batch, s.pending = s.pending, nil
+	batch, s.held = s.held, nil
 	if len(batch) == 0 {
 		s.state = live
 	}
@@ -153,8 +153,8 @@ func (s *Sub[P]) end() {
 }
 
 func (s *Sub[P]) endLocked() {
-	s.unkeep(s.pending)
-	s.state, s.pending = ended, nil
+	s.unkeep(s.held)
+	s.state, s.held = ended, nil
 }
 
 func (s *Sub[P]) unkeep(list []delivery[P]) {

@@ -20,7 +20,7 @@ type Owner interface {
 }
 
 // Outbox is what waits for one client to read. As long as there is something
-// in it, it stands in the writers' line or is being written.
+// in it, it stands in the writers' queue or is being written.
 //
 // Nobody waits for room here: live events and answers go by Offer, which
 // disconnects a client that has left more than the limit unread, and stored events
@@ -31,8 +31,8 @@ type Owner interface {
 // all together, then have too much, Writers.Relieve is called.
 type Outbox struct {
 	mu      sync.Mutex // guards the following
-	writing bool       // in line, or at a writer's
-	quiet   bool       // in line, and no goroutine was woken for it
+	writing bool       // in the queue, or at a writer's
+	quiet   bool       // in the queue, and no goroutine was woken for it
 	closed  bool
 	crowded bool  // it is among Writers.crowded
 	queue   *Page // nil: empty
@@ -166,7 +166,7 @@ func (o *Outbox) dropLocked() {
 	o.queue, o.waiting = nil, nil
 }
 
-// page queues a page, and has the line served by its caller.
+// page queues a page, and has the queue served by its caller.
 func (o *Outbox) page(p *Page) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -236,7 +236,7 @@ func (o *Outbox) take() *Page {
 	return batch
 }
 
-// sent takes note of what has become of what take handed out, and gets in line
+// sent takes note of what has become of what take handed out, and gets in the queue
 // again if more has come meanwhile. It does not wait: what the client did not
 // take at once is sent by another goroutine, while more may be queued.
 func (o *Outbox) sent(batch *Page, rest *ws.Rest, err error) {

@@ -17,7 +17,7 @@ import (
 //
 // To wake another core costs as much as several writes. So a goroutine that
 // queues a few messages wakes none: it queues them in a Batch, whose Done writes
-// to those that got in line.
+// to those that got in the queue.
 type Writers struct {
 	// Fixed once made.
 	most    int
@@ -27,7 +27,7 @@ type Writers struct {
 	relieve func(*shares.Account)
 
 	mu      sync.Mutex // guards the following
-	line    fifo.Queue[*Outbox]
+	queue   fifo.Queue[*Outbox]
 	running int
 	spare   []*group // not in use
 	made    int      // groups in all
@@ -71,7 +71,7 @@ func (b Batch) Offer(o *Outbox, m ws.Msg) bool { return o.add(m, true, false) }
 // Room before.
 func (b Batch) Page(o *Outbox, p *Page) { o.page(p) }
 
-// Done writes to a few of the connections in line, and leaves the others to the
+// Done writes to a few of the connections in the queue, and leaves the others to the
 // goroutines. It waits for no client. The Batch may be used again.
 func (b Batch) Done() {
 	w := b.writers
@@ -82,18 +82,18 @@ func (b Batch) Done() {
 	}
 }
 
-// put gets o in line. The caller makes sure that it is not there twice. It wakes a
-// goroutine, or serves the line soon.
+// put gets o in the queue. The caller makes sure that it is not there twice. It wakes a
+// goroutine, or serves the queue soon.
 func (w *Writers) put(o *Outbox, wake bool) {
 	w.mu.Lock()
-	w.line.Push(o)
-	if wake || w.line.Len() > few {
+	w.queue.Push(o)
+	if wake || w.queue.Len() > few {
 		w.startLocked()
 	}
 	w.mu.Unlock()
 }
 
-// wake has a goroutine serve the line, if there is one.
+// wake has a goroutine serve the queue, if there is one.
 func (w *Writers) wake() {
 	w.mu.Lock()
 	w.startLocked()
@@ -101,13 +101,13 @@ func (w *Writers) wake() {
 }
 
 func (w *Writers) startLocked() {
-	if w.line.Len() > 0 && w.running < w.most {
+	if w.queue.Len() > 0 && w.running < w.most {
 		w.running++
 		w.start("writers", w.run)
 	}
 }
 
-// run writes until nothing is left in line.
+// run writes until nothing is left in the queue.
 func (w *Writers) run() {
 	for {
 		g := w.take(true)
@@ -119,9 +119,9 @@ func (w *Writers) run() {
 	}
 }
 
-// take returns a group of a few that are first in line. nil: the line is empty,
+// take returns a group of a few that are first in the queue. nil: the queue is empty,
 // or as many groups as there may be are being written; the first that is done
-// has the line served. runs: the caller is run, and ends if there is none.
+// has the queue served. runs: the caller is run, and ends if there is none.
 func (w *Writers) take(runs bool) *group {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -130,7 +130,7 @@ func (w *Writers) take(runs bool) *group {
 		w.spare = append(w.spare, &group{sender: ws.Sender{Plain: w.plain, Fail: w.fail}})
 	}
 	last := len(w.spare) - 1
-	if w.line.Len() == 0 || last < 0 {
+	if w.queue.Len() == 0 || last < 0 {
 		if runs {
 			w.running--
 		}
@@ -138,8 +138,8 @@ func (w *Writers) take(runs bool) *group {
 	}
 	g := w.spare[last]
 	w.spare = w.spare[:last]
-	for range min(few, w.line.Len()) {
-		g.outs = append(g.outs, w.line.Pop())
+	for range min(few, w.queue.Len()) {
+		g.outs = append(g.outs, w.queue.Pop())
 	}
 	return g
 }
@@ -164,7 +164,7 @@ func (w *Writers) Close() {
 	}
 }
 
-// group is what is written at once: what waits for a part of the line.
+// group is what is written at once: what waits for a part of the queue.
 type group struct {
 	sender ws.Sender
 	outs   []*Outbox

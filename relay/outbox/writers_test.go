@@ -117,8 +117,8 @@ func noWriterWaitsForAClient(t *testing.T, w *Writers) {
 	outs[1].Flush()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.running > 1 || w.line.Len() > 0 {
-		t.Errorf("%d run, %d in line", w.running, w.line.Len())
+	if w.running > 1 || w.queue.Len() > 0 {
+		t.Errorf("%d run, %d in the queue", w.running, w.queue.Len())
 	}
 }
 
@@ -140,8 +140,8 @@ func TestABatchHoldsUpNoOthers(t *testing.T) {
 	for _, o := range outs {
 		batch.Offer(o, ws.Msg{Head: []byte("one")})
 	}
-	if w.line.Len() != 2 || w.running != 0 {
-		t.Fatalf("%d in line, %d run", w.line.Len(), w.running)
+	if w.queue.Len() != 2 || w.running != 0 {
+		t.Fatalf("%d in the queue, %d run", w.queue.Len(), w.running)
 	}
 	outs[1].Offer(ws.Msg{Head: []byte("two")})
 	hear(clients[1], "\x81\x03one\x81\x03two")

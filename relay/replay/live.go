@@ -8,9 +8,9 @@ import (
 	"moa/nips/event"
 )
 
-// Publish keeps an event and hands it to the live subscriptions, unless it is kept
+// Deliver keeps an event and hands it to the live subscriptions, unless it is kept
 // already: then they have had it.
-func (b *Buffer) Publish(e *event.Event, live func()) {
+func (b *Buffer) Deliver(e *event.Event, live func()) {
 	if !b.Takes(e) {
 		live()
 		return

@@ -186,13 +186,13 @@ func (w *writer) flush() error {
 	w.pending.close(epoch)
 	w.writes.reset()
 	w.flushed = true
-	s.publish(&w.change, slots, w.serial, events)
+	s.remember(&w.change, slots, w.serial, events)
 	w.bytes, w.change = 0, change{}
 	return nil
 }
 
-// publish makes memory follow the disk. slots are those of the added events.
-func (s *Store) publish(c *change, slots []slot, serial store.Serial, events int64) {
+// remember makes memory follow the disk. slots are those of the added events.
+func (s *Store) remember(c *change, slots []slot, serial store.Serial, events int64) {
 	if c.aliases {
 		s.aliases.Store(true)
 	}

@@ -8,9 +8,9 @@ import (
 	"moa/relay/ws"
 )
 
-// publish hands an accepted event to the live subscriptions: one step of the
+// deliver hands an accepted event to the live subscriptions: one step of the
 // fan-out.
-func (s *shared) publish(b outbox.Batch, a accepted) {
+func (s *shared) deliver(b outbox.Batch, a accepted) {
 	start := time.Now()
 	defer func() { s.met.fanouts.Observe(time.Since(start).Seconds()) }()
 	st := s.settings.Load()
@@ -23,11 +23,11 @@ func (s *shared) publish(b outbox.Batch, a accepted) {
 	if st.replay != nil {
 		switch {
 		case a.replay:
-			st.replay.Publish(a.e, func() { s.index.Publish(0, a.e, body) })
+			st.replay.Deliver(a.e, func() { s.index.Deliver(0, a.e, body) })
 			return
 		case a.serial != 0:
 			st.replay.Forget(a.e)
 		}
 	}
-	s.index.Publish(a.serial, a.e, body)
+	s.index.Deliver(a.serial, a.e, body)
 }
