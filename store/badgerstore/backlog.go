@@ -114,7 +114,7 @@ func (b *backlog) flush() error {
 	return nil
 }
 
-// flush has Badger written what was committed before the call. After an error,
+// flush writes to Badger what was committed before the call. After an error,
 // which is logged, Badger lacks the newest of it, which the journal has, and
 // readers do not see it; it is tried again with the next call, and no commit is
 // taken before it succeeds.

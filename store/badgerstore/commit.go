@@ -47,8 +47,8 @@ func (s *Store) onlyDurable(batch []*event.Event, results []store.Result) {
 }
 
 // update runs do with a writer and makes durable what it has written, if the
-// disk has so much room. After an error nothing that was not flushed before is
-// stored.
+// disk has so much room. After an error only what an earlier frame of
+// this update made durable is stored.
 func (s *Store) update(reserveMB int, do func(*writer) error) (err error) {
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -66,18 +66,18 @@ func (s *Store) update(reserveMB int, do func(*writer) error) (err error) {
 	w := s.newWriter()
 	defer w.close()
 	err = w.run(do)
-	s.failed = err != nil && w.flushed
+	s.failed = err != nil && w.sealed
 	s.broken.Store(err != nil && !errors.Is(err, context.Canceled))
 	return asFull(err)
 }
 
-// run does it and flushes. What Badger has mapped may be what the disk cannot give.
+// run does it and seals. What Badger has mapped may be what the disk cannot give.
 func (w *writer) run(do func(*writer) error) (err error) {
 	defer fault.Catch(fault.Arm(), &err)
 	if err := do(w); err != nil {
 		return err
 	}
-	return w.flush()
+	return w.seal()
 }
 
 // recover finishes the jobs that a failed commit has begun.

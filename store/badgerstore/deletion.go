@@ -132,7 +132,7 @@ func (w *writer) deletion(e *event.Event, t *tail) error {
 		return w.beginJob(d.serial, job{jobAsked, *t}, func() error { return w.finish(d) })
 	}
 	w.set(jobKey(d.serial), append([]byte{jobAsked}, t[:]...))
-	if err := w.flush(); err != nil {
+	if err := w.seal(); err != nil {
 		return err
 	}
 	w.s.beginRequest(d)

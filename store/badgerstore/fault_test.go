@@ -134,7 +134,7 @@ func TestDamagedRequestsAreNotForgotten(t *testing.T) {
 		w.set(jobKey(w.serial), append([]byte{jobAsked}, n.tail[:]...))
 	}
 	w.mark(vanishedKey(asks[0].PubKey), appendTime(nil, asks[0].CreatedAt))
-	if err := w.flush(); err != nil {
+	if err := w.seal(); err != nil {
 		t.Fatal(err)
 	}
 	w.close()

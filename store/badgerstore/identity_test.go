@@ -85,7 +85,7 @@ func TestAStoreKeepsItsID(t *testing.T) {
 	s.write.Lock()
 	w := s.newWriter()
 	w.del(storeKey)
-	if err := w.flush(); err != nil {
+	if err := w.seal(); err != nil {
 		t.Fatal(err)
 	}
 	w.close()

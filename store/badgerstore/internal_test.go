@@ -66,7 +66,7 @@ func TestInterruptedJobsAreFinishedAtOpen(t *testing.T) {
 			w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt))
 		}
 	}
-	if err := w.flush(); err != nil {
+	if err := w.seal(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

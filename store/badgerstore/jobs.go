@@ -73,7 +73,7 @@ func (s *Store) readTails(prefix []byte, from tail, most int) (tails []tail, err
 // before, does the work, and removes the mark with the last of it.
 func (w *writer) beginJob(n store.Serial, j job, work func() error) error {
 	w.set(jobKey(n), append([]byte{j.op}, j.tail[:]...))
-	if err := w.flush(); err != nil {
+	if err := w.seal(); err != nil {
 		return err
 	}
 	if err := work(); err != nil {
@@ -122,7 +122,7 @@ func (s *Store) resumeJobs() error {
 			return fmt.Errorf("finish job %d: %w", n, err)
 		}
 		w.del(jobKey(n))
-		if err := w.flush(); err != nil {
+		if err := w.seal(); err != nil {
 			return err
 		}
 	}

@@ -291,7 +291,7 @@ func (p *repairer) applyNotes(ctx context.Context) error {
 	n := 0
 	damaged, err := readNotes(p.o.Dir, func(one noted) error {
 		if n++; n%repairFrame == 0 {
-			if err := errors.Join(ctx.Err(), w.flush()); err != nil {
+			if err := errors.Join(ctx.Err(), w.seal()); err != nil {
 				return err
 			}
 			w.close()
@@ -302,7 +302,7 @@ func (p *repairer) applyNotes(ctx context.Context) error {
 	if damaged > 0 {
 		p.report.note("%d bytes of %s are damaged, and passed over: what they told to be deleted or replaced may come again", damaged, notesName)
 	}
-	return errors.Join(err, w.flush())
+	return errors.Join(err, w.seal())
 }
 
 func (w *writer) applyNote(n noted) error {

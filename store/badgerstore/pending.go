@@ -1,7 +1,8 @@
 package badgerstore
 
-// pending is what the writer has written and Badger does not show it yet, of the
-// keys that it looks up. It is used by the writer alone.
+// pending is the keys that the writer has set and cannot yet read from Badger, those
+// of the commit under way included, as far as it looks such keys up. It is used by
+// the writer alone.
 type pending struct {
 	latest map[string]pendingWrite
 	open   []write // of the commit under way

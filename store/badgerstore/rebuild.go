@@ -49,7 +49,7 @@ func (s *Store) appendKeys(w *writes) (epoch uint64, err error) {
 	return s.backlog.add(w), nil
 }
 
-// repairFrame is how many records are done between two flushes of the writer.
+// repairFrame is how many records are done between two seals of the writer.
 const repairFrame = 256
 
 // run makes the keys.
@@ -93,7 +93,7 @@ func (p *repairer) each(from, to uint64, do func(*writer, uint64) error) error {
 			return fmt.Errorf("event %d: %w", serial, err)
 		}
 	}
-	return w.flush()
+	return w.seal()
 }
 
 // redo does what the writer did when the event came, whether it was removed since
@@ -124,7 +124,7 @@ func (p *repairer) redo(w *writer, serial uint64) error {
 		return w.deletion(e, &n.tail)
 	case event.KindVanish:
 		w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt))
-		if err := w.flush(); err != nil {
+		if err := w.seal(); err != nil {
 			return err
 		}
 		return w.finish(newVanish(e, &n.tail))
@@ -182,7 +182,7 @@ func (p *repairer) finish() error {
 	w.serial = store.Serial(p.last)
 	w.set(barsKey, appendSerial(nil, 0))
 	w.set(versionKey, []byte{0, 0, 0, formatVersion})
-	err := w.flush()
+	err := w.seal()
 	w.close()
 	if err == nil {
 		err = s.backlog.flush()

@@ -46,7 +46,7 @@ func (r *vanish) doomsUnread(t *tail) bool {
 	return t.created() <= r.until && t.serial() != r.serial && (!r.wraps || store.GiftWrap(t.kind()))
 }
 
-// step removes one chunk. What the writer holds so far must have been flushed,
+// step removes one chunk. What the writer holds so far must have been sealed,
 // but for what steps have written: the keys are read from outside of it. Deletions
 // of the author's that are under way come first: their kind 5 events go, too.
 func (r *vanish) step(w *writer) (done bool, err error) {
@@ -92,7 +92,7 @@ func (r *vanish) step(w *writer) (done bool, err error) {
 func (w *writer) vanish(e *event.Event, t *tail) error {
 	w.mark(vanishedKey(e.PubKey), appendTime(nil, e.CreatedAt))
 	w.set(jobKey(t.serial()), append([]byte{jobAsked}, t[:]...))
-	if err := w.flush(); err != nil {
+	if err := w.seal(); err != nil {
 		return err
 	}
 	r := newVanish(e, t)

@@ -13,7 +13,7 @@ import (
 // can keys be written in their order (writes.go).
 type versions struct {
 	db    *badger.DB
-	flush func() error // has Badger written what was committed
+	flush func() error // writes to Badger what was committed
 
 	mu   sync.Mutex     // guards the following
 	last uint64         // readers begin here; what is written next is one more

@@ -20,7 +20,7 @@ type writer struct {
 	writes  *writes
 	bytes   int64 // of the writes, about
 	serial  store.Serial
-	flushed bool // something is stored
+	sealed  bool // something is stored
 	stepped []request
 	change
 }
@@ -43,7 +43,7 @@ func (s *Store) newWriter() *writer {
 	return w
 }
 
-// close forgets what was not flushed.
+// close forgets what was not sealed.
 func (w *writer) close() {
 	if len(w.writes.list) > 0 {
 		for _, r := range w.stepped {
@@ -123,22 +123,22 @@ func (w *writer) at(key []byte) (n stored, err error) {
 }
 
 // room makes sure that so many more writes fit into the frame, and
-// flushes what there is if need be.
+// seals what there is if need be.
 func (w *writer) room(ops, bytes int64) error {
 	if w.fits(ops, bytes) {
 		return nil
 	}
-	return w.flush()
+	return w.seal()
 }
 
 // fits reports whether the frame takes so many more writes of an event's
-// size and bytes of values, and flush's own.
+// size and bytes of values, and seal's own.
 func (w *writer) fits(ops, bytes int64) bool {
 	return w.s.takes(int64(len(w.writes.list))+ops, w.bytes+bytes+ops*(maxKey+entryBytes))
 }
 
 // takes reports whether a frame takes so many writes of so many bytes,
-// and flush's own.
+// and seal's own.
 func (s *Store) takes(ops, bytes int64) bool {
 	const own = 4
 	return ops+own < s.db.MaxBatchCount() && bytes+own*(maxKey+entryBytes) < s.db.MaxBatchSize()
@@ -159,9 +159,9 @@ func (w *writer) del(key []byte) {
 	w.bytes += int64(len(key)) + entryBytes
 }
 
-// flush makes durable what was written, and tells memory. After an error it is
-// as if nothing had been written since the last flush.
-func (w *writer) flush() error {
+// seal makes durable what was written, as one frame, and tells memory. After an error it is
+// as if nothing had been written since the last seal.
+func (w *writer) seal() error {
 	s := w.s
 	if len(w.writes.list) == 0 {
 		return nil
@@ -185,7 +185,7 @@ func (w *writer) flush() error {
 	}
 	w.pending.close(epoch)
 	w.writes.reset()
-	w.flushed = true
+	w.sealed = true
 	s.remember(&w.change, slots, w.serial, events)
 	w.bytes, w.change = 0, change{}
 	return nil
