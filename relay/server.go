@@ -59,13 +59,13 @@ type Deps struct {
 //
 // These parts stand in files that refer to each other one way:
 //
-//	a connection  http.go, connect.go, session.go, life.go, messages.go, ends.go
-//	an EVENT      events.go, rules.go, verify.go, ingest.go, commit.go, ticket.go
-//	the fan-out   fanout.go, deliver.go, live.go, liveevent.go
-//	a REQ         req.go, join.go, subscriptions.go, turns.go, schedule.go, query.go
-//	other reads   count.go, counts.go, negentropy.go, reconciliation.go, visit.go
-//	rights        admit.go, right.go, reading.go
-//	the process   new.go, run.go, reload.go, shutdown.go
+//	a connection  http.go, connect.go, session.go, sessionlife.go, endreasons.go
+//	an EVENT      messages.go, events.go, eventrules.go, verifier.go, ingest.go, commit.go, ticket.go
+//	the fan-out   fanout.go, deliver.go, sink.go, liveevent.go
+//	a REQ         req.go, join.go, subscriptions.go, pageturns.go, scheduler.go, query.go
+//	other reads   count.go, countqueue.go, negentropy.go, onesync.go, visit.go
+//	rights        filters.go, readright.go, storequery.go
+//	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared
 
