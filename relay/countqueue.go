@@ -26,7 +26,7 @@ var countPage = store.Page{Work: onePage.Work}
 type counting struct {
 	id     string
 	query  store.Query
-	right  *right        // like that of a reconciliation
+	right  *right        // like that of a sync
 	partly bool          // there may be more for a client that authenticates
 	sketch *nip45.Sketch // of the authors that the query finds; nil: there is none
 	bytes  int           // of its filters

@@ -40,13 +40,13 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 	s.withholds(st, filters)
 	if s.syncs == nil {
 		s.syncs = newSyncs(&s.client)
-		s.syncing.join(s.syncs)
+		s.syncSweeper.join(s.syncs)
 	}
 	if s.syncs.len() >= st.cfg.Sync.Sessions {
 		s.negErr(id, reason.RateLimited, fmt.Sprintf("more than %d syncs are open on this connection", st.cfg.Sync.Sessions), 0)
 		return
 	}
-	r := &reconciliation{
+	r := &syncing{
 		id: id, most: st.cfg.Sync.Events, bytes: filterBytes(filters), start: time.Now(),
 		begin: func() store.Scan { return s.everything(st, filters) }, message: message,
 	}
@@ -61,7 +61,7 @@ func (s *session) negOpen(st *settings, id string, filters []*event.Filter, text
 
 // negMsg answers a NEG-MSG.
 func (s *session) negMsg(st *settings, id, text string) {
-	var r *reconciliation
+	var r *syncing
 	if s.syncs != nil {
 		r = s.syncs.find(id)
 	}
@@ -92,7 +92,7 @@ func (s *session) negMsg(st *settings, id, text string) {
 }
 
 // negentropy reads the message in hex. False: it is none, and the
-// reconciliation of that id has ended.
+// sync of that id has ended.
 func (s *session) negentropy(id, text string) (message []byte, ok bool) {
 	message, err := hex.DecodeString(text)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *session) negentropy(id, text string) (message []byte, ok bool) {
 	return message, true
 }
 
-// closeSync ends a reconciliation without a word (NIP-77).
+// closeSync ends a sync without a word (NIP-77).
 func (s *session) closeSync(id string) {
 	if s.syncs == nil {
 		return

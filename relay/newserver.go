@@ -58,7 +58,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s.conns = newConns(s.ledger)
 	s.writers = s.newWriters(cfg.IOUring)
 	s.queryWorkers, s.countWorkers, s.syncWorkers = newScheduler(queryLane, s.writers), newScheduler(countLane, s.writers), newScheduler(syncLane, s.writers)
-	s.syncing = newReconciler()
+	s.syncSweeper = newSyncSweeper()
 	s.life, s.end = context.WithCancel(context.Background())
 	s.ingest = newIngest(&committer{store: deps.Store, log: deps.Log, met: s.met, now: deps.Now, life: s.life}, &cfg.Limits, s.writers, s.deliver)
 	registerTickets(deps.Metrics, s.ingest.load)

@@ -65,7 +65,7 @@ func (s *Server) Run(ctx context.Context) error {
 		s.tasks.Go("sync", s.syncWorkers.run)
 	}
 	s.tasks.Go("idle syncs", func() {
-		s.syncing.sweep(background, func() time.Duration { return s.settings.Load().cfg.Sync.Idle })
+		s.syncSweeper.sweep(background, func() time.Duration { return s.settings.Load().cfg.Sync.Idle })
 	})
 	s.tasks.Go("pings", func() { s.keeper.Run(background) })
 	if s.watcher != nil {

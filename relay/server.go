@@ -62,8 +62,8 @@ type Deps struct {
 //	a connection  http.go, connect.go, session.go, sessionlife.go, endreasons.go
 //	an EVENT      messages.go, events.go, eventrules.go, verifier.go, ingest.go, commit.go, ticket.go
 //	the fan-out   fanout.go, deliver.go, sink.go, liveevent.go
-//	a REQ         req.go, join.go, subscriptions.go, pageturns.go, scheduler.go, query.go
-//	other reads   count.go, countqueue.go, negentropy.go, onesync.go, visit.go
+//	a REQ         req.go, subscriptions.go, pageturns.go, scheduler.go, query.go
+//	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go
 //	rights        filters.go, readright.go, storequery.go
 //	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {

@@ -27,7 +27,7 @@ type shared struct {
 	writers  *outbox.Writers
 	// Each kind of question has workers of its own.
 	queryWorkers, countWorkers, syncWorkers *scheduler
-	syncing                                 *reconciler
+	syncSweeper                             *syncSweeper
 
 	index    hub.Index[*ws.Body]
 	live     liveEvent // owned by the goroutine that leads the fan-out

@@ -7,6 +7,7 @@ import (
 	"moa/nips/reason"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/relay/replay"
 	"moa/relay/ws"
 	"moa/store"
 )
@@ -107,9 +108,21 @@ func (c *client) everything(st *settings, filters []*event.Filter) store.Scan {
 	return c.store.Scan(q)
 }
 
-// negErr refuses a NEG-OPEN or NEG-MSG, or ends a reconciliation. most is how
+// negErr refuses a NEG-OPEN or NEG-MSG, or ends a sync. most is how
 // many events would have been taken; 0 says nothing of it.
 func (c *client) negErr(id string, r reason.Reason, text string, most int) {
 	c.met.syncErrors.Inc()
 	c.out.Offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
+}
+
+// withReplay adds to a scan what is kept of ephemeral events, as far as the client
+// may see it.
+func (c *client) withReplay(st *settings, kept []*event.Event, filters []*event.Filter, scan store.Scan) store.Scan {
+	if len(kept) == 0 {
+		return scan
+	}
+	q := c.storeQuery(st, filters)
+	return replay.Merge(scan, kept, &q, func(e *event.Event) bool {
+		return c.settings.Load().chain.Deliver(c, e)
+	})
 }

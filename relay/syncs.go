@@ -18,16 +18,16 @@ import (
 	"moa/store"
 )
 
-// syncs are a connection's open reconciliations. The first that is not complete
+// syncs are those that are open on a connection. The first that is not complete
 // has its turn until it is: that its events are soon given back makes room for the
 // others.
 type syncs struct {
 	c *client
 
-	// turns.mu is held while anything of a reconciliation is queued for the client,
+	// turns.mu is held while anything of a sync is queued for the client,
 	// so that nothing follows its end. It guards the following, too.
-	turns[*reconciliation]
-	list  []*reconciliation
+	turns[*syncing]
+	list  []*syncing
 	ended int // so many have ended, and have given their events back
 }
 
@@ -47,8 +47,8 @@ var (
 	errNoRoom  = errors.New("relay: more events than all syncs may have")
 )
 
-// find returns the open reconciliation of that id, or nil.
-func (b *syncs) find(id string) *reconciliation {
+// find returns the open sync of that id, or nil.
+func (b *syncs) find(id string) *syncing {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range b.list {
@@ -66,7 +66,7 @@ func (b *syncs) len() int {
 }
 
 // add lets the workers have r.
-func (b *syncs) add(r *reconciliation) {
+func (b *syncs) add(r *syncing) {
 	b.c.met.syncs.Inc()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -76,7 +76,7 @@ func (b *syncs) add(r *reconciliation) {
 
 // hear notes that the client has said something. A client that says nothing, or the
 // same again, counts as silent. False: it is not its turn.
-func (b *syncs) hear(r *reconciliation, message []byte) bool {
+func (b *syncs) hear(r *syncing, message []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if hash := maphash.Bytes(messageSeed, message); len(message) > 1 && hash != r.last {
@@ -89,7 +89,7 @@ var messageSeed = maphash.MakeSeed()
 
 // answer sends a message, unless r has ended. If it leaves nothing to ask, r ends
 // here: many clients say nothing more.
-func (b *syncs) answer(r *reconciliation, asked, message []byte) {
+func (b *syncs) answer(r *syncing, asked, message []byte) {
 	text := hex.EncodeToString(message)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -104,20 +104,20 @@ func (b *syncs) answer(r *reconciliation, asked, message []byte) {
 }
 
 // fail ends r from this side.
-func (b *syncs) fail(r *reconciliation, why reason.Reason, text string, most int) {
+func (b *syncs) fail(r *syncing, why reason.Reason, text string, most int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failLocked(r, why, text, most)
 }
 
-func (b *syncs) failLocked(r *reconciliation, why reason.Reason, text string, most int) {
+func (b *syncs) failLocked(r *syncing, why reason.Reason, text string, most int) {
 	if b.endLocked(r) {
 		b.c.negErr(r.id, why, text, most)
 	}
 }
 
 // lose ends r, which the client may not read any more.
-func (b *syncs) lose(r *reconciliation, why policy.Verdict) {
+func (b *syncs) lose(r *syncing, why policy.Verdict) {
 	if why.Reason == reason.AuthRequired {
 		b.c.RequestAuth()
 	}
@@ -137,13 +137,13 @@ func (b *syncs) review(st *settings) {
 }
 
 // remove ends r: when it returns, nothing of it is queued any more.
-func (b *syncs) remove(r *reconciliation) {
+func (b *syncs) remove(r *syncing) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.endLocked(r)
 }
 
-func (b *syncs) endLocked(r *reconciliation) bool {
+func (b *syncs) endLocked(r *syncing) bool {
 	i := slices.Index(b.list, r)
 	if i < 0 {
 		return false
@@ -161,7 +161,7 @@ func (b *syncs) endLocked(r *reconciliation) bool {
 }
 
 // releaseLocked gives back r's events.
-func (b *syncs) releaseLocked(r *reconciliation) {
+func (b *syncs) releaseLocked(r *syncing) {
 	b.c.account.Give(shares.Syncs, r.held)
 	b.c.met.syncEvents.Sub(float64(r.held))
 	r.held = 0
@@ -196,7 +196,7 @@ func (b *syncs) expire(before, begun time.Time) {
 
 // close ends all of them.
 func (b *syncs) close() {
-	b.c.syncing.leave(b)
+	b.c.syncSweeper.leave(b)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for len(b.list) > 0 {
@@ -206,7 +206,7 @@ func (b *syncs) close() {
 
 // gather reads the next page of r's events, and after the last one answers the
 // NEG-OPEN. It reports whether r needs no more turns.
-func (b *syncs) gather(r *reconciliation, _ outbox.Batch) (done bool) {
+func (b *syncs) gather(r *syncing, _ outbox.Batch) (done bool) {
 	b.mu.Lock()
 	ended := b.ended
 	b.mu.Unlock()
@@ -216,8 +216,8 @@ func (b *syncs) gather(r *reconciliation, _ outbox.Batch) (done bool) {
 	return r.ready // one that is parked is out already, or in again
 }
 
-// read is gather. When it begins, so many reconciliations have ended.
-func (b *syncs) read(r *reconciliation, ended int) {
+// read is gather. When it begins, so many syncs have ended.
+func (b *syncs) read(r *syncing, ended int) {
 	if r.scan == nil {
 		r.scan = r.begin()
 	}
@@ -260,7 +260,7 @@ func (b *syncs) read(r *reconciliation, ended int) {
 
 // gathered takes n more events into account. True: there are no more, and r is
 // still open.
-func (b *syncs) gathered(r *reconciliation, n, ended int, done bool, err error) bool {
+func (b *syncs) gathered(r *syncing, n, ended int, done bool, err error) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if r.over.Load() {
@@ -290,12 +290,12 @@ func (b *syncs) gathered(r *reconciliation, n, ended int, done bool, err error) 
 	return false
 }
 
-// parkLocked has r begin anew when another reconciliation of this connection has
+// parkLocked has r begin anew when another sync of this connection has
 // given its events back: at once, if one has done so since r found no room. If
 // there is none, r fails.
-func (b *syncs) parkLocked(r *reconciliation, ended int, why error) {
+func (b *syncs) parkLocked(r *syncing, ended int, why error) {
 	room := b.ended != ended
-	waits := slices.ContainsFunc(b.list, func(other *reconciliation) bool { return other != r && other.held > 0 })
+	waits := slices.ContainsFunc(b.list, func(other *syncing) bool { return other != r && other.held > 0 })
 	switch {
 	case room || waits:
 		b.releaseLocked(r)

@@ -8,10 +8,10 @@ import (
 	"moa/store"
 )
 
-// reconciliation is a NEG-OPEN (NIP-77). First the events of its filter are
+// syncing is one sync: a NEG-OPEN (NIP-77). First the events of its filter are
 // gathered, page by page, by the sync workers; from then on it is the client's
 // turn, and the session's goroutine answers.
-type reconciliation struct {
+type syncing struct {
 	// Fixed once made.
 	id    string
 	most  int // events
@@ -24,7 +24,7 @@ type reconciliation struct {
 	message []byte     // of the NEG-OPEN
 
 	// right is asked about before each answer. What was gathered is not: asks is
-	// false, so that a change of what it was chosen by ends the reconciliation.
+	// false, so that a change of what it was chosen by ends the sync.
 	right right
 
 	// set is the worker's, until ready; then it does not change.
