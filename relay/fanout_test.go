@@ -15,22 +15,28 @@ import (
 	"moa/relay/relaytest"
 )
 
-// stuckFanout is a policy that stops the fan-out until its gate is closed.
-type stuckFanout struct{ gate chan struct{} }
+// stuckFanout is a policy that stops the fan-out at events of a kind until its gate
+// is closed.
+type stuckFanout struct {
+	gate chan struct{}
+	kind uint16
+}
 
 func (*stuckFanout) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
 	return policy.Verdict{}
 }
 
-func (p *stuckFanout) Live(policy.Client, *event.Event) bool {
-	<-p.gate
+func (p *stuckFanout) Live(_ policy.Client, e *event.Event) bool {
+	if e.Kind == p.kind {
+		<-p.gate
+	}
 	return true
 }
 
 // withStuckFanout is a relay whose fan-out goes on when open is called.
 func withStuckFanout(t *testing.T, change func(*relay.Config)) (r *relaytest.Relay, open func()) {
 	t.Helper()
-	p := &stuckFanout{make(chan struct{})}
+	p := &stuckFanout{make(chan struct{}), 20001}
 	links := append(builtin.Defaults(policy.Env{}), policy.Named{Name: "stuck", Policy: p})
 	r = relaytest.Start(t, relaytest.Options{Chain: policy.NewChain(nil, links...), Config: change})
 	open = sync.OnceFunc(func() { close(p.gate) })
