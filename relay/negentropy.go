@@ -81,14 +81,19 @@ func (s *session) negMsg(st *settings, id, text string) {
 		s.syncs.lose(r, why)
 		return
 	}
-	s.account.slots.take() // it may look through all that r has
-	answer, err := r.set.Answer(message, s.frame(st))
-	s.account.giveSlot()
+	answer, err := s.compare(st, r, message)
 	if err != nil {
 		s.syncs.fail(r, reason.Invalid, err.Error(), 0)
 		return
 	}
 	s.syncs.answer(r, message, answer)
+}
+
+// compare answers a message. It may look through all that r has.
+func (s *session) compare(st *settings, r *syncing, message []byte) ([]byte, error) {
+	s.account.slots.take()
+	defer s.account.giveSlot()
+	return r.set.Answer(message, s.frame(st))
 }
 
 // negentropy reads the message in hex. False: it is none, and the

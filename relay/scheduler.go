@@ -118,6 +118,9 @@ func (s *scheduler) next() job {
 	defer s.mu.Unlock()
 	for !s.closed {
 		if j := s.popLocked(); j != nil {
+			if s.queue.Len() > 0 { // one may have been woken for nothing when there was no slot
+				s.work.Signal()
+			}
 			return j
 		}
 		s.work.Wait()

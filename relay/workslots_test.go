@@ -7,6 +7,7 @@ import (
 
 	"moa/nips/testwait"
 	"moa/relay/outbox"
+	"moa/relay/shares"
 )
 
 // gated is a job whose step waits.
@@ -108,6 +109,60 @@ func TestAClosedSchedulerKeepsNoSlot(t *testing.T) {
 	granted.close()
 	<-taken
 	a.giveSlot()
+	if a.slots.busy != 0 {
+		t.Error("a slot is lost")
+	}
+}
+
+// Slots that become free one soon after the other are all used, and so are the
+// workers, as long as there are jobs.
+func TestEachFreeSlotIsUsed(t *testing.T) {
+	a, other := &payer{slots: slots[*scheduler]{most: 2}}, &payer{}
+	s := newScheduler(queryLane, outbox.NewWriters(outbox.Options{}))
+	a.slots.take()
+	a.slots.take()
+	var running atomic.Int32
+	var all sync.WaitGroup
+	gate := make(chan struct{})
+	job := func(of *payer) *gated {
+		all.Add(1)
+		return &gated{of, &running, gate, all.Done}
+	}
+	s.put(job(a))
+	s.put(job(a))
+	s.put(job(a))
+	var workers sync.WaitGroup
+	for range 3 {
+		workers.Go(s.run)
+	}
+	testwait.Eventually(t, "it waits for a slot", func() bool {
+		a.slots.mu.Lock()
+		defer a.slots.mu.Unlock()
+		return a.slots.queue.Len() == 1
+	})
+	a.giveSlot()
+	a.giveSlot()
+	testwait.Eventually(t, "both slots are in use", func() bool { return running.Load() == 2 })
+	s.put(job(other))
+	testwait.Eventually(t, "the third worker works for another address", func() bool { return running.Load() == 3 })
+	close(gate)
+	all.Wait()
+	s.close()
+	workers.Wait()
+}
+
+// A message that has panicked keeps no slot: the address has no more than those.
+func TestAPanicKeepsNoSlot(t *testing.T) {
+	a := newAccount(shares.NewLedger(nil), accountKey{})
+	s := &session{client: client{shared: new(shared), account: a}}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("it has not panicked")
+			}
+		}()
+		_, _ = s.compare(new(settings), nil, nil)
+	}()
 	if a.slots.busy != 0 {
 		t.Error("a slot is lost")
 	}
