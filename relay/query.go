@@ -46,14 +46,14 @@ type queryOwner interface {
 
 // storedPart is what a query has only until its EOSE.
 type storedPart struct {
-	st      *settings // when it came
-	filters []*event.Filter
-	kept    []*event.Event // ephemeral ones of the last minutes
-	scan    store.Scan     // nil: not begun
-	upTo    store.Serial
-	hints   bool
-	partly  bool // there may be more for a client that authenticates
-	start   time.Time
+	// query is what the REQ may find, decided together with right.asks: what
+	// it does not withhold is not asked about again.
+	query  store.Query
+	kept   []*event.Event // ephemeral ones of the last minutes
+	scan   store.Scan     // nil: not begun
+	hints  bool
+	partly bool // there may be more for a client that authenticates
+	start  time.Time
 }
 
 var errOver = errors.New("relay: the query was ended")
@@ -90,8 +90,7 @@ func (q *query) read(c *client, p *outbox.Page) (store.Progress, error) {
 // begin plans what to read, which may be more work than the reading: so it is
 // the worker's.
 func (a *storedPart) begin(c *client) {
-	stored := c.ties(a.st, a.filters, a.upTo, c.scan(a.st, a.filters, a.upTo))
-	a.scan = c.withReplay(a.st, a.kept, a.filters, stored)
+	a.scan = c.withReplay(a.kept, &a.query, c.ties(a.query, c.scan(a.query)))
 	a.kept = nil
 }
 
@@ -101,7 +100,7 @@ func (a *storedPart) hint(p store.Progress) string {
 	if !a.hints {
 		return wire.HintNone
 	}
-	for _, f := range a.filters {
+	for _, f := range a.query.Filters {
 		if f.HasLimit && f.Limit == 0 {
 			return wire.HintNone
 		}

@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -299,5 +300,61 @@ func TestWhatIsHiddenMeanwhileIsNotSent(t *testing.T) {
 				t.Errorf("%s", m)
 			}
 		})
+	}
+}
+
+// linedStore lets no page of a scan begin before its kind's gate is open.
+type linedStore struct {
+	store.Store
+	gates map[uint16]chan struct{}
+	begun atomic.Int32 // scans of kind 1
+}
+
+func (s *linedStore) Scan(q store.Query) store.Scan {
+	kind := q.Filters[0].Kinds[0]
+	if kind == 1 {
+		s.begun.Add(1)
+	}
+	return stuckScan{s.Store.Scan(q), s.gates[kind]}
+}
+
+// What one REQ is held to is decided once, when it comes: that nothing is hidden
+// when a worker begins with it, which may be later, lets it see no more.
+func TestAQuestionInLineIsHeldToWhatItCameWith(t *testing.T) {
+	st := &linedStore{Store: memstore.New(), gates: map[uint16]chan struct{}{1: make(chan struct{}), 7777: make(chan struct{})}}
+	chain := buildOn(t, st.Store, []map[string]any{{"use": "moderation"}})
+	r := relaytest.Start(t, relaytest.Options{Store: st, Chain: chain})
+	decide := func(d moderation.Decision) {
+		for _, n := range chain.Links() {
+			if p, ok := n.Policy.(*builtin.Moderation); ok {
+				if err := p.Desk().Decide(d); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	c, before := r.Dial(t), r.Dial(t)
+	c.Accepted(t, dave.Note(t, "hidden later"))
+	decide(moderation.Decision{Do: moderation.Ban, Author: &carol.PubKey, Hidden: true})
+	workers := runtime.GOMAXPROCS(0)
+	for n := range workers {
+		if n > 0 {
+			before = r.Dial(t)
+		}
+		before.Say(t, `["REQ","x",{"kinds":[7777]}]`)
+	}
+	open := func(n int) {
+		relaytest.Eventually(t, "it is open", func() bool { return r.Metric(t, "moa_subscriptions") == float64(n) })
+	}
+	open(workers)
+	c.Say(t, `["REQ","x",{"kinds":[1]}]`)
+	open(workers + 1)
+	decide(moderation.Decision{Do: moderation.Undo, Author: &carol.PubKey})
+	close(st.gates[7777])
+	relaytest.Eventually(t, "it has begun", func() bool { return st.begun.Load() > 0 })
+	decide(moderation.Decision{Do: moderation.Ban, Author: &dave.PubKey, Hidden: true})
+	close(st.gates[1])
+	if m := c.Next(t); strings.HasPrefix(m, `["EVENT"`) {
+		t.Errorf("%s", m)
 	}
 }

@@ -38,13 +38,14 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, generation)
-	q.right.asks = s.restricted(st.chain, q.right.kinds)
+	found := s.storeQuery(st, filters)
+	q.right.asks = found.Visible != nil
 	s.subs.add(q)
 	// Steps 1 and 2 of hub.Sub, in this order: what is committed between them is both
 	// stored and live, and never neither.
 	kept := s.join(st, q.sub, filters, bytes)
-	upTo := s.store.Last()
-	q.stored = &storedPart{st: st, filters: filters, kept: kept, upTo: upTo, hints: st.cfg.EOSEHints, partly: withheld, start: start}
+	found.UpTo = s.store.Last()
+	q.stored = &storedPart{query: found, kept: kept, hints: st.cfg.EOSEHints, partly: withheld, start: start}
 	s.subs.start(q)
 }
 

@@ -15,11 +15,9 @@ import (
 // further: so the rest of the second follows, up to limits.limit events (NIP-67,
 // "Semantics around created_at ties").
 type tied struct {
-	c      *client
-	st     *settings
-	filter *event.Filter
-	upTo   store.Serial
-	scan   store.Scan // of the filter; of the second's rest once that is due
+	c     *client
+	query store.Query // of one filter
+	scan  store.Scan  // of the query; of the second's rest once that is due
 
 	found int
 	last  event.ID // found
@@ -27,13 +25,13 @@ type tied struct {
 	rest  bool     // scan is that of the rest
 }
 
-// ties wraps the scan of filters that may be such a page. One event alone is no
+// ties wraps the scan of a query that may be such a page. One event alone is no
 // page: that client wants the newest.
-func (c *client) ties(st *settings, filters []*event.Filter, upTo store.Serial, scan store.Scan) store.Scan {
-	if len(filters) != 1 || !filters[0].HasUntil || filters[0].HasLimit && filters[0].Limit < 2 {
+func (c *client) ties(q store.Query, scan store.Scan) store.Scan {
+	if len(q.Filters) != 1 || !q.Filters[0].HasUntil || q.Filters[0].HasLimit && q.Filters[0].Limit < 2 {
 		return scan
 	}
-	return &tied{c: c, st: st, filter: filters[0], upTo: upTo, scan: scan}
+	return &tied{c: c, query: q, scan: scan}
 }
 
 // errOlder ends the scan of the rest at the first event of another second: there
@@ -42,7 +40,7 @@ var errOlder = errors.New("relay: the second is over")
 
 func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (store.Progress, error) {
 	p, err := t.scan.Next(ctx, page, func(r *store.Record) error {
-		older := r.CreatedAt != t.filter.Until
+		older := r.CreatedAt != t.query.Filters[0].Until
 		switch {
 		case t.rest && older:
 			return errOlder
@@ -60,11 +58,11 @@ func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Reco
 	if err != nil || !p.Done || p.All || t.rest || t.mixed || t.found == 0 {
 		return p, err
 	}
-	longer := *t.filter
-	longer.HasLimit, longer.Limit = true, t.found+t.st.cfg.Limits.Limit
-	q := t.c.storeQuery(t.st, []*event.Filter{&longer})
-	q.MaxLimit, q.UpTo = 0, t.upTo
-	t.scan, t.rest = t.c.store.Scan(q), true
+	longer := *t.query.Filters[0]
+	longer.HasLimit, longer.Limit = true, t.found+t.query.MaxLimit
+	q := t.query
+	q.Filters, q.MaxLimit = []*event.Filter{&longer}, 0
+	t.scan, t.rest = t.c.scan(q), true
 	p.Done = false
 	return p, nil
 }

@@ -12,13 +12,11 @@ import (
 	"moa/store"
 )
 
-// scan begins to read what is stored up to and including upTo.
-func (c *client) scan(st *settings, filters []*event.Filter, upTo store.Serial) store.Scan {
-	if upTo == 0 {
+// scan begins to read what is stored up to and including q.UpTo.
+func (c *client) scan(q store.Query) store.Scan {
+	if q.UpTo == 0 {
 		return empty{} // to the store, 0 is no bound
 	}
-	q := c.storeQuery(st, filters)
-	q.UpTo = upTo
 	return c.store.Scan(q)
 }
 
@@ -98,14 +96,10 @@ func askedKinds(filters []*event.Filter) [][]uint16 {
 // everything begins to read all that the filters find, whatever the limits of a
 // REQ; a limit of their own holds.
 func (c *client) everything(st *settings, filters []*event.Filter) store.Scan {
-	upTo := c.store.Last()
-	if upTo == 0 {
-		return empty{} // to the store, 0 is no bound
-	}
 	q := c.storeQuery(st, filters)
 	q.DefaultLimit, q.MaxLimit = 0, 0
-	q.UpTo, q.Bulk = upTo, true
-	return c.store.Scan(q)
+	q.UpTo, q.Bulk = c.store.Last(), true
+	return c.scan(q)
 }
 
 // negErr refuses a NEG-OPEN or NEG-MSG, or ends a sync. most is how
@@ -115,14 +109,13 @@ func (c *client) negErr(id string, r reason.Reason, text string, most int) {
 	c.out.Offer(ws.Msg{Head: wire.AppendNegErr(nil, id, r, text, most)})
 }
 
-// withReplay adds to a scan what is kept of ephemeral events, as far as the client
-// may see it.
-func (c *client) withReplay(st *settings, kept []*event.Event, filters []*event.Filter, scan store.Scan) store.Scan {
+// withReplay adds to the scan of q what is kept of ephemeral events, as far as the
+// client may see it.
+func (c *client) withReplay(kept []*event.Event, q *store.Query, scan store.Scan) store.Scan {
 	if len(kept) == 0 {
 		return scan
 	}
-	q := c.storeQuery(st, filters)
-	return replay.Merge(scan, kept, &q, func(e *event.Event) bool {
+	return replay.Merge(scan, kept, q, func(e *event.Event) bool {
 		return c.settings.Load().chain.Deliver(c, e)
 	})
 }

@@ -109,7 +109,7 @@ func (b *subscriptions) goLiveLocked(q *query) {
 	q.stored = nil
 	q.right.asks = true
 	q.sub.Generation = q.right.generation.Load()
-	if q.sub.GoLive(a.upTo) {
+	if q.sub.GoLive(a.query.UpTo) {
 		return
 	}
 	if why := q.right.lost(b.c); why.Action == policy.Reject {

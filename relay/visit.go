@@ -98,11 +98,12 @@ func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*ev
 		filters = append(filters, admitted...)
 	}
 	right.grant(filters, generation)
-	right.asks = v.c.restricted(v.st.chain, right.kinds)
+	q := v.c.storeQuery(v.st, filters)
+	right.asks = q.Visible != nil
 	ctx, cancel := context.WithTimeout(ctx, maxVisitTime)
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
-	whole, err = v.pages(ctx, v.scan(filters, inside), found)
+	whole, err = v.pages(ctx, v.scan(q, inside), found)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Error("stored events cannot be read", "err", err)
@@ -116,27 +117,22 @@ func (v *visit) Read(ctx context.Context, asked []*event.Filter, inside func(*ev
 }
 
 // scan finds what is inside, stored and of the last minutes.
-func (v *visit) scan(filters []*event.Filter, inside func(*event.Event) bool) store.Scan {
+func (v *visit) scan(q store.Query, inside func(*event.Event) bool) store.Scan {
 	var kept []*event.Event
 	if v.st.replay != nil {
-		kept = v.st.replay.Find(filters, v.st.replay.Last())
+		kept = v.st.replay.Find(q.Filters, v.st.replay.Last())
 		kept = slices.DeleteFunc(kept, func(e *event.Event) bool { return !inside(e) })
 	}
-	stored := store.Scan(empty{})
-	if upTo := v.c.store.Last(); upTo > 0 {
-		q := v.c.storeQuery(v.st, filters)
-		q.UpTo = upTo
-		seen := q.Visible
-		q.Visible = func(r *store.Record) bool {
-			if seen != nil && !seen(r) {
-				return false
-			}
-			e, err := r.Event()
-			return err == nil && inside(e)
+	q.UpTo = v.c.store.Last()
+	seen := q.Visible
+	q.Visible = func(r *store.Record) bool {
+		if seen != nil && !seen(r) {
+			return false
 		}
-		stored = v.c.store.Scan(q)
+		e, err := r.Event()
+		return err == nil && inside(e)
 	}
-	return v.c.withReplay(v.st, kept, filters, stored)
+	return v.c.withReplay(kept, &q, v.c.scan(q))
 }
 
 // pages reads so many pages of a scan.
