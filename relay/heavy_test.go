@@ -183,7 +183,7 @@ func (s *haltedStore) Commit(ctx context.Context, now int64, events []*event.Eve
 	return s.Store.Commit(ctx, now, events)
 }
 
-// Events that have been read and wait for the writer's line count as they did
+// Events that have been read and wait for the writer count as they did
 // before: those for which there is no room are refused, and all are answered.
 func TestEventsThatWaitForTheLineAreBoundedByAddress(t *testing.T) {
 	st := &haltedStore{Store: stores["memory"](t), gate: make(chan struct{})}

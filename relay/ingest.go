@@ -182,7 +182,7 @@ func (in *ingest) run() {
 func (in *ingest) lead(batch []ticket, session bool) {
 	in.decide(batch)
 	b := in.writers.Batch()
-	idle := in.answer(b, batch)
+	idle := in.sendOKs(b, batch)
 	leads := in.fanout.add(batch, session || idle && len(batch) <= fewTickets)
 	in.stepDown()
 	b.Done() // the OKs first
@@ -222,12 +222,12 @@ func (in *ingest) take(batch []ticket) (_ []ticket, todo chores, more bool) {
 	return batch, todo, true
 }
 
-// answer queues the OKs and makes room. It reports whether nothing waits.
-func (in *ingest) answer(b outbox.Batch, batch []ticket) (idle bool) {
+// sendOKs queues the OKs and makes room. It reports whether nothing waits.
+func (in *ingest) sendOKs(b outbox.Batch, batch []ticket) (idle bool) {
 	for i := range batch {
 		t := &batch[i]
 		in.met.events[t.fate].Inc()
-		t.answer(b)
+		t.sendOK(b)
 		t.from.resolved()
 	}
 	in.mu.Lock()

@@ -46,7 +46,8 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 }
 
 // submitOwn stores an event of the relay's own and delivers it to the live
-// subscriptions, as it does those of clients. No policy is asked. It returns when the event is durable.
+// subscriptions, as it does those of clients. No policy is asked. It returns when the
+// event is durable.
 func (s *Server) submitOwn(st *settings, e *event.Event) error {
 	c := new(client)
 	c.init(&s.shared, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))

@@ -60,7 +60,7 @@ type Deps struct {
 // These parts stand in files that refer to each other one way:
 //
 //	a connection  http.go, connect.go, session.go, sessionlife.go, endreasons.go
-//	an EVENT      messages.go, events.go, eventrules.go, verifier.go, ingest.go, commit.go, ticket.go
+//	an EVENT      messages.go, events.go, verifier.go, ingest.go, commit.go, ticket.go
 //	the fan-out   fanout.go, deliver.go, sink.go, liveevent.go
 //	a REQ         req.go, subscriptions.go, pageturns.go, scheduler.go, query.go
 //	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go

@@ -124,8 +124,8 @@ func (t *ticket) fail(err error) {
 	t.refuse(fateFailed, reason.Error, text)
 }
 
-// answer queues the OK.
-func (t *ticket) answer(b outbox.Batch) { b.Offer(t.from.box(), t.okay()) }
+// sendOK queues the OK.
+func (t *ticket) sendOK(b outbox.Batch) { b.Offer(t.from.box(), t.okay()) }
 
 func (t *ticket) okay() ws.Msg {
 	id := t.id

@@ -27,7 +27,8 @@ type Sink[P any] interface {
 	Handover(s *Sub[P], e *event.Event, payload P) bool
 }
 
-// Sub is one REQ. Live events wait in it until the stored ones are sent. To hand over without a gap or a duplicate,
+// Sub is one REQ. Live events wait in it until the stored ones are sent. To hand over
+// without a gap or a duplicate,
 //
 //  1. Add it to an Index: from here on live events wait in it,
 //  2. read upTo := store.Last(),

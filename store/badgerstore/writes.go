@@ -127,7 +127,7 @@ func load(db *badger.DB, list []write, version uint64) error {
 }
 
 // stateLast moves the writes of the state to the end.
-func stateLast(order []place, list []write) []place {
+func stateLast(order []position, list []write) []position {
 	from := sort.Search(len(order), func(i int) bool { return bytes.Compare(list[order[i].at].key, stateKey) >= 0 })
 	to := from
 	for to < len(order) && bytes.Equal(list[order[to].at].key, stateKey) {
@@ -137,22 +137,22 @@ func stateLast(order []place, list []write) []place {
 	return append(slices.Delete(order, from, to), states...)
 }
 
-// place is where a write stands in the list, with the first 8 bytes of its key.
-type place struct {
+// position is where a write stands in the list, with the first 8 bytes of its key.
+type position struct {
 	head uint64
 	at   uint32
 }
 
-// sorted returns the list's places in the order of the keys; what is written
+// sorted returns the list's positions in the order of the keys; what is written
 // twice, in the order in which it was.
-func sorted(list []write) []place {
-	places := make([]place, len(list))
+func sorted(list []write) []position {
+	positions := make([]position, len(list))
 	for i := range list {
 		var head [8]byte
 		copy(head[:], list[i].key)
-		places[i] = place{binary.BigEndian.Uint64(head[:]), uint32(i)}
+		positions[i] = position{binary.BigEndian.Uint64(head[:]), uint32(i)}
 	}
-	slices.SortFunc(places, func(a, b place) int {
+	slices.SortFunc(positions, func(a, b position) int {
 		if a.head != b.head {
 			return cmp.Compare(a.head, b.head)
 		}
@@ -161,5 +161,5 @@ func sorted(list []write) []place {
 		}
 		return cmp.Compare(a.at, b.at)
 	})
-	return places
+	return positions
 }
