@@ -26,25 +26,3 @@ func (b Batch) Ease(most time.Duration) {
 		<-again.C
 	}
 }
-
-// crowd notes that o is more than half full, until Ease.
-func (w *Writers) crowd(o *Outbox) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.crowded = append(w.crowded, o)
-	w.crowds.Store(true)
-}
-
-// eased reports that o is not more than half full any more.
-func (o *Outbox) eased() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.closed || o.bytes <= o.limit/2
-}
-
-// forget lets o be noted again.
-func (o *Outbox) forget() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.crowded = false
-}

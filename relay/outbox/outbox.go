@@ -302,3 +302,17 @@ func (o *Outbox) Close() {
 	o.mu.Unlock()
 	o.Flush()
 }
+
+// eased reports that o is not more than half full any more.
+func (o *Outbox) eased() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed || o.bytes <= o.limit/2
+}
+
+// forget lets o be noted again.
+func (o *Outbox) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.crowded = false
+}

@@ -144,6 +144,14 @@ func (w *Writers) take(runs bool) *group {
 	return g
 }
 
+// crowd notes that o is more than half full, until Ease.
+func (w *Writers) crowd(o *Outbox) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.crowded = append(w.crowded, o)
+	w.crowds.Store(true)
+}
+
 // release takes back a group that take has returned.
 func (w *Writers) release(g *group) {
 	w.mu.Lock()
