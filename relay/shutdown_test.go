@@ -25,7 +25,9 @@ func TestShutdownLosesNothingThatWasAcknowledged(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			st := open(t)
-			r := relaytest.Start(t, relaytest.Options{Store: st})
+			r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) {
+				c.ShutdownGrace = relaytest.Patience // all that they have sent is verified first
+			}})
 			const clients = 8
 			var acked [clients][]event.ID
 			var codes [clients]websocket.StatusCode
