@@ -311,8 +311,11 @@ func (l *Log) roomLocked(first, last uint64) (*segment, error) {
 	if n > 0 && l.redoing && list[n-1].count.Load() == 0 && last < list[n-1].base {
 		n-- // Adopt may want it
 	}
-	if n > 0 && list[n-1].count.Load() == 0 && !l.fitsLocked(list[n-1], first, last) { // made for others
-		if err := l.removeLocked(n - 1); err != nil {
+	for i := n - 1; i >= max(n-2, 0); i-- {
+		if list[i].count.Load() > 0 || i == n-1 && l.fitsLocked(list[i], first, last) {
+			continue
+		}
+		if err := l.removeLocked(i); err != nil { // it was made for others
 			return nil, err
 		}
 		return l.roomLocked(first, last)
