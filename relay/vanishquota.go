@@ -54,7 +54,7 @@ func keep[A any](from *map[netip.Addr]A, net netip.Addr, a A, whole func(A) bool
 			}
 		}
 	}
-	if len(*from) >= 64*many { // only without a bound on all
+	if len(*from) >= 64*many { // memory has a bound; so many networks are let off
 		clear(*from)
 	}
 	if *from == nil {

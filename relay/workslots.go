@@ -13,8 +13,8 @@ import (
 // waits, so that its clients' sockets are not read for a while. No client is refused,
 // and what is small takes no slot: see heavyMessage.
 //
-// A slot is held for a piece of work, never while waiting for anything else. S is
-// a scheduler, which does not wait: it goes on with other addresses.
+// A slot is held for a piece of work, never while waiting for another slot or for a
+// client; a batch of signatures keeps it in the verifier's queue. S is a scheduler, which does not wait: it goes on with other addresses.
 type slots[S any] struct {
 	most int // fixed once made; 0: no bound
 
