@@ -60,7 +60,7 @@ func (m *merge) forget() {
 	m.part, m.list, m.open, m.loose = 0, 0, false, false
 }
 
-// read appends to sc.batch up to most events that match and that memory
+// read fills sc.batch with up to most events that match and that memory
 // covers, from sc.from on, for about so much work. It moves sc.from past what it
 // has looked at, and reports whether that is all that memory covers.
 //
@@ -82,7 +82,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	if m.part == 0 && m.list == 0 || h.floor.compare(&m.cover) < 0 {
 		m.cover = h.floor
 	}
-	sc.batch = slices.Grow(sc.batch[:0], min(most, 32))
+	sc.batch = sc.lent[:0]
 	if !m.open && !h.openLocked(sc, work) || h.mergeLocked(sc, &at, most, work) {
 		h.parkLocked(m, len(sc.batch) >= most)
 		return false

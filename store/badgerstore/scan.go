@@ -2,6 +2,7 @@ package badgerstore
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"moa/store"
@@ -28,14 +29,15 @@ type scan struct {
 	from    tail
 	partial bool // a limit cut something off, or may have
 
-	page   page         // the one being filled
-	rec    store.Record // lent to Visible and found
-	batch  []stored     // read from the hot index, not yet offered
-	memory merge        // of the hot index
-	single []uint32     // memory for its short lists
-	looked int          // posting entries, by the last read
-	lost   []tail       // what the last read has passed over: it is damaged
-	cold   bool         // the hot index has nothing more
+	page   page               // the one being filled
+	rec    store.Record       // lent to Visible and found
+	batch  []stored           // read from the hot index, not yet offered
+	lent   *[hotEvents]stored // for batch, during a page
+	memory merge              // of the hot index
+	single []uint32           // memory for its short lists
+	looked int                // posting entries, by the last read
+	lost   []tail             // what the last read has passed over: it is damaged
+	cold   bool               // the hot index has nothing more
 
 	past        bool // what is dated ahead was read
 	futureKnown bool // and it is known what that is
@@ -193,8 +195,11 @@ const (
 	hotWork   = 4096
 )
 
+var batches = sync.Pool{New: func() any { return new([hotEvents]stored) }}
+
 // nextHot finds what the hot index covers until the page is full.
 func (sc *scan) nextHot(ctx context.Context, p *page) error {
+	sc.lent = batches.Get().(*[hotEvents]stored)
 	defer sc.putBack()
 	for sc.active > 0 {
 		if err := ctx.Err(); err != nil {
@@ -235,14 +240,16 @@ func (sc *scan) nameLost() {
 	sc.lost = sc.lost[:0]
 }
 
-// putBack forgets what was read and not offered: it may be deleted before the
-// next page.
+// putBack forgets what was read and not offered, which may be deleted before the
+// next page, and gives the batch's memory back.
 func (sc *scan) putBack() {
 	if len(sc.batch) > 0 {
 		sc.from, sc.cold = sc.batch[0].tail, false
-		sc.batch = nil
+		clear(sc.batch)
 		sc.memory.forget()
 	}
+	batches.Put(sc.lent)
+	sc.lent, sc.batch = nil, nil
 }
 
 // want is how many matches it takes to fill the page or the limits, and one
