@@ -25,25 +25,26 @@ type client struct {
 	asked uint64 // the nth of the live event that seen is about
 	seen  bool   // the client may see it
 
+	local      bool // on this machine, for certain; fixed once made
+	challenged bool // the challenge was sent; guarded by mu
+
+	left    atomic.Bool    // why the connection ends is counted
+	open    atomic.Int32   // tickets at the writer
+	tickets sync.WaitGroup // the same, to wait for
+	filters atomic.Int64   // bytes of those that are open
+
 	// Fixed once made.
 	*shared
 	id      uint64
 	ip      netip.Addr
-	local   bool                          // on this machine, for certain
 	account *account                      // of its address
 	to      unique.Handle[origin.Address] // that the client connected to
 	conn    *ws.Conn                      // nil: it comes by no WebSocket
 
 	authed atomic.Pointer[[]event.PubKey] // nil: none
 
-	left    atomic.Bool    // why the connection ends is counted
-	filters atomic.Int64   // bytes of those that are open
-	open    atomic.Int32   // tickets at the writer
-	tickets sync.WaitGroup // the same, to wait for
-
-	mu         sync.Mutex // guards the following
-	challenge  string     // of NIP-42; "": none made yet
-	challenged bool       // it was sent
+	mu        sync.Mutex // guards the following
+	challenge string     // of NIP-42; "": none made yet
 }
 
 // init makes c the client from there.

@@ -41,7 +41,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		conn.Close(ws.GoingAway, "the relay is shutting down")
 		conn.CloseNow()
 		sess.out.Close()
-		s.forget(sess)
+		sess.forget()
 		st.chain.Disconnect(&sess.client)
 		return
 	}
@@ -56,16 +56,9 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 }
 
 func (s *Server) newSession(st *settings, from origin.Origin, a *account) *session {
-	sess := &session{ingest: s.ingest, chain: st.chain, gone: s.forget}
+	sess := &session{chain: st.chain, conns: s.conns}
 	sess.init(&s.shared, from, a)
 	return sess
-}
-
-// forget ends what connect began, but for the policies.
-func (s *Server) forget(sess *session) {
-	s.conns.remove(sess)
-	s.conns.release(sess.account)
-	s.met.connections.Dec()
 }
 
 // turnAway answers a handshake that came at a bad time.

@@ -58,7 +58,7 @@ type counts struct {
 
 func newCounts(c *client, subs *subscriptions) *counts {
 	b := &counts{c: c, subs: subs}
-	b.workers, b.of, b.page = c.countWorkers, &c.account.payer, b.count
+	b.workers, b.of, b.pages = c.countWorkers, &c.account.payer, b
 	return b
 }
 
@@ -90,9 +90,9 @@ func (b *counts) give(k *counting) {
 	b.c.account.Give(shares.Counts, 1)
 }
 
-// count counts on for a while. It reports whether k is answered, or the client is
+// page counts on for a while. It reports whether k is answered, or the client is
 // gone.
-func (b *counts) count(k *counting, _ outbox.Batch) (done bool) {
+func (b *counts) page(k *counting, _ outbox.Batch) (done bool) {
 	b.mu.Lock()
 	gone := b.closed
 	b.mu.Unlock()
@@ -102,6 +102,9 @@ func (b *counts) count(k *counting, _ outbox.Batch) (done bool) {
 	b.give(k)
 	return true
 }
+
+// room: an answer needs none, as it is a number.
+func (b *counts) room(func()) bool { return true }
 
 func (b *counts) countOn(k *counting) (done bool) {
 	if k.scan == nil {

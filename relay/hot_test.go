@@ -21,7 +21,7 @@ func TestALiveEventCostsNoAllocationToQueue(t *testing.T) {
 	s := &session{client: client{shared: &shared{met: newMetrics(nil)}}}
 	s.identify(event.PubKey{1})
 	s.out.Init(w, 1<<40, ledger.NewAccount(false), &s.client)
-	sub := hub.NewSub[*ws.Body]("x", nil, &s.client)
+	sub := hub.NewSub[*ws.Body]("x", &s.client)
 	body := &ws.Body{Raw: make([]byte, 500)}
 	st := &settings{chain: policy.NewChain(nil, builtin.Defaults(policy.Env{})...)}
 	for _, e := range []*event.Event{{Kind: 1}, {Kind: 1059, Tags: []event.Tag{{"p", "01" + strings.Repeat("0", 62)}}}} {

@@ -5,21 +5,21 @@ import "time"
 // maxGarbage is how many malformed messages in a row end a connection.
 const maxGarbage = 256
 
-// forgiven is the time in which one malformed message is forgotten: a client
-// that says "ping" every half a minute, and listens, may go on so.
-const forgiven = 10 * time.Second
+// forgiven is the time in which one malformed message is forgotten, in seconds: a
+// client that says "ping" every half a minute, and listens, may go on so.
+const forgiven = 10
 
 // garbage counts the malformed messages of a connection in a row, less those
 // that were forgiven.
 type garbage struct {
-	n    int
-	last time.Time // of them
+	n    int32
+	last uint32 // when the last of them came, Unix seconds
 }
 
 func (g *garbage) add() {
-	now := time.Now()
-	if g.n > 0 {
-		g.n = max(0, g.n-int(now.Sub(g.last)/forgiven))
+	now := uint32(time.Now().Unix())
+	if g.n > 0 && now > g.last {
+		g.n = int32(max(0, int64(g.n)-int64(now-g.last)/forgiven))
 	}
 	g.n++
 	g.last = now

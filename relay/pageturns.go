@@ -14,14 +14,21 @@ type turns[T comparable] struct {
 	// Fixed once made.
 	workers *scheduler
 	of      *payer
-	page    func(T, outbox.Batch) (done bool) // does a page of one. No lock is held
-	room    func(then func()) bool            // as Outbox.Room; nil: a page needs none
-	rotates bool                              // a page of each; otherwise one after the other
+	pages   pages[T]
+	rotates bool // a page of each; otherwise one after the other
 
-	mu     sync.Mutex // guards the following, and what the owner of the turns says
+	queued bool       // in the scheduler's queue, at work, or waiting for room; guarded by mu
+	mu     sync.Mutex // guards the following, too, and what the owner of the turns says
 	next   []T        // with pages left, the one whose turn it is first
-	queued bool       // in the scheduler's queue, at work, or waiting for room
 	idle   chan struct{}
+}
+
+// pages has the questions that take turns.
+type pages[T any] interface {
+	// page does a page of one. No lock is held.
+	page(x T, b outbox.Batch) (done bool)
+	// room is Outbox.Room, where a page needs that.
+	room(then func()) bool
 }
 
 // addLocked lets the workers have x.
@@ -59,7 +66,7 @@ func (t *turns[T]) step(b outbox.Batch) (more bool) {
 	x := t.next[0]
 	t.mu.Unlock()
 
-	done := t.page(x, b)
+	done := t.pages.page(x, b)
 
 	t.mu.Lock()
 	if i := slices.Index(t.next, x); i >= 0 && (done || t.rotates) { // not there: it was ended meanwhile
@@ -72,7 +79,7 @@ func (t *turns[T]) step(b outbox.Batch) (more bool) {
 	t.queued = left
 	t.tellLocked()
 	t.mu.Unlock()
-	return left && (t.room == nil || t.room(t.resume))
+	return left && t.pages.room(t.resume)
 }
 
 // resume goes on after there was no room for a page.

@@ -20,7 +20,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 		var log strings.Builder
 		left := map[byte]int{'a': 3, 'b': 3, 'c': 3}
 		q := &turns[byte]{workers: workers, of: new(payer), rotates: c.rotates}
-		q.page = func(x byte, _ outbox.Batch) (done bool) {
+		q.pages = questions[byte]{func(x byte) (done bool) {
 			log.WriteByte(x)
 			if left[x]--; x == 'b' { // it is ended while its page is under way
 				q.mu.Lock()
@@ -28,7 +28,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 				q.mu.Unlock()
 			}
 			return left[x] == 0
-		}
+		}, nil}
 		q.mu.Lock()
 		for x := range byte(3) {
 			q.addLocked('a' + x)
@@ -45,6 +45,22 @@ func TestQuestionsTakeTurns(t *testing.T) {
 	}
 }
 
+// questions have pages, and room when it is told through rooms, or always.
+type questions[T any] struct {
+	one   func(x T) (done bool)
+	rooms chan func()
+}
+
+func (q questions[T]) page(x T, _ outbox.Batch) (done bool) { return q.one(x) }
+
+func (q questions[T]) room(then func()) bool {
+	if q.rooms == nil {
+		return true
+	}
+	q.rooms <- then
+	return false
+}
+
 // A question that comes when the last one is answered, or when there was no room
 // for a page, is not forgotten.
 func TestTurnsGoOn(t *testing.T) {
@@ -54,14 +70,10 @@ func TestTurnsGoOn(t *testing.T) {
 	pages := make(chan int, 100)
 	rooms := make(chan func(), 1)
 	q := &turns[int]{workers: workers, of: new(payer)}
-	q.page = func(x int, _ outbox.Batch) bool {
+	q.pages = questions[int]{func(x int) bool {
 		pages <- x
 		return len(pages)%2 == 0 // two pages each
-	}
-	q.room = func(then func()) bool {
-		rooms <- then
-		return false
-	}
+	}, rooms}
 	for x := range 10 {
 		q.mu.Lock()
 		q.addLocked(x)

@@ -1,7 +1,9 @@
 package relay
 
 import (
+	"encoding/binary"
 	"sync/atomic"
+	"unique"
 
 	"moa/nips/event"
 	"moa/nips/reason"
@@ -22,7 +24,7 @@ import (
 
 // right is what let one question in.
 type right struct {
-	kinds [][]uint16 // of each filter; nil: all
+	kinds kindLists // of the filters
 	// asks: the policies are asked about each event that is found, as it is sent.
 	asks       bool
 	generation atomic.Uint64 // of settings, in which it was asked last
@@ -30,7 +32,7 @@ type right struct {
 
 // grant begins a right. generation is that of before the policies were asked.
 func (r *right) grant(filters []*event.Filter, generation uint64) {
-	r.kinds = askedKinds(filters)
+	r.kinds = newKindLists(filters)
 	r.generation.Store(generation)
 }
 
@@ -50,14 +52,56 @@ func (r *right) lost(c *client) policy.Verdict {
 
 // refused asks, whatever the generation.
 func (r *right) refused(c *client, st *settings) policy.Verdict {
-	for _, kinds := range r.kinds {
+	lists := r.kinds.lists()
+	for _, kinds := range lists {
 		if d := st.chain.MayRead(c, kinds); d.Action == policy.Reject {
 			return d.Verdict
 		}
 	}
 	asked := r.generation.Load()
-	if nthOf(asked) < st.asksSince || !r.asks && asked != st.generation() && c.restricted(st.chain, r.kinds) {
+	if nthOf(asked) < st.asksSince || !r.asks && asked != st.generation() && c.restricted(st.chain, lists) {
 		return policy.Refuse(reason.Error, "who may read has changed meanwhile, ask again")
 	}
 	return policy.Verdict{}
+}
+
+// kindLists are the kinds that each of some filters asks for. Equal ones are one in
+// memory: many clients ask for the same.
+type kindLists struct{ unique.Handle[string] }
+
+// newKindLists writes each list as numbers: how long it is and one more, or 0 for
+// all kinds, and then the kinds.
+func newKindLists(filters []*event.Filter) kindLists {
+	b := make([]byte, 0, 64)
+	for _, f := range filters {
+		if f.Kinds == nil {
+			b = binary.AppendUvarint(b, 0)
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(len(f.Kinds)+1))
+		for _, kind := range f.Kinds {
+			b = binary.AppendUvarint(b, uint64(kind))
+		}
+	}
+	return kindLists{unique.Make(string(b))}
+}
+
+// lists are the kinds of each filter; nil: all.
+func (k kindLists) lists() (lists [][]uint16) {
+	for b := []byte(k.Value()); len(b) > 0; {
+		next := func() int {
+			n, size := binary.Uvarint(b)
+			b = b[size:]
+			return int(n)
+		}
+		var kinds []uint16
+		if n := next(); n > 0 {
+			kinds = make([]uint16, n-1)
+			for i := range kinds {
+				kinds[i] = uint16(next())
+			}
+		}
+		lists = append(lists, kinds)
+	}
+	return lists
 }

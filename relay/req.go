@@ -34,7 +34,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		return
 	}
 	withheld := s.withholds(st, filters)
-	q := &query{owner: s.subs, sub: hub.NewSub[*ws.Body](id, filters, &s.client), bytes: bytes}
+	q := &query{owner: s.subs, sub: hub.NewSub[*ws.Body](id, &s.client), bytes: bytes}
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, generation)
@@ -69,8 +69,8 @@ func (c *client) join(st *settings, sub *hub.Sub[*ws.Body], filters []*event.Fil
 		defer c.account.giveSlot()
 	}
 	if st.replay != nil {
-		return st.replay.Join(filters, func() { c.index.Add(sub) })
+		return st.replay.Join(filters, func() { c.index.Add(sub, filters) })
 	}
-	c.index.Add(sub)
+	c.index.Add(sub, filters)
 	return nil
 }

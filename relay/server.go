@@ -72,7 +72,6 @@ type Server struct {
 	// Fixed once made.
 	deps    Deps
 	conns   *conns
-	ingest  *ingest
 	keeper  *ws.Keeper
 	watcher *ws.Watcher // nil: there is none on this system
 	replay  *replay.Buffer

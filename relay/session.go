@@ -33,11 +33,10 @@ type session struct {
 	client
 
 	// Fixed once made.
-	ingest *ingest
-	chain  *policy.Chain  // that has accepted the connection, and is owed a Disconnect
-	gone   func(*session) // called at the end
+	chain *policy.Chain // that has accepted the connection, and is owed a Disconnect
+	conns *conns
 
-	row int // messages that were taken without a pause; owned by the session's goroutine
+	row int32 // messages that were taken without a pause; owned by the session's goroutine
 
 	// turn is held while a message is handled, and when the session is stopped
 	// between two of them. It guards the following.

@@ -123,8 +123,15 @@ func (s *session) end(err error) {
 		counts.close()
 	}
 	s.out.Close()
-	s.gone(s)
+	s.forget()
 	s.chain.Disconnect(&s.client)
+}
+
+// forget ends what connect began, but for the policies.
+func (s *session) forget() {
+	s.conns.remove(s)
+	s.conns.release(s.account)
+	s.met.connections.Dec()
 }
 
 // take handles one message, and reports whether it was an EVENT. An error ends the

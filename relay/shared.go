@@ -24,6 +24,7 @@ type shared struct {
 	life     context.Context // ends what still reads or writes when the time for the shutdown is over
 	ledger   *shares.Ledger
 	verifier *verifier
+	ingest   *ingest
 	writers  *outbox.Writers
 	// Each kind of question has workers of its own.
 	queryWorkers, countWorkers, syncWorkers *scheduler

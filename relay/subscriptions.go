@@ -26,8 +26,7 @@ type subscriptions struct {
 
 func newSubscriptions(c *client) *subscriptions {
 	b := &subscriptions{c: c}
-	b.workers, b.of, b.room, b.rotates = c.queryWorkers, &c.account.payer, c.out.Room, true
-	b.page = b.send
+	b.workers, b.of, b.pages, b.rotates = c.queryWorkers, &c.account.payer, b, true
 	return b
 }
 
@@ -69,9 +68,9 @@ func (b *subscriptions) start(q *query) {
 	b.addLocked(q)
 }
 
-// send sends the next stored events of q, and after the last ones EOSE and what
+// page sends the next stored events of q, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
-func (b *subscriptions) send(q *query, batch outbox.Batch) (done bool) {
+func (b *subscriptions) page(q *query, batch outbox.Batch) (done bool) {
 	p := outbox.NewPage()
 	progress, err := q.read(b.c, p)
 	b.mu.Lock()
@@ -100,6 +99,8 @@ func (b *subscriptions) send(q *query, batch outbox.Batch) (done bool) {
 	}
 	return progress.Done
 }
+
+func (b *subscriptions) room(then func()) bool { return b.c.out.Room(then) }
 
 // goLiveLocked ends the stored part of q, whose EOSE is queued.
 func (b *subscriptions) goLiveLocked(q *query) {

@@ -33,7 +33,7 @@ type syncs struct {
 
 func newSyncs(c *client) *syncs {
 	b := &syncs{c: c}
-	b.workers, b.of, b.page = c.syncWorkers, &c.account.payer, b.gather
+	b.workers, b.of, b.pages = c.syncWorkers, &c.account.payer, b
 	return b
 }
 
@@ -204,9 +204,9 @@ func (b *syncs) close() {
 	}
 }
 
-// gather reads the next page of r's events, and after the last one answers the
+// page reads the next page of r's events, and after the last one answers the
 // NEG-OPEN. It reports whether r needs no more turns.
-func (b *syncs) gather(r *syncing, _ outbox.Batch) (done bool) {
+func (b *syncs) page(r *syncing, _ outbox.Batch) (done bool) {
 	b.mu.Lock()
 	ended := b.ended
 	b.mu.Unlock()
@@ -216,7 +216,10 @@ func (b *syncs) gather(r *syncing, _ outbox.Batch) (done bool) {
 	return r.ready // one that is parked is out already, or in again
 }
 
-// read is gather. When it begins, so many syncs have ended.
+// room: an answer needs none, as each is asked for.
+func (b *syncs) room(func()) bool { return true }
+
+// read is page. When it begins, so many syncs have ended.
 func (b *syncs) read(r *syncing, ended int) {
 	if r.scan == nil {
 		r.scan = r.begin()

@@ -40,8 +40,8 @@ func BenchmarkDeliverManyTags(b *testing.B) {
 	x := new(Index[int])
 	for i := range filters {
 		f := &event.Filter{Authors: []event.PubKey{person(1)}, Tags: []event.TagFilter{{Name: 't', Values: []string{fmt.Sprint("x", i)}}}}
-		s := NewSub("s", []*event.Filter{f}, new(counter))
-		x.Add(s)
+		s := NewSub("s", new(counter))
+		x.Add(s, []*event.Filter{f})
 		s.GoLive(0)
 	}
 	for _, tags := range []int{1, 100, 5000} {
@@ -83,8 +83,8 @@ func BenchmarkAddRemove(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("subs=%d", subs), func(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
-				s := NewSub[int]("s", feeds[i%len(feeds):i%len(feeds)+1], nil)
-				x.Add(s)
+				s := NewSub[int]("s", nil)
+				x.Add(s, feeds[i%len(feeds):i%len(feeds)+1])
 				x.Remove(s)
 			}
 		})
@@ -102,8 +102,8 @@ func BenchmarkMemory(b *testing.B) {
 				x, sink := new(Index[int]), new(counter)
 				before := heap()
 				for i := range n {
-					s := NewSub("s", []*event.Filter{someFilter(10*i+of, r, people)}, sink)
-					x.Add(s)
+					s := NewSub("s", sink)
+					x.Add(s, []*event.Filter{someFilter(10*i+of, r, people)})
 					s.GoLive(0)
 				}
 				b.ReportMetric(float64(heap()-before)/n, "B/sub")

@@ -142,8 +142,8 @@ func TestStoredAndLiveMeet(t *testing.T) {
 				time.Sleep(rand.N(2 * time.Millisecond))
 				done = over.Load() // one round more, all of it stored
 				r := &reader{got: map[event.ID]int{}}
-				s := hub.NewSub[struct{}]("x", fs, r)
-				index.Add(s)
+				s := hub.NewSub[struct{}]("x", r)
+				index.Add(s, fs)
 				upTo := st.last()
 				st.replay(fs, upTo, r)
 				if !s.GoLive(upTo) {
@@ -191,8 +191,8 @@ func (r *reader) check(t *testing.T, fs []*event.Filter, sure uint32) {
 func TestTooFarBehind(t *testing.T) {
 	var index index
 	r := &reader{got: map[event.ID]int{}}
-	s := hub.NewSub[struct{}]("x", []*event.Filter{{}}, r)
-	index.Add(s)
+	s := hub.NewSub[struct{}]("x", r)
+	index.Add(s, []*event.Filter{{}})
 	for n := range uint32(1024) {
 		if index.Deliver(store.Serial(n+1), number(n, 1), struct{}{}) != 1 {
 			t.Fatalf("event %d does not wait", n)
@@ -218,8 +218,8 @@ func TestNothingAfterRemove(t *testing.T) {
 	})
 	for range 2000 {
 		r := &reader{got: map[event.ID]int{}}
-		s := hub.NewSub[struct{}]("x", []*event.Filter{{Kinds: []uint16{1}}}, r)
-		index.Add(s)
+		s := hub.NewSub[struct{}]("x", r)
+		index.Add(s, []*event.Filter{{Kinds: []uint16{1}}})
 		s.GoLive(0)
 		index.Remove(s)
 		r.mu.Lock()
@@ -241,8 +241,8 @@ func TestNothingAfterRemove(t *testing.T) {
 func TestLateDelivery(t *testing.T) {
 	var index index
 	r := &reader{got: map[event.ID]int{}}
-	s := hub.NewSub[struct{}]("x", []*event.Filter{{}}, r)
-	index.Add(s)
+	s := hub.NewSub[struct{}]("x", r)
+	index.Add(s, []*event.Filter{{}})
 	index.Deliver(4, number(4, 1), struct{}{})
 	index.Deliver(0, number(100, 20001), struct{}{})
 	index.Deliver(6, number(6, 1), struct{}{})

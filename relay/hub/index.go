@@ -78,16 +78,17 @@ func (x *Index[P]) Stats() Stats {
 	return Stats{Subs: x.subs, Filters: len(x.byKey.m)}
 }
 
-// Add makes s receive what is delivered from now on. A Sub is added once.
-func (x *Index[P]) Add(s *Sub[P]) {
-	parts := make([]compiled, 0, len(s.filters))
-	for _, f := range s.filters {
+// Add makes s receive what is delivered from now on and any of the filters matches.
+// Their limits do not matter here; a filter that searches (NIP-50) matches nothing
+// live. A Sub is added once.
+func (x *Index[P]) Add(s *Sub[P], filters []*event.Filter) {
+	parts := make([]compiled, 0, len(filters))
+	for _, f := range filters {
 		if !f.Never() && f.Search == "" {
 			parts = append(parts, compile(f))
 		}
 	}
 	x.mu.Lock()
-	s.filters = nil
 	s.memberships = make([]membership, 0, len(parts))
 	x.subs++
 	x.mu.Unlock()

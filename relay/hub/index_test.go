@@ -142,8 +142,8 @@ func TestIndexFindsWhatAskingEverybodyFinds(t *testing.T) {
 					}
 					k.filters = append(k.filters, f)
 				}
-				k.sub = NewSub("x", k.filters, k.got)
-				x.Add(k.sub)
+				k.sub = NewSub("x", k.got)
+				x.Add(k.sub, k.filters)
 				k.sub.GoLive(0)
 				subs = append(subs, k)
 			case n < 5 && len(subs) > 0:
@@ -210,7 +210,7 @@ func (x *Index[P]) checkEmpty(t *testing.T) {
 func TestEqualFiltersShareAnEntry(t *testing.T) {
 	var x Index[int]
 	for i := range 100 {
-		x.Add(NewSub("a", []*event.Filter{{Kinds: []uint16{1}, Since: int64(i)}}, new(counter)))
+		x.Add(NewSub("a", new(counter)), []*event.Filter{{Kinds: []uint16{1}, Since: int64(i)}})
 	}
 	if s := x.Stats(); s.Filters != 1 || s.Subs != 100 {
 		t.Fatalf("%+v", s)
@@ -226,7 +226,7 @@ func TestEqualFiltersShareAnEntry(t *testing.T) {
 		{Tags: tag('T', "ab")},
 		{Tags: tag('t', "b")},
 	} {
-		x.Add(NewSub("b", []*event.Filter{f}, new(counter)))
+		x.Add(NewSub("b", new(counter)), []*event.Filter{f})
 		if s := x.Stats(); s.Filters != i+2 {
 			t.Fatalf("%s is taken for another", show([]*event.Filter{f}))
 		}
@@ -237,8 +237,8 @@ func TestEqualFiltersShareAnEntry(t *testing.T) {
 func TestFiltersThatMatchNothing(t *testing.T) {
 	var x Index[int]
 	got := new(counter)
-	s := NewSub("a", []*event.Filter{{Search: "x"}, {Kinds: []uint16{}}, {Since: 2, Until: 1, HasUntil: true}}, got)
-	x.Add(s)
+	s := NewSub("a", got)
+	x.Add(s, []*event.Filter{{Search: "x"}, {Kinds: []uint16{}}, {Since: 2, Until: 1, HasUntil: true}})
 	s.GoLive(0)
 	if x.Deliver(0, &event.Event{}, 0) != 0 || got.n != 0 || x.Stats() != (Stats{Subs: 1}) {
 		t.Fatal("something matched")
@@ -274,8 +274,8 @@ func crowd(n int) (*Index[int], *rand.Zipf) {
 	x := new(Index[int])
 	sink := new(counter)
 	for i := range n {
-		s := NewSub("s", []*event.Filter{someFilter(i, r, people)}, sink)
-		x.Add(s)
+		s := NewSub("s", sink)
+		x.Add(s, []*event.Filter{someFilter(i, r, people)})
 		s.GoLive(0)
 	}
 	return x, people

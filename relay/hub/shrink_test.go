@@ -23,12 +23,12 @@ func TestMemoryComesBackAfterAWave(t *testing.T) {
 	}
 	come := func(n int) *client {
 		c := &client{n: n}
-		c.sub = NewSub("s", []*event.Filter{
+		c.sub = NewSub("s", &c.got)
+		x.Add(c.sub, []*event.Filter{
 			{Authors: []event.PubKey{person(n), person(0)}, Kinds: []uint16{1}},
 			{Tags: []event.TagFilter{{Name: 'p', Values: []string{person(n).String()}}}},
 			{Kinds: []uint16{uint16(n % 5000)}, Until: int64(n), HasUntil: true},
-		}, &c.got)
-		x.Add(c.sub)
+		})
 		c.sub.GoLive(0)
 		return c
 	}

@@ -51,7 +51,6 @@ type Sub[P any] struct {
 	Generation uint64
 
 	// Owned by the Index, under its lock.
-	filters     []*event.Filter // until it is added
 	memberships []membership
 	seen        epoch
 
@@ -81,10 +80,9 @@ type delivery[P any] struct {
 	event   *event.Event
 }
 
-// NewSub makes a subscription to what any of the filters matches. Their limits
-// do not matter here; a filter that searches (NIP-50) matches nothing live.
-func NewSub[P any](id string, filters []*event.Filter, sink Sink[P]) *Sub[P] {
-	return &Sub[P]{ID: id, filters: filters, sink: sink}
+// NewSub makes a subscription that is in no Index yet.
+func NewSub[P any](id string, sink Sink[P]) *Sub[P] {
+	return &Sub[P]{ID: id, sink: sink}
 }
 
 // deliver offers an event, or keeps it for GoLive. False: s does not take it, or

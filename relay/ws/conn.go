@@ -47,7 +47,7 @@ type Conn struct {
 	ended    error  // what has ended the reading
 
 	mu      sync.Mutex // guards the following
-	control control    // frames that wait to be sent
+	control *control   // frames that wait to be sent; nil: none
 	closing bool       // a close frame was sent, or waits to be
 
 	heard atomic.Bool // since the Keeper looked last

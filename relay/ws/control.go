@@ -46,7 +46,7 @@ func (c *Conn) takeControl(in *inbox, h ws.Header, size int) (more bool, err err
 	switch h.OpCode {
 	case ws.OpPing:
 		c.mu.Lock()
-		c.control.pong = append([]byte{}, payload...)
+		c.controlLocked().pong = append([]byte{}, payload...)
 		c.mu.Unlock()
 		c.controls.Store(true)
 	case ws.OpClose:
@@ -95,7 +95,7 @@ func (c *Conn) Close(code Code, reason string) error {
 		return nil
 	}
 	c.closing = true
-	c.control.close = payload
+	c.controlLocked().close = payload
 	c.conn.SetReadDeadline(time.Now().Add(c.opt.CloseTimeout))
 	c.mu.Unlock()
 	c.controls.Store(true)
@@ -160,11 +160,20 @@ func (c *Conn) sendControlLocked() (stuck bool, err error) {
 	return false, err
 }
 
-func (c *Conn) takePending() control {
+// controlLocked is for a frame that is to wait.
+func (c *Conn) controlLocked() *control {
+	if c.control == nil {
+		c.control = new(control)
+	}
+	return c.control
+}
+
+func (c *Conn) takePending() (k control) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k := c.control
-	c.control = control{}
+	if c.control != nil {
+		k, c.control = *c.control, nil
+	}
 	c.controls.Store(false)
 	return k
 }
@@ -174,9 +183,10 @@ func (c *Conn) takePending() control {
 func (c *Conn) putBack(k control) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.control.ping = c.control.ping || k.ping
-	if c.control.pong == nil {
-		c.control.pong = k.pong
+	waits := c.controlLocked()
+	waits.ping = waits.ping || k.ping
+	if waits.pong == nil {
+		waits.pong = k.pong
 	}
 	c.controls.Store(true)
 }

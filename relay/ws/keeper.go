@@ -101,7 +101,7 @@ func (k *Keeper) visit(c *Conn, pings *sync.WaitGroup) {
 	}
 	c.kept.pinged = true
 	c.mu.Lock()
-	c.control.ping = true
+	c.controlLocked().ping = true
 	c.mu.Unlock()
 	c.controls.Store(true)
 	if c.raw != nil {

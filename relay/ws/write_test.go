@@ -102,7 +102,7 @@ func TestTryWriteDoesNotWait(t *testing.T) {
 			}
 		}
 		c.mu.Lock()
-		c.control.ping = true // has to wait for the end of a frame
+		c.controlLocked().ping = true // has to wait for the end of a frame
 		c.mu.Unlock()
 		c.controls.Store(true)
 		second, err := c.TryWrite([]Msg{{Head: []byte("end")}})
