@@ -43,21 +43,23 @@ func (v *vanishes) take(ip netip.Addr, l *Limits, now time.Time) (vanishOutcome,
 	return vanishTaken, 0
 }
 
-// keep remembers a network's allowance. It forgets, once there are many, those
-// that are whole again.
+// keep remembers a network's allowance. It looks at a few others, wherever in the
+// map, and forgets those that are whole again.
 func keep[A any](from *map[netip.Addr]A, net netip.Addr, a A, whole func(A) bool) {
-	const many = 1024
-	if len(*from) >= many {
-		for old, b := range *from {
-			if whole(b) {
-				delete(*from, old)
-			}
+	const (
+		few  = 4
+		most = 1 << 16 // memory has a bound; so many networks are let off
+	)
+	looked := 0
+	for old, b := range *from {
+		if whole(b) {
+			delete(*from, old)
+		}
+		if looked++; looked == few {
+			break
 		}
 	}
-	if len(*from) >= 64*many { // memory has a bound; so many networks are let off
-		clear(*from)
-	}
-	if *from == nil {
+	if *from == nil || len(*from) >= most {
 		*from = map[netip.Addr]A{}
 	}
 	(*from)[net] = a
