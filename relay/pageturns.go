@@ -1,9 +1,9 @@
 package relay
 
 import (
+	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"moa/relay/outbox"
 )
@@ -85,18 +85,16 @@ func (t *turns[T]) step(b outbox.Batch) (more bool) {
 // resume goes on after there was no room for a page.
 func (t *turns[T]) resume() { t.workers.put(t) }
 
-// answered waits, at most so long, until nothing has pages left.
-func (t *turns[T]) answered(within time.Duration) {
+// answered waits until nothing has pages left, or ctx ends.
+func (t *turns[T]) answered(ctx context.Context) {
 	t.mu.Lock()
 	t.idle = make(chan struct{})
 	idle := t.idle
 	t.tellLocked()
 	t.mu.Unlock()
-	late := time.NewTimer(within)
-	defer late.Stop()
 	select {
 	case <-idle:
-	case <-late.C:
+	case <-ctx.Done():
 	}
 }
 

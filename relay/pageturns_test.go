@@ -1,9 +1,11 @@
 package relay
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"moa/relay/outbox"
@@ -36,7 +38,7 @@ func TestQuestionsTakeTurns(t *testing.T) {
 		q.mu.Unlock()
 		var worker sync.WaitGroup
 		worker.Go(workers.run)
-		q.answered(time.Minute)
+		q.answered(t.Context())
 		workers.close()
 		worker.Wait()
 		if got := log.String(); got != c.want {
@@ -79,11 +81,29 @@ func TestTurnsGoOn(t *testing.T) {
 		q.addLocked(x)
 		q.mu.Unlock()
 		(<-rooms)() // after the first page; after the second nothing is left to make room for
-		q.answered(time.Minute)
+		q.answered(t.Context())
 	}
 	workers.close()
 	worker.Wait()
 	if len(pages) != 20 || len(q.next) != 0 {
 		t.Errorf("%d pages, %d questions are left", len(pages), len(q.next))
 	}
+}
+
+// A client that is sent away is waited for once, whatever it has asked: not again for
+// each kind of question that has no answer.
+func TestLastAnswersAreWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var subs subscriptions
+		var cs counts
+		subs.next = []*query{{}}
+		cs.next = []*counting{{}}
+		ctx, cancel := context.WithTimeout(t.Context(), partTime)
+		defer cancel()
+		begun := time.Now()
+		lastAnswers(ctx, &subs, &cs)
+		if took := time.Since(begun); took != partTime {
+			t.Errorf("%v, want %v", took, partTime)
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -36,16 +37,24 @@ func (s *session) part(code ws.Code, why string) {
 	s.resolveAll()
 	subs, counts := s.subs, s.counts
 	s.turn.Unlock()
-	late := time.AfterFunc(partTime, s.conn.CloseNow)
+	ctx, cancel := context.WithTimeout(context.Background(), partTime)
+	defer cancel()
+	intime := context.AfterFunc(ctx, s.conn.CloseNow)
+	lastAnswers(ctx, subs, counts)
+	s.out.Flush()
+	intime()
+	s.conn.Part(code, why)
+}
+
+// lastAnswers waits, until ctx ends, for what was asked to be answered, and ends
+// what is open. Either may be nil.
+func lastAnswers(ctx context.Context, subs *subscriptions, counts *counts) {
 	if subs != nil {
-		subs.answered(partTime)
+		subs.answered(ctx)
 		subs.close() // no live events any more
 	}
 	if counts != nil {
-		counts.answered(partTime)
+		counts.answered(ctx)
 		counts.close()
 	}
-	s.out.Flush()
-	late.Stop()
-	s.conn.Part(code, why)
 }
