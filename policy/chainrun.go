@@ -35,7 +35,7 @@ func (c *Chain) Run(ctx context.Context) error {
 	)
 	for name, r := range c.Runners() {
 		wg.Go(func() {
-			if err := r.Run(ctx); err != nil && ctx.Err() == nil {
+			if err := Safely(func() error { return r.Run(ctx) }); err != nil && ctx.Err() == nil {
 				mu.Lock()
 				defer mu.Unlock()
 				errs = append(errs, fmt.Errorf("policy %s: %w", name, err))

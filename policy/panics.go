@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -15,7 +16,8 @@ import (
 // asked about, unless it only observes the policy, hides what the policy was to show,
 // and tells Chain.OnPanic. The policies behind it are asked as before.
 
-// PanicReport is told of a policy that has panicked, by the goroutine that asked it. stack is that of the link's first panic, nil for those that follow.
+// PanicReport is told of a policy that has panicked, by the goroutine that asked it.
+// stack is that of the link's first panic, nil for those that follow.
 type PanicReport func(n *Named, value any, stack []byte)
 
 // OnPanic sets the function that is told of panics from now on; nil: none.
@@ -25,9 +27,9 @@ func (c *Chain) OnPanic(report PanicReport) {
 	}
 }
 
-// PanicReporter is a policy that calls what may panic on goroutines of its own,
-// where a Chain cannot see to it. It recovers, and reports the panic's value from
-// the deferred function that has recovered it.
+// PanicReporter is a policy that calls what may panic where a Chain cannot see it: on
+// goroutines of its own, or through a library that recovers. It recovers, refuses, and
+// reports the panic's value, if it can from the deferred function that has recovered it.
 type PanicReporter interface {
 	ReportPanics(report func(value any))
 }
@@ -168,6 +170,14 @@ type PanicError struct {
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Stack is the stack of a panic that Safely has returned, "" of another error.
+func Stack(err error) string {
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		return string(p.Stack)
+	}
+	return ""
+}
 
 // Safely calls f, and returns a panic of it as a *PanicError.
 func Safely(f func() error) (err error) {

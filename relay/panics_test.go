@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +20,7 @@ import (
 	"moa/nips/sig"
 	"moa/nips/wire"
 	"moa/policy"
+	"moa/policy/builtin"
 	"moa/relay"
 	"moa/relay/relaytest"
 	"moa/store"
@@ -83,6 +86,42 @@ func TestAPanicOfAPolicyCostsOneAnswer(t *testing.T) {
 	}
 	relaytest.Eventually(t, "the end of its work is logged", func() bool { return strings.Contains(logs.String(), "in the background") })
 	if text := logs.String(); strings.Count(text, "a policy has panicked") != 1 || !strings.Contains(text, "fragile.Event") {
+		t.Error(text)
+	}
+}
+
+// trapping is a WebAssembly module that traps as soon as it runs.
+const trapping = "\x00asm\x01\x00\x00\x00" + "\x01\x04\x01\x60\x00\x00" + "\x03\x02\x01\x00" +
+	"\x07\x0a\x01\x06_start\x00\x00" + "\x0a\x05\x01\x03\x00\x00\x0b"
+
+// What an operator has written and fails costs one answer each: an expression, and a
+// module of WebAssembly.
+func TestAFailingExpressionOrModuleCostsOneAnswer(t *testing.T) {
+	module := filepath.Join(t.TempDir(), "trap.wasm")
+	if err := os.WriteFile(module, []byte(trapping), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	logs := new(syncLog)
+	log := slog.New(slog.NewTextHandler(logs, nil))
+	chain, faults := builtin.Build(policy.Env{Log: log}, nil, []map[string]any{
+		{"use": "expr", "accept": `tags[5][0] == "x"`, "kinds": "7"},
+		{"use": "plugin", "command": module, "only": map[string]any{"pubkeys": []any{bob.Hex()}}},
+	})
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	r := relaytest.Start(t, relaytest.Options{Chain: chain, Log: log})
+	c := r.Dial(t)
+	for i := range 3 {
+		c.Refused(t, alice.Sign(t, event.Event{Kind: 7, Content: fmt.Sprint(i)}), "error: ")
+		c.Refused(t, bob.Note(t, fmt.Sprint(i)), "error: ")
+		c.Accepted(t, alice.Note(t, fmt.Sprint(i)))
+	}
+	if n := r.Metric(t, "moa_policy_panics_total", "policy", "expr"); n != 3 {
+		t.Errorf("%v are counted", n)
+	}
+	relaytest.Eventually(t, "the module's end is logged", func() bool { return strings.Contains(logs.String(), "wasm error: unreachable") })
+	if text := logs.String(); strings.Count(text, "a policy has panicked") != 1 || !strings.Contains(text, "expression).Event") {
 		t.Error(text)
 	}
 }

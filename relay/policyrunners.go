@@ -2,7 +2,6 @@ package relay
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -60,7 +59,7 @@ func (c *chainRunner) begin(chain *policy.Chain) {
 		c.tasks.Go("policy", func() {
 			err := policy.Safely(func() error { return r.Run(ctx) })
 			if err != nil && ctx.Err() == nil {
-				c.log.Error("a policy has stopped working", "policy", name, "err", err, "stack", stackOf(err))
+				c.log.Error("a policy has stopped working", "policy", name, "err", err, "stack", policy.Stack(err))
 			}
 		})
 	}
@@ -115,12 +114,4 @@ func has(chain *policy.Chain, r policy.Runner) bool {
 // another.
 func same(a, b policy.Runner) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
-}
-
-// stackOf is the stack of a panic in the background, "" of another error.
-func stackOf(err error) string {
-	if p, ok := errors.AsType[*policy.PanicError](err); ok {
-		return string(p.Stack)
-	}
-	return ""
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -37,7 +37,7 @@ type expression struct {
 	bounds  exprBounds
 	kinds   conf.Kinds
 	refusal policy.Verdict
-	log     *slog.Logger
+	report  atomic.Pointer[func(value any)] // told of failures; nil: nobody
 	now     func() time.Time
 	vms     sync.Pool
 }
@@ -65,7 +65,7 @@ type facts struct {
 
 func newExpr(env *policy.Env, cfg exprConfig, bad *conf.Faults) policy.Policy {
 	p := &expression{
-		kinds: cfg.Kinds, log: env.Log, now: env.Now,
+		kinds: cfg.Kinds, now: env.Now,
 		refusal: policy.Refuse(reason.Blocked, or(cfg.Message, "a rule of this relay does not accept this event")),
 		vms:     sync.Pool{New: func() any { return new(vm.VM) }},
 	}
@@ -96,7 +96,9 @@ func (p *expression) Event(_ context.Context, c policy.Client, e *event.Event) p
 	defer p.vms.Put(m)
 	yes, err := m.Run(p.program, p.facts(c, e))
 	if err != nil {
-		p.log.Debug("an expression failed", "event", e.ID, "err", err)
+		if report := p.report.Load(); report != nil {
+			(*report)(err)
+		}
 		return policy.Refuse(reason.Error, "a check that this relay makes cannot be made of this event")
 	}
 	if yes == true {
@@ -104,6 +106,10 @@ func (p *expression) Event(_ context.Context, c policy.Client, e *event.Event) p
 	}
 	return p.refusal
 }
+
+// ReportPanics sets the function that hears of expressions that fail: what runs them
+// makes an error of every panic.
+func (p *expression) ReportPanics(report func(value any)) { p.report.Store(&report) }
 
 func (p *expression) facts(c policy.Client, e *event.Event) facts {
 	f := facts{

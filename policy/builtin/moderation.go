@@ -121,9 +121,11 @@ const recordInterval = 5 * time.Second
 // Run keeps the list of people, and lays out the desk: at the start, and every
 // refresh, for people come and go, and reports are deleted and grow old.
 func (p *Moderation) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
 	var reading sync.WaitGroup
 	reading.Go(func() { _ = p.people.Run(ctx) }) // lists that cannot be read are logged
 	defer reading.Wait()
+	defer stop() // also where something here has panicked
 	select {
 	case <-p.people.Loaded():
 	case <-ctx.Done():

@@ -222,14 +222,19 @@ func (p *people) follow(ctx context.Context, s *source) {
 		case <-time.After(wait):
 		}
 		wait = s.every
-		keys, unchanged, err := s.read(ctx)
+		var keys []event.PubKey
+		var unchanged bool
+		err := policy.Safely(func() (err error) {
+			keys, unchanged, err = s.read(ctx)
+			return err
+		})
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
 			wait = min(wait, retryInterval)
 			if err.Error() != last {
-				p.log.Warn("a list of people could not be read, it stays as it was", "list", s.name, "err", err)
+				p.log.Warn("a list of people could not be read, it stays as it was", "list", s.name, "err", err, "stack", policy.Stack(err))
 			}
 			last = err.Error()
 			continue

@@ -180,5 +180,9 @@ func TestModuleIsContained(t *testing.T) {
 			t.Errorf("a module that %s: %s", c.what, got)
 		}
 		testwait.Eventually(t, c.what+": "+c.log, func() bool { return strings.Contains(logs.String(), c.log) })
+		testwait.Eventually(t, c.what+": it is counted", func() bool {
+			restarts, unanswered := p.Troubles()
+			return restarts > 0 && unanswered > 0
+		})
 	}
 }
