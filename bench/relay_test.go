@@ -20,6 +20,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/reason"
+	"moa/nips/testwait"
 	"moa/nips/wire"
 )
 
@@ -104,10 +105,12 @@ type tinyConn struct {
 func startTiny(t testing.TB, f flaws) *tinyRelay { return startTinyOn(t, "127.0.0.1:0", f) }
 
 func startTinyOn(t testing.TB, address string, f flaws) *tinyRelay {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var l net.Listener
+	testwait.Eventually(t, "it listens on "+address, func() (ok bool) { // for a moment another connection may have the port
+		var err error
+		l, err = net.Listen("tcp", address)
+		return err == nil
+	})
 	r := &tinyRelay{flaws: f, url: "ws://" + l.Addr().String(), seen: map[event.ID]bool{}, disk: map[event.ID]bool{}, deleted: map[event.ID]bool{}, conns: map[*tinyConn]bool{}}
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -87,6 +87,7 @@ func manyAuthors(n int) string {
 // minute; small ones, ephemeral ones and those of others have nothing to do with it.
 func TestEventsOfManyTagsAreBoundedByAddress(t *testing.T) {
 	r := fromAfar(t, func(c *relay.Config) { c.Limits.TagsPerIP = 5000 })
+	r.Hold()
 	a, b := dialAs(t, r, attacker), dialAs(t, r, attacker)
 	send := func(c *relaytest.Client, kind uint16, n, tags int) wire.Reply {
 		return c.Send(t, carol.Sign(t, event.Event{Kind: kind, CreatedAt: time.Now().Unix(), Content: fmt.Sprint(n), Tags: numbered(tags)}))

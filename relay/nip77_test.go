@@ -19,6 +19,8 @@ import (
 	"moa/nips/event"
 	"moa/nips/testwait"
 	"moa/nips/wire"
+	"moa/policy"
+	"moa/policy/builtin"
 	"moa/relay"
 	"moa/relay/relaytest"
 	"moa/store"
@@ -281,9 +283,7 @@ func TestNIP77MalformedMessagesEndTheSync(t *testing.T) {
 		values = fmt.Appendf(values, `,"%d"`, i+1)
 	}
 	negErr(t, c, "m", "invalid: ", `["NEG-OPEN","m",{"#t":[`+string(values)+`]},"61"]`)
-	if n := r.Metric(t, "moa_syncs"); n != 0 {
-		t.Errorf("%v syncs are open", n)
-	}
+	relaytest.Eventually(t, "no sync is open", func() bool { return r.Metric(t, "moa_syncs") == 0 })
 }
 
 func TestNIP77AsManyEventsAsAllowed(t *testing.T) {
@@ -301,9 +301,7 @@ func TestNIP77AsManyEventsAsAllowed(t *testing.T) {
 	// All that are open, of any client.
 	held := func(want float64) {
 		t.Helper()
-		if n := r.Metric(t, "moa_sync_events"); n != want {
-			t.Errorf("%v events are held, want %v", n, want)
-		}
+		relaytest.Eventually(t, fmt.Sprint(want, " events are held"), func() bool { return r.Metric(t, "moa_sync_events") == want })
 	}
 	held(0)
 	other := r.Dial(t)
@@ -329,20 +327,37 @@ func TestNIP77SyncsOfOneConnection(t *testing.T) {
 	c.Say(t, `["NEG-CLOSE","b"]`)
 	c.Say(t, `["NEG-OPEN","c",{},"61"]`)
 	c.Hear(t, wire.NegMsg)
-	if n := r.Metric(t, "moa_syncs"); n != 2 {
-		t.Errorf("%v syncs are open", n)
-	}
+	relaytest.Eventually(t, "two syncs are open", func() bool { return r.Metric(t, "moa_syncs") == 2 })
 }
 
 func TestNIP77SilentClientsLoseTheirSyncs(t *testing.T) {
-	r := start(t, func(c *relay.Config) { c.Sync.Idle = 500 * time.Millisecond })
+	r, silence := patientWithSyncs(t, nil, func(*relay.Config) {})
 	c := r.Dial(t)
-	c.Say(t, `["NEG-OPEN","a",{},"61"]`)
+	c.Say(t, `["NEG-OPEN","a",{"kinds":[1]},"61"]`)
 	c.Hear(t, wire.NegMsg)
+	silence()
 	if m := c.Hear(t, wire.NegErr); m.SubID != "a" || m.Reason() != "closed" {
 		t.Errorf("NIP77.6: %+v", m)
 	}
 	negErr(t, c, "a", "closed: ", `["NEG-MSG","a","61"]`)
+}
+
+// patientWithSyncs is a relay whose clients may be silent until silence is called,
+// and then for a moment only. A reload ends what asks for private kinds, too.
+func patientWithSyncs(t *testing.T, st store.Store, change func(*relay.Config)) (r *relaytest.Relay, silence func()) {
+	t.Helper()
+	cfg := relaytest.Config()
+	change(&cfg)
+	cfg.Sync.Idle = 8 * time.Second // a quarter of it passes until the relay sees the change
+	chain := policy.NewChain(nil, builtin.Defaults(policy.Env{})...)
+	r = relaytest.Start(t, relaytest.Options{Store: st, Chain: chain, Config: func(c *relay.Config) { *c = cfg }})
+	return r, func() {
+		t.Helper()
+		cfg.Sync.Idle = 100 * time.Millisecond
+		if err := r.Server.Reload(cfg, chain); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestNIP77MayBeTurnedOff(t *testing.T) {
@@ -523,13 +538,14 @@ func TestNIP77RoomThatIsGivenBackMeanwhileIsTaken(t *testing.T) {
 func TestNIP77AShareForOneAddress(t *testing.T) {
 	st := stores["memory"](t)
 	fill(t, st, 1000)
-	r := fromAfarOn(t, st, func(c *relay.Config) {
-		c.Sync.Events, c.Sync.TotalEvents, c.Sync.Idle = 1000, 4000, time.Second
+	r, silence := patientWithSyncs(t, st, func(c *relay.Config) {
+		behindProxy(c)
+		c.Sync.Events, c.Sync.TotalEvents = 1000, 4000
 	})
 	var greedy []*relaytest.Client
 	for range 3 {
 		c := dialAs(t, r, attacker)
-		c.Say(t, `["NEG-OPEN","n",{},"%s"]`, asksOn)
+		c.Say(t, `["NEG-OPEN","n",{"kinds":[1]},"%s"]`, asksOn)
 		greedy = append(greedy, c)
 	}
 	answered := 0
@@ -546,9 +562,10 @@ func TestNIP77AShareForOneAddress(t *testing.T) {
 		t.Errorf("%d were answered", answered)
 	}
 	other := dialAs(t, r, honest)
-	other.Say(t, `["NEG-OPEN","n",{},"%s"]`, asksOn)
+	other.Say(t, `["NEG-OPEN","n",{"kinds":[1]},"%s"]`, asksOn)
 	other.Hear(t, wire.NegMsg)
 	other.Say(t, `["NEG-CLOSE","n"]`)
+	silence()
 	testwait.Eventually(t, "a sync ends in which the same is said again and again", func() bool {
 		for _, c := range greedy {
 			c.Say(t, `["NEG-MSG","n","%s"]`, asksOn)

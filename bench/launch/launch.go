@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -103,13 +104,17 @@ func Start(ctx context.Context, c Command) (*Relay, error) {
 	return r, nil
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePort finds a port below those that the system gives to outgoing connections:
+// none of them takes it before the relay listens, or while it is restarted.
+func freePort() (port int, err error) {
+	for range 100 {
+		var l net.Listener
+		port = 20_000 + rand.IntN(12_000)
+		if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port)); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, err
 }
 
 func (r *Relay) start(ctx context.Context) error {

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"moa/bench"
+	"moa/relay/relaytest"
 )
 
 // TestBenchLoadsARelayOfItsOwn runs one workload as a person would, and looks
@@ -58,14 +58,25 @@ func TestBenchLeavesOtherPeoplesRelaysAlone(t *testing.T) {
 	}
 }
 
+// It is interrupted when it has published more than in its warmup, of 100 events.
 func TestInterruptedBenchShowsWhatItHas(t *testing.T) {
-	cmd := moa(t.Context(), "bench", "live", "--cache", "-", "--events", "100", "-c", "20", "--duration", "60s")
+	s := serveIn(t, t.TempDir())
+	c := relaytest.Dial(t, s.URL)
+	c.Stored(t, "all", `{"limit":0}`)
+	cmd := moa(t.Context(), "bench", "live", "--cache", "-", "--events", "100", "-c", "20", "--duration", "10m", s.URL)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.AfterFunc(4*time.Second, func() { _ = cmd.Process.Signal(syscall.SIGINT) })
+	for range 300 {
+		if _, err := c.TryNext(relaytest.Patience); err != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			t.Fatalf("it publishes nothing: %v\n%s", err, out.String())
+		}
+	}
+	_ = cmd.Process.Signal(syscall.SIGINT)
 	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "The test was cut short") || !strings.Contains(out.String(), "delivered") {
 		t.Errorf("%v\n%s", err, out.String())
 	}

@@ -141,7 +141,7 @@ func TestSIGHUPReadsTheFileAgain(t *testing.T) {
 }
 
 func TestStopIsQuickWithClientsConnected(t *testing.T) {
-	s := serveIn(t, t.TempDir(), "--process.shutdown-grace", "2s")
+	s := serveIn(t, t.TempDir(), "--process.shutdown-grace", "1m")
 	for range 20 {
 		relaytest.Dial(t, s.URL).Accepted(t, relaytest.NewKey(1).Note(t, "hello"))
 	}

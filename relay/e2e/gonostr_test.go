@@ -4,12 +4,15 @@ package e2e
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"testing"
 
 	"github.com/nbd-wtf/go-nostr"
 
+	"moa/nips/testwait"
 	"moa/relay/relaytest"
 	"moa/store/badgerstore"
 )
@@ -38,15 +41,19 @@ func startRelay(t *testing.T) (url string) {
 	return relaytest.Start(t, relaytest.Options{Store: st}).URL
 }
 
-// freeAddr is an address that nothing listens on.
-func freeAddr(t *testing.T) string {
+// freeAddr is an address that nothing listens on, and that the system gives to no
+// outgoing connection meanwhile: it takes higher ports.
+func freeAddr(t *testing.T) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
+	testwait.Eventually(t, "a port is free", func() bool {
+		addr = fmt.Sprint("127.0.0.1:", 20_000+rand.IntN(12_000))
+		ln, err := net.Listen("tcp", addr)
+		if err == nil {
+			ln.Close()
+		}
+		return err == nil
+	})
+	return addr
 }
 
 func connect(t *testing.T, url string) *person {

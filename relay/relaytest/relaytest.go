@@ -49,16 +49,18 @@ type Relay struct {
 	Addr    string // 127.0.0.1:port
 
 	ahead atomic.Int64 // of the relay's clock, nanoseconds
+	held  atomic.Int64 // what it shows, nanoseconds; 0: it goes
 	stop  context.CancelFunc
 	ended chan struct{}
 	err   error
 }
 
-// Config is what Start begins with: a free port and a quick shutdown.
+// Config is what Start begins with: a free port, and nothing ends because a busy
+// machine takes its time.
 func Config() relay.Config {
 	cfg := relay.DefaultConfig()
 	cfg.Listen = "127.0.0.1:0"
-	cfg.ShutdownGrace = 5 * time.Second
+	cfg.ShutdownGrace, cfg.WriteTimeout = Patience, Patience
 	return cfg
 }
 
@@ -112,7 +114,17 @@ func (r *Relay) Stop() error {
 }
 
 // Now is the relay's clock.
-func (r *Relay) Now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
+func (r *Relay) Now() time.Time {
+	now := time.Now()
+	if held := r.held.Load(); held != 0 {
+		now = time.Unix(0, held)
+	}
+	return now.Add(time.Duration(r.ahead.Load()))
+}
+
+// Hold stops the relay's clock: however long the test takes, nothing of what may be
+// sent in a minute comes back, but by Advance.
+func (r *Relay) Hold() { r.held.Store(time.Now().UnixNano()) }
 
 // Advance sets the relay's clock forward.
 func (r *Relay) Advance(d time.Duration) { r.ahead.Add(int64(d)) }

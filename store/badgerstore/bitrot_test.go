@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/store"
 	"moa/store/storetest"
 )
@@ -204,7 +205,7 @@ func aBit(all files, kind string, random *rand.Rand) (name string, at int64, ok 
 
 func bitRotChild(t *testing.T, dir string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testwait.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), BitRotDir+"="+dir)
