@@ -4,7 +4,7 @@ package ifma
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run moa/nips/sig/internal/asmgen -lanes kernels_amd64.s
+//go:generate go run ../asmgen -lanes kernels_amd64.s
 
 // Supported reports whether the CPU and the operating system have what the
 // kernels use.

@@ -4,7 +4,7 @@ package secp
 
 import "golang.org/x/sys/cpu"
 
-//go:generate go run moa/nips/sig/internal/asmgen -field field_amd64.s
+//go:generate go run ../asmgen -field field_amd64.s
 
 // Field chooses how elements are multiplied and points added. The zero Field is pure Go.
 type Field struct {
