@@ -58,7 +58,7 @@ func TestNIP67TheHintInEOSE(t *testing.T) {
 	})
 }
 
-// Clients that count the elements of an EOSE wait for ever for one of two.
+// Clients that count the elements of an EOSE wait forever for one of two.
 func TestNIP67HintsAreOffByDefaultAndListedWhenOn(t *testing.T) {
 	r := start(t, nil)
 	c := r.Dial(t)

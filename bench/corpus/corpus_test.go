@@ -112,7 +112,7 @@ func TestLooksLikeANetwork(t *testing.T) {
 		}
 	}
 	if f := c.Follows(0); len(f) == 0 || slices.Contains(f, c.People[0].PubKey) {
-		t.Error("a person follows nobody, or himself")
+		t.Error("a person follows nobody, or the same person")
 	}
 }
 

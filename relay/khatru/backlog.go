@@ -3,6 +3,7 @@ package khatru
 import (
 	"context"
 	"fmt"
+	"runtime/pprof"
 	"sync"
 	"time"
 
@@ -88,7 +89,11 @@ func (b *backlog) hasRoom() bool {
 	return !b.stuck
 }
 
+// hooksTask is what profiles show of the goroutine, which the fan-out starts.
+var hooksTask = pprof.WithLabels(context.Background(), pprof.Labels("task", "khatru hooks"))
+
 func (b *backlog) work() {
+	pprof.SetGoroutineLabels(hooksTask)
 	for {
 		batch := b.take()
 		if batch == nil {
