@@ -116,6 +116,7 @@ func TestWhatTheReplayIsNotFor(t *testing.T) {
 
 func TestTheReplayEndsOnTime(t *testing.T) {
 	r := startBerlin(t)
+	r.Hold()
 	c := r.Dial(t)
 	e := chat(t, alice, "u33dc1", "here")
 	c.Accepted(t, e)
@@ -248,7 +249,7 @@ func around(cell string) string {
 }
 
 // BitChat's location notes are asked for with the cells around; across the
-// antimeridian and over the poles no less.
+// antimeridian and over the poles, too.
 func TestLocationNotesOfNineCells(t *testing.T) {
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
 		c := r.Dial(t)

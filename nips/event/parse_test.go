@@ -187,7 +187,7 @@ func TestKeysInAnyOrderStayAsTheyAre(t *testing.T) {
 	}
 }
 
-// A tag that is no time is no expiration, and the event no less one.
+// A tag that is no time is no expiration, and the event is one all the same.
 func TestExpiration(t *testing.T) {
 	for _, c := range []struct {
 		name, tags string
