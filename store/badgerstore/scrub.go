@@ -96,9 +96,13 @@ func (s *Store) scrubTable(name string) (size int64, err error) {
 }
 
 // verifyTable reads a whole table. One that Badger has taken out of use meanwhile
-// is cut to nothing and removed, and its end is no damage.
+// is cut to nothing and removed, and its end is no damage. Before format 4 tables were
+// compressed, and those that Badger has not merged since still are.
 func (s *Store) verifyTable(name string) error {
-	err := verifyTable(name)
+	err := verifyTable(name, options.None)
+	if err != nil && verifyTable(name, options.Snappy) == nil {
+		return nil
+	}
 	if err != nil && !slices.Contains(s.tableNames(), name) {
 		return nil
 	}
@@ -106,10 +110,10 @@ func (s *Store) verifyTable(name string) error {
 }
 
 // verifyTable reads a whole table. Badger panics over some that are damaged.
-func verifyTable(name string) (err error) {
+func verifyTable(name string, c options.CompressionType) (err error) {
 	defer fault.CatchAll(fault.Arm(), &err)
 	left := int64(1) << 62
-	_, _, err = inspectTable(name, options.None, &left)
+	_, _, err = inspectTable(name, c, &left)
 	return err
 }
 
