@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"moa/bench/corpus"
 	"moa/nips/testwait"
 )
@@ -19,7 +17,7 @@ func TestMain(m *testing.M) {
 	// The tests wait more than they work.
 	flag.Parse()
 	flag.Set("test.parallel", "4")
-	goleak.VerifyTestMain(m)
+	testwait.VerifyTestMain(m)
 }
 
 func testCorpus(events int) *corpus.Corpus {

@@ -9,15 +9,14 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"moa/nips/event"
 	"moa/nips/reason"
+	"moa/nips/testwait"
 	"moa/policy"
 	"moa/policy/policytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
 
 // link is a policy that says v everywhere and writes down that it was asked.
 type link struct {

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/policy"
 	"moa/policy/builtin"
 	"moa/relay"
@@ -18,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	testwait.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
 var (

@@ -13,13 +13,13 @@ import (
 
 	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
-	"go.uber.org/goleak"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/nips/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
 
 // heard notes what a connection hands on.
 type heard struct{ lines []string }

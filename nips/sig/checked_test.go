@@ -3,10 +3,10 @@ package sig
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"moa/nips/testwait"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
 
 func TestCheckedSwitchesOnMismatch(t *testing.T) {
 	found := make(chan Mismatch, 16)

@@ -13,15 +13,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"moa/nips/event"
 	"moa/nips/nip19"
+	"moa/nips/testwait"
 	"moa/policy"
 	"moa/policy/policytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
 
 // running builds one policy and runs it until the test ends, inside synctest.
 func running(t *testing.T, env policy.Env, table map[string]any) policy.Policy {

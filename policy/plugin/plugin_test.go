@@ -18,15 +18,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"moa/nips/event"
 	"moa/nips/testwait"
 	"moa/policy"
 	"moa/policy/policytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
 
 var (
 	ctx    = context.Background()

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"moa/nips/event"
+	"moa/nips/testwait"
 	"moa/policy"
 	"moa/relay"
 	door "moa/relay/khatru"
@@ -20,7 +21,7 @@ import (
 
 // What khatru.NewRelay and its rate limiters start runs forever.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	testwait.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/fiatjaf/khatru.(*expirationManager).start"),
 		goleak.IgnoreAnyFunction("github.com/fiatjaf/khatru/policies.startRateLimitSystem[...].func1"),
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),

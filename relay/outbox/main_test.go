@@ -3,7 +3,7 @@ package outbox
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"moa/nips/testwait"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }

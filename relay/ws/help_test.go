@@ -13,12 +13,11 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"go.uber.org/goleak"
 
 	"moa/nips/testwait"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
 
 // start serves each connection with serve, on a goroutine of its own, and
 // returns the server's address. The test's end waits for all of them.

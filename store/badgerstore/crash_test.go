@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"moa/nips/testwait"
 	"moa/store"
 	"moa/store/badgerstore"
 	"moa/store/storetest"
@@ -37,7 +36,7 @@ func TestMain(m *testing.M) {
 	}
 	dir := os.Getenv(crashDir)
 	if dir == "" {
-		goleak.VerifyTestMain(m)
+		testwait.VerifyTestMain(m)
 	}
 	if err := crash(dir); err != nil {
 		fmt.Fprintln(os.Stderr, err)
