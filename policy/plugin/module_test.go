@@ -179,7 +179,7 @@ func TestModuleIsContained(t *testing.T) {
 		if got := text(p.Event(ctx, client, note("x"))); got != noAnswer {
 			t.Errorf("a module that %s: %s", c.what, got)
 		}
-		testwait.Eventually(t, c.what+": "+c.log, func() bool { return strings.Contains(logs.String(), c.log) })
+		askedUntil(t, p, c.what+": "+c.log, func() bool { return strings.Contains(logs.String(), c.log) })
 		testwait.Eventually(t, c.what+": it is counted", func() bool {
 			restarts, unanswered := p.Troubles()
 			return restarts > 0 && unanswered > 0
