@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"moa/nips/nip11"
+	"moa/policy"
 	"moa/relay/origin"
 	"moa/relay/places"
 	"moa/relay/web"
@@ -117,9 +118,13 @@ func (s *Server) describe(r *http.Request, st *settings, path string) []byte {
 	if s.deps.Describe == nil {
 		return doc
 	}
-	changed, err := s.deps.Describe(origin.Direct(r, st.cfg.TrustedProxies), doc)
+	var changed []byte
+	err := policy.Safely(func() (err error) { // what publishes the document has no net/http that recovers
+		changed, err = s.deps.Describe(origin.Direct(r, st.cfg.TrustedProxies), doc)
+		return err
+	})
 	if err != nil {
-		s.log.Error("the information document cannot be changed", "err", err)
+		s.log.Error("the information document cannot be changed", "err", err, "stack", policy.Stack(err))
 		return doc
 	}
 	return changed

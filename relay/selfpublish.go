@@ -7,6 +7,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/nip66"
+	"moa/policy"
 	"moa/store"
 )
 
@@ -136,10 +137,10 @@ func (p *selfPublisher) push(ctx context.Context, st *settings) (all bool) {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(ctx, selfPushTime)
-		err := p.pushTo(ctx, url, e)
+		err := policy.Safely(func() error { return p.pushTo(ctx, url, e) })
 		cancel()
 		if err != nil {
-			p.log.Warn("another relay does not take the event about this one", "relay", url, "err", err)
+			p.log.Warn("another relay does not take the event about this one", "relay", url, "err", err, "stack", policy.Stack(err))
 			all = false
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -222,6 +223,27 @@ func TestTheEventSaysWhatIsServed(t *testing.T) {
 	if !strings.Contains(e.Content, `"of berlin.example"`) || !strings.Contains(string(e.Raw), `["N","86"],["R","!auth"],["R","payment"]`) {
 		t.Errorf("%s", e.Raw)
 	}
+}
+
+// What panics while it changes the document, or brings the event to another relay,
+// changes nothing, and brings it nowhere.
+func TestAPanicAboutTheDocumentCostsItsChange(t *testing.T) {
+	logs := new(syncLog)
+	r := relaytest.Start(t, relaytest.Options{
+		Config:   func(cfg *relay.Config) { publishing(cfg); cfg.Self.Relays = []string{"wss://a.example"} },
+		Identity: identity(t), Log: slog.New(slog.NewTextHandler(logs, nil)),
+		Describe: func(*http.Request, []byte) ([]byte, error) { panic("no document") },
+		Push:     func(context.Context, string, *event.Event) error { panic("no other relay") },
+	})
+	c := r.Dial(t)
+	_, doc := get(t, r, "GET", "/", "Accept", "application/nostr+json")
+	if e := aboutSelf(t, c, any30166); e.Content != doc || !strings.Contains(doc, `"name":"moa"`) {
+		t.Errorf("%s", e.Raw)
+	}
+	relaytest.Eventually(t, "both are logged", func() bool {
+		return strings.Contains(logs.String(), "panic: no document") && strings.Contains(logs.String(), "panic: no other relay")
+	})
+	c.Accepted(t, alice.Note(t, "the relay goes on"))
 }
 
 func TestSelfFaults(t *testing.T) {

@@ -3,6 +3,7 @@ package khatru
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -20,7 +21,15 @@ type object = map[string]json.RawMessage
 // what its OverwriteRelayInformation hooks change. Of what only the engine
 // knows, its NIPs are added to, and its limits stay unless Info or a hook names
 // stricter ones, for then hooks enforce them.
-func (d *Door) Describe(r *http.Request, engine []byte) ([]byte, error) {
+//
+// A hook that panics changes nothing.
+func (d *Door) Describe(r *http.Request, engine []byte) (_ []byte, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			d.panicked(value)
+			err = errors.New("khatru: a hook has panicked")
+		}
+	}()
 	var doc object
 	if err := json.Unmarshal(engine, &doc); err != nil {
 		return nil, fmt.Errorf("khatru: the engine's document: %w", err)

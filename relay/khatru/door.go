@@ -65,7 +65,7 @@ type Door struct {
 	conns   sync.Map // of uint64 (policy.Client.ID) to *conn
 	live    lastEvent
 	backlog backlog
-	report  atomic.Pointer[func(value any)] // told of panics in the backlog; nil: nobody
+	report  atomic.Pointer[func(value any)] // told of panics that no chain sees; nil: nobody
 }
 
 var _ interface {

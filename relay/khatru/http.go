@@ -25,9 +25,20 @@ const managementType = "application/nostr+json+rpc"
 // Handler serves what khatru serves over HTTP: the management API (NIP-86)
 // after moa's own check of the caller, and everything on the relay's Router
 // (blossom and the like), with CORS. It serves no WebSocket and no information
-// document: those are the engine's, see Describe.
+// document: those are the engine's, see Describe. A hook or handler that panics ends
+// the request, as net/http has it, and is reported.
 func (d *Door) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch value := recover(); value {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(value)
+			default:
+				d.panicked(value)
+				panic(http.ErrAbortHandler)
+			}
+		}()
 		kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		switch {
 		case r.Header.Get("Upgrade") != "":

@@ -2,16 +2,66 @@ package khatru_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/fiatjaf/khatru"
 	"github.com/nbd-wtf/go-nostr"
+	"github.com/nbd-wtf/go-nostr/nip11"
 
 	"moa/nips/wire"
 	"moa/relay/relaytest"
 )
+
+// A panic of what khatru serves over HTTP is reported like one of any other hook, and
+// costs the request, or what it was to change.
+func TestAPanicOverHTTPIsReported(t *testing.T) {
+	r := withHooks(t, func(rl *khatru.Relay) {
+		rl.Info.Name = "by khatru"
+		rl.OverwriteRelayInformation = append(rl.OverwriteRelayInformation, func(_ context.Context, r *http.Request, doc nip11.RelayInformationDocument) nip11.RelayInformationDocument {
+			if r.Header.Get("X-Panic") != "" {
+				panic("info")
+			}
+			return doc
+		})
+		rl.Router().HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("handler") })
+	})
+	panics := func() float64 { return r.Metric(t, "moa_policy_panics_total", "policy", "khatru") }
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // which asks nothing again
+	document := func(header string) string {
+		t.Helper()
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.Addr, nil)
+		req.Header.Set("Accept", "application/nostr+json")
+		req.Header.Set(header, "1")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("%s %v", resp.Status, err)
+		}
+		return string(body)
+	}
+	for n := range 2 {
+		if doc := document("X-Panic"); strings.Contains(doc, "by khatru") || panics() != float64(2*n+1) {
+			t.Errorf("%v panics, %s", panics(), doc)
+		}
+		if resp, err := client.Get("http://" + r.Addr + "/panic"); err == nil {
+			resp.Body.Close()
+			t.Errorf("%s", resp.Status)
+		}
+		if panics() != float64(2*n+2) {
+			t.Errorf("%v panics", panics())
+		}
+	}
+	if doc := document("X-Calm"); !strings.Contains(doc, "by khatru") || panics() != 4 {
+		t.Errorf("%v panics, %s", panics(), doc)
+	}
+}
 
 // A hook that panics costs the answer it was asked for: khatru's own relay ends.
 func TestAHookThatPanicsCostsOneAnswer(t *testing.T) {

@@ -155,18 +155,21 @@ func (d *Door) Saved(c policy.Client, e *event.Event) {
 	}
 }
 
-// ReportPanics sets the function that hears of panics of the hooks that runSaved
-// calls.
+// ReportPanics sets the function that hears of panics of the hooks that no chain asks:
+// behind a commit, and over HTTP.
 func (d *Door) ReportPanics(report func(value any)) { d.report.Store(&report) }
+
+// panicked reports what a deferred function has recovered.
+func (d *Door) panicked(value any) {
+	if report := d.report.Load(); report != nil {
+		(*report)(value)
+	}
+}
 
 func (d *Door) runSaved(s saved) {
 	defer func() {
-		value := recover()
-		if value == nil {
-			return
-		}
-		if report := d.report.Load(); report != nil {
-			(*report)(value)
+		if value := recover(); value != nil {
+			d.panicked(value)
 		}
 	}()
 	evt := toKhatruEvent(s.e)
