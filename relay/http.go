@@ -2,8 +2,11 @@ package relay
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"moa/nips/nip11"
 	"moa/policy"
@@ -16,6 +19,7 @@ import (
 // ServeHTTP is the relay's one endpoint, "/", and what belongs to it: health,
 // metrics, nodeinfo and what is asked about places. It works while Run does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.requestPanicked(r)
 	switch r.URL.Path {
 	case "/":
 		s.serveRelay(w, r, "")
@@ -34,6 +38,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.serveOther(w, r)
 		}
 	}
+}
+
+// requestPanicked is to be deferred. After a panic net/http ends the connection, and
+// tells of it in its own words, at debug level.
+func (s *Server) requestPanicked(r *http.Request) {
+	value := recover()
+	if value == nil {
+		return
+	}
+	if value != http.ErrAbortHandler {
+		s.met.sessionPanics.Inc()
+		if now := time.Now().Unix(); s.panicTold.Swap(now) != now { // as of sessions
+			s.log.Error("a request over HTTP has panicked, its connection is ended", "path", r.URL.Path, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
+		}
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // pathOf is the path that is asked for, if it is a policy's; "" otherwise.

@@ -125,7 +125,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		verifySize:    sizes("moa_verify_signatures", "Signatures of one batch."),
 		fanouts:       seconds("moa_fanout_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
 		policyPanics:  counters("moa_policy_panics_total", "Panics of policies; each costs one answer.", "policy"),
-		sessionPanics: counter("moa_session_panics_total", "Panics in the handling of messages; each costs one connection."),
+		sessionPanics: counter("moa_session_panics_total", "Panics in the handling of messages and of requests over HTTP; each costs one connection."),
 		ringFaults:    counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
 
 		syncs:        gauge("moa_syncs", "Open reconciliations (NIP-77)."),

@@ -232,8 +232,8 @@ func (s *panickingStore) Scan(q store.Query) store.Scan {
 // net/http survives a panic, and so must what is asked about places over it: no
 // slot and no charge is lost.
 func TestAPanicOfAQuestionAboutPlacesCostsOneAnswer(t *testing.T) {
-	st := &panickingStore{Store: memstore.New()}
-	r := relaytest.Start(t, relaytest.Options{Store: st, Config: overHTTP})
+	st, logs := &panickingStore{Store: memstore.New()}, new(syncLog)
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: overHTTP, Log: slog.New(slog.NewTextHandler(logs, nil))})
 	r.Dial(t).Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: 1000, Tags: tags([]string{"g", "u33db"})}))
 	st.broken.Store(true)
 	for range 20 {
@@ -241,6 +241,9 @@ func TestAPanicOfAQuestionAboutPlacesCostsOneAnswer(t *testing.T) {
 			resp.Body.Close()
 			t.Fatalf("%s, where the store panics", resp.Status)
 		}
+	}
+	if n := r.Metric(t, "moa_session_panics_total"); n < 20 || !strings.Contains(logs.String(), "panickingStore).Scan") {
+		t.Errorf("%v are counted; %s", n, logs)
 	}
 	st.broken.Store(false)
 	if events, _ := places(t, r, "bbox=13,52,14,53"); len(events) != 1 {
