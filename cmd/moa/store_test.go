@@ -106,6 +106,50 @@ func TestARunningRelayIsBackedUpAndRestored(t *testing.T) {
 	}
 }
 
+// What an operator removed, and let come again, is in the store once, also after a restore
+// and after a repair, and its author can delete it.
+func TestWhatCameAgainIsRestoredAndRepaired(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := serveIn(t, data)
+	alice, bob := relaytest.NewKey(1), relaytest.NewKey(2)
+	one, other := alice.Note(t, "one"), bob.Note(t, "other")
+	c := relaytest.Dial(t, s.URL)
+	c.Accepted(t, one, other)
+	moderate := func(args ...string) { good(t, append([]string{"moderation", args[0], "--data", data}, args[1:]...)...) }
+	moderate("delete", one.ID.String())
+	moderate("ban", "--delete", nip19.Npub(bob.PubKey))
+	c.Refused(t, one, "blocked: ")
+	moderate("undo", one.ID.String())
+	moderate("undo", nip19.Npub(bob.PubKey))
+	c.Accepted(t, one, other)
+	s.stop(t)
+	good(t, "store", "check", "--deep", "--data", data)
+	backup, to := filepath.Join(t.TempDir(), "backup"), filepath.Join(t.TempDir(), "restored")
+	good(t, "store", "backup", "--data", data, backup)
+	good(t, "store", "restore", "--data", to, backup)
+	good(t, "store", "repair", "--data", data)
+	for _, data := range []string{data, to} {
+		if out, _ := good(t, "store", "check", "--deep", "--data", data); out != "2 events, nothing is wrong\n" {
+			t.Errorf("%q", out)
+		}
+		s := serveIn(t, data)
+		c := relaytest.Dial(t, s.URL)
+		for _, e := range []*event.Event{one, other} {
+			if ok := c.Send(t, e); !ok.OK || !strings.HasPrefix(ok.Text, "duplicate:") {
+				t.Errorf("it is stored twice: %+v", ok)
+			}
+		}
+		if got := c.Query(t, `{}`); len(got) != 2 {
+			t.Errorf("%d events are served", len(got))
+		}
+		c.Accepted(t, alice.Sign(t, event.Event{Kind: event.KindDeletion, Tags: []event.Tag{{"e", one.ID.String()}}}))
+		if got := c.Query(t, `{"kinds":[1]}`); len(got) != 1 {
+			t.Errorf("%d notes are left", len(got))
+		}
+		s.stop(t)
+	}
+}
+
 func TestAStoppedStoreIsBackedUpAndReplaced(t *testing.T) {
 	data, text := dataOf(t, 200)
 	dir := filepath.Join(t.TempDir(), "backup")

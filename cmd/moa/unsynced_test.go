@@ -26,8 +26,15 @@ func TestUnsyncedStoreIsRepairedByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := storetest.Make(storetest.Key(1), 1, 1, "")
-	if _, err := st.Commit(t.Context(), 0, []*event.Event{e}); err != nil {
-		t.Fatal(err)
+	for n := range 2 { // the operator removes it, and it comes again
+		if r, err := st.Commit(t.Context(), 0, []*event.Event{e}); err != nil || r[0].Outcome != store.Stored {
+			t.Fatal(r, err)
+		}
+		if n == 0 {
+			if _, err := st.Remove(t.Context(), []event.ID{e.ID}); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if err := errors.Join(st.Close(), os.Remove(filepath.Join(cfg.Data, "MANIFEST"))); err != nil {
 		t.Fatal(err)
@@ -42,5 +49,11 @@ func TestUnsyncedStoreIsRepairedByItself(t *testing.T) {
 	defer st.Close()
 	if n := st.Stats().Events; n != 1 || !strings.Contains(log.String(), "the store is repaired") {
 		t.Fatalf("%d events, log %s", n, log)
+	}
+	if r, err := st.Check(t.Context(), true); err != nil || len(r.Problems) > 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if r, err := st.Commit(t.Context(), 0, []*event.Event{e}); err != nil || r[0].Outcome != store.Duplicate {
+		t.Fatalf("it is stored twice: %v, %v", r, err)
 	}
 }

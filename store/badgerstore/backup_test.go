@@ -15,7 +15,7 @@ import (
 )
 
 // backUp writes a backup into a new folder.
-func backUp(t *testing.T, b *Backup) (dir string) {
+func backUp(t testing.TB, b *Backup) (dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "backup")
 	s, err := Stage(dir, ".part")
@@ -299,7 +299,7 @@ func TestABackupTellsOfDamage(t *testing.T) {
 	}
 }
 
-func mustHold(t *testing.T, err error) {
+func mustHold(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

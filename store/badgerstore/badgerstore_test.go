@@ -33,6 +33,7 @@ func maker(o badgerstore.Options) storetest.Maker {
 		Open: func(t testing.TB) store.Store { return openIn(t, t.TempDir()) },
 		Reopen: func(t testing.TB, s store.Store) store.Store {
 			sound(t, s.(*badgerstore.Store))
+			badgerstore.SameWhenRebuilt(t, s.(*badgerstore.Store))
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}

@@ -69,6 +69,24 @@ func (w *writer) remove(n stored) error {
 	return err
 }
 
+// leave removes n, which no event asks for: an operator does, or it has expired.
+func (w *writer) leave(n stored) error {
+	if kind := n.tail.kind(); (event.Replaceable(kind) || event.Addressable(kind)) && n.tail.serial() > w.s.barsFrom {
+		w.left = append(w.left, n.tail)
+	}
+	return w.dropRoomy(n)
+}
+
+// sealLeft seals, and notes what left its address.
+func (w *writer) sealLeft() error {
+	if err := w.seal(); err != nil {
+		return err
+	}
+	w.s.noteLeft(w.left)
+	w.left = w.left[:0]
+	return nil
+}
+
 // address is the keyLatest of the event's address, or nil if it has none.
 func (n *stored) address() ([]byte, error) {
 	if !n.tail.alias() {

@@ -67,7 +67,8 @@ func crash(dir string) error {
 }
 
 // The process is killed 5 times, or as often as MOA_CRASH_KILLS says, while it stores,
-// deletes, vanishes, expires and collects. MOA_SEED repeats a run.
+// deletes, vanishes, removes, expires and collects. Each time a backup is restored, too.
+// MOA_SEED repeats a run.
 func TestCrash(t *testing.T) {
 	kills := badgerstore.Rounds(t, "MOA_CRASH_KILLS", 5)
 	from, _ := strconv.ParseUint(os.Getenv("MOA_SEED"), 10, 64)
@@ -82,6 +83,7 @@ func TestCrash(t *testing.T) {
 		Open: func(t testing.TB) store.Store {
 			s := open(t, badgerstore.Options{Dir: dir})
 			sound(t, s)
+			badgerstore.SameWhenRebuilt(t, s)
 			return s
 		},
 	})

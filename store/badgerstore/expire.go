@@ -27,7 +27,7 @@ func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 				x.next = min(x.next, expiresAt(keys[len(keys)-1]))
 			}
 		}
-		if err := w.seal(); err != nil {
+		if err := w.sealLeft(); err != nil {
 			return err
 		}
 		s.expireFrom = x.next
@@ -91,7 +91,7 @@ func (w *writer) expireOne(key []byte) (n stored, err error) {
 		return n, err
 	}
 	if n.value != nil {
-		err = w.dropRoomy(n)
+		err = w.leave(n)
 	}
 	if len(n.value) == 0 {
 		w.del(key)

@@ -27,8 +27,11 @@ func TestStoreWithABadByteInTheJournal(t *testing.T) {
 			t.Fatal(err)
 		}
 		batches, checkpoints := 0, 20+random.IntN(15)
-		storetest.Mixed(random.Uint64(), 40, func(now int64, batch []*event.Event) {
+		storetest.Mixed(random.Uint64(), 40, func(now int64, batch []*event.Event, gone []event.ID) {
 			if _, err := s.Commit(t.Context(), now, batch); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Remove(t.Context(), gone); err != nil {
 				t.Fatal(err)
 			}
 			if batches++; batches == checkpoints {

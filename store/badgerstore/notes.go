@@ -12,18 +12,20 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-
-	badger "github.com/dgraph-io/badger/v4"
-
-	"moa/nips/event"
-	"moa/store"
-	"moa/store/badgerstore/internal/records"
 )
 
-// Notes are keys that no record tells of any more: a collection drops for good a
-// version that bars its address, or a request to delete or to vanish that is gone
-// itself. They are appended to a file, and synced before the records go, and Repair
-// reads them. A note is
+// Notes are what no record tells, for Repair. They are appended to a file. There are
+// two kinds:
+//
+//   - keys of what a collection drops for good: of a version that bars its address, and
+//     of a request to delete or to vanish that is gone itself. They are synced before the
+//     records go.
+//   - the record's key, with no value, of a version that an operator has removed or that
+//     has expired: it bars nothing, though a newer version may come. It is synced after
+//     the removal: if a crash takes it, the version bars after a Repair, if a newer one
+//     came.
+//
+// A note is
 //
 //	0     4            6               8
 //	| crc | key length | value length  | key | value        little-endian
@@ -36,6 +38,14 @@ const (
 )
 
 type noted struct{ key, value []byte }
+
+// left is the version that left its address, if the note is of one.
+func (n noted) left() (t tail, ok bool) {
+	if n.key[0] != keyRecord || len(n.key) != 1+len(t) {
+		return t, false
+	}
+	return tailOf(n.key), true
+}
 
 func appendNote(b []byte, n noted) []byte {
 	at := len(b)
@@ -58,6 +68,11 @@ func readNotes(dir string, do func(noted) error) (damaged int64, err error) {
 		return 0, err
 	}
 	defer f.Close()
+	return eachNote(f, do)
+}
+
+// eachNote is readNotes of a file.
+func eachNote(f io.Reader, do func(noted) error) (damaged int64, err error) {
 	r := bufio.NewReaderSize(f, 1<<16)
 	for {
 		b, err := r.Peek(noteHead + 2*mostNote)
@@ -91,7 +106,7 @@ func parseNote(b []byte) (n noted, size int) {
 	return noted{b[noteHead : noteHead+key], b[noteHead+key : size]}, size
 }
 
-// notes are those of a collection under way, and its file.
+// notes are those of a collection under way, and the file of all.
 type notes struct {
 	dir   string
 	fsync func(*os.File) error
@@ -99,189 +114,92 @@ type notes struct {
 	taking sync.Mutex // held by a collection; guards the following
 	text   []byte
 	tidy   int64 // the size from which on the file is made anew
+
+	writing sync.Mutex // held while the file is appended to or replaced; guards the following
+	size    int64      // of the file, since it was appended to
 }
 
-// save appends what was noted, and makes it durable.
+// save makes durable what was noted.
 func (n *notes) save(needed func(noted) (bool, error)) error {
-	if len(n.text) == 0 {
+	if err := n.append(n.text); err != nil {
+		return err
+	}
+	n.text = n.text[:0]
+	size := n.bytes()
+	if needed == nil || size < max(n.tidy, leastNotes) {
 		return nil
 	}
+	kept, err := n.rewrite(size, needed)
+	n.tidy = 2 * kept
+	return err
+}
+
+func (n *notes) append(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	n.writing.Lock()
+	defer n.writing.Unlock()
 	f, err := os.OpenFile(filepath.Join(n.dir, notesName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(n.text)
+	_, err = f.Write(text)
 	if err == nil {
 		err = n.fsync(f)
 	}
 	size, seekErr := f.Seek(0, io.SeekCurrent)
-	if err := errors.Join(err, seekErr, f.Close(), syncFile(n.dir)); err != nil {
-		return err
-	}
-	n.text = n.text[:0]
-	if needed == nil || size < max(n.tidy, leastNotes) {
-		return nil
-	}
-	kept, err := n.rewrite(needed)
-	n.tidy = 2 * kept
-	return err
+	n.size = size
+	return errors.Join(err, seekErr, f.Close(), syncFile(n.dir))
+}
+
+func (n *notes) bytes() int64 {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	return n.size
 }
 
 // leastNotes is a size that is never too much.
 const leastNotes = 1 << 20
 
-// rewrite makes the file anew of the notes that are needed.
-func (n *notes) rewrite(needed func(noted) (bool, error)) (size int64, err error) {
+// rewrite makes the file anew, of the notes among its first size bytes that are needed,
+// and of what was appended since.
+func (n *notes) rewrite(size int64, needed func(noted) (bool, error)) (kept int64, err error) {
 	name := filepath.Join(n.dir, notesName)
+	old, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer old.Close()
 	f, err := os.Create(name + ".new")
 	if err != nil {
 		return 0, err
 	}
 	w := bufio.NewWriter(f)
 	var text []byte
-	_, err = readNotes(n.dir, func(one noted) error {
+	_, err = eachNote(io.NewSectionReader(old, 0, size), func(one noted) error {
 		ok, err := needed(one)
 		if err != nil || !ok {
 			return err
 		}
 		text = appendNote(text[:0], one)
-		size += int64(len(text))
+		kept += int64(len(text))
 		_, err = w.Write(text)
 		return err
 	})
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	if err == nil {
+		_, err = io.Copy(w, io.NewSectionReader(old, size, n.size-size))
+	}
 	if err == nil {
 		err = errors.Join(w.Flush(), n.fsync(f))
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return 0, errors.Join(err, os.Remove(name+".new"))
 	}
-	return size, errors.Join(os.Rename(name+".new", name), syncFile(n.dir))
-}
-
-// noteGone notes what the records say that a collection drops for good, as far as it
-// is still so.
-func (s *Store) noteGone(list []records.Record) error {
-	return s.versions.view(func(txn *badger.Txn) error {
-		for _, r := range list {
-			v := value(r.Bytes)
-			if v.check() != nil {
-				continue
-			}
-			if err := s.noteOne(txn, store.Serial(r.Serial), v); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (s *Store) noteOne(txn *badger.Txn, serial store.Serial, v value) error {
-	kind := v.kind()
-	if kind != event.KindDeletion && kind != event.KindVanish && !event.Replaceable(kind) && !event.Addressable(kind) {
-		return nil
-	}
-	e, err := event.ParseTrusted(v.raw())
-	if err != nil {
-		return nil //nolint:nilerr // it is damaged, and tells nothing
-	}
-	if a, ok := store.AddressOf(e); ok {
-		t := makeTail(e, serial)
-		for _, name := range []byte{keyBar, keyLatest} {
-			b, err := get(txn, addressKey(name, a))
-			if err != nil {
-				return err
-			}
-			if bytes.Equal(b, t[:]) {
-				s.notes.text = appendNote(s.notes.text, noted{addressKey(keyBar, a), b})
-				return nil
-			}
-		}
-	}
-	var keys [][]byte
-	switch kind {
-	case event.KindVanish:
-		keys = append(keys, vanishedKey(e.PubKey))
-	case event.KindDeletion:
-		ids, addrs := store.Targets(e)
-		for _, id := range ids {
-			keys = append(keys, goneKey(id, e.PubKey))
-		}
-		for _, a := range addrs {
-			keys = append(keys, addressKey(keyGoneAddr, a))
-		}
-	}
-	for _, key := range keys {
-		item, err := txn.Get(key)
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		b, err := item.ValueCopy(nil)
-		if err != nil {
-			return err
-		}
-		s.notes.text = appendNote(s.notes.text, noted{key, b})
-	}
-	return nil
-}
-
-// noteNeeded reports that the note still tells what Badger has.
-func (s *Store) noteNeeded(n noted) (needed bool, err error) {
-	keys := [][]byte{n.key}
-	if n.key[0] == keyBar { // or what bars since before there were bars
-		keys = append(keys, append([]byte{keyLatest}, n.key[1:]...))
-	}
-	err = s.versions.view(func(txn *badger.Txn) error {
-		for _, key := range keys {
-			item, err := txn.Get(key)
-			if errors.Is(err, badger.ErrKeyNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if err := item.Value(func(b []byte) error {
-				needed = needed || bytes.Equal(b, n.value)
-				return nil
-			}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return needed, err
-}
-
-// noteOldBars notes what bars addresses and has no record any more, of before there
-// were notes.
-func (s *Store) noteOldBars() error {
-	err := s.versions.view(func(txn *badger.Txn) error {
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{keyLatest}})
-		defer it.Close()
-		for it.Rewind(); it.Valid(); it.Next() {
-			b, err := it.Item().ValueCopy(nil)
-			if err != nil {
-				return err
-			}
-			t, err := parseTail(it.Item().Key(), b)
-			if err != nil || s.records.Has(uint64(t.serial())) {
-				continue
-			}
-			s.notes.text = appendNote(s.notes.text, noted{barKey(it.Item().Key()), b})
-			if len(s.notes.text) >= leastNotes {
-				if err := s.notes.save(nil); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return s.notes.save(nil)
+	n.size += kept - size
+	return kept, errors.Join(os.Rename(name+".new", name), syncFile(n.dir))
 }
 
 // applyNotes gives the new keys what the notes tell.

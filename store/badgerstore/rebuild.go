@@ -63,7 +63,10 @@ func (p *repairer) run(ctx context.Context) error {
 	if p.old != nil {
 		p.last = max(p.last, p.old.state.serial)
 	}
-	for _, step := range []func(*writer, uint64) error{p.redo, p.removeDead} {
+	if err := p.readLeft(ctx); err != nil {
+		return err
+	}
+	for _, step := range []func(*writer, uint64) error{p.redo, p.sift} {
 		for _, span := range spans {
 			for from := span.First; from < span.Next; from += repairFrame {
 				if err := ctx.Err(); err != nil {
@@ -107,14 +110,8 @@ func (p *repairer) redo(w *writer, serial uint64) error {
 		p.records.Drop(serial)
 		return nil
 	}
-	if a, ok := store.AddressOf(e); ok {
-		newer, err := w.at(addressKey(keyLatest, a))
-		if err == nil && newer.value != nil && newer.tail.compare(&n.tail) < 0 { // it was removed before n came
-			err = w.dropRoomy(newer)
-		}
-		if err != nil {
-			return err
-		}
+	if err := p.clearWay(w, e, &n); err != nil {
+		return err
 	}
 	if err := w.place(e, n); err != nil {
 		return err
@@ -159,13 +156,10 @@ func (p *repairer) wasDead(serial uint64) bool {
 	return p.was.Has(serial)
 }
 
-// removeDead removes what is there by the rules and was removed all the same:
-// it had expired, or the operator had removed it.
-func (p *repairer) removeDead(w *writer, serial uint64) error {
-	if p.records.Dead(serial) {
-		return nil
-	}
-	if !p.wasDead(serial) {
+// sift removes what is there by the rules and was removed all the same: it had expired,
+// or the operator had removed it.
+func (p *repairer) sift(w *writer, serial uint64) error {
+	if p.records.Dead(serial) || !p.wasDead(serial) {
 		return nil
 	}
 	_, n, ok, err := p.read(serial)

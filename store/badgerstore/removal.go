@@ -28,14 +28,14 @@ func (s *Store) Remove(ctx context.Context, ids []event.ID) (int, error) {
 				}
 			}
 			gone := !n.unread() && s.requests.hidden().has(&n)
-			if err := w.dropRoomy(n); err != nil {
+			if err := w.leave(n); err != nil {
 				return err
 			}
 			if !gone {
 				removed++
 			}
 		}
-		return nil
+		return w.sealLeft()
 	})
 	if err != nil {
 		return 0, err

@@ -88,6 +88,7 @@ type repairer struct {
 	records *records.Log
 	was     records.Serials // the set of the dead, as it was
 	old     *oldKeys        // nil: the keys that there are cannot be used
+	left    map[tail]bool   // versions that were removed, and not replaced
 	last    uint64          // serial
 	adopted int             // events that only their records tell of
 	s       *Store          // that is being made

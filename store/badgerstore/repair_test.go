@@ -55,24 +55,29 @@ func remove(t *testing.T, dir string, patterns ...string) {
 var allKeys = []string{"MANIFEST", "*.sst", "*.mem", "*.vlog", "KEYREGISTRY", "DISCARD", "journal.*"}
 
 // mixed is a store that has seen everything: what replaces, deletes, vanishes and
-// expires, what the operator removed, and collections.
+// expires, what the operator removed and what of that came again, and collections.
 func mixed(t *testing.T, seed uint64) *Store {
 	t.Helper()
+	return mixedOf(t, seed, true)
+}
+
+func mixedOf(t *testing.T, seed uint64, collects bool) *Store {
+	t.Helper()
 	s := smallStore(t, t.TempDir())
-	s.SmallRecords()
-	storetest.Mixed(seed, 60, func(now int64, batch []*event.Event) {
+	if collects {
+		s.SmallRecords()
+	}
+	storetest.Mixed(seed, 60, func(now int64, batch []*event.Event, gone []event.ID) {
 		if _, err := s.Commit(t.Context(), now, batch); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Expire(t.Context(), now, 1000); err != nil {
 			t.Fatal(err)
 		}
-		if last := batch[len(batch)-1]; last.Kind == 1 && now%3 == 0 {
-			if _, err := s.Remove(t.Context(), []event.ID{last.ID}); err != nil {
-				t.Fatal(err)
-			}
+		if _, err := s.Remove(t.Context(), gone); err != nil {
+			t.Fatal(err)
 		}
-		if now%5 == 0 {
+		if collects && now%5 == 0 {
 			s.Collect(t.Context())
 		}
 	})
@@ -140,7 +145,7 @@ func TestRepairMakesTheKeysAnew(t *testing.T) {
 func TestRepairKeepsTheRules(t *testing.T) {
 	s := mixed(t, 2)
 	var all []*event.Event
-	storetest.Mixed(2, 60, func(_ int64, batch []*event.Event) { all = append(all, batch...) })
+	storetest.Mixed(2, 60, func(_ int64, batch []*event.Event, _ []event.ID) { all = append(all, batch...) })
 	dir := s.opt.Dir
 	type fate struct {
 		id      event.ID

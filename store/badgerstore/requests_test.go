@@ -39,6 +39,7 @@ func TestNobodySeesRemovalsUnderWay(t *testing.T) {
 			b := s.(*Store)
 			if reopened++; reopened%2 == 0 {
 				problems(t, b)
+				SameWhenRebuilt(t, b)
 			}
 			if err := b.Close(); err != nil {
 				t.Fatal(err)

@@ -22,6 +22,7 @@ type writer struct {
 	serial  store.Serial
 	sealed  bool // something is stored
 	stepped []request
+	left    []tail // versions that were removed, and that no event asked for
 	change
 }
 

@@ -34,9 +34,16 @@ type Crasher struct {
 // sweepEvery is how often a step is an Expire.
 const sweepEvery = 7
 
-// steps calls do with each step of the load of that seed: a batch, or nil for
-// an Expire.
-func steps(seed uint64, do func(now int64, batch []*event.Event) bool) {
+// load is one step: a batch, what an operator removes, or, if there is neither, an
+// Expire.
+type load struct {
+	now    int64
+	batch  []*event.Event
+	remove []event.ID
+}
+
+// steps calls do with each step of the load of that seed.
+func steps(seed uint64, do func(load) bool) {
 	m := newMix(seed)
 	m.now += int64(seed) * 100_000
 	for n := 1; ; n++ {
@@ -45,26 +52,44 @@ func steps(seed uint64, do func(now int64, batch []*event.Event) bool) {
 		if n%sweepEvery == 0 {
 			batch = nil
 		}
-		if !do(m.now, batch) {
+		if !do(load{now: m.now, batch: batch}) {
+			return
+		}
+		if ids := m.removal(); ids != nil && !do(load{now: m.now, remove: ids}) {
 			return
 		}
 	}
 }
 
-func step(s store.Store, now int64, batch []*event.Event) (err error) {
-	if batch == nil {
-		_, err = s.Expire(context.Background(), now, 1_000_000)
-	} else {
-		_, err = s.Commit(context.Background(), now, batch)
+func (l load) step(s store.Store) (err error) {
+	switch {
+	case l.batch != nil:
+		_, err = s.Commit(context.Background(), l.now, l.batch)
+	case l.remove != nil:
+		_, err = s.(store.Remover).Remove(context.Background(), l.remove)
+	default:
+		_, err = s.Expire(context.Background(), l.now, 1_000_000)
 	}
 	return err
 }
 
-// CrashChild writes to s until it is killed, and a line to ack after each step.
+// parts are the steps that l may have come to, one after the other, when its process
+// was killed.
+func (l load) parts() (list []load) {
+	for _, e := range l.batch {
+		list = append(list, load{now: l.now, batch: []*event.Event{e}})
+	}
+	if l.batch == nil {
+		list = append(list, l) // in one frame
+	}
+	return list
+}
+
+// CrashChild writes to s, which is a store.Remover, until it is killed, and a line to ack after each step.
 func CrashChild(s store.Store, seed uint64, ack io.Writer) (err error) {
 	n := 0
-	steps(seed, func(now int64, batch []*event.Event) bool {
-		if err = step(s, now, batch); err != nil {
+	steps(seed, func(l load) bool {
+		if err = l.step(s); err != nil {
 			return false
 		}
 		n++
@@ -123,9 +148,9 @@ func killed(t *testing.T, cmd *exec.Cmd) (acked int) {
 func meet(t *testing.T, seed uint64, acked int, oracle *memstore.Store, s store.Store) {
 	want := all(t, s)
 	n := 0
-	steps(seed, func(now int64, batch []*event.Event) bool {
+	steps(seed, func(l load) bool {
 		if n++; n <= acked {
-			if err := step(oracle, now, batch); err != nil {
+			if err := l.step(oracle); err != nil {
 				t.Fatal(err)
 			}
 			return true
@@ -133,16 +158,8 @@ func meet(t *testing.T, seed uint64, acked int, oracle *memstore.Store, s store.
 		if slices.Equal(all(t, oracle), want) {
 			return false
 		}
-		for _, e := range batch {
-			if err := step(oracle, now, []*event.Event{e}); err != nil {
-				t.Fatal(err)
-			}
-			if slices.Equal(all(t, oracle), want) {
-				return false
-			}
-		}
-		if batch == nil {
-			if err := step(oracle, now, nil); err != nil {
+		for _, part := range l.parts() {
+			if err := part.step(oracle); err != nil {
 				t.Fatal(err)
 			}
 			if slices.Equal(all(t, oracle), want) {

@@ -27,6 +27,7 @@ func Differential(t *testing.T, m Maker, rounds int) {
 			}()
 			for range 60 {
 				d.commit()
+				d.remove()
 				for range 6 {
 					d.scan()
 				}
@@ -68,6 +69,21 @@ func (d *duel) commitBoth(batch []*event.Event) {
 	}
 	if a, b := d.s.Stats().Events, d.oracle.Stats().Events; a != b && !d.m.Late {
 		d.Fatalf("%d events, want %d", a, b)
+	}
+}
+
+// remove has the operator remove the same from both.
+func (d *duel) remove() {
+	d.Helper()
+	ids := d.removal()
+	s, ok := d.s.(store.Remover)
+	if !ok || ids == nil {
+		return
+	}
+	got, err := s.Remove(context.Background(), ids)
+	want, err2 := d.oracle.(store.Remover).Remove(context.Background(), ids)
+	if err != nil || err2 != nil || got != want {
+		d.Fatalf("removed %d, want %d; %v, %v", got, want, err, err2)
 	}
 }
 

@@ -9,20 +9,28 @@ import (
 )
 
 // mix makes random events that collide in every way: of few authors, kinds,
-// times and d values, that replace, delete and expire each other. The same
-// seed gives the same ones.
+// times and d values, that replace, delete and expire each other, and that an operator
+// removes, and lets come again. The same seed gives the same ones.
 type mix struct {
-	rnd   *rand.Rand
-	now   int64
-	known []*event.Event
+	rnd     *rand.Rand
+	now     int64
+	known   []*event.Event
+	removed []*event.Event // what may come again
 }
 
 func newMix(seed uint64) *mix {
 	return &mix{rnd: rand.New(rand.NewPCG(seed, 7)), now: 1000}
 }
 
-// batch makes some events, and repeats one now and then.
+// batch makes some events, and repeats one now and then, above all of those that were
+// removed last.
 func (m *mix) batch() (batch []*event.Event) {
+	for _, e := range m.removed {
+		if m.rnd.IntN(2) == 0 {
+			batch = append(batch, e)
+		}
+	}
+	m.removed = nil
 	for range 1 + m.rnd.IntN(30) {
 		e := m.event()
 		batch = append(batch, e)
@@ -32,6 +40,19 @@ func (m *mix) batch() (batch []*event.Event) {
 		}
 	}
 	return batch
+}
+
+// removal is what an operator removes: some of what came last, if anything.
+func (m *mix) removal() (ids []event.ID) {
+	if m.rnd.IntN(3) > 0 {
+		return nil
+	}
+	last := m.known[max(len(m.known)-40, 0):]
+	for range 1 + m.rnd.IntN(8) {
+		e := pick(m.rnd, last)
+		m.removed, ids = append(m.removed, e), append(ids, e.ID)
+	}
+	return ids
 }
 
 var (
@@ -106,13 +127,15 @@ func (m *mix) tags(kind uint16, author event.PubKey) (tags []event.Tag) {
 	return tags
 }
 
-// Mixed calls do with the clock and batches of random events that collide in every
-// way: of few authors, kinds, times and d values, that replace, delete and expire
-// each other. The same seed gives the same ones.
-func Mixed(seed uint64, batches int, do func(now int64, batch []*event.Event)) {
+// Mixed calls do with the clock, batches of random events that collide in every
+// way, and what an operator removes then: of few authors, kinds, times and d values, that
+// replace, delete and expire each other, and come again when they were removed. The same
+// seed gives the same ones.
+func Mixed(seed uint64, batches int, do func(now int64, batch []*event.Event, remove []event.ID)) {
 	m := newMix(seed)
 	for range batches {
 		m.now += m.rnd.Int64N(20)
-		do(m.now, m.batch())
+		batch := m.batch()
+		do(m.now, batch, m.removal())
 	}
 }
