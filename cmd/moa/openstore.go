@@ -100,11 +100,16 @@ func storeError(dir string, err error) error {
 		return usage.Error{Err: noStore{dir}}
 	case errors.Is(err, store.ErrDamaged):
 		return fmt.Errorf("%w (moa store check --data %s says more; nothing was changed)", err, dir)
+	case errors.Is(err, badgerstore.ErrIndex):
+		return fmt.Errorf("%w; %s", err, againOrBackup)
 	case errors.Is(err, store.ErrFull):
 		return fmt.Errorf("%w; make room, or lower store.reserve_mib", err)
 	}
 	return err
 }
+
+// againOrBackup is what can be done when a new index does not fit.
+const againOrBackup = "nothing was changed: run it again, for the memory or the disk may have failed it; if that ends the same, restore a backup of before"
 
 // noStore says that a folder has no store.
 type noStore struct{ dir string }

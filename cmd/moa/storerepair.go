@@ -26,6 +26,8 @@ func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *config.Config) e
 	switch {
 	case errors.Is(err, badgerstore.ErrLocked):
 		return fmt.Errorf("%w; stop it first", err)
+	case errors.Is(err, badgerstore.ErrIndex):
+		return (&checked{Problems: []string{err.Error()}, Next: againOrBackup}).show(cmd, "")
 	case err != nil:
 		return storeError(cfg.Data, err)
 	}

@@ -40,6 +40,8 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 		return usage.Errorf("%w; with --replace it is moved aside", err)
 	case errors.Is(err, badgerstore.ErrBackup):
 		return fmt.Errorf("%w; nothing was changed", err)
+	case errors.Is(err, badgerstore.ErrIndex):
+		return fmt.Errorf("%w; %s", err, againOrBackup)
 	case err != nil:
 		return err
 	}

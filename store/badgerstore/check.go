@@ -139,29 +139,39 @@ func (c *checker) event(n *stored) {
 	case event.KindDeletion:
 		ids, addrs := store.Targets(e)
 		for _, id := range ids {
-			c.bars(n, goneKey(id, e.PubKey), math.MinInt64)
+			c.barred(n, goneKey(id, e.PubKey), math.MinInt64)
 		}
 		for _, a := range addrs {
-			c.bars(n, addressKey(keyGoneAddr, a), e.CreatedAt)
+			c.barred(n, addressKey(keyGoneAddr, a), e.CreatedAt)
 		}
 	case event.KindVanish:
-		c.bars(n, vanishedKey(e.PubKey), e.CreatedAt)
+		c.barred(n, vanishedKey(e.PubKey), e.CreatedAt)
 	}
 }
 
-// bars wants the tombstone of that key to be there, up to that time at least.
-func (c *checker) bars(n *stored, key []byte, until int64) {
+// barred wants the tombstone of that key to be there, up to that time at least.
+func (c *checker) barred(n *stored, key []byte, until int64) {
 	got, err := get(c.txn, key)
-	if err != nil || got == nil || readTime(got) < until {
-		c.report.problem("event %s: what it deletes is not barred: key %x is %x (%v)", *n.id(), key, got, err)
+	switch {
+	case err != nil:
+		c.report.problem("event %s: what it deletes may come again: key %x cannot be read: %v", *n.id(), key, err)
+	case got == nil:
+		c.report.problem("event %s: what it deletes may come again: key %x is missing", *n.id(), key)
+	case readTime(got) < until:
+		c.report.problem("event %s: what it deletes may come again: key %x reaches up to %d only, not to %d", *n.id(), key, readTime(got), until)
 	}
 }
 
 // holds wants key to be there with that value.
 func (c *checker) holds(n *stored, key, want []byte) {
 	got, err := get(c.txn, key)
-	if err != nil || got == nil || !bytes.Equal(got, want) {
-		c.report.problem("event %s: key %x is %x, want %x (%v)", *n.id(), key, got, want, err)
+	switch {
+	case err != nil:
+		c.report.problem("event %s: key %x cannot be read: %v", *n.id(), key, err)
+	case got == nil:
+		c.report.problem("event %s: key %x is missing", *n.id(), key)
+	case !bytes.Equal(got, want):
+		c.report.problem("event %s: key %x leads to %x, and should lead to %x", *n.id(), key, got, want)
 	}
 }
 
@@ -190,18 +200,23 @@ func (c *checker) memory(n *stored) {
 	}
 }
 
+// indexKeys are the keys that an event has beside its record and its address.
+var indexKeys = []byte{keyID, keyKind, keyAuthor, keyTag, keyExpiry, keyAlias}
+
 // indexes counts the index keys: if every record has all of its keys and there
 // are no more than that, none is left over.
 func (c *checker) indexes(ctx context.Context) error {
 	found := 0
-	for _, name := range []byte{keyID, keyKind, keyAuthor, keyTag, keyExpiry, keyAlias} {
+	for _, name := range indexKeys {
 		err := c.each(ctx, name, func(item *badger.Item) error {
 			found++
 			t, err := indexTail(item)
 			if err != nil {
 				c.report.problem("key %x: %v", item.Key(), err)
-			} else if _, err := c.txn.Get(recordKey(&t)); err != nil {
-				c.report.problem("key %x leads nowhere (%v)", item.Key(), err)
+			} else if _, err := c.txn.Get(recordKey(&t)); errors.Is(err, badger.ErrKeyNotFound) {
+				c.report.problem("key %x leads to no event", item.Key())
+			} else if err != nil {
+				c.report.problem("key %x leads to an event whose key cannot be read: %v", item.Key(), err)
 			}
 			return nil
 		})
@@ -210,7 +225,7 @@ func (c *checker) indexes(ctx context.Context) error {
 		}
 	}
 	if found != c.report.Keys {
-		c.report.problem("%d index keys, want %d", found, c.report.Keys)
+		c.report.problem("there are %d index keys, and the events should have %d", found, c.report.Keys)
 	}
 	return nil
 }
@@ -252,7 +267,7 @@ func (c *checker) tables(ctx context.Context) error {
 }
 
 // addresses checks what addresses lead to: an event that has this address, or, of
-// before there were bars, one that is gone; and that a bar is of an older version.
+// before there were bars, one that is gone.
 func (c *checker) addresses(ctx context.Context) error {
 	err := c.each(ctx, keyLatest, func(item *badger.Item) error {
 		t, ok, err := c.place(item)
@@ -277,6 +292,11 @@ func (c *checker) addresses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return c.bars(ctx)
+}
+
+// bars checks that a bar is of an older version than the one that is stored.
+func (c *checker) bars(ctx context.Context) error {
 	return c.each(ctx, keyBar, func(item *badger.Item) error {
 		t, ok, err := c.place(item)
 		if err != nil || !ok {

@@ -3,6 +3,7 @@ package badgerstore
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -54,6 +55,7 @@ const repairFrame = 256
 
 // run makes the keys.
 func (p *repairer) run(ctx context.Context) error {
+	p.seed = maphash.MakeSeed()
 	spans := p.records.Spans()
 	var total, done uint64
 	for _, span := range spans {
@@ -84,7 +86,10 @@ func (p *repairer) run(ctx context.Context) error {
 	if err := p.applyNotes(ctx); err != nil {
 		return err
 	}
-	return p.finish()
+	if err := p.finish(); err != nil {
+		return err
+	}
+	return p.prove(ctx)
 }
 
 // each calls do for the serials from from up to to, with a writer.
@@ -157,16 +162,20 @@ func (p *repairer) wasDead(serial uint64) bool {
 }
 
 // sift removes what is there by the rules and was removed all the same: it had expired,
-// or the operator had removed it.
+// or the operator had removed it. It counts the keys of what stays.
 func (p *repairer) sift(w *writer, serial uint64) error {
-	if p.records.Dead(serial) || !p.wasDead(serial) {
+	if p.records.Dead(serial) {
 		return nil
 	}
-	_, n, ok, err := p.read(serial)
+	e, n, ok, err := p.read(serial)
 	if err != nil || !ok {
 		return err
 	}
-	return w.dropRoomy(n)
+	if p.wasDead(serial) {
+		return w.dropRoomy(n)
+	}
+	p.want.event(p.seed, e, &n)
+	return nil
 }
 
 // finish writes what is written last, and makes everything durable.

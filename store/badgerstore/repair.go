@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -92,6 +93,9 @@ type repairer struct {
 	last    uint64          // serial
 	adopted int             // events that only their records tell of
 	s       *Store          // that is being made
+
+	seed maphash.Seed
+	want tally // of the keys that follow from what is stored
 }
 
 // survey looks at what there is.
