@@ -22,8 +22,8 @@ import (
 var recipes embed.FS
 
 // recipe is a kind of niche relay. Its configuration is in
-// recipes/<name>.toml. There, <pubkey> and <url> are what the flags say; without
-// them, url and the operator's pubkey are comments.
+// recipes/<name>.toml. There, <pubkey>, <url> and <data> are what the flags say; without
+// them, url, data and the operator's pubkey are comments.
 type recipe struct {
 	name, usage string
 	owner       bool // it belongs to one person, so --pubkey is needed
@@ -57,6 +57,7 @@ func initCommand() *cli.Command {
 				&cli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "write to `FILE`"},
 				&cli.StringFlag{Name: "pubkey", Usage: "the operator's public `KEY`, npub or hex"},
 				&cli.StringFlag{Name: "url", Usage: "the relay's public `URL`, wss://…"},
+				&cli.StringFlag{Name: "data", Usage: "the folder of the store, `DIR`"},
 				&cli.BoolFlag{Name: "behind-proxy", Usage: "a reverse proxy on this machine brings the clients; it needs --url"},
 			},
 			Action: func(_ context.Context, cmd *cli.Command) error { return runInit(cmd, r) },
@@ -69,7 +70,7 @@ func runInit(cmd *cli.Command, r recipe) error {
 	if cmd.NArg() > 0 {
 		return usage.Errorf("init %s takes no arguments, and got %q", r.name, cmd.Args().First())
 	}
-	text, err := r.fill(cmd.String("pubkey"), cmd.String("url"), cmd.Bool("behind-proxy"))
+	text, err := r.fill(cmd.String("pubkey"), cmd.String("url"), cmd.String("data"), cmd.Bool("behind-proxy"))
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func runInit(cmd *cli.Command, r recipe) error {
 }
 
 // fill returns the recipe's configuration.
-func (r recipe) fill(pubkey, url string, proxy bool) (string, error) {
+func (r recipe) fill(pubkey, url, data string, proxy bool) (string, error) {
 	text, err := recipes.ReadFile("recipes/" + r.name + ".toml")
 	if err != nil {
 		return "", err
@@ -140,7 +141,12 @@ func (r recipe) fill(pubkey, url string, proxy bool) (string, error) {
 	if url == "" {
 		config = strings.Replace(config, "\nurl = \"<url>\"", "\n# url = \"wss://relay.example.com\"", 1)
 	}
-	return strings.NewReplacer("<pubkey>", pubkey, `"<url>"`, strconv.Quote(url)).Replace(config), nil
+	if data == "" {
+		config = strings.Replace(config, "\ndata = \"<data>\"", "\n# data = \"/var/lib/moa/store\"", 1)
+	} else if data, err = filepath.Abs(data); err != nil { // commands that start elsewhere find it, too
+		return "", err
+	}
+	return strings.NewReplacer("<pubkey>", pubkey, `"<url>"`, strconv.Quote(url), `"<data>"`, strconv.Quote(data)).Replace(config), nil
 }
 
 // create writes a file that must not be there.

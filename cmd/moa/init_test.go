@@ -328,3 +328,33 @@ func TestInitBehindAProxy(t *testing.T) {
 		}
 	}
 }
+
+// A folder that init was told is in the file, so that every command finds the store by
+// the file alone, from wherever it is started.
+func TestInitNamesTheStoreForEveryCommand(t *testing.T) {
+	dir := t.TempDir()
+	config, data := filepath.Join(dir, "moa.toml"), filepath.Join(dir, "store")
+	here, err := os.Getwd()
+	mustDo(t, err)
+	relative, err := filepath.Rel(here, data)
+	mustDo(t, err)
+	good(t, "init", "public", "--out", config, "--data", relative)
+	s := serveFrom(t, "--config", config)
+	c := relaytest.Dial(t, s.URL)
+	c.Accepted(t, guest.Note(t, "hello"))
+	good(t, "moderation", "ban", "--config", config, nip19.Npub(nuisance.PubKey))
+	if said, _ := good(t, "policy", "explain", "--config", config, string(nuisance.Note(t, "spam").Raw)); !strings.Contains(said, "has banned the author") {
+		t.Errorf("of a banned author it explains\n%s", said)
+	}
+	good(t, "store", "backup", "--config", config, filepath.Join(dir, "backup"))
+	if all, _ := good(t, "export", "--all", "--config", config); strings.Count(all, "\n") != 1 {
+		t.Errorf("exported\n%s", all)
+	}
+	s.stop(t)
+	if said, _ := good(t, "store", "check", "--config", config); !strings.HasPrefix(said, "1 event") {
+		t.Errorf("checked\n%s", said)
+	}
+	if _, err := os.Stat(data); err != nil {
+		t.Error(err)
+	}
+}

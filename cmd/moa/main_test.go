@@ -74,8 +74,14 @@ type server struct {
 // when the test ends, if it still runs.
 func serveIn(t *testing.T, data string, args ...string) *server {
 	t.Helper()
+	return serveFrom(t, append([]string{"--data", data}, args...)...)
+}
+
+// serveFrom is serveIn of the data folder that a configuration names.
+func serveFrom(t *testing.T, args ...string) *server {
+	t.Helper()
 	s := &server{
-		cmd:   moa(context.Background(), append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data}, args...)...),
+		cmd:   moa(context.Background(), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...),
 		ended: make(chan struct{}),
 	}
 	stderr, err := s.cmd.StderrPipe()
