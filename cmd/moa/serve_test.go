@@ -83,6 +83,19 @@ func TestHealthcheckTellsHowTheRelayIs(t *testing.T) {
 	}
 }
 
+// A relay that only cannot store, as on a full disk, is not restarted for it.
+func TestHealthcheckOfAFullDisk(t *testing.T) {
+	s := serveIn(t, t.TempDir(), "--store.reserve-mib", "1000000000000")
+	addr := strings.TrimPrefix(s.URL, "ws://")
+	relaytest.Eventually(t, "the relay lives", func() bool {
+		_, _, code := run(t, "", "healthcheck", "--listen", addr)
+		return code == 0
+	})
+	if _, stderr, code := run(t, "", "healthcheck", "--ready", "--listen", addr); code != 1 || !strings.Contains(stderr, "503") {
+		t.Errorf("with --ready: exit code %d, %s", code, stderr)
+	}
+}
+
 // relayName asks a relay what it is called (NIP-11).
 func relayName(t *testing.T, url string) string {
 	t.Helper()
