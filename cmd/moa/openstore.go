@@ -41,9 +41,6 @@ func openStore(c *config.Config, log *slog.Logger, metrics *prometheus.Registry)
 	if err := mayHold(c.Data); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(c.Data, 0o750); err != nil {
-		return nil, err
-	}
 	options := storeOptions(c, log)
 	if metrics != nil { // it is the relay's: verbs end soon
 		options.Registry, options.ScrubMB = metrics, c.Store.ScrubMiB

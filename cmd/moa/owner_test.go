@@ -126,6 +126,32 @@ func TestWhatRootMakesIsTheOwners(t *testing.T) {
 	isOwners(t, "restore to a new folder", beside)
 }
 
+// A store that root makes in a folder of the relay's user is that user's, with the
+// folders that lead to it: the relay starts on it. Above the user's folder nothing changes.
+func TestAStoreThatRootMakesIsTheOwners(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files to another user")
+	}
+	events := file(t, "events.jsonl", jsonl([]*event.Event{relaytest.NewKey(5).Note(t, "first")}))
+	makers := map[string]func(data string){
+		"import": func(data string) { good(t, "import", "--data", data, events) },
+		"serve":  func(data string) { serveIn(t, data).stop(t) },
+	}
+	for verb, makes := range makers {
+		home := t.TempDir()
+		give(t, home)
+		makes(filepath.Join(home, "deep", "store"))
+		isOwners(t, verb, home)
+		mustDo(t, os.Chmod(filepath.Dir(home), 0o755)) //nolint:gosec // for another user
+		if stderr, code := runUnprivileged(t, home, "store", "check", "--data", filepath.Join(home, "deep", "store")); code != 0 {
+			t.Errorf("after %s the user's check ends with %d: %s", verb, code, stderr)
+		}
+		if got := ownerOf(t, filepath.Dir(home)); got != 0 {
+			t.Errorf("after %s root's folder belongs to %d", verb, got)
+		}
+	}
+}
+
 // A file of root's to which another user has made a hard link stays root's.
 func TestALinkIsNotGivenAway(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -27,7 +27,7 @@ func older(have uint32) error {
 // closed. It is the lock that Badger would take, in the same way.
 func lockFolder(o *Options) (io.Closer, error) {
 	if !o.Existing {
-		if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		if err := makeFolder(o.Dir); err != nil {
 			return nil, err
 		}
 	}

@@ -68,14 +68,54 @@ func giveLike(path, model string) error {
 	if err := unix.Stat(model, &owner); err != nil {
 		return fmt.Errorf("%s: %w", model, err)
 	}
-	if os.Geteuid() != 0 || owner.Uid == 0 {
-		return nil
-	}
-	dir, err := os.Open(path)
+	dir, err := os.OpenFile(path, openFolderFlags, 0)
 	if err != nil {
 		return err
 	}
-	return errors.Join(giveAll(dir, &owner), dir.Chown(int(owner.Uid), int(owner.Gid)), dir.Close())
+	return errors.Join(giveAll(dir, &owner), giveFolder(dir, &owner), dir.Close())
+}
+
+// openFolderFlags open a folder, and nothing that its owner has put in its place.
+const openFolderFlags = os.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW
+
+// giveFolder gives a folder that is root's to another owner, if this is root.
+func giveFolder(dir *os.File, owner *unix.Stat_t) error {
+	var is unix.Stat_t
+	if err := unix.Fstat(int(dir.Fd()), &is); err != nil || os.Geteuid() != 0 || is.Uid != 0 || owner.Uid == 0 {
+		return err
+	}
+	return dir.Chown(int(owner.Uid), int(owner.Gid))
+}
+
+// makeFolder makes a store's folder, and those that lead to it. What root makes in a
+// folder of the relay's user belongs to that user, as what root makes in the store does.
+func makeFolder(path string) error {
+	parent := filepath.Clean(path)
+	for !there(parent) {
+		parent = filepath.Dir(parent)
+	}
+	if err := os.MkdirAll(path, 0o750); err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	var owner unix.Stat_t
+	if err := unix.Stat(parent, &owner); err != nil {
+		return fmt.Errorf("%s: %w", parent, err)
+	}
+	made, err := filepath.Rel(parent, path)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(parent) // whatever the owner does meanwhile, nothing outside is given
+	if err != nil {
+		return err
+	}
+	for ; made != "." && err == nil; made = filepath.Dir(made) {
+		var dir *os.File
+		if dir, err = root.OpenFile(made, openFolderFlags, 0); err == nil {
+			err = errors.Join(giveFolder(dir, &owner), dir.Close())
+		}
+	}
+	return errors.Join(err, root.Close())
 }
 
 // MayUse returns an error that says what to do if this process may not read and write
