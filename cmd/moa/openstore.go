@@ -123,7 +123,7 @@ func lockedError(dir string, err error) error {
 	if url == "" {
 		url = "ws://HOST:PORT"
 	}
-	return fmt.Errorf("%w; stop it, or import and export through its socket with --relay %s; moa store backup and moa export --all work while it runs", err, url)
+	return fmt.Errorf("%w; stop it first. While a relay runs, moa import, moa export and moa policy test work with --relay %s; moa export --all, moa policy explain and moa store backup work as they are", err, url)
 }
 
 // notBackup refuses a folder that holds a backup.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -160,6 +161,42 @@ func TestPolicyExplainNamesEveryPolicy(t *testing.T) {
 		if _, _, code := run(t, "", append([]string{"policy", "explain"}, bad...)...); code != 2 {
 			t.Errorf("%v: exit code %d", bad, code)
 		}
+	}
+}
+
+// An operator asks at 3 a.m., while the relay runs: what is banned, the lists of people in
+// the store and the events there count as they do for the relay.
+func TestPolicyExplainOfARelayThatRuns(t *testing.T) {
+	root, friend, banned := relaytest.NewKey(1), relaytest.NewKey(2), relaytest.NewKey(3)
+	config := writeConfig(t, "[[policy]]\nuse = \"allow\"\npubkeys = [\""+root.Hex()+"\"]\nfollows_of = [\""+root.Hex()+"\"]\n")
+	data := filepath.Join(t.TempDir(), "data")
+	s := serveIn(t, data, "--config", config)
+	c := relaytest.Dial(t, s.URL)
+	follows := root.Sign(t, event.Event{Kind: 3, Tags: []event.Tag{{"p", friend.Hex()}, {"p", banned.Hex()}}})
+	message := root.Sign(t, event.Event{Kind: 4, Content: "x", Tags: []event.Tag{{"p", friend.Hex()}}}) // which --relay would not show
+	c.Accepted(t, follows, message)
+	relaytest.Eventually(t, "the follow list counts", func() bool { return c.Send(t, friend.Note(t, "hello")).OK })
+	good(t, "moderation", "ban", "--data", data, banned.Hex())
+	check := func(when string) {
+		t.Helper()
+		for _, ask := range []struct{ what, want string }{
+			{string(friend.Note(t, "again").Raw), "\naccepted\n"},
+			{string(banned.Note(t, "again").Raw), "refused because of moderation; the client is told:\nblocked: the operator of this relay has banned the author"},
+			{file(t, "event.json", string(banned.Note(t, "again").Raw)), "refused because of moderation"},
+			{string(relaytest.NewKey(4).Note(t, "hello").Raw), "refused because of allow"},
+			{message.ID.String(), "\naccepted\n"},
+		} {
+			stdout, stderr := good(t, "policy", "explain", "--config", config, "--data", data, ask.what)
+			if !strings.Contains(stdout, ask.want) || stderr != "" {
+				t.Errorf("%s: does not say %q of %s:\n%s%s", when, ask.want, ask.what, stdout, stderr)
+			}
+		}
+	}
+	check("while it runs")
+	s.stop(t)
+	check("once it is stopped")
+	if _, stderr, code := run(t, "", "policy", "explain", "--data", t.TempDir(), string(follows.Raw)); code != 2 || !strings.Contains(stderr, "there is no store in ") {
+		t.Errorf("of a folder without a store: exit code %d: %s", code, stderr)
 	}
 }
 

@@ -27,8 +27,9 @@ func policyExplainCommand() *cli.Command {
 		Usage:     "tell what each policy of a configuration says of one event",
 		ArgsUsage: "EVENT|FILTER|FILE|ID|-",
 		Description: `EVENT is the event's JSON, FILE a file with nothing else, - standard input. ID
-is that of an event of a running relay with --relay, or else of the store of the
-configuration, which no relay may use meanwhile.
+is that of an event of the store, or with --relay of what a relay shows to a client
+that has not authenticated. Bans and lists of people are those of the store. A relay
+that runs with it is asked through its control socket.
 
 Every policy is asked, also those behind one that refuses. The client is the
 author, who has authenticated; policies that count start with nothing.
@@ -57,21 +58,22 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 		return err
 	}
 	arg := cmd.Args().First()
-	id, err := event.ParseID(arg)
-	byID := err == nil
-	if data := cmd.IsSet("data"); byID && cmd.String("relay") == "" || data {
-		end, err := t.openData()
-		if err != nil {
-			return err
+	folder := &dataFolder{cfg: &t.cfg, stderr: cmd.Root().ErrWriter}
+	defer func() { failed = errors.Join(failed, folder.close()) }()
+	if data := cmd.IsSet("data"); data || cmd.String("relay") == "" {
+		t.Lists = folder
+		if data { // bans are there, and none would be found in a folder that is not the relay's
+			if err := folder.mustBe(); err != nil {
+				return err
+			}
 		}
-		defer func() { failed = errors.Join(failed, end()) }()
 	}
 	if q, err := trial.ParseQuestions([]byte(arg)); err == nil && len(q) == 1 {
 		return t.run(ctx, func(ctx context.Context) error { return showRead(cmd, t.ExplainFilter(ctx, q[0])) })
 	}
 	var e *event.Event
-	if byID {
-		e, err = t.find(ctx, cmd, id)
+	if id, parsed := event.ParseID(arg); parsed == nil {
+		e, err = findEvent(ctx, cmd.String("relay"), folder, id)
 	} else {
 		e, err = readEvent(arg, cmd.Root().Reader)
 	}
@@ -129,6 +131,23 @@ func printReadExplanation(w io.Writer, x *trial.ReadExplanation) {
 	default:
 		fmt.Fprintf(w, "hidden because of %s\n", x.By)
 	}
+}
+
+// findEvent returns the event of that id from a relay, or without a URL from the folder.
+func findEvent(ctx context.Context, url string, folder *dataFolder, id event.ID) (found *event.Event, err error) {
+	f := &event.Filter{IDs: []event.ID{id}}
+	if url != "" {
+		err = transfer.Fetch(ctx, url, *f, func(raw []byte) (err error) {
+			found, err = event.Parse(slices.Clone(raw))
+			return err
+		})
+	} else if err = folder.mustBe(); err == nil {
+		err = folder.Stored(ctx, f, func(e *event.Event) error { found = e; return nil })
+	}
+	if err == nil && found == nil {
+		return nil, fmt.Errorf("there is no event %s", id)
+	}
+	return found, err
 }
 
 // readEvent reads an event that is given as JSON, in a file, or at stdin.

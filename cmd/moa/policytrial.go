@@ -213,24 +213,6 @@ func readEvents(ctx context.Context, path string, verify sig.Verifier, f *event.
 	return events, done.Tally, err
 }
 
-// find returns the event of that id from a relay or the store.
-func (t *onTrial) find(ctx context.Context, cmd *cli.Command, id event.ID) (found *event.Event, err error) {
-	f := &event.Filter{IDs: []event.ID{id}}
-	keep := func(raw []byte) (err error) {
-		found, err = event.Parse(slices.Clone(raw))
-		return err
-	}
-	if url := cmd.String("relay"); url != "" {
-		err = transfer.Fetch(ctx, url, *f, keep)
-	} else {
-		err = transfer.Scan(ctx, t.store, f, keep)
-	}
-	if err == nil && found == nil {
-		return nil, fmt.Errorf("there is no event %s", id)
-	}
-	return found, err
-}
-
 // verified reports that the event's signature holds.
 func (t *onTrial) verified(e *event.Event) (bool, error) {
 	v, err := sig.New(t.cfg.Process.Verifier)

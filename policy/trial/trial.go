@@ -30,10 +30,18 @@ type Options struct {
 	NoStore func()
 }
 
+// ErrNoStore says that there are no events in which anything could be looked for.
+var ErrNoStore = errors.New("trial: there is no store")
+
+// Lists is where the events are from which policies read lists of people.
+type Lists interface {
+	// Stored is policy.Env.Stored. It may return ErrNoStore: the lists are empty then.
+	Stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
+}
+
 // Store is where the events are that policies and filters look for.
 type Store interface {
-	// Stored is policy.Env.Stored.
-	Stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
+	Lists
 	// Find does what a relay does to answer a question, and returns how many
 	// events it shows. It asks about each with visible.
 	Find(ctx context.Context, q Question, visible func(*event.Event) bool) (shown int, err error)
@@ -44,6 +52,7 @@ type Store interface {
 type Trial struct {
 	Chain *policy.Chain
 	Store Store // nil: there is none
+	Lists Lists // nil: they are in Store
 
 	options Options
 	noStore sync.Once    // tells that there is no store
@@ -88,10 +97,17 @@ func (t *Trial) Run(ctx context.Context, late func(after time.Duration, missing 
 	return errors.Join(err, <-ended)
 }
 
-// stored is policy.Env.Stored over the store, if there is one.
+// stored is policy.Env.Stored over the lists or the store, if there are any.
 func (t *Trial) stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
-	if t.Store != nil {
-		return t.Store.Stored(ctx, f, found)
+	lists, err := t.Lists, ErrNoStore
+	if lists == nil && t.Store != nil {
+		lists = t.Store
+	}
+	if lists != nil {
+		err = lists.Stored(ctx, f, found)
+	}
+	if !errors.Is(err, ErrNoStore) {
+		return err
 	}
 	if t.options.NoStore != nil && !slices.Equal(f.Kinds, []uint16{event.KindReport}) { // reports are no list
 		t.noStore.Do(t.options.NoStore)
