@@ -1,10 +1,10 @@
 # A relay in a container:
 #
 #   docker build -t moa --build-arg REVISION=$(git rev-parse HEAD) .
-#   docker run -p 7447:7447 -v moa-data:/data --stop-timeout 30 moa
+#   docker run -d --name moa -p 127.0.0.1:7447:7447 -v moa-data:/data --stop-timeout 30 moa
 #
-# Settings come as MOA_* variables (`docker run moa config` lists them) or as a
-# file that MOA_CONFIG names.
+# Settings come as MOA_* variables (`docker run --rm moa config` lists them) or as a
+# file that MOA_CONFIG names. relay/docs/operating.md has more.
 
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
@@ -26,8 +26,9 @@ COPY --from=build /out/moa /usr/local/bin/moa
 # A volume takes the owner of the folder it is put over.
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532
+# A restore replaces the store's folder, which a mount point cannot be.
 ENV MOA_LISTEN=0.0.0.0:7447 \
-    MOA_DATA=/data
+    MOA_DATA=/data/store
 EXPOSE 7447
 VOLUME /data
 STOPSIGNAL SIGTERM

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func storeOptions(c *config.Config, log *slog.Logger) badgerstore.Options {
 // openStore opens the store of a configuration, and makes it if there is none.
 // Both log and metrics may be nil.
 func openStore(c *config.Config, log *slog.Logger, metrics *prometheus.Registry) (*badgerstore.Store, error) {
-	if err := mayHold(c.Data); err != nil {
+	if err := cmp.Or(mayHold(c.Data), notInside(c.Data)); err != nil {
 		return nil, err
 	}
 	options := storeOptions(c, log)
@@ -158,6 +159,25 @@ func mayHold(dir string) error {
 	}
 	if len(others) > 0 {
 		return usage.Errorf("%s is not empty, and there is no store in it (but %s): name a folder of its own with --data", dir, terminal.Line(strings.Join(others[:min(len(others), 3)], ", ")))
+	}
+	return nil
+}
+
+// notInside refuses to make a store in the folder of another one: most likely that other
+// one is meant, as where the image once kept it.
+func notInside(dir string) error {
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	outer := filepath.Dir(filepath.Clean(dir))
+	files, err := os.ReadDir(outer)
+	if err != nil {
+		return nil // it is told when the folder is made
+	}
+	for _, f := range files {
+		if badgerstore.Holds(f.Name()) {
+			return usage.Errorf("there is a store in %s, and none in %s: name the one that is there with --data, or stop all that uses it and move its files to %s", outer, dir, dir)
+		}
 	}
 	return nil
 }
