@@ -9,6 +9,7 @@ import (
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/usage"
 	"moa/policy"
+	"moa/policy/builtin"
 )
 
 func checkConfigCommand() *cli.Command {
@@ -27,11 +28,11 @@ func checkConfigCommand() *cli.Command {
 			if cmd.NArg() == 1 {
 				s.File = cmd.Args().First()
 			}
-			c, _, err := load(s, policy.Env{}, nil)
+			c, chain, err := load(s, policy.Env{}, nil)
 			if err != nil {
 				return err
 			}
-			for _, line := range s.Warnings(&c) {
+			for _, line := range append(s.Warnings(&c), builtin.Warnings(chain)...) {
 				fmt.Fprintln(cmd.Root().ErrWriter, "warning:", line)
 			}
 			fmt.Fprintln(cmd.Root().Writer, "the configuration is good")

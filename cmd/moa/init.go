@@ -96,7 +96,11 @@ func runInit(cmd *cli.Command, r recipe) error {
 		}
 		switch err := create(list, string(head)+cmd.String("pubkey")+"\n"); {
 		case err == nil:
-			fmt.Fprintf(root.ErrWriter, "Written: %s, the list of members\n", list)
+			you := ""
+			if cmd.String("pubkey") == "" {
+				you = ", and yourself"
+			}
+			fmt.Fprintf(root.ErrWriter, "Written: %s. Put the members there%s: one public key a line.\n", list, you)
 		case !errors.Is(err, fs.ErrExist):
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
+	"moa/policy/builtin"
 	"moa/relay"
 	"moa/store"
 	"moa/store/badgerstore"
@@ -279,7 +280,8 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	if err := in.store.Ready(); err != nil {
 		in.log.Error("no events can be stored yet", "err", err)
 	}
-	for _, line := range in.source.Warnings(&in.cfg) {
+	chain, _ := in.force.get()
+	for _, line := range append(in.source.Warnings(&in.cfg), builtin.Warnings(chain)...) {
 		in.log.Warn("a setting to look at", "setting", line)
 	}
 	if terminal.Is(w) {
