@@ -73,6 +73,9 @@ func fields(v reflect.Value) iter.Seq2[reflect.StructField, reflect.Value] {
 	}
 }
 
+// UnknownKey is what Fault.Wrong begins with if no key of the table has the name.
+const UnknownKey = "unknown key"
+
 type decoder struct{ faults Faults }
 
 func (d *decoder) table(path string, table map[string]any, known map[string]branch) {
@@ -80,7 +83,7 @@ func (d *decoder) table(path string, table map[string]any, known map[string]bran
 		at := Join(path, key)
 		switch to, ok := known[key]; {
 		case !ok:
-			d.faults.Add(at, "unknown key%s; known are %s", DidYouMean(key, maps.Keys(known)), list(slices.Sorted(maps.Keys(known))))
+			d.faults.Add(at, UnknownKey+"%s; known are %s", DidYouMean(key, maps.Keys(known)), list(slices.Sorted(maps.Keys(known))))
 		case to.table != nil:
 			assign(d, at, "a table", table[key], func(t map[string]any) { d.table(at, t, to.table) })
 		default:

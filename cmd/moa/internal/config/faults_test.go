@@ -92,6 +92,28 @@ allow = [1.5]
 	}
 }
 
+// A key in the wrong table is told where it belongs.
+func TestAKeyInAnotherTableIsSentHome(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "moa.toml")
+	text := "message_bytes = 1\n[limits]\nfilters = 3\nlisten = \":7447\"\nnonsense = 1\n[[policy]]\nuse = \"kinds\"\nurl = \"wss://relay.example\"\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &Source{File: file}
+	c, bad, err := s.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, more := s.Chain(&c, policy.Env{}, nil, nil, nil)
+	said := Err(append(bad, more...)).Error()
+	top := ": unknown key here: it is a key of the top, and belongs before the first [table]; known are "
+	for _, want := range []string{":4: limits.listen" + top, ":8: policy[0].url" + top, ":1: message_bytes: unknown key here: it is a key of [limits]; known", ":5: limits.nonsense: unknown key; known"} {
+		if !strings.Contains(said, file+want) {
+			t.Errorf("does not say %q:\n%s", want, said)
+		}
+	}
+}
+
 func TestTheSourceOfAFaultIsWhatSetsTheKey(t *testing.T) {
 	for l := range new(Config).leaves() {
 		if l.Path != "limits.filters" {

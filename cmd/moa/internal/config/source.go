@@ -124,8 +124,32 @@ func Err(bad conf.Faults) error {
 func (s *Source) inFile(found conf.Faults) conf.Faults {
 	for i, f := range found {
 		found[i].Source, found[i].Line = s.File, s.lines.of(f.Path)
+		if rest, ok := strings.CutPrefix(f.Wrong, conf.UnknownKey); ok {
+			found[i].Wrong = conf.UnknownKey + belongs(f.Path) + rest
+		}
 	}
 	return found
+}
+
+// belongs says where a key belongs that stands in the wrong table: at the top, or in the
+// only table that has it; otherwise "". What is written below a [table] is of that
+// table, which is easily overlooked.
+func belongs(path string) string {
+	key := path[strings.LastIndexByte(path, '.')+1:]
+	defaults := Default()
+	var tables []string
+	for l := range defaults.leaves() {
+		if at := strings.LastIndexByte(l.Path, '.') + 1; l.Path[at:] == key {
+			tables = append(tables, strings.TrimSuffix(l.Path[:at], "."))
+		}
+	}
+	switch {
+	case slices.Contains(tables, ""):
+		return " here: it is a key of the top, and belongs before the first [table]"
+	case len(tables) == 1:
+		return " here: it is a key of [" + tables[0] + "]"
+	}
+	return ""
 }
 
 // placed says where the value of a fault's key stands: the flag or variable that
