@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"moa/cmd/moa/internal/usage"
+	"moa/nips/event"
 	"moa/policy/moderation"
 )
 
@@ -21,7 +22,7 @@ import (
 //
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
-//	POST /moderation            an order
+//	POST /moderation            a decision
 //	POST /backup                everything, as a stream (storedoor.go)
 //	GET  /export                everything, as JSON lines
 func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
@@ -77,22 +78,17 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 	return nil, usage.Errorf("%s", strings.TrimSpace(string(text)))
 }
 
-// order is a decision, and what is to be done besides.
-type order struct {
-	moderation.Decision
-	Purge bool `json:"purge,omitempty"` // of a ban: the author's events are removed from the store
-}
-
 // moderated is the answer about everything.
 type moderated struct {
 	Cases     []moderation.Case     `json:"cases"`
 	Decisions []moderation.Decision `json:"decisions"`
-	Removed   int                   `json:"removed,omitempty"` // events, by an order
+	Removed   int                   `json:"removed,omitempty"` // events, by a decision
 }
 
 // reported is the answer about one author.
 type reported struct {
 	Case    *moderation.Case  `json:"case"`    // null: nothing is open
 	Reports []json.RawMessage `json:"reports"` // of trusted people and others, the newest first
+	Trusted []event.PubKey    `json:"trusted"` // the authors of reports that are trusted reporters
 	Events  []json.RawMessage `json:"events"`  // those of the case that are stored
 }

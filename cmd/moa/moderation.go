@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,12 +25,8 @@ func moderationCommand() *cli.Command {
 			Name: name, Usage: help, ArgsUsage: args,
 			Flags: slices.Concat([]cli.Flag{config.Flag(), &cli.StringFlag{Name: "data", Usage: "the folder of the relay's store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}, flags),
 			Action: func(ctx context.Context, cmd *cli.Command) error {
-				want := 0
-				if args != "" {
-					want = 1
-				}
-				if cmd.NArg() != want {
-					return usage.Errorf("%s takes %d argument(s): %s", name, want, args)
+				if want := strings.Fields(args); cmd.NArg() != len(want) {
+					return usage.Errorf("%s takes %s: %s", name, terminal.Count(len(want), "argument", "arguments"), args)
 				}
 				cfg, _, err := config.SourceOf(cmd).Read()
 				if err != nil {
@@ -50,7 +43,8 @@ func moderationCommand() *cli.Command {
 		Usage: "ban authors, hide events, and see what trusted people report",
 		Description: `Works on the relay that runs on this machine with the same data folder, for the
 user that runs it. Nothing has to be configured for bans; whose reports (kind 1984)
-are listed, the policy "moderation" says.`,
+are listed, the policy "moderation" says. AUTHOR is an npub, an nprofile or hex, EVENT
+a note, a nevent or hex.`,
 		Commands: []*cli.Command{
 			verb("list", "list reported authors, those with the most reporters first", "", runModerationList, asJSON),
 			verb("show", "show the reports about an author, and the events they are about", "AUTHOR", runModerationShow, asJSON),
@@ -68,17 +62,17 @@ are listed, the policy "moderation" says.`,
 }
 
 // decide sends a decision and says what follows from it.
-func decide(ctx context.Context, cmd *cli.Command, d door, one order, follows string) error {
+func decide(ctx context.Context, cmd *cli.Command, d door, one moderation.Decision, follows string) error {
 	one.Note = cmd.String("note")
 	var now moderated
 	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
 		return err
 	}
-	if one.Do == moderation.Delete || one.Purge {
-		follows += fmt.Sprintf("; %d events were removed", now.Removed)
+	if one.Removes() {
+		follows += fmt.Sprintf("; %s removed", terminal.Count(now.Removed, "event was", "events were"))
 	}
 	if n := len(now.Cases); n > 0 && one.Do != moderation.Undo { // which has the reports read again first
-		follows += fmt.Sprintf("; moa moderation list has %d reported author(s)", n)
+		follows += fmt.Sprintf("; moa moderation list has %s", terminal.Count(n, "reported author", "reported authors"))
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)
 	return nil
@@ -97,7 +91,7 @@ func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	return decide(ctx, cmd, d, order{Decision: moderation.Decision{Do: moderation.Dismiss, Author: &pk}}, "what was reported so far is closed")
+	return decide(ctx, cmd, d, moderation.Decision{Do: moderation.Dismiss, Author: &pk}, "what was reported so far is closed")
 }
 
 func runBan(ctx context.Context, cmd *cli.Command, d door) error {
@@ -105,7 +99,7 @@ func runBan(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	one := order{moderation.Decision{Do: moderation.Ban, Author: &pk, Hidden: cmd.Bool("hide")}, cmd.Bool("delete")}
+	one := moderation.Decision{Do: moderation.Ban, Author: &pk, Hidden: cmd.Bool("hide"), Purge: cmd.Bool("delete")}
 	follows := "the author is banned for good"
 	if text := cmd.String("for"); text != "" {
 		span, err := parseSpan(text)
@@ -131,11 +125,11 @@ func runDelete(ctx context.Context, cmd *cli.Command, d door) error {
 }
 
 func decideEvent(ctx context.Context, cmd *cli.Command, d door, do, follows string) error {
-	id, err := event.ParseID(cmd.Args().First())
+	id, err := nip19.ParseEventID(cmd.Args().First())
 	if err != nil {
 		return usage.Errorf("the event: %w", err)
 	}
-	return decide(ctx, cmd, d, order{Decision: moderation.Decision{Do: do, Event: &id}}, follows)
+	return decide(ctx, cmd, d, moderation.Decision{Do: do, Event: &id}, follows)
 }
 
 // runUndo finds out what the argument names: public keys and ids look alike.
@@ -143,6 +137,8 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 	arg := cmd.Args().First()
 	if pk, err := nip19.ParsePubKey(arg); err == nil {
 		arg = pk.String()
+	} else if id, err := nip19.ParseEventID(arg); err == nil {
+		arg = id.String()
 	}
 	var now moderated
 	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
@@ -150,8 +146,12 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 	}
 	for _, one := range now.Decisions {
 		if one.Author != nil && one.Author.String() == arg || one.Event != nil && one.Event.String() == arg {
-			undo := order{Decision: moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}}
-			return decide(ctx, cmd, d, undo, "undone: "+one.Do)
+			undo := moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}
+			follows := "undone: " + one.Do
+			if one.Removes() {
+				follows += "; what it has removed from the store does not come back by itself"
+			}
+			return decide(ctx, cmd, d, undo, follows)
 		}
 	}
 	return usage.Errorf("nothing is decided about %s", cmd.Args().First())
@@ -172,112 +172,4 @@ func parseSpan(text string) (time.Duration, error) {
 		return 0, usage.Errorf(`--for: %q is not a time: want "12h" or "7d"`, text)
 	}
 	return span, nil
-}
-
-func runModerationList(ctx context.Context, cmd *cli.Command, d door) error {
-	var now moderated
-	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
-		return err
-	}
-	w := cmd.Root().Writer
-	if cmd.Bool("json") {
-		return terminal.PrintJSON(w, now.Cases)
-	}
-	if len(now.Cases) == 0 {
-		fmt.Fprintln(w, "nobody is reported")
-	}
-	for _, c := range now.Cases {
-		printCase(w, &c)
-	}
-	if len(now.Cases) > 0 {
-		fmt.Fprintln(w, "\nmoa moderation show AUTHOR tells more; then dismiss AUTHOR, ban AUTHOR [--for 7d] [--hide] [--delete], hide EVENT, or delete EVENT.")
-	}
-	return nil
-}
-
-func printCase(w io.Writer, c *moderation.Case) {
-	fmt.Fprintf(w, "%s\n    reported by %d, last %s: ", nip19.Npub(c.Author), c.People, c.Last.Format(time.RFC3339))
-	for i, what := range slices.Sorted(maps.Keys(c.What)) {
-		if i > 0 {
-			fmt.Fprint(w, ", ")
-		}
-		fmt.Fprintf(w, "%s %d", what, c.What[what])
-	}
-	if n := len(c.Events); n > 0 {
-		fmt.Fprintf(w, "; %d events", n)
-	}
-	if c.Refused != nil {
-		fmt.Fprintf(w, "; refused until %s", c.Refused.Format(time.RFC3339))
-	}
-	fmt.Fprintln(w)
-}
-
-func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
-	pk, err := authorArg(cmd)
-	if err != nil {
-		return err
-	}
-	var about reported
-	if err := d.ask(ctx, http.MethodGet, "/moderation/"+pk.String(), nil, &about); err != nil {
-		return err
-	}
-	w := cmd.Root().Writer
-	if cmd.Bool("json") {
-		return terminal.PrintJSON(w, about)
-	}
-	if about.Case == nil {
-		fmt.Fprintln(w, "nothing is open about this author")
-	} else {
-		printCase(w, about.Case)
-	}
-	for _, list := range []struct {
-		title  string
-		events []json.RawMessage
-	}{{"reports, of whomever", about.Reports}, {"what was reported", about.Events}} {
-		if len(list.events) > 0 {
-			fmt.Fprintf(w, "\n%s:\n", list.title)
-		}
-		for _, raw := range list.events {
-			e, err := event.Parse(raw)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(w, "  %s kind %d of %s, by %s\n    %s\n", e.ID, e.Kind, time.Unix(e.CreatedAt, 0).UTC().Format(time.RFC3339), nip19.Npub(e.PubKey), terminal.Line(e.Content))
-		}
-	}
-	return nil
-}
-
-func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
-	var now moderated
-	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
-		return err
-	}
-	w := cmd.Root().Writer
-	if cmd.Bool("json") {
-		return terminal.PrintJSON(w, now.Decisions)
-	}
-	if len(now.Decisions) == 0 {
-		fmt.Fprintln(w, "nothing is decided")
-	}
-	for _, one := range now.Decisions {
-		var about string
-		if one.Author != nil {
-			about = nip19.Npub(*one.Author)
-		} else {
-			about = one.Event.String()
-		}
-		fmt.Fprintf(w, "%s  %-7s  %s", time.Unix(one.At, 0).UTC().Format(time.RFC3339), one.Do, about)
-		if one.Until > 0 {
-			fmt.Fprintf(w, "  until %s", time.Unix(one.Until, 0).UTC().Format(time.RFC3339))
-		}
-		if one.Hidden {
-			fmt.Fprint(w, "  hidden")
-		}
-		if one.Note != "" {
-			fmt.Fprintf(w, "  (%s)", terminal.Line(one.Note))
-		}
-		fmt.Fprintln(w)
-	}
-	return nil
 }

@@ -80,16 +80,20 @@ func TestOperatorSeesReportsAndActs(t *testing.T) {
 	c.Accepted(t, reportOf(t, reporter, spammer, "spam", spam), reportOf(t, stranger, victim, "nudity", nil), reportOf(t, reporter, victim, "other", nil))
 	m.open(t, 2)
 	list := m.do(t, "list")
-	for _, want := range []string{nip19.Npub(spammer.PubKey), "reported by 1, last ", ": spam 1; 1 events", nip19.Npub(victim.PubKey), ": other 1\n"} {
+	for _, want := range []string{nip19.Npub(spammer.PubKey), "reported by 1, last ", ": spam 1; 1 event\n", nip19.Npub(victim.PubKey), ": other 1\n"} {
 		if !strings.Contains(list, want) {
 			t.Errorf("list does not say %q:\n%s", want, list)
 		}
 	}
 	show := m.do(t, "show", nip19.Npub(spammer.PubKey))
-	for _, want := range []string{`look at \x1b[31mthis`, "by " + nip19.Npub(reporter.PubKey), "what was reported:\n  " + spam.ID.String(), "buy this"} {
+	for _, want := range []string{`look at \x1b[31mthis`, " spam, of ", "by " + nip19.Npub(reporter.PubKey) + ", a trusted reporter\n", "what was reported:\n  " + spam.ID.String(), "buy this"} {
 		if !strings.Contains(show, want) || strings.Contains(show, "\x1b") {
 			t.Errorf("show does not say %q:\n%q", want, show)
 		}
+	}
+
+	if show := m.do(t, "show", victim.Hex()); !strings.Contains(show, " nudity, of ") || !strings.Contains(show, "by "+nip19.Npub(stranger.PubKey)+", who is no trusted reporter\n") {
+		t.Errorf("show does not say whose report does not count:\n%s", show)
 	}
 
 	// One event is hidden, from whatever asks.
@@ -152,7 +156,7 @@ func (m *moderatedRelay) stored(t *testing.T, filter string) int {
 
 func TestWhatIsDeletedIsInTheStoreNoMore(t *testing.T) {
 	m := serveModerated(t, "")
-	author, banned := relaytest.NewKey(20), relaytest.NewKey(21)
+	author, banned, other := relaytest.NewKey(20), relaytest.NewKey(21), relaytest.NewKey(22)
 	c := relaytest.Dial(t, m.URL)
 	bad, fine := author.Note(t, "bad"), author.Note(t, "fine")
 	c.Accepted(t, bad, fine)
@@ -160,7 +164,7 @@ func TestWhatIsDeletedIsInTheStoreNoMore(t *testing.T) {
 		c.Accepted(t, banned.Note(t, fmt.Sprint("note ", n)))
 	}
 	c.Accepted(t, banned.Sign(t, event.Event{Kind: 0, Content: "{}"}))
-	if said := m.do(t, "delete", bad.ID.String()); !strings.Contains(said, "1 events were removed") {
+	if said := m.do(t, "delete", bad.ID.String()); !strings.Contains(said, "1 event was removed") {
 		t.Errorf("said %s", said)
 	}
 	c.Refused(t, bad, "blocked: the operator of this relay has removed this event")
@@ -172,6 +176,17 @@ func TestWhatIsDeletedIsInTheStoreNoMore(t *testing.T) {
 	}
 	if n := m.stored(t, `{"authors":["`+author.Hex()+`","`+banned.Hex()+`"]}`); n != 1 {
 		t.Errorf("%d events are stored", n)
+	}
+
+	// A decision says that it has deleted, and an undo that this stays.
+	if decisions := m.do(t, "decisions"); !strings.Contains(decisions, "ban      "+nip19.Npub(banned.PubKey)+"  deleted\n") {
+		t.Errorf("decisions are\n%s", decisions)
+	}
+	m.do(t, "ban", other.Hex())
+	for what, want := range map[string]string{banned.Hex(): "undone: ban; what it has removed", other.Hex(): "undone: ban\n"} {
+		if said := m.do(t, "undo", what); !strings.HasPrefix(said, want) {
+			t.Errorf("undo says %s", said)
+		}
 	}
 
 	// What comes back by another way is removed at the next start.
@@ -221,6 +236,59 @@ func TestEnoughReportersHaveAnAuthorRefused(t *testing.T) {
 	c.Refused(t, spammer.Note(t, "again"), "blocked: ")
 	m.do(t, "dismiss", spammer.Hex())
 	c.Accepted(t, spammer.Note(t, "the operator thinks otherwise"))
+}
+
+// Whom older reports have refused is logged when it begins: at a reload with another
+// number of reporters, and at a start.
+func TestWhomOlderReportsRefuseIsLogged(t *testing.T) {
+	m := serveModerated(t, "")
+	spammer := relaytest.NewKey(21)
+	c := relaytest.Dial(t, m.URL)
+	c.Accepted(t, reportOf(t, relaytest.NewKey(1), spammer, "spam", nil), spammer.Note(t, "hello"))
+	m.open(t, 1)
+	text, err := os.ReadFile(m.config)
+	mustDo(t, err)
+	mustDo(t, os.WriteFile(m.config, []byte(strings.Replace(string(text), "reporters", "after = 1\nreporters", 1)), 0o600))
+	m.Signal(t, syscall.SIGHUP)
+	const line = "authors are refused, for trusted people have reported them"
+	logged := func() {
+		t.Helper()
+		if entry := m.waitFor(t, line); entry["authors"] != 1.0 || fmt.Sprint(entry["first"]) != "["+spammer.Hex()+"]" {
+			t.Errorf("it logs %v", entry)
+		}
+	}
+	logged()
+	c.Refused(t, spammer.Note(t, "again"), "blocked: ")
+	m.again(t)
+	logged()
+	m.do(t, "dismiss", spammer.Hex())
+	m.again(t)
+	m.open(t, 0)
+	if m.logged(line) != nil {
+		t.Error("a dismissed author is logged")
+	}
+}
+
+// An event is named as people paste it.
+func TestEventsAreNamedAsPeoplePasteThem(t *testing.T) {
+	m := serveModerated(t, "")
+	const id = "4cd665db042864ee600ee976d6cfcc7c5ce743859462f94a347cd970d88a5f3b"
+	for verb, name := range map[string]string{
+		"hide":   "note1fntxtkcy9pjwucqwa9mddn7v03wwwsu9j330jj350nvhpky2tuaspk6nqc",
+		"delete": "nostr:nevent1qyfhwumn8ghj7un9d3shjtn90psk6urvv5qzqnxkvhdsg2ryaesqa6tk6m8uclzuuapct9rzl99rglxewrvg5hemqgsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8grqsqqqqqp4z0k6m",
+	} {
+		m.do(t, verb, name)
+		if decisions := m.do(t, "decisions"); !strings.Contains(decisions, fmt.Sprintf("%-7s  %s", verb, id)) {
+			t.Errorf("after %s the decisions are\n%s", verb, decisions)
+		}
+		m.do(t, "undo", name)
+		if decisions := m.do(t, "decisions"); decisions != "nothing is decided\n" {
+			t.Errorf("after undo the decisions are\n%s", decisions)
+		}
+		if _, stderr, code := run(t, "", "policy", "explain", "--data", m.data, name); code != 1 || !strings.Contains(stderr, "there is no event "+id) {
+			t.Errorf("explain: exit code %d: %s", code, stderr)
+		}
+	}
 }
 
 func TestModerationIsForTheRelaysOwnUser(t *testing.T) {

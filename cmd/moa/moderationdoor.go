@@ -28,15 +28,20 @@ func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	out := reported{Reports: []json.RawMessage{}, Events: []json.RawMessage{}}
+	out := reported{Reports: []json.RawMessage{}, Trusted: []event.PubKey{}, Events: []json.RawMessage{}}
 	for _, one := range d.Cases() {
 		if one.Author == author {
 			out.Case = &one
 		}
 	}
 	reports := event.Filter{Kinds: []uint16{event.KindReport}, Tags: []event.TagFilter{{Name: 'p', Values: []string{author.String()}}}}
-	if err = c.collect(r.Context(), &reports, &out.Reports); err == nil && out.Case != nil && len(out.Case.Events) > 0 {
-		err = c.collect(r.Context(), &event.Filter{IDs: slices.SortedFunc(slices.Values(out.Case.Events), event.CompareIDs)}, &out.Events)
+	err = c.collect(r.Context(), &reports, &out.Reports, func(e *event.Event) {
+		if d.Trusts(e.PubKey) && !slices.Contains(out.Trusted, e.PubKey) {
+			out.Trusted = append(out.Trusted, e.PubKey)
+		}
+	})
+	if err == nil && out.Case != nil && len(out.Case.Events) > 0 {
+		err = c.collect(r.Context(), &event.Filter{IDs: slices.SortedFunc(slices.Values(out.Case.Events), event.CompareIDs)}, &out.Events, nil)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -47,10 +52,14 @@ func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
 
 var errEnough = errors.New("that is enough")
 
-// collect appends the stored events that match, hidden or not.
-func (c *controller) collect(ctx context.Context, f *event.Filter, list *[]json.RawMessage) error {
+// collect appends the stored events that match, hidden or not, and shows each to also,
+// which may be nil.
+func (c *controller) collect(ctx context.Context, f *event.Filter, list *[]json.RawMessage, also func(*event.Event)) error {
 	err := c.stored(ctx, f, func(e *event.Event) error {
 		*list = append(*list, json.RawMessage(e.Raw))
+		if also != nil {
+			also(e)
+		}
 		if len(*list) == mostShown {
 			return errEnough
 		}
@@ -64,14 +73,14 @@ func (c *controller) collect(ctx context.Context, f *event.Filter, list *[]json.
 
 func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 	d := c.desk()
-	var one order
+	var one moderation.Decision
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
 	body.DisallowUnknownFields()
 	if err := body.Decode(&one); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if err := d.Decide(one.Decision); err != nil {
+	if err := d.Decide(one); err != nil {
 		status := http.StatusInternalServerError
 		if errors.Is(err, moderation.ErrDecision) {
 			status = http.StatusBadRequest
@@ -79,7 +88,7 @@ func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	removed, err := c.removeOrdered(r.Context(), &one)
+	removed, err := c.removeDecided(r.Context(), &one)
 	if err != nil {
 		http.Error(w, "decided, and not removed: "+err.Error(), http.StatusInternalServerError)
 		return
@@ -87,15 +96,15 @@ func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, moderated{d.Cases(), d.Decisions(), removed})
 }
 
-// removeOrdered removes from the store what the order says. The decision
+// removeDecided removes from the store what the decision says. It
 // is in force already: nobody is shown the events, and they are refused if they come again.
-func (c *controller) removeOrdered(ctx context.Context, o *order) (n int, err error) {
+func (c *controller) removeDecided(ctx context.Context, one *moderation.Decision) (n int, err error) {
 	var ids []event.ID
 	switch {
-	case o.Do == moderation.Delete:
-		ids = append(ids, *o.Event)
-	case o.Do == moderation.Ban && o.Purge:
-		all := event.Filter{Authors: []event.PubKey{*o.Author}}
+	case one.Do == moderation.Delete:
+		ids = append(ids, *one.Event)
+	case one.Removes():
+		all := event.Filter{Authors: []event.PubKey{*one.Author}}
 		err = c.stored(ctx, &all, func(e *event.Event) error {
 			ids = append(ids, e.ID)
 			return nil

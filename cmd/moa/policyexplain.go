@@ -17,6 +17,7 @@ import (
 	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
+	"moa/nips/nip19"
 	"moa/policy"
 	"moa/policy/trial"
 )
@@ -27,9 +28,9 @@ func policyExplainCommand() *cli.Command {
 		Usage:     "tell what each policy of a configuration says of one event",
 		ArgsUsage: "EVENT|FILTER|FILE|ID|-",
 		Description: `EVENT is the event's JSON, FILE a file with nothing else, - standard input. ID
-is that of an event of the store, or with --relay of what a relay shows to a client
-that has not authenticated. Bans and lists of people are those of the store. A relay
-that runs with it is asked through its control socket.
+(a note, a nevent or hex) is that of an event of the store, or with --relay of what a
+relay shows to a client that has not authenticated. Bans and lists of people are those
+of the store. A relay that runs with it is asked through its control socket.
 
 Every policy is asked, also those behind one that refuses. The client is the
 author, who has authenticated; policies that count start with nothing.
@@ -72,7 +73,7 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 		return t.run(ctx, func(ctx context.Context) error { return showRead(cmd, t.ExplainFilter(ctx, q[0])) })
 	}
 	var e *event.Event
-	if id, parsed := event.ParseID(arg); parsed == nil {
+	if id, parsed := nip19.ParseEventID(arg); parsed == nil {
 		e, err = findEvent(ctx, cmd.String("relay"), folder, id)
 	} else {
 		e, err = readEvent(arg, cmd.Root().Reader)

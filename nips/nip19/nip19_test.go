@@ -38,11 +38,36 @@ func TestWhatIsNoPubKey(t *testing.T) {
 	}
 }
 
-func TestASecretKeyIsNamedAndNotRepeated(t *testing.T) {
+func TestParseEventID(t *testing.T) {
+	const (
+		id     = "4cd665db042864ee600ee976d6cfcc7c5ce743859462f94a347cd970d88a5f3b"
+		note   = "note1fntxtkcy9pjwucqwa9mddn7v03wwwsu9j330jj350nvhpky2tuaspk6nqc"
+		nevent = "nevent1qyfhwumn8ghj7un9d3shjtn90psk6urvv5qzqnxkvhdsg2ryaesqa6tk6m8uclzuuapct9rzl99rglxewrvg5hemqgsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8grqsqqqqqp4z0k6m"
+	)
+	for _, in := range []string{id, strings.ToUpper(id), note, strings.ToUpper(note), nevent, "nostr:" + nevent, " " + note + "\n"} {
+		if got, err := nip19.ParseEventID(in); err != nil || got.String() != id {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+	for _, in := range []string{
+		"", "note1", id[1:], "g" + id[1:], note[1:], "N" + note[1:], npub, nprofile, nsec, note + note,
+		"nevent1qgsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpn0plh", // without an id
+		"note1fntxtkcy9pjwucqwa9mddn7v03wwwsu9j330jj350nvhpky2tumje0sl",       // of 31 bytes
+	} {
+		if got, err := nip19.ParseEventID(in); err == nil {
+			t.Errorf("%q: %v", in, got)
+		}
+	}
+}
+
+func TestWhatIsNoPubKeyNamedAndNotRepeated(t *testing.T) {
 	for _, in := range []string{nsec, strings.ToUpper(nsec), "nostr:" + nsec, nsec[:40]} {
-		_, err := nip19.ParsePubKey(in)
-		if !errors.Is(err, nip19.ErrSecret) || strings.Contains(err.Error(), nsec[5:20]) {
-			t.Errorf("%v", err)
+		_, asKey := nip19.ParsePubKey(in)
+		_, asEvent := nip19.ParseEventID(in)
+		for _, err := range []error{asKey, asEvent} {
+			if !errors.Is(err, nip19.ErrSecret) || strings.Contains(err.Error(), nsec[5:20]) {
+				t.Errorf("%v", err)
+			}
 		}
 	}
 }

@@ -102,7 +102,7 @@ func (d *Desk) Take(e *event.Event) {
 		return
 	}
 	d.mu.Lock()
-	_, was := d.refused[r.author]
+	was := d.refused[r.author] > d.opt.Now().Unix()
 	taken := d.takeLocked(r)
 	if d.laying {
 		d.since = append(d.since, r)
@@ -214,7 +214,7 @@ func (d *Desk) Lay(ctx context.Context, read func(ctx context.Context, since int
 		}
 	})
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	before := maps.Clone(d.refused)
 	if err == nil {
 		d.cases = map[event.PubKey][]report{}
 		for _, r := range append(list, d.since...) {
@@ -223,8 +223,30 @@ func (d *Desk) Lay(ctx context.Context, read func(ctx context.Context, since int
 		d.applyLocked()
 	}
 	d.laying, d.since = false, nil
+	after := maps.Clone(d.refused)
+	d.mu.Unlock()
+	d.logRefused(before, after)
 	return err
 }
+
+// logRefused names those whom stored reports have refused and who were not refused
+// before: all of them at a start, and those whom a new `after` concerns.
+func (d *Desk) logRefused(before, after map[event.PubKey]int64) {
+	const most = 10 // moa moderation list has all
+	var names []string
+	now := d.opt.Now().Unix()
+	for _, author := range slices.SortedFunc(maps.Keys(after), event.ComparePubKeys) {
+		if before[author] <= now {
+			names = append(names, author.String())
+		}
+	}
+	if len(names) > 0 {
+		d.opt.Log.Warn("authors are refused, for trusted people have reported them", "authors", len(names), "first", names[:min(len(names), most)])
+	}
+}
+
+// Trusts reports whether the reports of that person count.
+func (d *Desk) Trusts(pk event.PubKey) bool { return d.opt.Trusted(pk) }
 
 // Cases are the open ones, those with the most reporters first.
 func (d *Desk) Cases() []Case {

@@ -31,6 +31,7 @@ type Decision struct {
 	Event  *event.ID     `json:"event,omitempty"`
 	Until  int64         `json:"until,omitempty"`  // of Ban, Unix seconds; 0: for good
 	Hidden bool          `json:"hidden,omitempty"` // of Ban: what the author has written is shown to nobody
+	Purge  bool          `json:"purge,omitempty"`  // of Ban: the caller removes what the author has written from the store
 	Note   string        `json:"note,omitempty"`   // for operators
 }
 
@@ -53,6 +54,9 @@ func (d *Decision) check() error {
 	}
 	return nil
 }
+
+// Removes reports that the caller removes events: a later Undo does not bring them back.
+func (d *Decision) Removes() bool { return d.Do == Delete || d.Do == Ban && d.Purge }
 
 // hides reports that the event is shown to nobody.
 func (d *Decision) hides() bool { return d.Do == Hide || d.Do == Delete }

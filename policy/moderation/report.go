@@ -48,6 +48,12 @@ func readReport(e *event.Event) (r report, ok bool) {
 	return r, ok
 }
 
+// What is what a kind 1984 says that is wrong, one of NIP-56's words or "other".
+func What(e *event.Event) string {
+	r, _ := readReport(e)
+	return r.what
+}
+
 // mostReports bounds the reports about one author that are remembered, the newest.
 const mostReports = 64
 
