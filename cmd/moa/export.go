@@ -90,7 +90,7 @@ func runExport(ctx context.Context, cmd *cli.Command) (err error) {
 		return err
 	}
 	took := time.Since(began)
-	fmt.Fprintf(cmd.Root().ErrWriter, "%10d events in %v, %.0f a second\n", n, took.Round(10*time.Millisecond), float64(n)/took.Seconds())
+	fmt.Fprintf(cmd.Root().ErrWriter, "%10d %s in %v, %.0f a second\n", n, terminal.Form(n, "event", "events"), took.Round(10*time.Millisecond), float64(n)/took.Seconds())
 	return nil
 }
 

@@ -126,7 +126,7 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 func enough(t *transfer.Tally, expected int64) error {
 	switch there := t.Accepted + t.Duplicate; {
 	case there < expected:
-		return fmt.Errorf("%d events were taken or were there already; %d were expected", there, expected)
+		return fmt.Errorf("%s taken or there already; %d expected", terminal.Count(there, "event was", "events were"), expected)
 	case there == 0 && t.Total() == 0:
 		return errors.New("nothing was taken: the input is empty")
 	case there == 0:

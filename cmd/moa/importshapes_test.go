@@ -108,7 +108,7 @@ func TestImportWritesWhatItRejects(t *testing.T) {
 	_, report, code := run(t, lines, append(args, "--expect", "2")...)
 	says(t, report, "1 accepted", "1 rejected: malformed (line 2)", "1 rejected: bad id (line 3)", "1 rejected: more than 1 tags (line 4)",
 		"1 rejected: content is longer than 200 characters (line 5)", "1 rejected: larger than a message of 1024 bytes (line 6)",
-		"moa: 1 events were taken or were there already; 2 were expected")
+		"moa: 1 event was taken or there already; 2 expected")
 	if code != 1 {
 		t.Errorf("exit code %d", code)
 	}

@@ -140,7 +140,7 @@ func (r recipe) fill(pubkey, url, data string, proxy bool) (string, error) {
 		config = strings.Replace(config, "\n# trusted_proxies = ", "\ntrusted_proxies = ", 1)
 	}
 	if pubkey == "" {
-		config = strings.Replace(config, "\npubkey = \"<pubkey>\"", "\n# pubkey = \"64 hex digits\"", 1)
+		config = strings.Replace(config, "\npubkey = \"<pubkey>\"", "\n# pubkey = \"npub1...\"", 1)
 	}
 	if url == "" {
 		config = strings.Replace(config, "\nurl = \"<url>\"", "\n# url = \"wss://relay.example.com\"", 1)

@@ -351,7 +351,7 @@ func TestInitNamesTheStoreForEveryCommand(t *testing.T) {
 		t.Errorf("exported\n%s", all)
 	}
 	s.stop(t)
-	if said, _ := good(t, "store", "check", "--config", config); !strings.HasPrefix(said, "1 event") {
+	if said, _ := good(t, "store", "check", "--config", config); !strings.HasPrefix(said, "1 event, nothing is wrong") {
 		t.Errorf("checked\n%s", said)
 	}
 	if _, err := os.Stat(data); err != nil {

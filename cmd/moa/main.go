@@ -81,6 +81,18 @@ func hold(c *cli.Command) {
 	}
 }
 
+// takes returns an error if the command was not given its arguments: words, or none.
+func takes(cmd *cli.Command, args string) error {
+	want := strings.Fields(args)
+	switch {
+	case cmd.NArg() == len(want):
+		return nil
+	case len(want) == 0:
+		return usage.Errorf("%s takes no arguments", cmd.FullName())
+	}
+	return usage.Errorf("%s takes %s: %s", cmd.FullName(), terminal.Count(len(want), "argument", "arguments"), args)
+}
+
 // flagError says in one line which flag is wrong.
 func flagError(cmd *cli.Command, err error) error {
 	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")

@@ -25,8 +25,8 @@ func moderationCommand() *cli.Command {
 			Name: name, Usage: help, ArgsUsage: args,
 			Flags: slices.Concat([]cli.Flag{config.Flag(), &cli.StringFlag{Name: "data", Usage: "the folder of the relay's store, `DIR`", Sources: cli.EnvVars("MOA_DATA")}}, flags),
 			Action: func(ctx context.Context, cmd *cli.Command) error {
-				if want := strings.Fields(args); cmd.NArg() != len(want) {
-					return usage.Errorf("%s takes %s: %s", name, terminal.Count(len(want), "argument", "arguments"), args)
+				if err := takes(cmd, args); err != nil {
+					return err
 				}
 				cfg, _, err := config.SourceOf(cmd).Read()
 				if err != nil {

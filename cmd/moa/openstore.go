@@ -75,7 +75,7 @@ func openReading(c *config.Config, w io.Writer) (*badgerstore.Store, error) {
 	if err := notBackup(c.Data); err != nil {
 		return nil, err
 	}
-	options := storeOptions(c, newLogger(w, c.Log.Format, slog.LevelWarn))
+	options := storeOptions(c, newLogger(w, "text", slog.LevelWarn))
 	options.Existing = true
 	st, err := badgerstore.Open(options)
 	return st, storeError(c.Data, err)
@@ -198,7 +198,7 @@ func leftOut(n int, err error) error {
 	case err != nil:
 		return fmt.Errorf("whether damaged events were left out is not known: %w", err)
 	case n > 0:
-		return fmt.Errorf("%d events are damaged on the disk and were left out; moa store check says more", n)
+		return fmt.Errorf("%s damaged on the disk and left out; moa store check says more", terminal.Count(n, "event is", "events are"))
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func TestPolicyTestCountsWhatEachPolicyDoes(t *testing.T) {
 	stdout, _ = good(t, "policy", "test", "--config", config, "--clock", "now", path)
 	for _, want := range []string{
 		"6 events of " + path, "limits           would refuse: blocked", "rate             refuses: rate-limited",
-		events[3].ID.String() + " kind 7  events of kind 7 are not accepted here", "lines left out: bad signature", "accepted",
+		events[3].ID.String() + " kind 7  events of kind 7 are not accepted here", "1 line left out: bad signature", "accepted",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("does not say %q:\n%s", want, stdout)
@@ -100,7 +100,7 @@ func TestPolicyTestReadsAStoreAndARelay(t *testing.T) {
 	says := func(args ...string) {
 		t.Helper()
 		stdout, _ := good(t, append([]string{"policy", "test", "--config", config, "--filter", `{"kinds":[7]}`}, args...)...)
-		if !strings.Contains(stdout, "1 events of ") || !strings.Contains(stdout, events[2].ID.String()) {
+		if !strings.Contains(stdout, "1 event of ") || !strings.Contains(stdout, events[2].ID.String()) {
 			t.Errorf("%v says\n%s", args, stdout)
 		}
 		stdout, _ = good(t, append([]string{"policy", "explain", "--config", config, events[2].ID.String()}, args...)...)

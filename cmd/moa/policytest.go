@@ -102,9 +102,9 @@ func printWrites(w io.Writer, r *trial.Writes, broken []transfer.Fault) {
 		fmt.Fprintf(w, "line %d: %s\n", f.Line, f.Text)
 	}
 	for _, what := range slices.Sorted(maps.Keys(r.Broken)) {
-		fmt.Fprintf(w, "%d lines left out: %s\n", r.Broken[what], what)
+		fmt.Fprintf(w, "%s left out: %s\n", terminal.Count(r.Broken[what], "line", "lines"), what)
 	}
-	fmt.Fprintf(w, "%d events of %s\n\n", r.Events, r.Source)
+	fmt.Fprintf(w, "%s of %s\n\n", terminal.Count(r.Events, "event", "events"), r.Source)
 	for _, p := range r.Policies {
 		if len(p.Verdicts) == 0 {
 			fmt.Fprintf(w, "%-16s refuses none\n", p.Name)

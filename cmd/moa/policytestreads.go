@@ -96,9 +96,9 @@ func runReadTest(ctx context.Context, cmd *cli.Command) (failed error) {
 // printReads writes what policies did with filters for a person.
 func printReads(w io.Writer, r *trial.Reads) {
 	if r.Broken > 0 {
-		fmt.Fprintf(w, "%d lines left out: neither filters nor messages\n", r.Broken)
+		fmt.Fprintf(w, "%s left out: neither filters nor messages\n", terminal.Count(r.Broken, "line", "lines"))
 	}
-	fmt.Fprintf(w, "%d filters of %s", r.Filters, r.Source)
+	fmt.Fprintf(w, "%s of %s", terminal.Count(r.Filters, "filter", "filters"), r.Source)
 	if r.Events != "" {
 		fmt.Fprintf(w, ", and what they find in %s", r.Events)
 	}

@@ -86,7 +86,7 @@ nonsense
 	}
 	stdout, _ := good(t, append([]string{"policy", "test", "--config", config, "--reads", captured}, source[0]...)...)
 	for _, want := range []string{
-		"1 lines left out: neither filters nor messages", "5 filters of " + captured + ", and what they find in ",
+		"1 line left out: neither filters nor messages", "5 filters of " + captured + ", and what they find in ",
 		"readers          refuses filters ", "readers          hides events ", "auth             would refuse filters", "filters answered", "events hidden",
 		"\n    kind 4 " + events[0].ID.String(),
 	} {

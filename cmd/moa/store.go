@@ -4,12 +4,10 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"strings"
 
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
-	"moa/cmd/moa/internal/usage"
 )
 
 func storeCommand() *cli.Command {
@@ -18,9 +16,8 @@ func storeCommand() *cli.Command {
 		return &cli.Command{
 			Name: name, Usage: help, ArgsUsage: args, Description: description, Flags: append(common, flags...),
 			Action: func(ctx context.Context, cmd *cli.Command) error {
-				want := len(strings.Fields(args))
-				if cmd.NArg() != want {
-					return usage.Errorf("store %s takes %d argument(s) %s", name, want, args)
+				if err := takes(cmd, args); err != nil {
+					return err
 				}
 				cfg, faults, err := config.SourceOf(cmd).Read()
 				if err == nil {

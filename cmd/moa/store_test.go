@@ -231,8 +231,11 @@ func TestAnExportThatLeavesSomethingOutSaysSo(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "out.jsonl")
 	_, stderr, code := run(t, "", "export", "--data", data, out)
-	if code != 1 || !strings.Contains(stderr, "1 events are damaged on the disk and were left out") || !strings.Contains(stderr, "an event is damaged on the disk, and passed over") {
+	if code != 1 || !strings.Contains(stderr, "1 event is damaged on the disk and left out") || !strings.Contains(stderr, "an event is damaged on the disk, and passed over") {
 		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if strings.Contains(stderr, `{"`) {
+		t.Errorf("it logs JSON to a person: %s", stderr)
 	}
 	if got, err := os.ReadFile(out); err != nil || bytes.Count(got, []byte("\n")) != 99 {
 		t.Errorf("%d lines, %v", bytes.Count(got, []byte("\n")), err)
@@ -244,20 +247,20 @@ func TestAnExportThatLeavesSomethingOutSaysSo(t *testing.T) {
 		t.Errorf("check: exit code %d, %s", code, stdout)
 	}
 	backup := filepath.Join(t.TempDir(), "backup")
-	if _, stderr, code := run(t, "", "store", "backup", "--data", data, backup); code != 1 || !strings.Contains(stderr, "the backup is done, and 1 events in it are damaged") {
+	if _, stderr, code := run(t, "", "store", "backup", "--data", data, backup); code != 1 || !strings.Contains(stderr, "the backup is done, and 1 event in it is damaged") {
 		t.Errorf("backup: exit code %d, %s", code, stderr)
 	}
 	s := serveIn(t, data)
-	if out, stderr, code := run(t, "", "export", "--all", "--data", data); code != 1 || strings.Count(out, "\n") != 99 || !strings.Contains(stderr, "1 events are damaged on the disk and were left out") {
+	if out, stderr, code := run(t, "", "export", "--all", "--data", data); code != 1 || strings.Count(out, "\n") != 99 || !strings.Contains(stderr, "1 event is damaged on the disk and left out") {
 		t.Errorf("--all: exit code %d, %d lines, %s", code, strings.Count(out, "\n"), stderr)
 	}
 	stream, stderr, code := run(t, "", "store", "backup", "--data", data, "-")
-	if code != 1 || !strings.Contains(stderr, "the backup is done, and 1 events in it are damaged") {
+	if code != 1 || !strings.Contains(stderr, "the backup is done, and 1 event in it is damaged") {
 		t.Errorf("backup of the relay: exit code %d, %s", code, stderr)
 	}
 	s.stop(t)
 	to := filepath.Join(t.TempDir(), "restored")
-	if _, stderr, code := run(t, stream, "store", "restore", "--data", to, "-"); code != 1 || !strings.Contains(stderr, "1 events were damaged when the backup was taken") {
+	if _, stderr, code := run(t, stream, "store", "restore", "--data", to, "-"); code != 1 || !strings.Contains(stderr, "1 event was damaged when the backup was taken") {
 		t.Errorf("restore: exit code %d, %s", code, stderr)
 	}
 	if got := exported(t, to); strings.Count(got, "\n") != 99 {

@@ -67,9 +67,9 @@ func (to *backupTo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(to.cmd.Root().ErrWriter, "%10d events as of %s in %v\n", done.events, done.taken.Format(time.RFC3339), time.Since(began).Round(10*time.Millisecond))
+	fmt.Fprintf(to.cmd.Root().ErrWriter, "%10d %s as of %s in %v\n", done.events, terminal.Form(done.events, "event", "events"), done.taken.Format(time.RFC3339), time.Since(began).Round(10*time.Millisecond))
 	if len(done.damaged) > 0 {
-		return fmt.Errorf("the backup is done, and %d events in it are damaged, as they are in the store: numbers %s", len(done.damaged), serials(done.damaged))
+		return fmt.Errorf("the backup is done, and %s damaged, as in the store: numbers %s", terminal.Count(len(done.damaged), "event in it is", "events in it are"), serials(done.damaged))
 	}
 	return nil
 }

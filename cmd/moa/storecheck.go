@@ -51,7 +51,7 @@ func checkBackup(ctx context.Context, cmd *cli.Command, dir string) error {
 		c.Events = m.Events
 	}
 	if len(damaged) > 0 {
-		c.Problems = append(c.Problems, fmt.Sprintf("%d events were damaged when the backup was taken: numbers %s", len(damaged), serials(damaged)))
+		c.Problems = append(c.Problems, fmt.Sprintf("%s damaged when the backup was taken: numbers %s", terminal.Count(len(damaged), "event was", "events were"), serials(damaged)))
 	}
 	return c.show(cmd, "nothing is wrong with this backup")
 }

@@ -19,7 +19,7 @@ func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *config.Config) e
 		return err
 	}
 	bar := terminal.NewSteps(w)
-	r, err := badgerstore.Repair(ctx, storeOptions(cfg, newLogger(w, cfg.Log.Format, slog.LevelWarn)), func(done, total uint64) {
+	r, err := badgerstore.Repair(ctx, storeOptions(cfg, newLogger(w, "text", slog.LevelWarn)), func(done, total uint64) {
 		bar.Set("repairing", int64(done), int64(total))
 	})
 	bar.Finish()
@@ -36,7 +36,7 @@ func runStoreRepair(ctx context.Context, cmd *cli.Command, cfg *config.Config) e
 	}
 	c := &checked{Events: r.Events}
 	if r.Damaged > 0 {
-		c.Problems = append(c.Problems, fmt.Sprintf("%d events are lost: numbers %s", r.Damaged, serials(r.Serials)))
+		c.Problems = append(c.Problems, fmt.Sprintf("%s lost: numbers %s", terminal.Count(r.Damaged, "event is", "events are"), serials(r.Serials)))
 		c.Next = "moa import them from a backup, if there is one; the relay can be started"
 	}
 	return c.show(cmd, "and the index is new")

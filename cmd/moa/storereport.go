@@ -36,10 +36,10 @@ func (c *checked) show(cmd *cli.Command, fine string) error {
 			fmt.Fprintln(w, terminal.Line(p))
 		}
 		if c.More > 0 {
-			fmt.Fprintf(w, "... and %d more problems\n", c.More)
+			fmt.Fprintf(w, "... and %s\n", terminal.Count(c.More, "more problem", "more problems"))
 		}
 		if c.OK {
-			fmt.Fprintf(w, "%d events, %s\n", c.Events, fine)
+			fmt.Fprintf(w, "%s, %s\n", terminal.Count(c.Events, "event", "events"), fine)
 		} else if c.Next != "" {
 			fmt.Fprintf(w, "Next: %s\n", c.Next)
 		}

@@ -20,7 +20,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 	w := cmd.Root().ErrWriter
 	bar := terminal.NewSteps(w)
 	r := badgerstore.Restoring{
-		To: storeOptions(cfg, newLogger(w, cfg.Log.Format, slog.LevelWarn)), Replace: cmd.Bool("replace"), Also: extras, Progress: bar.Set,
+		To: storeOptions(cfg, newLogger(w, "text", slog.LevelWarn)), Replace: cmd.Bool("replace"), Also: extras, Progress: bar.Set,
 	}
 	if err := mayHold(cfg.Data); err != nil {
 		return err
@@ -45,7 +45,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(w, "%10d events as of %s are in %s\n", done.Repair.Events, done.Manifest.Taken.Format(time.RFC3339), cfg.Data)
+	fmt.Fprintf(w, "%10d %s as of %s in %s\n", done.Repair.Events, terminal.Form(done.Repair.Events, "event", "events"), done.Manifest.Taken.Format(time.RFC3339), cfg.Data)
 	if done.Old != "" {
 		fmt.Fprintf(w, "The store that was there is in %s; remove it when you are sure.\n", done.Old)
 	}
@@ -53,7 +53,7 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 		fmt.Fprintf(w, "%s is that of the store that was there: the backup has none.\n", name)
 	}
 	if len(done.Damaged) > 0 {
-		return fmt.Errorf("the store is restored; %d events were damaged when the backup was taken, and are lost: numbers %s", len(done.Damaged), serials(done.Damaged))
+		return fmt.Errorf("the store is restored; %s damaged when the backup was taken, and lost: numbers %s", terminal.Count(len(done.Damaged), "event was", "events were"), serials(done.Damaged))
 	}
 	return nil
 }

@@ -1,8 +1,11 @@
 package builtin
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -135,6 +138,49 @@ func TestFileIsReadAgainWhenItChangesAndKeptWhenItIsBroken(t *testing.T) {
 		write(`["` + key(carol) + `"]`)
 		time.Sleep(2 * retryInterval)
 		expect(t, "carol", ask(p, nobody, note(carol)), "")
+	})
+}
+
+// Several policies have one list: a change of it, or a fault in it, is logged once.
+func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "members.txt")
+		write := func(text string) {
+			t.Helper()
+			if err := errors.Join(os.WriteFile(name+".new", []byte(text), 0o600), os.Rename(name+".new", name)); err != nil {
+				t.Fatal(err) // in one step: a policy may be reading
+			}
+			time.Sleep(3 * fileInterval)
+		}
+		write(policytest.Key(1).String())
+		var log bytes.Buffer
+		env := policy.Env{Log: slog.New(slog.NewTextHandler(&log, nil)), Data: t.TempDir(), Stored: stored()}
+		files := []any{name}
+		chain, faults := Build(env, nil, []map[string]any{
+			{"use": "allow", "files": files}, {"use": "readers", "files": files}, {"use": "moderation", "reporters": map[string]any{"files": files}},
+		})
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- chain.Run(ctx) }()
+		two := policytest.Key(1).String() + "\n" + policytest.Key(2).String()
+		for _, text := range []string{two, two + "\nnonsense", "", two} {
+			write(text)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		for _, want := range []struct {
+			text  string
+			times int
+		}{{"people=2", 2}, {"could not be read", 1}, {"people=0", 1}} {
+			if n := strings.Count(log.String(), want.text); n != want.times {
+				t.Errorf("%q is logged %d times:\n%s", want.text, n, &log)
+			}
+		}
 	})
 }
 

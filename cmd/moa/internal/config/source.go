@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 	"github.com/urfave/cli/v3"
 
+	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/policy"
 	"moa/policy/builtin"
@@ -117,7 +118,7 @@ func Err(bad conf.Faults) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return usage.Errorf("%d fault(s) in the configuration:\n%w", len(bad), bad.Err())
+	return usage.Errorf("%s in the configuration:\n%w", terminal.Count(len(bad), "fault", "faults"), bad.Err())
 }
 
 // inFile says where in the file the faults stand.

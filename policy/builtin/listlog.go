@@ -1,0 +1,58 @@
+package builtin
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+)
+
+// listLog is a handler that says once what several policies say of one list of people,
+// which each of them reads by itself.
+type listLog struct {
+	slog.Handler
+	said *said
+}
+
+// said is what was said last of each list.
+type said struct {
+	mu   sync.Mutex // guards last
+	last map[string]string
+}
+
+func newListLog(log *slog.Logger) *slog.Logger {
+	return slog.New(listLog{log.Handler(), &said{last: map[string]string{}}})
+}
+
+// Handle passes over what was just said of the same list, if an operator reads it.
+func (l listLog) Handle(ctx context.Context, r slog.Record) error {
+	list, text := "", r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "list" {
+			list = a.Value.String()
+		}
+		text += " " + a.String()
+		return true
+	})
+	if list != "" && r.Level >= slog.LevelInfo && l.said.again(list, text) {
+		return nil
+	}
+	return l.Handler.Handle(ctx, r)
+}
+
+func (l listLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return listLog{l.Handler.WithAttrs(attrs), l.said}
+}
+
+func (l listLog) WithGroup(name string) slog.Handler {
+	return listLog{l.Handler.WithGroup(name), l.said}
+}
+
+func (s *said) again(list, text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last[list] == text {
+		return true
+	}
+	s.last[list] = text
+	return false
+}
