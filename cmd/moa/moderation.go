@@ -72,7 +72,7 @@ func decide(ctx context.Context, cmd *cli.Command, d door, one moderation.Decisi
 		follows += fmt.Sprintf("; %s removed", terminal.Count(now.Removed, "event was", "events were"))
 	}
 	if n := len(now.Cases); n > 0 && one.Do != moderation.Undo { // which has the reports read again first
-		follows += fmt.Sprintf("; moa moderation list has %s", terminal.Count(n, "reported author", "reported authors"))
+		follows += "; moa moderation list has " + terminal.Count(n, "reported author", "reported authors")
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)
 	return nil

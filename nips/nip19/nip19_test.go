@@ -52,7 +52,7 @@ func TestParseEventID(t *testing.T) {
 	for _, in := range []string{
 		"", "note1", id[1:], "g" + id[1:], note[1:], "N" + note[1:], npub, nprofile, nsec, note + note,
 		"nevent1qgsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8gpn0plh", // without an id
-		"note1fntxtkcy9pjwucqwa9mddn7v03wwwsu9j330jj350nvhpky2tumje0sl",       // of 31 bytes
+		"note1fntxtkcy9pjwucqwa9mddn7v03wwwsu9j330jj350nvhpky2tumje0sl",        // of 31 bytes
 	} {
 		if got, err := nip19.ParseEventID(in); err == nil {
 			t.Errorf("%q: %v", in, got)
