@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"moa/nips/nip19"
+	"moa/relay/relaytest"
+)
+
+// A folder that init was told is in the file, so that every command finds the store by
+// the file alone, from wherever it is started.
+func TestInitNamesTheStoreForEveryCommand(t *testing.T) {
+	dir := t.TempDir()
+	config, data := filepath.Join(dir, "moa.toml"), filepath.Join(dir, "store")
+	here, err := os.Getwd()
+	mustDo(t, err)
+	relative, err := filepath.Rel(here, data)
+	mustDo(t, err)
+	good(t, "init", "public", "--out", config, "--data", relative)
+	s := serveFrom(t, "--config", config)
+	c := relaytest.Dial(t, s.URL)
+	c.Accepted(t, guest.Note(t, "hello"))
+	good(t, "moderation", "ban", "--config", config, nip19.Npub(nuisance.PubKey))
+	if said, _ := good(t, "policy", "explain", "--config", config, string(nuisance.Note(t, "spam").Raw)); !strings.Contains(said, "has banned the author") {
+		t.Errorf("of a banned author it explains\n%s", said)
+	}
+	good(t, "store", "backup", "--config", config, filepath.Join(dir, "backup"))
+	if all, _ := good(t, "export", "--all", "--config", config); strings.Count(all, "\n") != 1 {
+		t.Errorf("exported\n%s", all)
+	}
+	s.stop(t)
+	if said, _ := good(t, "store", "check", "--config", config); !strings.HasPrefix(said, "1 event, nothing is wrong") {
+		t.Errorf("checked\n%s", said)
+	}
+	if _, err := os.Stat(data); err != nil {
+		t.Error(err)
+	}
+}
+
+// A list in which nobody is refuses everybody, which nobody means: check-config and the
+// start say so.
+func TestAListOfNobodyIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	config, list := filepath.Join(dir, "moa.toml"), filepath.Join(dir, membersFile)
+	if _, said := good(t, "init", "community", "--out", config); !strings.Contains(said, list+". Put the members there, and yourself") {
+		t.Errorf("init says\n%s", said)
+	}
+	text, err := os.ReadFile(config)
+	mustDo(t, err)
+	tables := "[[policy]]\nuse = \"readers\"\nfiles = [\"members.txt\"]\n[[policy]]\nuse = \"deny\"\nfiles = [\"members.txt\"]\n[[policy]]\nuse = \"allow\"\nmode = \"observe\"\nname = \"later\"\nfiles = [\"members.txt\"]\n"
+	mustDo(t, os.WriteFile(config, append(text, tables...), 0o600))
+	writes := "policy members: nobody is in " + list + ", so it lets nobody write"
+	reads := "policy readers: nobody is in " + list + ", so it lets nobody read"
+	if _, said := good(t, "check-config", config); !strings.HasSuffix(said, "warning: "+writes+"\nwarning: "+reads+"\n") || strings.Count(said, "nobody is in") != 2 {
+		t.Errorf("check-config says\n%s", said)
+	}
+	s := serveIn(t, filepath.Join(dir, "data"), "--config", config)
+	s.waitFor(t, "a setting to look at")
+	relaytest.Eventually(t, "the start says it", func() bool { return strings.Contains(s.lines(), writes) && strings.Contains(s.lines(), reads) })
+	s.stop(t)
+	mustDo(t, os.WriteFile(list, []byte(owner.Hex()+"\n"), 0o600))
+	if _, said := good(t, "check-config", config); strings.Contains(said, "nobody") {
+		t.Errorf("with a member check-config says\n%s", said)
+	}
+}
