@@ -151,6 +151,10 @@ type cursor struct {
 	stop tail // it ends before that, unless it is zero
 	size int  // of the next run
 	end  bool // nothing comes after run
+
+	// proved: an event was read, and has one of the authors asked for in full. A key
+	// has only the beginning of it, and no two authors begin the same.
+	proved bool
 }
 
 // Runs grow from the first to the last size: most cursors of a wide filter are

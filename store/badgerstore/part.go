@@ -4,10 +4,11 @@ package badgerstore
 type part struct {
 	matcher
 	plan
-	*privacy      // nil: the filter asks for no private kind
-	left     int  // of its limit; store.Unlimited
-	peek     int  // once left is 0: how many more events to look at
-	hit      bool // one of its cursors led to the event at hand
+	*privacy         // nil: the filter asks for no private kind
+	left     int     // of its limit; store.Unlimited
+	peek     int     // once left is 0: how many more events to look at
+	hit      bool    // one of its cursors led to the event at hand
+	by       *cursor // that one
 	done     bool
 }
 
@@ -46,14 +47,23 @@ func (p *part) key(i int) []byte {
 	return p.lookups[i-len(p.lists)]
 }
 
-// hitExact reports that a key alone proves a match, and unhits the parts.
+// hitExact reports that a key alone proves a match.
 func (sc *scan) hitExact() bool {
 	for _, part := range sc.parts {
-		if part.hit && part.exact && !part.done {
+		if part.hit && part.exact && !part.done && (!part.byAuthor || part.by.proved) {
 			return true
 		}
 	}
 	return false
+}
+
+// prove notes whether the lists of authors that led to v are of authors asked for.
+func (sc *scan) prove(v value) {
+	for _, part := range sc.parts {
+		if part.hit && part.byAuthor {
+			part.by.proved = part.HasAuthor(*v.pk())
+		}
+	}
 }
 
 func (sc *scan) unhit() {

@@ -10,8 +10,10 @@ import (
 type plan struct {
 	lists   [][]byte // prefixes: all keys under one, in the order of their tails
 	lookups [][]byte // keys that hold one tail each
-	// exact: every key under lists whose tail the filter admits is a match.
-	exact bool
+	// exact: every key under lists whose tail the filter admits is a match; if they are
+	// byAuthor, once one of them has proved to be.
+	exact    bool
+	byAuthor bool
 	// spell is of a tag filter whose regions are not listed: spellOut is to find
 	// out which of their cells there are.
 	spell *speller
@@ -105,7 +107,7 @@ func (p *plan) list(m *matcher) {
 		}
 	case m.Authors != nil:
 		p.lists = append(p.lists, keysOf(m.Authors, 1+short, appendAuthor)...)
-		p.exact = len(m.tags) == 0
+		p.exact, p.byAuthor = len(m.tags) == 0, true
 	default:
 		p.listWhole(m)
 	}

@@ -326,7 +326,7 @@ func (sc *scan) step() tail {
 	t := *sc.heap[0].head()
 	for len(sc.heap) > 0 && sc.heap[0].head().compare(&t) == 0 {
 		c := sc.heap[0]
-		c.part.hit = true
+		c.part.hit, c.part.by = true, c
 		c.pos++
 		switch {
 		case c.ready() && !c.part.done:
@@ -354,5 +354,8 @@ func (sc *scan) look(r *reader, p *page, t *tail) error {
 		return err
 	}
 	sc.s.metrics.fromDisk.Inc()
+	if sc.counting {
+		sc.prove(v)
+	}
 	return sc.offer(p, t, v)
 }

@@ -375,6 +375,13 @@ var robustness = []conformanceTest{
 			x.counts(query(f), 1)
 		}
 		x.counts(query(`{"#e":["`+half+b+`"]}`), 2)
+		nobody, other := alice, Make(alice, 7, 4, "")
+		nobody[31], other.ID[31] = nobody[31]^1, other.ID[31]^1
+		for _, f := range []string{`{"authors":["` + nobody.String() + `"]}`, `{"authors":["` + nobody.String() + `"],"kinds":[7],"since":1}`, `{"ids":["` + other.ID.String() + `"]}`} {
+			x.finds(query(f))
+			x.counts(query(f), 0)
+		}
+		x.counts(query(`{"authors":["`+nobody.String()+`","`+alice.String()+`"]}`), 2)
 	}},
 	{"Found_ends_a_scan", func(x *check) {
 		x.commit(store.Stored, Make(alice, 1, 1, ""), Make(alice, 1, 2, ""))
