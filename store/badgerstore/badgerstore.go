@@ -147,7 +147,7 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		opt: o, limits: usualLimits, log: o.Log, metrics: newMetrics(o.Registry), lock: lock, db: db, cancel: cancel,
 		hot: newHot(o.HotMB - o.HotMB/addressShare), addresses: newAddressCache(int64(o.HotMB/addressShare) << 20),
-		tombstones: newBloom(tombstoneBits), pending: newPending(),
+		tombstones: newBloom(tombstoneBits, bloomBitsMost), pending: newPending(),
 		collector: collector{due: make(chan struct{}, 1)},
 		syncFile:  syncFile, distrusted: distrusted{},
 	}

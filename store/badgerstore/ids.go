@@ -24,8 +24,8 @@ type ids struct {
 
 // newIDs has room for so many events and a quarter more.
 func newIDs(events int64) ids {
-	bits := min(max(events*5/4*idBitsEach, idBits), idBitsMost)
-	return ids{bloom: newBloom(int(bits) / 64 * 64), next: []byte{keyID}}
+	bits := min(max(events*5/4*bloomBitsEach, idBits), bloomBitsMost)
+	return ids{bloom: newBloom(int(bits)/64*64, bloomBitsMost), next: []byte{keyID}}
 }
 
 // follow counts what a commit changes among the keys that were read already.

@@ -29,7 +29,7 @@ func newKeys(o *Options, log *records.Log) (*Store, error) {
 	}
 	s := &Store{
 		opt: fresh, limits: usualLimits, log: o.Log, metrics: newMetrics(nil), db: db, records: log, rebuilding: true,
-		hot: newHot(0), addresses: newAddressCache(0), tombstones: newBloom(64), ids: ids{bloom: newBloom(64)}, pending: newPending(),
+		hot: newHot(0), addresses: newAddressCache(0), tombstones: newBloom(64, 64), ids: ids{bloom: newBloom(64, 64)}, pending: newPending(),
 		collector: collector{due: make(chan struct{}, 1)},
 	}
 	s.versions = newVersions(db)
