@@ -333,14 +333,29 @@ use = "private"
 only = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
 unless = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
 mode = "observe"
+[[policy]]
+use = "owner-only"
+only = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
+[[policy]]
+use = "readers"
+pubkeys = ["`+strings.Repeat("1", 64)+`"]
+only = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
+[[policy]]
+use = "allow"
+pubkeys = ["`+strings.Repeat("1", 64)+`"]
+only = { pubkeys = ["`+strings.Repeat("1", 64)+`"] }
 `)
 	_, stderr, _ := run(t, "", "check-config", path)
 	for _, want := range []string{
 		"trusted_proxies: url is set, and only this machine can reach the relay", "policy[0].only: private is about readers: messages are kept from these people only",
 		"policy[0].unless: private is about readers", "policy[0].mode: everybody reads everybody's messages",
+		"policy[1].only: owner-only is about readers", "policy[2].only: readers is about readers: everybody else reads",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q is not said: %s", want, stderr)
 		}
+	}
+	if strings.Contains(stderr, "policy[3]") {
+		t.Errorf("something is said about a policy for writers: %s", stderr)
 	}
 }

@@ -23,8 +23,8 @@ func (c *Config) warnings() (found conf.Faults) {
 		warn("trusted_proxies", "url is set, and only this machine can reach the relay: name the proxy that brings the clients, as 127.0.0.1 and ::1, or they all share one address's limits")
 	}
 	for i, table := range c.Policy {
-		for key, text := range openings(table) {
-			warn(fmt.Sprintf("policy[%d].%s", i, key), text)
+		for _, o := range openings(table) {
+			warn(fmt.Sprintf("policy[%d].%s", i, o.key), o.text)
 		}
 	}
 	if c.Store.ReserveMiB == 0 {
@@ -41,21 +41,28 @@ func (c *Config) warnings() (found conf.Faults) {
 	return found
 }
 
-// openings are the keys of a [[policy]] table that make public what the policy
-// is there to keep, and what they do.
-func openings(table map[string]any) map[string]string {
-	if table["use"] != "private" {
-		return nil
+// opening is a key of a [[policy]] table that makes public what the policy is there
+// to keep, and what it does.
+type opening struct{ key, text string }
+
+func openings(table map[string]any) (found []opening) {
+	use, _ := table["use"].(string)
+	kept := map[string]string{"private": "messages", "owner-only": "events of these kinds"}[use]
+	switch {
+	case table["only"] == nil:
+	case kept != "":
+		found = append(found, opening{"only", use + " is about readers: " + kept + " are kept from these people only, and everybody else reads everybody's"})
+	case use == "readers":
+		found = append(found, opening{"only", "readers is about readers: everybody else reads everything, and need not authenticate for it"})
 	}
-	found := map[string]string{}
-	if table["only"] != nil {
-		found["only"] = "private is about readers: messages are kept from these people only, and everybody else reads everybody's"
+	if kept == "" {
+		return found
 	}
 	if table["unless"] != nil {
-		found["unless"] = "private is about readers: these people, once they have authenticated, read everybody's messages"
+		found = append(found, opening{"unless", use + " is about readers: these people, once they have authenticated, read everybody's " + kept})
 	}
 	if table["mode"] == "observe" {
-		found["mode"] = "everybody reads everybody's messages, and that is counted"
+		found = append(found, opening{"mode", "everybody reads everybody's " + kept + ", and that is counted"})
 	}
 	return found
 }
