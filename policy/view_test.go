@@ -52,6 +52,27 @@ func TestViewSaysWhatTheTagsSay(t *testing.T) {
 	}
 }
 
+// However many clients an event is shown to, its tags are walked once.
+func TestViewWalksTheTagsOnce(t *testing.T) {
+	bob := policytest.Key(2)
+	e := policytest.Event(event.Event{Kind: 1059, Tags: []event.Tag{{"p", policytest.Key(1).String()}, {"p", bob.String()}, {"g", "u33dc"}}})
+	for _, more := range []int{0, 100} {
+		for i := range more {
+			e.Tags = append(e.Tags, event.Tag{"p", policytest.Key(byte(10 + i)).String()})
+		}
+		v, want := new(policy.View), geo.Locate(e, false)
+		v.Of(e)
+		v.Mentions([]event.PubKey{policytest.Key(1)})
+		v.Places(false)
+		tags := e.Tags
+		e.Tags = nil // what is asked from here on is known
+		if !v.Mentions([]event.PubKey{bob}) || v.Mentions([]event.PubKey{policytest.Key(9)}) || *v.Places(false) != want {
+			t.Errorf("with %d tags more they are walked again", more)
+		}
+		e.Tags = tags
+	}
+}
+
 // What one reader more costs does not grow with the event's tags, nor with more
 // than the number of the reader's identities.
 func BenchmarkShows(b *testing.B) {

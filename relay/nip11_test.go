@@ -335,7 +335,7 @@ func TestReadyzTellsHowTheStoreIs(t *testing.T) {
 func TestJSONIsNothingElseForBrowsers(t *testing.T) {
 	r := start(t, func(c *relay.Config) { c.Geo.HTTP = true })
 	for path, accept := range map[string]string{
-		"/": "application/nostr+json", "/.well-known/nodeinfo": "", "/nodeinfo/2.1": "", "/geo/cells?prefix=u": "", "/geo/events": "",
+		"/": "application/nostr+json", "/.well-known/nodeinfo": "", "/nodeinfo/2.1": "", "/geo/cells?prefix=u": "", "/geo/events": "", "/geo/events?bbox=x": "",
 	} {
 		resp, body := get(t, r, "GET", path, "Accept", accept)
 		if resp.Header.Get("X-Content-Type-Options") != "nosniff" || !json.Valid([]byte(body)) {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -68,10 +71,12 @@ func TestExportWritesThroughWhatIsNoFile(t *testing.T) {
 	}
 }
 
+// evil is what a terminal would obey.
+const evil = "\x1b]0;title\x07\x1b[2J\r\u009b31m\u202e"
+
 // TestWordsOfAnotherRelayAreNoCommands has a relay that sends what a terminal
 // would obey, wherever a relay may say something.
 func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
-	const evil = "\x1b]0;title\x07\x1b[2J\r\u009b31m\u202e"
 	for _, answer := range []string{
 		`["CLOSED","0","blocked: ` + quoted(evil) + `"]`, `["EVENT","0",{"` + quoted(evil) + `":1}]`, `["` + quoted(evil) + `"]`, evil,
 		`["CLOSED","0","\u001b[31m` + "\u009b" + `"]`,
@@ -91,6 +96,55 @@ func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
 		s.Close()
 		if code == 0 || strings.ContainsAny(stderr, "\x1b\x07\r\u009b\u202e") {
 			t.Errorf("%q: exit code %d, %q", answer, code, stderr)
+		}
+	}
+}
+
+// TestWordsOfALoadedRelayAreNoCommands has a relay under test that refuses what is
+// asked with what a terminal would obey, and describes itself so.
+func TestWordsOfALoadedRelayAreNoCommands(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			_, _ = io.WriteString(w, `{"name":"`+quoted(evil)+`","software":"`+quoted(evil)+`","version":"`+quoted(evil)+`","supported_nips":[1,42,77]}`)
+			return
+		}
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		say := func(format string, args ...any) {
+			_ = c.Write(r.Context(), websocket.MessageText, fmt.Appendf(nil, format, args...))
+		}
+		say(`["NOTICE","%s"]`, quoted(evil))
+		say(`["AUTH","challenge"]`)
+		for {
+			_, m, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			var message []json.RawMessage
+			if json.Unmarshal(m, &message) != nil || len(message) < 2 {
+				continue
+			}
+			switch verb := string(message[0]); verb {
+			case `"EVENT"`, `"AUTH"`:
+				var e struct{ ID string }
+				_ = json.Unmarshal(message[1], &e)
+				say(`["OK","%s",%v,"blocked: %s"]`, e.ID, verb == `"EVENT"`, quoted(evil))
+			case `"NEG-OPEN"`:
+				say(`["NEG-ERR",%s,"blocked: %s"]`, message[1], quoted(evil))
+			default:
+				say(`["CLOSED",%s,"blocked: %s"]`, message[1], quoted(evil))
+			}
+		}
+	}))
+	defer s.Close()
+	url := "ws" + strings.TrimPrefix(s.URL, "http")
+	for _, workload := range []string{"auth", "handover", "sync"} {
+		stdout, stderr, _ := run(t, "", "bench", workload, url, "--cache", "-", "--events", "40", "--timeout", "300ms", "--duration", "200ms")
+		if said := stdout + stderr; !strings.Contains(said, `\u001b`) || strings.ContainsAny(said, "\x1b\x07\r\u009b\u202e") {
+			t.Errorf("%s: %q %q", workload, stdout, stderr)
 		}
 	}
 }

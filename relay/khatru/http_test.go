@@ -198,8 +198,8 @@ func TestManagementIsForAdmins(t *testing.T) {
 		"too long":       {"", strings.Repeat(" ", 1<<20+1), 413, "too large"},
 	} {
 		resp, body := ask(t, r, "POST", "/", c.body, "Content-Type", management, "Authorization", c.header)
-		if resp.StatusCode != c.code || !strings.Contains(body, c.text) || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
-			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		if resp.StatusCode != c.code || !strings.Contains(body, c.text) || resp.Header.Get("Access-Control-Allow-Origin") != "*" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %s, %v", name, resp.StatusCode, body, resp.Header)
 		}
 	}
 	if calls.Load() != 0 {
@@ -208,8 +208,8 @@ func TestManagementIsForAdmins(t *testing.T) {
 
 	header := authorization(t, alice, url, ban, nil)
 	resp, body := ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", header)
-	if resp.StatusCode != 200 || body != `{"result":true}`+"\n" || calls.Load() != 1 {
-		t.Fatalf("%d %s", resp.StatusCode, body)
+	if resp.StatusCode != 200 || body != `{"result":true}`+"\n" || calls.Load() != 1 || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Fatalf("%d %s, %v", resp.StatusCode, body, resp.Header)
 	}
 	if resp, body = ask(t, r, "POST", "/", ban, "Content-Type", management, "Authorization", header); resp.StatusCode != 401 || !strings.Contains(body, "used before") {
 		t.Errorf("the same event again: %d %s", resp.StatusCode, body)
