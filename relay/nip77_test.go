@@ -360,6 +360,27 @@ func patientWithSyncs(t *testing.T, st store.Store, change func(*relay.Config)) 
 	}
 }
 
+// A client that says something new again and again has a sync for so long and no
+// longer.
+func TestNIP77NoSyncIsEndless(t *testing.T) {
+	st := stores["memory"](t)
+	fill(t, st, 1000)
+	r := relaytest.Start(t, relaytest.Options{Store: st, Config: func(c *relay.Config) { c.Sync.Idle = 100 * time.Millisecond }})
+	c := r.Dial(t)
+	c.Say(t, `["NEG-OPEN","a",{},"%s"]`, asksOn)
+	c.Hear(t, wire.NegMsg)
+	said := 0
+	testwait.Eventually(t, "the sync ends", func() bool {
+		said++
+		c.Say(t, `["NEG-MSG","a","61000001%032x"]`, said)
+		m := c.Next(t)
+		return strings.HasPrefix(m, `["NEG-ERR","a","closed: `)
+	})
+	if held(t, r, "syncs") != 0 {
+		t.Error("its events are held")
+	}
+}
+
 func TestNIP77MayBeTurnedOff(t *testing.T) {
 	r := start(t, func(c *relay.Config) { c.Sync.Enabled = false })
 	c := r.Dial(t)

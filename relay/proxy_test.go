@@ -3,6 +3,7 @@ package relay_test
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -17,17 +18,20 @@ import (
 // there this machine's own, which have no bounds of one address.
 func TestAProxyOnThisMachineIsNotThisMachine(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		url    string
-		header []string
-		bound  bool
+		name    string
+		url     string
+		header  []string
+		bound   bool
+		trusted string
 	}{
-		{"nothing tells of a proxy", "", nil, false},
-		{"X-Forwarded-For", "", []string{"X-Forwarded-For", "203.0.113.7"}, true},
-		{"X-Forwarded-Proto", "", []string{"X-Forwarded-Proto", "https"}, true},
-		{"Forwarded", "", []string{"Forwarded", "for=203.0.113.7"}, true},
-		{"X-Real-IP", "", []string{"X-Real-IP", "203.0.113.7"}, true},
-		{"url is set", "wss://relay.example", nil, true},
+		{name: "a trusted proxy whose client is not known", trusted: "127.0.0.1/32", header: []string{"X-Forwarded-For", "203.0.113.7, unknown"}, bound: true},
+		{name: "a trusted proxy elsewhere", trusted: "10.0.0.0/8", bound: true},
+		{name: "nothing tells of a proxy"},
+		{name: "X-Forwarded-For", header: []string{"X-Forwarded-For", "203.0.113.7"}, bound: true},
+		{name: "X-Forwarded-Proto", header: []string{"X-Forwarded-Proto", "https"}, bound: true},
+		{name: "Forwarded", header: []string{"Forwarded", "for=203.0.113.7"}, bound: true},
+		{name: "X-Real-IP", header: []string{"X-Real-IP", "203.0.113.7"}, bound: true},
+		{name: "url is set", url: "wss://relay.example", bound: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := memstore.New()
@@ -35,6 +39,9 @@ func TestAProxyOnThisMachineIsNotThisMachine(t *testing.T) {
 				Store: st,
 				Chain: buildOn(t, st, []map[string]any{{"use": "rate", "count": int64(2), "interval": "1h"}}),
 				Config: func(cfg *relay.Config) {
+					if c.trusted != "" {
+						cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(c.trusted)}
+					}
 					cfg.URL, cfg.Limits.ConnectionsPerIP, cfg.Limits.VanishesPerIP = c.url, 3, 1
 				},
 			})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,50 @@ func TestOpenFiltersAreBoundedByBytes(t *testing.T) {
 	other.Query(t, `{"#t":["y"]}`)
 	if n := held(t, r, "filters"); n > float64(opened*(each+1024)) {
 		t.Errorf("%v bytes are held after a CLOSE", n)
+	}
+}
+
+// So are those of COUNTs and of reconciliations, as long as these wait or are open.
+func TestFiltersThatWaitAreBoundedByBytes(t *testing.T) {
+	const each = 200_000
+	st := &heldStore{Store: stores["memory"](t)}
+	r := fromAfarOn(t, st, func(c *relay.Config) { c.Limits.FilterBytes, c.Limits.FiltersTotalMiB = 1<<20, 8 })
+	r.Dial(t).Accepted(t, alice.Note(t, "so that there is something to read"))
+	value := strings.Repeat("x", each)
+	for _, verb := range []string{"COUNT", "NEG-OPEN"} {
+		t.Run(verb, func(t *testing.T) {
+			release, rest := st.hold(), ""
+			if verb == "NEG-OPEN" {
+				rest = `,"61"`
+			}
+			workers := max(1, runtime.GOMAXPROCS(0)/2)
+			for i := range workers { // all are busy for others
+				begun := st.waiting.Load()
+				dialAs(t, r, fmt.Sprint("198.51.100.", 10+i)).Say(t, `["%s","x",{}%s]`, verb, rest)
+				relaytest.Eventually(t, "a worker is busy", func() bool { return st.waiting.Load() > begun })
+			}
+			before, many := heap(), workers
+			for range 3 { // an address has 2 MiB
+				c := dialAs(t, r, attacker)
+				defer c.Close()
+				for i := range 10 {
+					c.Say(t, `["%s","%d",{"#t":["%s"]}%s]`, verb, i, value, rest)
+					many++
+				}
+			}
+			relaytest.Eventually(t, "all have come", func() bool { return r.Metric(t, "moa_messages_total", "verb", verb) == float64(many) })
+			if n := held(t, r, "filters"); n < each || n > 2<<20 {
+				t.Errorf("%v bytes of filters are held for one address", n)
+			}
+			if refused(t, r, "filters", "connection") == 0 || refused(t, r, "filters", "address") == 0 {
+				t.Error("the refusals are not counted")
+			}
+			if now := heap(); now > before+8<<20 {
+				t.Errorf("%d KB of filters in memory", (now-before)>>10)
+			}
+			release()
+		})
+		relaytest.Eventually(t, "nothing is held", func() bool { return held(t, r, "filters") == 0 })
 	}
 }
 

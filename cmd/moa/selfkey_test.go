@@ -105,6 +105,15 @@ func TestTheRelaysKeyFromTheConfiguration(t *testing.T) {
 		}
 	}
 	t.Setenv("MOA_SELF_KEY", nsec)
+	const shown = "--self.key: everybody on this machine"
+	if _, stderr, _ := run(t, "", "check-config"); strings.Contains(stderr, shown) {
+		t.Errorf("from the environment, and warned of: %s", stderr)
+	}
+	os.Unsetenv("MOA_SELF_KEY")
+	if _, stderr, code := run(t, "", "check-config", "--self.key", nsec); code != 0 || !strings.Contains(stderr, shown) || strings.Contains(stderr, nsec) {
+		t.Errorf("on the command line: exit code %d: %s", code, stderr)
+	}
+	t.Setenv("MOA_SELF_KEY", nsec)
 	if _, stderr, code := run(t, "", "check-config", "--info.self", relaytest.NewKey(8).Hex(), "--self.key-file", "x"); code != 2 ||
 		!strings.Contains(stderr, "info.self: it is not "+key.Hex()) || !strings.Contains(stderr, "self.key_file: ") {
 		t.Errorf("exit code %d: %s", code, stderr)

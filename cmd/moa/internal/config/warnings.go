@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -99,6 +100,11 @@ func unknownEnv() (found []string) {
 func (s *Source) Warnings(c *Config) (lines []string) {
 	for _, f := range c.warnings() {
 		lines = append(lines, s.placed(f).Error())
+	}
+	for _, o := range s.override {
+		if o.leaf.Value.Type() == reflect.TypeFor[secret]() && o.from != o.leaf.env() {
+			lines = append(lines, fmt.Sprintf("%s: everybody on this machine can read a command line: give it as %s", o.from, o.leaf.env()))
+		}
 	}
 	return append(lines, unknownEnv()...)
 }
