@@ -38,7 +38,7 @@ import (
 )
 
 var (
-	wanted = flag.Bool("attacks", false, "attack a relay on loopback, for a minute and a half")
+	wanted = flag.Bool("attacks", false, "attack a relay on loopback, for two and a half minutes")
 	only   = flag.String("only", "", "with -attacks: only those that have this in their name")
 )
 
@@ -52,7 +52,7 @@ const (
 // fails if they are not served any more; the reader judges how fast they are.
 func TestAttacks(t *testing.T) {
 	if !*wanted {
-		t.Skip("only with -attacks: it takes a minute and a half, and both cores")
+		t.Skip("only with -attacks: it takes two and a half minutes, and both cores")
 	}
 	r := begin(t)
 	h := startSide(t, r, "honest", false)
@@ -73,8 +73,7 @@ func TestAttacks(t *testing.T) {
 	control := measure(storm)
 	idle()
 	row("no attack, busy processors", before, control, "")
-	for i := range attacks {
-		a := &attacks[i]
+	for _, a := range slices.Concat(attacks, floods) {
 		if !strings.Contains(a.name, *only) {
 			continue
 		}

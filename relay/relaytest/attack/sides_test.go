@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,8 +98,8 @@ func TestSide(t *testing.T) {
 		}
 		return
 	}
-	for i := range attacks {
-		if a := &attacks[i]; a.name == *sideFlag {
+	for _, a := range slices.Concat(attacks, floods) {
+		if a.name == *sideFlag {
 			a.attack(t, r, told)
 		}
 	}
