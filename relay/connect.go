@@ -32,7 +32,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		st.chain.Disconnect(&sess.client)
 		return
 	}
-	conn.SetRoom(inbox{account.Account})
+	conn.SetRoom(inbox{account})
 	sess.conn = conn
 	s.met.opened.Inc()
 	s.met.connections.Inc()

@@ -78,12 +78,17 @@ func parseEvent(raw []byte) (*event.Event, error) {
 	return e, err
 }
 
-// inbox is what the messages that an address sends may take. It implements ws.Room.
-type inbox struct{ account *shares.Account }
+// inbox is what the messages that an address sends may take, and the work that many
+// of them in a row are. It implements ws.Room.
+type inbox struct{ account *account }
 
 func (i inbox) Take(n int) bool { return i.account.Take(shares.Inbox, n) == shares.Within }
 
 func (i inbox) Give(n int) { i.account.Give(shares.Inbox, n) }
+
+func (i inbox) Work() { i.account.slots.take() }
+
+func (i inbox) Rest() { i.account.giveSlot() }
 
 // holdBatch takes EVENTs into account that have been read and wait, for their
 // signatures or for the writer, unless they are few. It refuses those for which

@@ -1,11 +1,14 @@
 package relay_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,22 +23,25 @@ import (
 // is closed.
 type stuckStore struct {
 	store.Store
-	gate chan struct{}
+	gate  chan struct{}
+	stuck atomic.Int32 // scans that wait
 }
 
 func (s *stuckStore) Scan(q store.Query) store.Scan {
 	if slow := q.Filters[0].Kinds; len(slow) == 1 && slow[0] == 7777 {
-		return stuckScan{s.Store.Scan(q), s.gate}
+		return stuckScan{s.Store.Scan(q), s.gate, &s.stuck}
 	}
 	return s.Store.Scan(q)
 }
 
 type stuckScan struct {
 	store.Scan
-	gate chan struct{}
+	gate  chan struct{}
+	stuck *atomic.Int32
 }
 
 func (s stuckScan) Next(ctx context.Context, p store.Page, f func(*store.Record) error) (store.Progress, error) {
+	s.stuck.Add(1)
 	<-s.gate
 	return s.Scan.Next(ctx, p, f)
 }
@@ -74,6 +80,64 @@ func TestWorkForOneAddressHoldsNobodyUp(t *testing.T) {
 		c.Hear(t, wire.EOSE)
 	}
 }
+
+// Small messages, and frames that are none, are work, too, when they come in a row:
+// of an address whose share of the processors is taken they wait.
+func TestSmallMessagesInARowAreWork(t *testing.T) {
+	ping, garbage := []byte{0x89, 0x80, 0, 0, 0, 0}, []byte{0x81, 0x81, 0, 0, 0, 0, 'x'}
+	for name, c := range map[string]struct {
+		flood []byte
+		heard int // answers to all of it
+		few   int // of which so many at once
+	}{
+		"pings":    {bytes.Repeat(ping, 500), 1, 0}, // of several the last is answered
+		"messages": {bytes.Repeat(garbage, 100), 100, fewInARow + 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := &stuckStore{Store: stores["memory"](t), gate: make(chan struct{})}
+			r := fromAfarOn(t, st, func(*relay.Config) {})
+			open := sync.OnceFunc(func() { close(st.gate) })
+			t.Cleanup(open)
+			r.Dial(t).Accepted(t, alice.Note(t, "so that there is something to read"))
+			slots := max(1, runtime.GOMAXPROCS(0)/2)
+			for range slots {
+				dialAs(t, r, attacker).Say(t, `["REQ","slow",{"kinds":[7777]}]`)
+			}
+			relaytest.Eventually(t, "its slots are taken", func() bool { return st.stuck.Load() == int32(slots) })
+			flood := dialRawAs(t, r, attacker)
+			if _, err := flood.Write(c.flood); err != nil {
+				t.Fatal(err)
+			}
+			flood.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			early, _ := io.ReadAll(flood.in)
+			if n := wholeFrames(early); n > c.few {
+				t.Errorf("%d answers, while other work is done for the address", n)
+			}
+			open()
+			late := early
+			for wholeFrames(late) < c.heard {
+				flood.SetReadDeadline(time.Now().Add(relaytest.Patience))
+				b, err := flood.in.ReadByte()
+				if err != nil {
+					t.Fatalf("%d answers, then %v", wholeFrames(late), err)
+				}
+				late = append(late, b)
+			}
+		})
+	}
+}
+
+// wholeFrames counts the frames, which are short.
+func wholeFrames(b []byte) (n int) {
+	for len(b) >= 2 && len(b) >= 2+int(b[1]) {
+		b = b[2+int(b[1]):]
+		n++
+	}
+	return n
+}
+
+// fewInARow is how many small messages are none.
+const fewInARow = 8
 
 func manyAuthors(n int) string {
 	var b strings.Builder

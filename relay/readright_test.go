@@ -315,7 +315,7 @@ func (s *linedStore) Scan(q store.Query) store.Scan {
 	if kind == 1 {
 		s.begun.Add(1)
 	}
-	return stuckScan{s.Store.Scan(q), s.gates[kind]}
+	return stuckScan{s.Store.Scan(q), s.gates[kind], new(atomic.Int32)}
 }
 
 // What one REQ is held to is decided once, when it comes: that nothing is hidden

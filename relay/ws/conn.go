@@ -43,6 +43,8 @@ type Conn struct {
 	busy     bool   // the last read filled its buffer: begin with a large one
 	wait     bool   // tells tryRead what to do when nothing is there
 	blocked  bool   // tryRead has found nothing
+	working  bool   // between Work and Rest of room
+	row      uint16 // frames that were dealt with since a read has emptied the socket
 	readErr  error  // of tryRead
 	ended    error  // what has ended the reading
 

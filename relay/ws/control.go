@@ -50,6 +50,7 @@ func (c *Conn) takeControl(in *inbox, h ws.Header, size int) (more bool, err err
 		c.mu.Unlock()
 		c.controls.Store(true)
 	case ws.OpClose:
+		c.rest() // to answer may take time
 		return false, c.peerCloses(payload)
 	}
 	return false, nil

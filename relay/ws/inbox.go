@@ -33,16 +33,20 @@ type inbox struct {
 	heldToo int  // the same, for inflated
 }
 
-// Room is what the messages that are being received on several connections may
-// take. It is asked for those that are longer than any pooled buffer, and for
-// those that a connection waits in the middle of, unless they are short.
+// Room is what several connections together may take.
 type Room interface {
 	// Take takes n bytes. False: there is no room for them, and the connection ends.
+	// It is asked for messages that are longer than any pooled buffer, and for those
+	// that a connection waits in the middle of, unless they are short.
 	Take(n int) bool
 	Give(n int)
+	// Work waits until the connection may deal with frames that have come in a row.
+	// Rest ends that, before it waits for its peer.
+	Work()
+	Rest()
 }
 
-// SetRoom bounds what is received. It is called before the first Read.
+// SetRoom bounds what is received, and the work that it is. It is called before the first Read.
 func (c *Conn) SetRoom(r Room) {
 	c.room = r
 	if c.in != nil {

@@ -308,3 +308,26 @@ func TestAMessageTakesNoMoreMemoryThanTheLongestNeeds(t *testing.T) {
 		}
 	}
 }
+
+// A peer that goes on sending after the connection has ended for what it sent is
+// read, so that it finds out why, and not as fast as it can send.
+func TestWhatComesAfterTheEndIsReadSlowly(t *testing.T) {
+	const timeout = time.Second / 2
+	addr := start(t, &Options{CloseTimeout: timeout}, func(c *Conn) {
+		_, err := c.Read()
+		part(c, err)
+	})
+	p := dial(t, addr)
+	flood := bytes.Repeat([]byte{'x'}, largeSize)
+	p.send(frame(0x83, ""))
+	sent := 0
+	for err := error(nil); err == nil; {
+		var n int
+		n, err = p.Write(flood)
+		sent += n
+	}
+	// Sockets have some megabytes between them.
+	if most := 16<<20 + int(timeout/drainPause)*largeSize; sent > most {
+		t.Errorf("%d MB were read of a peer that was told to stop, want at most %d", sent>>20, most>>20)
+	}
+}

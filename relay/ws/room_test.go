@@ -1,7 +1,9 @@
 package ws
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,9 +13,13 @@ import (
 
 // room is a Room of so many bytes.
 type room struct {
-	most        int64
-	held, takes atomic.Int64
+	most           int64
+	held, takes    atomic.Int64
+	working, works atomic.Int64
 }
+
+func (r *room) Work() { r.works.Add(1); r.working.Add(1) }
+func (r *room) Rest() { r.working.Add(-1) }
 
 func (r *room) Take(n int) bool {
 	r.takes.Add(1)
@@ -83,4 +89,52 @@ func TestMessagesUnderWayTakeRoom(t *testing.T) {
 func isTryAgain(err error) bool {
 	e, ok := errors.AsType[*CloseError](err)
 	return ok && e.Code == TryAgainLater && !e.Peer
+}
+
+// Frames that come in a row are work, however small and whatever they are: it is
+// begun before they are dealt with, and ended before the connection waits or has a
+// message. A few are none.
+func TestFramesInARowAreWork(t *testing.T) {
+	ping, text, fragment := frame(0x89, ""), frame(0x81, "text"), frame(0x00, "")
+	for name, c := range map[string]struct {
+		frames [][]byte
+		works  bool
+	}{
+		"a few pings":          {[][]byte{bytes.Repeat(ping, fewInARow-2), text}, false},
+		"pings":                {[][]byte{bytes.Repeat(ping, 1000), text}, true},
+		"pings in a message":   {[][]byte{frame(0x01, "te"), bytes.Repeat(ping, 1000), frame(0x80, "xt")}, true},
+		"empty fragments":      {[][]byte{frame(0x01, "te"), bytes.Repeat(fragment, 1000), frame(0x80, "xt")}, true},
+		"messages":             {[][]byte{bytes.Repeat(text, 1000)}, true},
+		"pings before a close": {[][]byte{text, bytes.Repeat(ping, 1000), frame(0x88, "")}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &room{most: 1 << 20}
+			heard, ended := make(chan string, 1000), make(chan bool)
+			addr := start(t, &Options{}, func(c *Conn) {
+				c.SetRoom(r)
+				for {
+					msg, err := c.Read()
+					if r.working.Load() != 0 {
+						t.Error("a connection at work has something to say")
+					}
+					if err != nil {
+						close(ended)
+						return
+					}
+					heard <- string(msg)
+				}
+			})
+			p := dial(t, addr)
+			p.send(slices.Concat(c.frames...))
+			if got := <-heard; got != "text" {
+				t.Errorf("heard %q", got)
+			}
+			testwait.Eventually(t, "it rests", func() bool { return r.working.Load() == 0 })
+			p.Close()
+			<-ended
+			if n := r.works.Load(); (n > 0) != c.works {
+				t.Errorf("it was %d times at work", n)
+			}
+		})
+	}
 }
