@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"moa/nips/event"
 	"moa/relay/relaytest"
@@ -149,6 +150,37 @@ func TestNIP09OddTargets(t *testing.T) {
 		sameIDs(t, "NIP09.1", c.Query(t, `{"kinds":[5],"authors":["`+alice.Hex()+`"]}`), all...)
 		if got := c.Query(t, `{"kinds":[0,1,30023]}`); len(got) != 3 {
 			t.Errorf("NIP09.2 to 4: left are %s", list(got))
+		}
+	})
+}
+
+// A version that is gone bars its address no more: a profile that was dated too far
+// ahead, by a wrong clock or in milliseconds, can be taken back by its id. What a
+// newer version took the place of does not return (NIP01.13).
+func TestNIP09ADeletedVersionBarsNothing(t *testing.T) {
+	onStores(t, func(t *testing.T, r *relaytest.Relay) {
+		if err := r.Server.Reload(relaytest.Config(), anyTime(t)); err != nil {
+			t.Fatal(err)
+		}
+		c := r.Dial(t)
+		for _, kind := range []uint16{0, 30023} {
+			version := func(at int64, more ...[]string) *event.Event {
+				return alice.Sign(t, event.Event{Kind: kind, CreatedAt: at, Tags: tags(more...)})
+			}
+			first, second, wrong, right := version(1000), version(1001), version(1_700_000_000_000), version(1_700_000_000)
+			c.Accepted(t, first, second, wrong)
+			c.Refused(t, right, "duplicate: a newer version")
+			c.Accepted(t, deletion(t, alice, 0, eTag(wrong)))
+			c.Refused(t, second, "duplicate: a newer version")
+			c.Accepted(t, right)
+			c.Refused(t, wrong, "blocked: ")
+			expiring := version(1_800_000_000, []string{"expiration", fmt.Sprint(r.Now().Unix() + 50)})
+			c.Accepted(t, expiring)
+			r.Advance(100 * time.Second)
+			better := version(1_750_000_000)
+			c.Accepted(t, better)
+			c.Refused(t, right, "duplicate: a newer version")
+			sameIDs(t, fmt.Sprint("kind ", kind), c.Query(t, fmt.Sprintf(`{"kinds":[%d]}`, kind)), better)
 		}
 	})
 }

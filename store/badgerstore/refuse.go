@@ -34,7 +34,7 @@ func (w *writer) refuse(now int64, e *event.Event) (store.Outcome, error) {
 	if err := w.makeWay(h, a); err != nil {
 		return 0, err
 	}
-	return w.stale(e, a)
+	return w.stale(now, e, a)
 }
 
 // makeWay removes what the address leads to if it is hidden: it bars nothing.
@@ -97,7 +97,7 @@ func (w *writer) until(key []byte, e *event.Event) (bool, error) {
 	return ok && e.CreatedAt <= readTime(v), err
 }
 
-func (w *writer) stale(e *event.Event, a store.Address) (store.Outcome, error) {
+func (w *writer) stale(now int64, e *event.Event, a store.Address) (store.Outcome, error) {
 	key := addressKey(keyLatest, a)
 	by, ok, err := w.tail(key)
 	if err == nil && !ok { // otherwise it is newer than what bars the address
@@ -109,5 +109,21 @@ func (w *writer) stale(e *event.Event, a store.Address) (store.Outcome, error) {
 	if t := makeTail(e, by.serial()); by.compare(&t) > 0 {
 		return 0, nil
 	}
-	return store.Stale, nil
+	if gone, err := w.lapse(now, &by); err != nil || !gone {
+		return store.Stale, err
+	}
+	return w.stale(now, e, a) // by what else bars the address
+}
+
+// lapse removes the version at t if it has expired, and reports whether it was there:
+// nobody is shown it any more, so it bars nothing, also before Expire comes to it.
+func (w *writer) lapse(now int64, t *tail) (bool, error) {
+	if !t.expires() {
+		return false, nil
+	}
+	v, err := w.value(t)
+	if err != nil || len(v) == 0 || v.expires() > now {
+		return false, err
+	}
+	return true, w.dropRoomy(stored{*t, v})
 }

@@ -136,7 +136,10 @@ func (s *Store) refuseLocked(now int64, e *event.Event) store.Outcome {
 		return 0
 	}
 	if old := s.atLocked(a); old != nil && event.Newer(old.CreatedAt, old.ID, e.CreatedAt, e.ID) {
-		return store.Stale
+		if old.Expiration == 0 || old.Expiration > now {
+			return store.Stale
+		}
+		s.removeLocked(func(e *event.Event) bool { return e == old }) // it bars nothing
 	}
 	if v, ok := s.bars[a]; ok && (v.id == e.ID || event.Newer(v.createdAt, v.id, e.CreatedAt, e.ID)) {
 		return store.Stale

@@ -287,6 +287,30 @@ var nip40 = []conformanceTest{
 		x.commit(store.Stored, old)
 		x.holds(old)
 	}},
+	{"NIP40_03_nor_before_it_is_removed", func(x *check) {
+		for i, reopened := range []bool{false, true} {
+			pk := Key(900 + i)
+			first, second := Make(pk, 30023, 1, "", tag("d", "x")), Make(pk, 30023, 2, "", tag("d", "x"))
+			brief, better := expiring(pk, 30023, 9, now+10, tag("d", "x"), tag("d", "y")), Make(pk, 30023, 5, "", tag("d", "x"))
+			x.commit(store.Stored, first, second, brief)
+			x.commit(store.Stale, better)
+			if reopened {
+				x.reopen()
+			}
+			for _, c := range []struct {
+				e    *event.Event
+				want store.Outcome
+			}{{brief, store.Expired}, {second, store.Stale}, {first, store.Stale}, {better, store.Stored}, {brief, store.Expired}} {
+				if got, err := x.Commit(context.Background(), now+10, []*event.Event{c.e}); err != nil || got[0].Outcome != c.want {
+					x.Fatalf("created at %d: outcome %v, %v, want %v", c.e.CreatedAt, got, err, c.want)
+				}
+			}
+			x.finds(query(`{"authors":["`+pk.String()+`"]}`), better)
+		}
+		if n, err := x.Expire(context.Background(), now+10, 100); n != 0 || err != nil {
+			x.Fatalf("expired %d, %v; want 0", n, err)
+		}
+	}},
 	{"NIP40_04_removed", func(x *check) {
 		var all []*event.Event
 		for i := range 10 {
