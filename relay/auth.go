@@ -14,8 +14,11 @@ import (
 func (s *session) auth(st *settings, raw []byte) {
 	e, err := parseEvent(raw)
 	if err != nil {
-		s.garbage.add()
-		s.answer(event.PeekID(raw), false, reason.Invalid, err.Error())
+		id := event.PeekID(raw)
+		if id == "" {
+			s.garbage.add()
+		}
+		s.answer(id, false, reason.Invalid, err.Error())
 		return
 	}
 	s.garbage.clear()

@@ -22,6 +22,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 	if d := st.chain.Connect(background, &sess.client, r); d.Action == policy.Reject {
 		s.conns.release(account)
 		s.met.refuse(refusePolicy)
+		allowAll(w.Header(), readOnly)
 		http.Error(w, string(d.Reason)+": "+d.Text, statusOf(d.Reason))
 		return
 	}
@@ -63,6 +64,7 @@ func (s *Server) newSession(st *settings, from origin.Origin, a *account) *sessi
 
 // turnAway answers a handshake that came at a bad time.
 func turnAway(w http.ResponseWriter, why refusal) {
+	allowAll(w.Header(), readOnly)
 	w.Header().Set("Retry-After", "30")
 	switch why {
 	case refusePerIP:

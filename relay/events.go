@@ -13,8 +13,9 @@ func (s *session) event(st *settings, raw []byte) {
 	e, err := s.parseEvent(raw)
 	t := ticket{from: &s.client, e: e, chain: st.chain}
 	if err != nil {
-		s.garbage.add()
-		t.id = event.PeekID(raw)
+		if t.id = event.PeekID(raw); t.id == "" {
+			s.garbage.add()
+		}
 		t.refuse(fateInvalid, reason.Invalid, err.Error())
 		s.add(t, nil)
 		return

@@ -2,9 +2,18 @@ package relay
 
 import (
 	"net/netip"
+	"time"
 
 	"moa/relay/shares"
 )
+
+// SetMessageTimeout has connections from now on end when a message takes longer to
+// arrive.
+func SetMessageTimeout(s *Server, timeout time.Duration) {
+	o := *s.upgrade.Load()
+	o.MessageTimeout = timeout
+	s.upgrade.Store(&o)
+}
 
 // DropReasons are the values of a metric's label.
 func DropReasons() (list []string) {

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -12,41 +13,48 @@ import (
 
 // admit holds the filters of a REQ, COUNT or NEG-OPEN to the limits and asks
 // the policies about every one of them, also of a `limit:0`. If it refuses, the
-// caller tells the client. The filters that it returns, in the same memory, are
-// those to be answered.
+// caller tells the client: of several filters, which one it is about. The filters
+// that it returns, in the same memory, are those to be answered.
 func (c *client) admit(st *settings, id string, filters []*event.Filter, count bool) ([]*event.Filter, policy.Verdict) {
-	l := &st.cfg.Limits
-	if len(filters) > l.Filters {
-		return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d filters", l.Filters))
+	if most := st.cfg.Limits.Filters; len(filters) > most {
+		return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d filters", most))
 	}
 	ctx := background
 	if st.chain.WantsSubID() {
 		ctx = policy.WithSubID(ctx, id)
 	}
 	for i, f := range filters {
-		if values(f) > l.FilterValues {
-			return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d values in one filter", l.FilterValues))
-		}
-		f, d := st.chain.Rewrite(ctx, c, f)
-		if d.Action == policy.Reject {
-			return nil, d.Verdict
-		}
-		if f.Search != "" { // and no policy has taken it out
-			return nil, policy.Refuse(reason.Unsupported, "this relay does not search")
-		}
-		d = st.chain.Filter(ctx, c, f)
-		if d.Action == policy.Accept && count {
-			d = st.chain.Count(ctx, c, f)
-		}
-		if d.Action == policy.Reject {
-			if d.Reason == reason.AuthRequired {
-				c.RequestAuth()
+		f, v := c.admitOne(ctx, st, f, count)
+		if v.Action == policy.Reject {
+			if len(filters) > 1 {
+				v.Text = fmt.Sprintf("filter %d: %s", i+1, v.Text)
 			}
-			return nil, d.Verdict
+			return nil, v
 		}
 		filters[i] = f
 	}
 	return filters, policy.Verdict{}
+}
+
+func (c *client) admitOne(ctx context.Context, st *settings, f *event.Filter, count bool) (*event.Filter, policy.Verdict) {
+	if most := st.cfg.Limits.FilterValues; values(f) > most {
+		return nil, policy.Refuse(reason.Invalid, fmt.Sprintf("more than %d values in one filter", most))
+	}
+	f, d := st.chain.Rewrite(ctx, c, f)
+	if d.Action == policy.Reject {
+		return nil, d.Verdict
+	}
+	if f.Search != "" { // and no policy has taken it out
+		return nil, policy.Refuse(reason.Unsupported, "this relay does not search")
+	}
+	d = st.chain.Filter(ctx, c, f)
+	if d.Action == policy.Accept && count {
+		d = st.chain.Count(ctx, c, f)
+	}
+	if d.Reason == reason.AuthRequired && d.Action == policy.Reject {
+		c.RequestAuth()
+	}
+	return f, d.Verdict
 }
 
 // withholds reports whether there may be more by the filters than is answered: by

@@ -24,6 +24,7 @@ func allowAll(h http.Header, methods string) {
 func (s *Server) sendPage(w http.ResponseWriter, r *http.Request, body []byte, securityPolicy string, err error) {
 	if err != nil {
 		s.log.Error("the page cannot be made", "err", err)
+		allowAll(w.Header(), readOnly)
 		http.Error(w, "internal error", http.StatusInternalServerError)
 		return
 	}

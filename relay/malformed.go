@@ -2,15 +2,17 @@ package relay
 
 import "time"
 
-// maxGarbage is how many malformed messages in a row end a connection.
+// maxGarbage is how many messages in a row end a connection that are none. One
+// that is malformed and says by an id which event or subscription it is about is
+// answered by that: it may come from a client that means well, and has a row of them.
 const maxGarbage = 256
 
-// forgiven is the time in which one malformed message is forgotten, in seconds: a
-// client that says "ping" every half a minute, and listens, may go on so.
+// forgiven is the time in which one of them is forgotten, in seconds: a client that
+// says "ping" every half a minute, and listens, may go on so.
 const forgiven = 10
 
-// garbage counts the malformed messages of a connection in a row, less those
-// that were forgiven.
+// garbage counts those messages of a connection in a row, less those that were
+// forgiven.
 type garbage struct {
 	n    int32
 	last uint32 // when the last of them came, Unix seconds

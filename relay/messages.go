@@ -48,10 +48,13 @@ func (s *session) message(frame []byte) wire.Verb {
 }
 
 func (s *session) malformed(err error) {
-	s.garbage.add()
 	e, ok := err.(*wire.Error)
 	if !ok {
+		s.garbage.add()
 		return
+	}
+	if e.SubID == "" && e.EventID == "" {
+		s.garbage.add()
 	}
 	if e.Verb == wire.Event {
 		s.add(ticket{from: &s.client, id: e.EventID, fate: fateInvalid, reason: e.Reason, text: e.Text}, nil)

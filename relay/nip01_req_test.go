@@ -385,7 +385,7 @@ func TestLimitsOfFilters(t *testing.T) {
 			{`{},{"kinds":[1,2],"#t":["a","b"],"#p":["` + alice.Hex() + `"],"authors":["` + alice.Hex() + `","` + bob.Hex() + `"]}`, false},
 		} {
 			c.Say(t, "%s", `["`+verb+`","x",`+q.filters+`]`)
-			if heard := c.Next(t); strings.HasPrefix(heard, `["CLOSED","x","invalid: more than`) == q.ok {
+			if heard := c.Next(t); strings.HasPrefix(heard, `["CLOSED","x","invalid: `) && strings.Contains(heard, "more than ") == q.ok {
 				t.Errorf("%s %s: %s", verb, q.filters, heard)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -26,7 +27,9 @@ func textFrame(m string) []byte {
 
 // A connection that moa ends for what its client sent has had its answers: all
 // that was said before, in one write with what ends it, is decided and answered,
-// and the close frame is last.
+// and the close frame is last. What the client goes on to say is read for a moment:
+// a connection that was closed with bytes unread would be reset, and its client
+// might hear nothing of all that.
 func TestWhatWasSaidBeforeTheEndIsAnswered(t *testing.T) {
 	huge := []byte{0x81, 0x80 | 127, 0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0} // the header of 2 GB
 	garbage := []byte{}
@@ -43,18 +46,26 @@ func TestWhatWasSaidBeforeTheEndIsAnswered(t *testing.T) {
 		{"against the protocol", []byte{0x83, 0x80, 0, 0, 0, 0}, 1002, 0},
 		{"no UTF-8", textFrame("\xff"), 1007, 0},
 		{"garbage", garbage, 1008, 257},
+		{"too slow", textFrame("[half of it")[:9], 1008, 0},
 	} {
 		t.Run(end.name, func(t *testing.T) {
 			onStores(t, func(t *testing.T, r *relaytest.Relay) {
 				before := series(t, r.Dial(t), bob, 700)
+				slow := end.name == "too slow"
+				if slow {
+					relay.SetMessageTimeout(r.Server, 2*time.Second)
+				}
 				c := dialRaw(t, r)
 				all := []byte{}
 				for i := range 5 {
 					all = append(all, textFrame(`["EVENT",`+string(alice.Sign(t, event.Event{Kind: 7, Content: fmt.Sprint(i)}).Raw)+`]`)...)
 				}
 				all = append(all, textFrame(`["REQ","q",{"kinds":[1],"limit":700}]`)...)
-				all = append(all, textFrame(`["COUNT","n",{"kinds":[1]}]`)...)
-				if _, err := c.Write(append(all, end.bytes...)); err != nil {
+				all = append(append(all, textFrame(`["COUNT","n",{"kinds":[1]}]`)...), end.bytes...)
+				if !slow {
+					all = append(all, textFrame(strings.Repeat("y", 60_000))...)
+				}
+				if _, err := c.Write(all); err != nil {
 					t.Fatal(err)
 				}
 				heard := map[wire.Verb]int{}

@@ -132,6 +132,11 @@ func TestErrorsCanBeReadByScripts(t *testing.T) {
 	if resp, _ := get(t, r, "GET", "/favicon.ico"); resp.StatusCode != 204 {
 		t.Errorf("/favicon.ico: %s", resp.Status)
 	}
+	full := start(t, func(c *relay.Config) { c.Limits.Connections = 1 })
+	full.Dial(t)
+	if _, resp, err := relaytest.TryDial(full.URL); err == nil || resp == nil || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("a handshake that is turned away: %v, %v", err, resp)
+	}
 	hosting := relaytest.Start(t, relaytest.Options{Handler: http.NotFoundHandler()})
 	if resp, _ := get(t, hosting, "OPTIONS", "/"); !strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), "POST") {
 		t.Errorf("with a handler: %v", resp.Header)
@@ -171,5 +176,52 @@ func TestTagsOfSeveralLettersEndNoREQ(t *testing.T) {
 		t.Errorf("live: %s", e.Raw)
 	}
 	c.Quiet(t)
-	c.Closed(t, "x", `unsupported: filter 3: unknown filter field "#1"`, `["REQ","x",{},{"kinds":[1]},{"#1":["a"]}]`)
+	for _, name := range []string{"nip05", "max_participants", "i-tag"} {
+		sameIDs(t, "beside #"+name, c.Query(t, `{"#`+name+`":["x"]}`, `{"ids":["`+seven.ID.String()+`"]}`), seven)
+	}
+}
+
+// Of a REQ or COUNT with several filters a CLOSED names the one that it is about,
+// whoever refuses it.
+func TestAClosedNamesTheFilterThatItIsAbout(t *testing.T) {
+	r := relaytest.Start(t, relaytest.Options{
+		Chain:  chainFrom(t, map[string]any{"use": "owner-only"}),
+		Config: func(c *relay.Config) { c.Limits.FilterValues = 3 },
+	})
+	for _, verb := range []string{"REQ", "COUNT"} {
+		c := r.Dial(t)
+		for filter, want := range map[string]string{
+			`{"#1":["a"]}`: `unsupported: filter 3: unknown filter field "#1"`, `{"ids":["a"]}`: "invalid: filter 3: ids: ",
+			`{"kinds":[1,2,3,4]}`: "invalid: filter 3: more than 3 values", `{"search":"x"}`: "unsupported: filter 3: this relay does not search",
+			`{"kinds":[30078]}`: "auth-required: filter 3: authenticate to read these kinds", `{"kinds":[1059]}`: "auth-required: filter 3: ",
+		} {
+			c.Closed(t, "x", want, `["`+verb+`","x",{},{"kinds":[1]},`+filter+`]`)
+		}
+		c.Closed(t, "x", "unsupported: this relay does not search", `["`+verb+`","x",{"search":"x"}]`)
+	}
+}
+
+// Only what says by no id what it is about is garbage. A client may have a row of
+// events that are malformed by our reading, and right by their author's: an archive
+// that is published again has them, and the relay hears them all.
+func TestAMalformedEventIsNoGarbage(t *testing.T) {
+	r := start(t, nil)
+	c := r.Dial(t)
+	for i := range 600 {
+		c.Refused(t, alice.Sign(t, event.Event{Kind: 1, Content: fmt.Sprint(i), Tags: []event.Tag{{}}}), "invalid: tags: a tag is empty")
+	}
+	for range 600 {
+		c.Closed(t, "q", "unsupported: ", `["REQ","q",{"kind":[1]}]`)
+	}
+	c.Accepted(t, alice.Note(t, "still here"))
+}
+
+// Applications were seen with dozens of subscriptions on one connection.
+func TestAConnectionHasManySubscriptions(t *testing.T) {
+	r := start(t, nil)
+	c := r.Dial(t)
+	for i := range 128 {
+		c.Stored(t, fmt.Sprint(i), `{"kinds":[1],"authors":["`+alice.Hex()+`"]}`)
+	}
+	c.Closed(t, "one more", "rate-limited: ", `["REQ","one more",{}]`)
 }

@@ -160,14 +160,15 @@ func regions(values []string, prefix string) (exact, regions []string) {
 	return exact, slices.Clip(kept)
 }
 
-// word reports the name of a tag that has several letters.
+// word reports the name of a tag that has several characters: letters, and what
+// stands among them in names like nip05, max_participants and i-tag.
 func word(name string) bool {
 	const most = 32
-	if len(name) < 2 || len(name) > most {
+	if len(name) < 2 || len(name) > most || !letter(name[0]) {
 		return false
 	}
 	for i := range len(name) {
-		if c := name[i]; !letter(c) && c != '_' && c != '-' {
+		if c := name[i]; !letter(c) && (c < '0' || c > '9') && c != '_' && c != '-' {
 			return false
 		}
 	}
