@@ -201,6 +201,35 @@ func TestAClosedNamesTheFilterThatItIsAbout(t *testing.T) {
 	}
 }
 
+// What has a valid id and signature is a good event, however odd its tags are: what
+// a tag does not say it does not do.
+func TestOddTagsMakeNoEventMalformed(t *testing.T) {
+	r := start(t, nil)
+	c := r.Dial(t)
+	odd := tags(
+		[]string{"e"}, []string{"e", "x"}, []string{"p"}, []string{"p", "npub1xyz"}, []string{"a", "x"}, []string{"a", "99999:" + alice.Hex() + ":"}, []string{"k", "x"},
+		[]string{"d"}, []string{"expiration"}, []string{"expiration", "soon"}, []string{"expiration", "1e3"}, []string{"expiration", "-5"}, []string{"nonce", "x", "y"}, []string{"nonce"},
+		[]string{"delegation", "x"}, []string{"relay", "::"}, []string{"g", "ail"}, []string{"g", ""}, []string{"i", "geo:"}, []string{"l"}, []string{"L"}, []string{"--"},
+		[]string{""}, []string{"", "x"}, []string{"\x00", "\x00"}, []string{"t", strings.Repeat("x", 5000)}, []string{"é", "z"}, []string{"h"}, []string{"q", "x"}, []string{"amount", "-1"},
+	)
+	for _, kind := range []uint16{1, 5, 6, 7, 1063, 1111, 1984, 9735, 20000} {
+		c.Stored(t, "live", fmt.Sprintf(`{"kinds":[%d],"limit":0}`, kind))
+		for _, tag := range append(odd, nil) {
+			e := event.Event{Kind: kind, CreatedAt: 1_700_000_000, Tags: []event.Tag{tag}}
+			if tag == nil {
+				e.Tags = odd
+			}
+			signed := alice.Sign(t, e)
+			w := r.Dial(t)
+			w.Accepted(t, signed)
+			w.Close()
+			if got := c.Event(t, "live"); got.ID != signed.ID {
+				t.Errorf("kind %d, %q: heard %s", kind, tag, got.Raw)
+			}
+		}
+	}
+}
+
 // Only what says by no id what it is about is garbage. A client may have a row of
 // events that are malformed by our reading, and right by their author's: an archive
 // that is published again has them, and the relay hears them all.

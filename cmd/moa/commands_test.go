@@ -17,4 +17,7 @@ func TestCommandOfNoNameIsToldSo(t *testing.T) {
 			t.Errorf("exit code %d, %q; want 2, %s", code, stderr, want)
 		}
 	}
+	if _, stderr, code := run(t, "", "policy", "tset"); code != 2 || !strings.Contains(stderr, `"moa policy tset" (did you mean "test"?); `) {
+		t.Errorf("exit code %d, %q", code, stderr)
+	}
 }

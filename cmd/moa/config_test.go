@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -202,6 +204,13 @@ contact = "mailto:me@example.com"
 [store]
 reserve_mib = 0
 sync = false
+[self]
+relays = ["wss://relay.mine.net", "wss://relay.example.com"]
+[[policy]]
+use = "allow"
+domains = ["mine.net", "example.com"]
+trust = { roots = ["`+nip19.Npub(relaytest.NewKey(1).PubKey)+`"] }
+only = { urls = ["https://example.com/members.txt"] }
 `)
 	t.Setenv("MOA_LISTN", "x")
 	stdout, stderr, code := run(t, "", "check-config", path)
@@ -210,20 +219,76 @@ sync = false
 	}
 	for _, want := range []string{
 		path + ": url: url is not set", path + ":4: info.contact: it is still the example's value", path + ":6: store.reserve_mib: ", path + ":7: store.sync: ",
+		path + ":9: self.relays[1]: it is still", path + ":12: policy[0].domains[1]: it is still", path + ":14: policy[0].only.urls[0]: it is still",
 		`MOA_LISTN: no setting has this variable (did you mean "MOA_LISTEN"?)`,
 	} {
 		if !strings.Contains(stderr, "warning: "+want) {
 			t.Errorf("not told: %s\n%s", want, stderr)
 		}
 	}
+	if n := strings.Count(stderr, "it is still the example's value"); n != 4 {
+		t.Errorf("%d are the example's:\n%s", n, stderr)
+	}
+	// The start says it, too.
+	s := serveIn(t, t.TempDir(), "--config", path)
+	s.Signal(t, syscall.SIGTERM)
+	s.Wait(t)
+	for _, want := range []string{"policy[0].domains[1]: it is still", `MOA_LISTN: no setting has this variable (did you mean \"MOA_LISTEN\"?)`} {
+		if !strings.Contains(s.lines(), want) {
+			t.Errorf("the start does not tell %s:\n%s", want, s.lines())
+		}
+	}
 }
 
+// Without a proxy by name, all clients that one brings share the limits of one
+// address: wherever the relay listens, wss:// needs a proxy.
+func TestAProxyThatIsNotNamedIsAWarning(t *testing.T) {
+	for _, c := range []struct {
+		url, listen, proxies string
+		warn                 bool
+	}{
+		{"wss://relay.mine.net", "127.0.0.1:7447", "", true},
+		{"wss://relay.mine.net", "0.0.0.0:7447", "", true}, // as in a container
+		{"wss://relay.mine.net", "0.0.0.0:7447", "172.17.0.0/16", false},
+		{"ws://abc.onion", "127.0.0.1:7447", "", true},
+		{"ws://relay.mine.net:7447", "0.0.0.0:7447", "", false},
+		{"", "127.0.0.1:7447", "", false},
+	} {
+		_, stderr, code := run(t, "", "check-config", "--url", c.url, "--listen", c.listen, "--trusted-proxies", c.proxies)
+		if code != 0 || strings.Contains(stderr, "trusted_proxies: ") != c.warn {
+			t.Errorf("%+v: exit code %d, %s", c, code, stderr)
+		}
+	}
+}
+
+// Wherever a public key is asked for, an npub does as well.
 func TestPublicKeysMayBeNpubs(t *testing.T) {
 	key := relaytest.NewKey(3)
-	c, err := loadArgs(t, "--info.pubkey", nip19.Npub(key.PubKey))
-	if err != nil || c.Info.PubKey != key.Hex() {
-		t.Errorf("%s, %v", c.Info.PubKey, err)
+	npub := nip19.Npub(key.PubKey)
+	c, err := loadArgs(t, "--info.pubkey", npub, "--info.self", npub)
+	if err != nil || c.Info.PubKey != key.Hex() || c.Info.Self != key.Hex() {
+		t.Errorf("%s, %s, %v", c.Info.PubKey, c.Info.Self, err)
 	}
+	path := writeConfig(t, strings.ReplaceAll(`
+[[policy]]
+use = "allow"
+pubkeys = ["NPUB"]
+follows_of = ["NPUB"]
+lists = ["30000:NPUB:friends"]
+trust = { roots = ["NPUB"] }
+files = ["people.txt"]
+only = { pubkeys = ["NPUB"] }
+unless = { lists = ["30000:NPUB:"] }
+[[policy]]
+use = "moderation"
+reporters = { pubkeys = ["NPUB"] }
+`, "NPUB", npub))
+	if err := os.WriteFile(filepath.Join(filepath.Dir(path), "people.txt"), []byte(npub+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good(t, "check-config", path)
+	good(t, "init", "personal", "--pubkey", npub)
+	good(t, "policy", "explain", "--config", path, "--as", npub, string(key.Note(t, "hello").Raw))
 }
 
 func TestUnknownFlagsAreOneLine(t *testing.T) {
@@ -234,12 +299,31 @@ func TestUnknownFlagsAreOneLine(t *testing.T) {
 		{[]string{"serve", "--lsten", ":1"}, `moa: there is no flag --lsten (did you mean "--listen"?); moa serve --help lists them`},
 		{[]string{"serve", "--limits.message-byte", "1"}, `(did you mean "--limits.message-bytes"?)`},
 		{[]string{"export", "--qqqqqqqqqqqq"}, "moa: there is no flag --qqqqqqqqqqqq; moa export --help lists them"},
+		{[]string{"import", "-z"}, "moa: there is no flag -z; moa import --help lists them"},
 	} {
 		stdout, stderr, code := run(t, "", c.args...)
 		if code != 2 || stdout != "" || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("%v: exit code %d, %q %q", c.args, code, stdout, stderr)
 		}
 	}
+}
+
+// Each command has its line for them.
+func TestEveryCommandRefusesUnknownFlagsInOneLine(t *testing.T) {
+	var try func(c *cli.Command, words ...string)
+	try = func(c *cli.Command, words ...string) {
+		root, out := app(), new(bytes.Buffer)
+		root.Writer, root.ErrWriter = out, out
+		err := root.Run(t.Context(), append(words, "--nonsense"))
+		want := "there is no flag --nonsense; " + strings.Join(words, " ") + " --help lists them"
+		if err == nil || err.Error() != want || usage.ExitCode(err) != 2 || out.Len() > 0 {
+			t.Errorf("%v: %v, and prints %q", words, err, out)
+		}
+		for _, sub := range c.Commands {
+			try(sub, append(slices.Clip(words), sub.Name)...)
+		}
+	}
+	try(app(), "moa")
 }
 
 func TestBrokenTOMLIsPlaced(t *testing.T) {

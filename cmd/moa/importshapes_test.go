@@ -120,6 +120,34 @@ func TestImportWritesWhatItRejects(t *testing.T) {
 	}
 }
 
+// What a running relay refuses is told by reason and line, and its words are in the
+// file of rejects.
+func TestImportTellsWhatARelayRefuses(t *testing.T) {
+	s := serveIn(t, t.TempDir(), "--config", writeConfig(t, "[[policy]]\nuse = \"kinds\"\ndeny = \"7\"\n"))
+	alice := relaytest.NewKey(1)
+	reaction := func(text string) *event.Event { return alice.Sign(t, event.Event{Kind: 7, Content: text}) }
+	forged := strings.Replace(string(alice.Note(t, "forged").Raw), `"sig":"`, `"sig":"00000000`, 1)
+	forged = forged[:len(forged)-len(`00000000"}`)] + `"}`
+	fine, plus, minus := alice.Note(t, "fine"), reaction("+"), reaction("-")
+	rejects := filepath.Join(t.TempDir(), "rejects.tsv")
+	_, report, code := run(t, strings.Join([]string{string(plus.Raw), string(fine.Raw), forged, string(minus.Raw), "nonsense"}, "\n"),
+		"import", "--relay", s.URL, "--rejects", rejects, "--expect", "2")
+	says(t, report, "1 accepted", "2 rejected: by the relay: blocked (line 1, 4)", "1 rejected: by the relay: invalid (line 3)", "1 rejected: malformed (line 5)",
+		"moa: 1 event was taken or there already; 2 expected")
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	text, err := os.ReadFile(rejects)
+	for _, want := range []string{"1\tby the relay: blocked: blocked: ", "\t" + string(plus.Raw) + "\n", "3\tby the relay: invalid: invalid: the signature does not hold\t" + forged + "\n"} {
+		if err != nil || !strings.Contains("\n"+string(text), want) {
+			t.Errorf("%v, no %q in\n%s", err, want, text)
+		}
+	}
+	if _, report, code := run(t, string(minus.Raw), "import", "--relay", s.URL); code != 1 || !strings.Contains(report, "nothing was taken") {
+		t.Errorf("exit code %d: %s", code, report)
+	}
+}
+
 // pickyRelay takes events of up to most bytes, and ends the connection with
 // the code, or without a word for 0, when a larger one comes.
 func pickyRelay(t *testing.T, most int, code websocket.StatusCode) (url string) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -289,6 +290,81 @@ func TestInitNeverOverwrites(t *testing.T) {
 		if code != 2 || strings.Contains(stderr, secret) {
 			t.Errorf("%v: exit code %d, %s", bad, code, stderr)
 		}
+	}
+}
+
+// forSigners are what remote signers (NIP-46) and wallets (NIP-47) say to k.
+func forSigners(t *testing.T, k relaytest.Key) (all []*event.Event) {
+	t.Helper()
+	for _, kind := range []uint16{24133, 23194, 23195, 23196, 23197} {
+		all = append(all, guest.Sign(t, event.Event{Kind: kind, Content: "sealed", Tags: []event.Tag{about(k)}}))
+	}
+	return all
+}
+
+// A relay of members passes on what the signers and wallets of its own people say,
+// whose keys nobody knows.
+func TestRecipesPassOnSignersAndWallets(t *testing.T) {
+	t.Parallel()
+	for _, recipe := range []string{"community", "paid"} {
+		s := serveRecipe(t, recipe, member)
+		live, c := s.from(t, "192.0.2.1"), s.from(t, "192.0.2.2")
+		live.Stored(t, "mine", `{"kinds":[24133,23194,23195,23196,23197],"#p":["`+member.Hex()+`"]}`)
+		for _, e := range forSigners(t, member) {
+			c.Accepted(t, e)
+			if got := live.Event(t, "mine"); got.ID != e.ID {
+				t.Errorf("%s: heard %s", recipe, got.Raw)
+			}
+		}
+		for _, e := range forSigners(t, nuisance) {
+			if ok := c.Send(t, e); ok.OK {
+				t.Errorf("%s takes kind %d to a stranger", recipe, e.Kind)
+			}
+		}
+	}
+}
+
+// Each recipe has as comments the tables that one may add. They are good, and
+// owner-only is among them: application data, drafts and wallets are their author's.
+func TestWhatTheRecipesSuggest(t *testing.T) {
+	t.Parallel()
+	table := regexp.MustCompile(`(?m)^#   \[\[policy\]\]\n(?:#   .*\n)+`)
+	for _, r := range recipeList {
+		config := filepath.Join(t.TempDir(), "moa.toml")
+		good(t, "init", r.name, "--out", config, "--pubkey", owner.Hex())
+		text, err := os.ReadFile(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ownerOnly := ""
+		for _, found := range table.FindAllString(string(text), -1) {
+			added := strings.ReplaceAll(strings.ReplaceAll(found, "#   ", ""), "npub1...", nip19.Npub(owner.PubKey))
+			one := filepath.Join(filepath.Dir(config), "one.toml")
+			if err := os.WriteFile(one, append(text, "\n"+added...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			good(t, "check-config", one)
+			if strings.Contains(added, `"owner-only"`) {
+				ownerOnly = one
+			}
+		}
+		if ownerOnly == "" {
+			t.Errorf("%s does not suggest owner-only", r.name)
+			continue
+		}
+		s := serveIn(t, filepath.Join(t.TempDir(), "data"), "--config", ownerOnly)
+		mine, other := relaytest.Dial(t, s.URL), relaytest.Dial(t, s.URL)
+		settings := owner.Sign(t, event.Event{Kind: 30078, Content: "private", Tags: []event.Tag{{"d", "app"}}})
+		mine.Accepted(t, settings)
+		other.Closed(t, "q", "auth-required: ", `["REQ","q",{"kinds":[30078]}]`)
+		mine.Say(t, `["REQ","q",{"kinds":[30078]}]`)
+		challenge := mine.Hear(t, wire.Auth).Text
+		mine.Hear(t, wire.Closed)
+		mine.Authenticate(t, owner, challenge)
+		if n := len(mine.Query(t, `{"kinds":[30078]}`)); n != 1 {
+			t.Errorf("%s: the author finds %d", r.name, n)
+		}
+		s.Kill()
 	}
 }
 

@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"strings"
@@ -72,7 +73,7 @@ func hold(c *cli.Command) {
 	}
 	c.Action = func(_ context.Context, cmd *cli.Command) error {
 		if name := cmd.Args().First(); name != "" {
-			return usage.Errorf("there is no command %q; %s --help tells which there are", cmd.FullName()+" "+name, cmd.FullName())
+			return usage.Errorf("there is no command %q%s; %s --help tells which there are", cmd.FullName()+" "+name, conf.DidYouMean(name, names(cmd.Commands)), cmd.FullName())
 		}
 		if cmd == cmd.Root() {
 			return cli.ShowRootCommandHelp(cmd)
@@ -93,13 +94,28 @@ func takes(cmd *cli.Command, args string) error {
 	return usage.Errorf("%s takes %s: %s", cmd.FullName(), terminal.Count(len(want), "argument", "arguments"), args)
 }
 
+// names are what one can call the commands.
+func names(list []*cli.Command) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, c := range list {
+			if !c.Hidden && !yield(c.Name) {
+				return
+			}
+		}
+	}
+}
+
 // flagError says in one line which flag is wrong.
 func flagError(cmd *cli.Command, err error) error {
 	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !ok {
 		return err
 	}
-	name = "--" + strings.TrimLeft(name, "-")
+	name = strings.TrimLeft(name, "-")
+	if len(name) == 1 { // to which all of one letter are as near
+		return fmt.Errorf("there is no flag -%s; %s --help lists them", name, cmd.FullName())
+	}
+	name = "--" + name
 	known := map[string]bool{}
 	for _, f := range cmd.Flags {
 		for _, n := range f.Names() {

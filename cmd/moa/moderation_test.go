@@ -264,7 +264,7 @@ func TestModerationIsForTheRelaysOwnUser(t *testing.T) {
 	}
 }
 
-// TestEveryRelayHasADesk bans, hides and lifts on a relay without a line about
+// TestEveryRelayHasADesk bans, hides, deletes and lifts on a relay without a line about
 // moderation in its configuration, also over a restart.
 func TestEveryRelayHasADesk(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
@@ -285,5 +285,12 @@ func TestEveryRelayHasADesk(t *testing.T) {
 	c.Refused(t, second, "blocked")
 	good(t, "moderation", "undo", "--data", data, key.Hex())
 	c.Accepted(t, third)
-	s.Kill()
+	if said, _ := good(t, "moderation", "delete", "--data", data, third.ID.String()); !strings.Contains(said, "1 event was removed") {
+		t.Errorf("said %s", said)
+	}
+	c.Refused(t, third, "blocked: the operator of this relay has removed this event")
+	s.stop(t)
+	if out := exported(t, data); strings.Contains(out, third.ID.String()) || !strings.Contains(out, first.ID.String()) {
+		t.Errorf("stored: %s", out)
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"moa/relay/relaytest"
 )
 
 // dataOf is the folder of a store with some events.
@@ -92,11 +94,17 @@ func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
 			}
 		}))
 		url := "ws" + strings.TrimPrefix(s.URL, "http")
-		_, stderr, code := run(t, "", "export", "--relay", url)
-		s.Close()
-		if code == 0 || strings.ContainsAny(stderr, "\x1b\x07\r\u009b\u202e") {
-			t.Errorf("%q: exit code %d, %q", answer, code, stderr)
+		note := string(relaytest.NewKey(1).Note(t, "hello").Raw)
+		for _, args := range [][]string{
+			{"export", "--relay", url}, {"import", "--relay", url}, {"policy", "test", "--relay", url, "--config", writeConfig(t, "")},
+			{"bench", "publish", "--events", "3", "--duration", "1s", "--connections", "1", url},
+		} {
+			stdout, stderr, code := run(t, note, args...)
+			if code == 0 || strings.ContainsAny(stdout+stderr, "\x1b\x07\r\u009b\u202e") {
+				t.Errorf("%v, %q: exit code %d, %q %q", args, answer, code, stdout, stderr)
+			}
 		}
+		s.Close()
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -166,14 +167,31 @@ func TestStopIsQuickWithClientsConnected(t *testing.T) {
 	testwait.Speed(t, "the shutdown", time.Since(began), 5*time.Second)
 }
 
-// TestAStartWithoutRoomSaysSo starts below the reserve.
+// TestAStartWithoutRoomSaysSo starts below the reserve: the log says so, /readyz, the
+// health check and clients that publish are told, and clients that read are served.
 func TestAStartWithoutRoomSaysSo(t *testing.T) {
-	s := serveIn(t, t.TempDir(), "--store.reserve-mib", "1000000000")
-	s.Signal(t, syscall.SIGTERM)
-	s.Wait(t)
-	if !strings.Contains(s.lines(), "no events can be stored yet") {
-		t.Errorf("not told:\n%s", s.lines())
+	data, _ := dataOf(t, 3)
+	s := serveIn(t, data, "--store.reserve-mib", "1000000000")
+	s.waitFor(t, "no events can be stored yet")
+	addr := strings.TrimPrefix(s.URL, "ws://")
+	relaytest.Eventually(t, "/readyz tells of the disk", func() bool {
+		res, err := http.Get("http://" + addr + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		return err == nil && res.StatusCode == http.StatusServiceUnavailable && strings.HasPrefix(string(body), "the disk is full")
+	})
+	if _, stderr, code := run(t, "", "healthcheck", "--ready", "--listen", addr); code != 1 || !strings.Contains(stderr, "503") {
+		t.Errorf("health check: exit code %d, %s", code, stderr)
 	}
+	c := relaytest.Dial(t, s.URL)
+	c.Refused(t, relaytest.NewKey(2).Note(t, "no room"), "error: ")
+	if n := len(c.Query(t, `{"kinds":[1]}`)); n != 3 {
+		t.Errorf("%d events are read", n)
+	}
+	s.stop(t)
 }
 
 // A client that connects to a public relay without a URL says which relay it is, and

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -212,6 +213,58 @@ func TestCheckAndRepairSayWhatIsWrong(t *testing.T) {
 	}
 	if exported(t, data) != text {
 		t.Error("the export is not what it was")
+	}
+}
+
+// Whatever is wrong with a file of the store, a person reads a sentence that says what
+// to do next, and no panic of Go; what repair leaves is a store.
+func TestADamagedStoreIsASentence(t *testing.T) {
+	data, _ := dataOf(t, 300)
+	files, err := os.ReadDir(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		name := f.Name()
+		whole, err := os.ReadFile(filepath.Join(data, name))
+		if err != nil || len(bytes.Trim(whole, "\x00")) == 0 {
+			continue // a folder, or nothing is written in it
+		}
+		written := bytes.TrimRight(whole, "\x00")
+		wrong := bytes.Clone(whole)
+		copy(wrong[len(written)/2:], bytes.Repeat([]byte{0xa5}, 64))
+		for how, text := range map[string][]byte{"cut off": written[:len(written)/2], "overwritten": wrong, "missing": nil} {
+			t.Run(name+" "+how, func(t *testing.T) {
+				t.Parallel()
+				hurt := filepath.Join(t.TempDir(), "data")
+				if err := os.CopyFS(hurt, os.DirFS(data)); err != nil {
+					t.Fatal(err)
+				}
+				err := os.Remove(filepath.Join(hurt, name))
+				if text != nil {
+					err = errors.Join(err, os.WriteFile(filepath.Join(hurt, name), text, 0o600))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				command := func(args ...string) int {
+					t.Helper()
+					_, stderr, code := run(t, "", append(args, "--data", hurt)...)
+					if strings.Contains(stderr, "goroutine ") || strings.Contains(stderr, "panic") || code != 0 && code != 1 && code != 2 {
+						t.Errorf("%v: exit code %d, %s", args, code, stderr)
+					}
+					if code != 0 && args[0] == "export" && !strings.Contains(stderr, "moa store ") && !strings.Contains(stderr, "damaged on the disk and were left out") {
+						t.Errorf("%v does not say what to do: %s", args, stderr)
+					}
+					return code
+				}
+				command("store", "check")
+				if command("export") != 0 {
+					command("store", "repair")
+				}
+				command("serve", "--listen", "nowhere.invalid:1") // opens the store, and ends
+			})
+		}
 	}
 }
 

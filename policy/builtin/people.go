@@ -22,7 +22,7 @@ type peopleConfig struct {
 	URLs      []string       `toml:"urls" comment:"The same from the web, asked again every refresh (If-None-Match)."`
 	Domains   []string       `toml:"domains" comment:"Everybody who has a name in these domains (NIP-05): whom their nostr.json lists and, of\ndomains that tell about one name at a time, whose profile in this relay's store claims\none. Newcomers can claim one if everybody may write kind 0."`
 	FollowsOf []conf.PubKey  `toml:"follows_of" comment:"Everybody these people follow, by their follow lists (kind 3) in this relay's store."`
-	Lists     []conf.Address `toml:"lists" comment:"Everybody in these lists in this relay's store, each as kind:pubkey:d (NIP-51)." example:"[\"30000:<pubkey>:friends\"]"`
+	Lists     []conf.Address `toml:"lists" comment:"Everybody in these lists in this relay's store, each as kind:pubkey:d (NIP-51);\nthe public key may be an npub." example:"[\"30000:<pubkey>:friends\"]"`
 	Trust     trustConfig    `toml:"trust" comment:"A web of trust: everybody who is followed, over so many steps, from the roots on, by\nat least so many people who are nearer to the roots. limit bounds the memory."`
 	Refresh   conf.Duration  `toml:"refresh" comment:"How often urls, domains and what is in the store are looked up again. What cannot be\nread stays as it was."`
 }

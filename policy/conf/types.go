@@ -208,11 +208,19 @@ func (r Regexp) MarshalText() ([]byte, error) {
 	return []byte(r.String()), nil
 }
 
-// Address reads `kind:pubkey:d` (NIP-01).
+// Address reads `kind:pubkey:d` (NIP-01). The public key may be an npub.
 type Address struct{ event.Address }
 
 func (a *Address) UnmarshalText(text []byte) (err error) {
-	if a.Address, err = event.ParseAddress(string(text)); err != nil {
+	address := string(text)
+	if parts := strings.SplitN(address, ":", 3); len(parts) == 3 {
+		pk, err := ParsePubKey(parts[1])
+		if err != nil {
+			return err // which does not repeat a secret key
+		}
+		address = parts[0] + ":" + pk.String() + ":" + parts[2]
+	}
+	if a.Address, err = event.ParseAddress(address); err != nil {
 		return fmt.Errorf("%q: %w", text, err)
 	}
 	return nil

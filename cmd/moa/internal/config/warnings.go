@@ -20,13 +20,19 @@ func (c *Config) warnings() (found conf.Faults) {
 	if c.URL == "" && (len(c.TrustedProxies) > 0 || !localOnly(c.Listen)) {
 		warn("url", "url is not set: a client's Host header says which relay this is; set it to the public wss:// URL")
 	}
-	if c.URL != "" && len(c.TrustedProxies) == 0 && localOnly(c.Listen) {
+	switch {
+	case c.URL == "" || len(c.TrustedProxies) > 0:
+	case localOnly(c.Listen):
 		warn("trusted_proxies", "url is set, and only this machine can reach the relay: name the proxy that brings the clients, as 127.0.0.1 and ::1, or they all share one address's limits")
+	case strings.HasPrefix(c.URL, "wss:"):
+		warn("trusted_proxies", "url is wss://, for which there must be a proxy: name its address, or the clients that it brings all share one address's limits")
 	}
 	for i, table := range c.Policy {
+		at := fmt.Sprintf("policy[%d]", i)
 		for _, o := range openings(table) {
-			warn(fmt.Sprintf("policy[%d].%s", i, o.key), o.text)
+			warn(conf.Join(at, o.key), o.text)
 		}
+		examples(at, table, warn)
 	}
 	if c.Store.ReserveMiB == 0 {
 		warn("store.reserve_mib", "no room is kept in reserve: a full disk ends the process")
@@ -35,11 +41,34 @@ func (c *Config) warnings() (found conf.Faults) {
 		warn("store.sync", "a crash of the machine may lose events that got OK true")
 	}
 	for l := range c.leaves() {
-		if text := fmt.Sprint(l.Value.Interface()); strings.Contains(text, "example.com") || strings.Contains(text, "npub1...") {
-			warn(l.Path, "it is still the example's value")
+		if l.list() {
+			for i := range l.Value.Len() {
+				examples(fmt.Sprintf("%s[%d]", l.Path, i), l.Value.Index(i).Interface(), warn)
+			}
+			continue
 		}
+		examples(l.Path, l.Value.Interface(), warn)
 	}
 	return found
+}
+
+// examples warns of what stands in a value as it does in the recipes and in the
+// documentation.
+func examples(path string, v any, warn func(path, text string)) {
+	switch v := v.(type) {
+	case string:
+		if strings.Contains(v, "example.com") {
+			warn(path, "it is still the example's value")
+		}
+	case []any:
+		for i, one := range v {
+			examples(fmt.Sprintf("%s[%d]", path, i), one, warn)
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			examples(conf.Join(path, key), v[key], warn)
+		}
+	}
 }
 
 // opening is a key of a [[policy]] table that makes public what the policy is there

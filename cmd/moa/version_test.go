@@ -1,0 +1,34 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A binary that is built as the Dockerfile builds it, where there is no version
+// control to ask, knows of which commit it is.
+func TestContainersKnowTheirVersion(t *testing.T) {
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := regexp.MustCompile(`-ldflags "([^"]*)"`).FindStringSubmatch(string(text))
+	if flags == nil || !strings.Contains(string(text), "\nARG REVISION") {
+		t.Fatal("the Dockerfile has no -ldflags, or no REVISION")
+	}
+	const revision = "0123456789abcdef0123456789abcdef01234567"
+	out := filepath.Join(t.TempDir(), "moa")
+	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-trimpath", "-ldflags", strings.ReplaceAll(flags[1], "$REVISION", revision), "-o", out, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	said, err := exec.CommandContext(t.Context(), out, "version").Output()
+	if want := "moa " + release + " " + revision[:12] + ", "; err != nil || !strings.HasPrefix(string(said), want) {
+		t.Errorf("%q, %v; want %s", said, err, want)
+	}
+}
