@@ -16,39 +16,51 @@ import (
 // "Semantics around created_at ties").
 type tied struct {
 	c     *client
-	query store.Query // of one filter
-	scan  store.Scan  // of the query; of the second's rest once that is due
+	query store.Query
+	until int64      // of each of its filters
+	scan  store.Scan // of the query; of the second's rest once that is due
 
 	found int
-	last  event.ID // found
-	mixed bool     // an event of another second was found
-	rest  bool     // scan is that of the rest
+	last  event.ID              // found
+	sent  map[event.ID]struct{} // all that was found, if there are several filters
+	mixed bool                  // an event of another second was found
+	rest  bool                  // scan is that of the rest
+	more  int                   // found of the rest
 }
+
+// maxTied is how many events of a page of several filters are remembered. A larger
+// page is not followed by the rest of its second.
+const maxTied = 4096
 
 // ties wraps the scan of a query that may be such a page. One event alone is no
 // page: that client wants the newest.
 func (c *client) ties(q store.Query, scan store.Scan) store.Scan {
-	if len(q.Filters) != 1 || !q.Filters[0].HasUntil || q.Filters[0].HasLimit && q.Filters[0].Limit < 2 {
-		return scan
+	until := q.Filters[0].Until
+	for _, f := range q.Filters {
+		if !f.HasUntil || f.Until != until || f.HasLimit && f.Limit < 2 {
+			return scan
+		}
 	}
-	return &tied{c: c, query: q, scan: scan}
+	return &tied{c: c, query: q, until: until, scan: scan}
 }
 
-// errOlder ends the scan of the rest at the first event of another second: there
-// is more.
+// errOlder ends the scan of the rest at the first event of another second, and
+// where there are too many of it: there is more.
 var errOlder = errors.New("relay: the second is over")
 
 func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Record) error) (store.Progress, error) {
 	p, err := t.scan.Next(ctx, page, func(r *store.Record) error {
-		older := r.CreatedAt != t.query.Filters[0].Until
 		switch {
-		case t.rest && older:
-			return errOlder
-		case t.rest && bytes.Compare(r.ID[:], t.last[:]) <= 0:
-			return nil // the page had it; those of one second come by their ids
 		case !t.rest:
-			t.found++
-			t.last, t.mixed = r.ID, t.mixed || older
+			t.note(r)
+		case r.CreatedAt != t.until:
+			return errOlder
+		case t.had(r.ID):
+			return nil
+		case t.more == t.query.MaxLimit:
+			return errOlder
+		default:
+			t.more++
 		}
 		return found(r)
 	})
@@ -58,11 +70,41 @@ func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Reco
 	if err != nil || !p.Done || p.All || t.rest || t.mixed || t.found == 0 {
 		return p, err
 	}
-	longer := *t.query.Filters[0]
-	longer.HasLimit, longer.Limit = true, t.found+t.query.MaxLimit
 	q := t.query
-	q.Filters, q.MaxLimit = []*event.Filter{&longer}, 0
+	q.Filters, q.MaxLimit = make([]*event.Filter, len(t.query.Filters)), 0
+	for i, f := range t.query.Filters {
+		longer := *f
+		longer.HasLimit, longer.Limit = true, t.found+t.query.MaxLimit
+		q.Filters[i] = &longer
+	}
 	t.scan, t.rest = t.c.scan(q), true
 	p.Done = false
 	return p, nil
+}
+
+// note takes note of an event of the page.
+func (t *tied) note(r *store.Record) {
+	t.found++
+	t.last = r.ID
+	if t.mixed = t.mixed || r.CreatedAt != t.until || len(t.sent) == maxTied; t.mixed {
+		t.sent = nil
+		return
+	}
+	if len(t.query.Filters) == 1 {
+		return
+	}
+	if t.sent == nil {
+		t.sent = make(map[event.ID]struct{})
+	}
+	t.sent[r.ID] = struct{}{}
+}
+
+// had reports whether the page had an event of the second. Those of one filter come
+// by their ids; of several each has come as far as its own limit.
+func (t *tied) had(id event.ID) bool {
+	if t.sent == nil {
+		return bytes.Compare(id[:], t.last[:]) <= 0
+	}
+	_, ok := t.sent[id]
+	return ok
 }

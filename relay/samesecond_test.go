@@ -10,55 +10,82 @@ import (
 )
 
 // TestPagesComePastASecondWithManyEvents goes back page by page, as clients do,
-// over a second that has more events than a page.
+// over a second that has more events than a page: by one filter, and by several at
+// once, as applications ask that show several feeds.
 func TestPagesComePastASecondWithManyEvents(t *testing.T) {
 	for name, open := range stores {
-		t.Run(name, func(t *testing.T) {
-			r := relaytest.Start(t, relaytest.Options{Store: open(t), Config: func(c *relay.Config) {
-				c.Limits.DefaultLimit, c.Limits.Limit = 5, 20
-			}})
-			c := r.Dial(t)
-			want := map[event.ID]bool{}
-			for i := range 30 { // one second has 20
-				at := int64(1000 + i)
-				if i >= 5 && i < 25 {
-					at = 1005
-				}
-				e := alice.Sign(t, event.Event{Kind: 1, CreatedAt: at, Content: fmt.Sprint(i)})
-				c.Accepted(t, e)
-				want[e.ID] = true
-			}
-			for until := int64(2000); ; {
-				page := c.Query(t, fmt.Sprintf(`{"kinds":[1],"until":%d,"limit":5}`, until))
-				seen := map[event.ID]bool{}
-				for _, e := range page {
-					if seen[e.ID] {
-						t.Errorf("event %s comes twice in a page", e.ID)
+		for what, filters := range map[string][]string{
+			"one filter":                 {`"kinds":[1]`},
+			"filters that share events":  {`"kinds":[1]`, `"authors":["` + alice.Hex() + `"]`},
+			"filters that share nothing": {`"#t":["a"]`, `"#t":["b"]`, `"#t":["c"]`},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				r := relaytest.Start(t, relaytest.Options{Store: open(t), Config: func(c *relay.Config) {
+					c.Limits.DefaultLimit, c.Limits.Limit = 5, 45
+				}})
+				c := r.Dial(t)
+				want := map[event.ID]bool{}
+				for i := range 60 { // one second has 50
+					at := int64(1000 + i)
+					if i >= 5 && i < 55 {
+						at = 1005
 					}
-					seen[e.ID] = true
-					delete(want, e.ID)
+					e := alice.Sign(t, event.Event{Kind: 1, CreatedAt: at, Tags: tags([]string{"t", "abc"[i%3 : i%3+1]}, []string{"n", fmt.Sprint(i)})})
+					c.Accepted(t, e)
+					want[e.ID] = true
 				}
-				if len(page) == 0 {
-					break
+				for until := int64(2000); ; {
+					page := ask(t, c, until, 5, filters)
+					for _, e := range page {
+						delete(want, e.ID)
+					}
+					if len(page) == 0 {
+						break
+					}
+					oldest := page[len(page)-1].CreatedAt
+					if len(page) >= 5 && oldest == until { // what a client makes of a page of one second
+						oldest--
+					}
+					if len(page) < 5 && oldest == until {
+						break
+					}
+					until = oldest
 				}
-				oldest := page[len(page)-1].CreatedAt
-				if len(page) >= 5 && oldest == until { // what a client makes of a page of one second
-					oldest--
+				if len(want) > 0 {
+					t.Errorf("%d events were never sent", len(want))
 				}
-				if len(page) < 5 && oldest == until {
-					break
+				if page := ask(t, c, 1005, 1, filters); len(page) > len(filters) {
+					t.Errorf("a limit of 1 finds %d", len(page))
 				}
-				until = oldest
-			}
-			if len(want) > 0 {
-				t.Errorf("%d events were never sent", len(want))
-			}
-			if page := c.Query(t, `{"kinds":[1],"until":1005,"limit":1}`); len(page) != 1 {
-				t.Errorf("a limit of 1 finds %d", len(page))
-			}
-			if page := c.Query(t, `{"kinds":[1],"until":1006,"limit":5}`); len(page) > 5 {
-				t.Errorf("a page of several seconds has %d events", len(page))
-			}
-		})
+				if page := ask(t, c, 1006, 5, filters); len(page) > 5*len(filters) {
+					t.Errorf("a page of several seconds has %d events", len(page))
+				}
+				cfg := relaytest.Config()
+				cfg.Limits.DefaultLimit, cfg.Limits.Limit = 5, 20
+				if err := r.Server.Reload(cfg, nil); err != nil {
+					t.Fatal(err)
+				}
+				if page := ask(t, c, 1005, 5, filters); len(page) < 25 || len(page) > 5*len(filters)+20 {
+					t.Errorf("a page of one second has %d events", len(page))
+				}
+			})
+		}
 	}
+}
+
+// ask asks for a page, in which each event comes once.
+func ask(t *testing.T, c *relaytest.Client, until int64, limit int, filters []string) []*event.Event {
+	t.Helper()
+	list := make([]string, len(filters))
+	for i, f := range filters {
+		list[i] = fmt.Sprintf(`{%s,"until":%d,"limit":%d}`, f, until, limit)
+	}
+	page, seen := c.Query(t, list...), map[event.ID]bool{}
+	for _, e := range page {
+		if seen[e.ID] {
+			t.Errorf("event %s comes twice in a page", e.ID)
+		}
+		seen[e.ID] = true
+	}
+	return page
 }
