@@ -169,6 +169,10 @@ func TestTagsOfSeveralLettersEndNoREQ(t *testing.T) {
 	if len(eose.Hints) > 0 {
 		t.Errorf("called whole: %v", eose.Hints)
 	}
+	c.Say(t, `["COUNT","n",{"kinds":[1],"#platform":["web"]}]`)
+	if n := c.Hear(t, wire.Count); n.Count != 0 || !n.Approximate {
+		t.Errorf("counted %d, approximate %v", n.Count, n.Approximate)
+	}
 	w := r.Dial(t)
 	live := note(7, "c")
 	w.Accepted(t, note(1, "d"), live)

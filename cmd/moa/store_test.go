@@ -325,12 +325,14 @@ func TestReadingVerbsMakeAndReplaceNothing(t *testing.T) {
 	dir := t.TempDir()
 	backup := file(t, "backup.jsonl", "the last backup\n")
 	for _, data := range []string{dir, filepath.Join(dir, "none")} {
-		for _, args := range [][]string{{"export", backup}, {"policy", "test", "--config", writeConfig(t, "")}, {"store", "check"}, {"store", "repair"}, {"store", "backup", filepath.Join(dir, "b")}} {
+		for _, args := range [][]string{{"export", backup}, {"policy", "test", "--config", writeConfig(t, "")}, {"policy", "explain", "--config", writeConfig(t, ""), string(notes(t, 1)[0].Raw)}, {"store", "check"}, {"store", "repair"}, {"store", "backup", filepath.Join(dir, "b")}} {
 			if _, stderr, code := run(t, "", append(args, "--data", data)...); code == 0 || !strings.Contains(stderr, "there is no store in") {
 				t.Errorf("%v: exit code %d, %s", args, code, stderr)
 			}
 		}
 	}
+	// One that can do without a store makes none, either, nor a key.
+	good(t, "check-config", "--data", filepath.Join(dir, "none"), "--self.publish", "true", "--url", "wss://relay.mine.net")
 	if got, err := os.ReadFile(backup); err != nil || string(got) != "the last backup\n" {
 		t.Errorf("the backup is %q, %v", got, err)
 	}
