@@ -16,7 +16,7 @@ func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	if format == "text" || format != "json" && terminal.Is(w) {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(terminal.ForJSON(w), options))
 }
 
 // readable writes times as "1.5s" and addresses as HOST:PORT, in JSON too.
