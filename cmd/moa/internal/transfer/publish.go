@@ -139,7 +139,11 @@ func (p *Publisher) window(ctx context.Context, events Batch, t *Tally, last boo
 			alone = true // the relay's last words may be lost with the connection
 		default:
 			order := w.inOrder()
-			return limited, fmt.Errorf("lines %d to %d are without an answer: %w", events.Lines[order[0]], events.Lines[order[len(order)-1]], err)
+			from, to := events.Lines[order[0]], events.Lines[order[len(order)-1]]
+			if to == 0 { // they are of no file
+				return limited, fmt.Errorf("no answer: %w", err)
+			}
+			return limited, fmt.Errorf("lines %d to %d are without an answer: %w", from, to, err)
 		}
 		if err := p.dial(ctx); err != nil {
 			return limited, err
