@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"moa/nips/event"
+	"moa/nips/nip19"
 )
 
 type inner struct {
@@ -145,6 +148,17 @@ func TestSecretKeysAreNotRepeated(t *testing.T) {
 	const nsec = "nsec1vl029mgpspedva04g90vltkh6fvh240zqtv9k0t9af8935ke9laqsnlfe5"
 	if _, err := ParsePubKey(nsec); err == nil || strings.Contains(err.Error(), "vl029") {
 		t.Error(err)
+	}
+	if err := new(Address).UnmarshalText([]byte("30000:" + nsec + ":friends")); err == nil || strings.Contains(err.Error(), "vl029") {
+		t.Error(err)
+	}
+}
+
+func TestTheKeyOfAnAddressMayBeAnNpub(t *testing.T) {
+	var a Address
+	npub := nip19.Npub(event.PubKey{})
+	if err := a.UnmarshalText([]byte("30000:" + npub + ":a:b")); err != nil || a.String() != "30000:"+strings.Repeat("0", 64)+":a:b" {
+		t.Errorf("%s, %v", a, err)
 	}
 }
 

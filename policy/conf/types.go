@@ -214,11 +214,12 @@ type Address struct{ event.Address }
 func (a *Address) UnmarshalText(text []byte) (err error) {
 	address := string(text)
 	if parts := strings.SplitN(address, ":", 3); len(parts) == 3 {
-		pk, err := ParsePubKey(parts[1])
-		if err != nil {
-			return err // which does not repeat a secret key
+		switch pk, err := nip19.ParsePubKey(parts[1]); {
+		case err == nil:
+			address = parts[0] + ":" + pk.String() + ":" + parts[2]
+		case errors.Is(err, nip19.ErrSecret): // which is not repeated
+			return err
 		}
-		address = parts[0] + ":" + pk.String() + ":" + parts[2]
 	}
 	if a.Address, err = event.ParseAddress(address); err != nil {
 		return fmt.Errorf("%q: %w", text, err)

@@ -77,7 +77,7 @@ func TestDefectARejectedREQKeepsListening(t *testing.T) {
 		})
 	})
 	reader, writer := r.Dial(t), r.Dial(t)
-	reader.Closed(t, "s", "blocked: no", `["REQ","s",{"kinds":[1]},{"kinds":[4]}]`)
+	reader.Closed(t, "s", "blocked: filter 2: no", `["REQ","s",{"kinds":[1]},{"kinds":[4]}]`)
 	writer.Accepted(t, alice.Note(t, "x"))
 	reader.Quiet(t)
 }

@@ -114,7 +114,8 @@ func TestKhatrusFilterPolicies(t *testing.T) {
 			}).Dial(t)
 			client.Query(t, c.fine)
 			client.Closed(t, "a", c.text, `["REQ","a",`+c.closed+`]`)
-			client.Closed(t, "a", c.text, `["REQ","a",`+c.fine+`,`+c.closed+`]`)
+			reason, text, _ := strings.Cut(c.text, ": ")
+			client.Closed(t, "a", reason+": filter 2: "+text, `["REQ","a",`+c.fine+`,`+c.closed+`]`)
 			client.Closed(t, "b", c.text, `["COUNT","b",`+c.closed+`]`)
 		})
 	}
