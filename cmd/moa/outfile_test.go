@@ -96,7 +96,9 @@ func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
 		url := "ws" + strings.TrimPrefix(s.URL, "http")
 		note := string(relaytest.NewKey(1).Note(t, "hello").Raw)
 		for _, args := range [][]string{
-			{"export", "--relay", url}, {"import", "--relay", url}, {"policy", "test", "--relay", url, "--config", writeConfig(t, "")},
+			{"export", "--relay", url},
+			{"import", "--relay", url},
+			{"policy", "test", "--relay", url, "--config", writeConfig(t, "")},
 			{"bench", "publish", "--events", "3", "--duration", "1s", "--connections", "1", url},
 		} {
 			stdout, stderr, code := run(t, note, args...)
