@@ -18,6 +18,8 @@ import (
 //     It is the zero tail as long as there are no such events.
 //  2. A scan that begins before ceil reads the lists that have one of them on
 //     disk, up to ceil (scan.nextFuture). As a rule that is none.
+//     One that has begun when ceil was not set yet, as before memory is filled,
+//     has no such lists: it reads everything from there on on disk (hot.read).
 //  3. ceil goes with the clock, and what comes behind it is read into memory.
 
 // aheadMost is how far ahead an event's time may lie, in seconds, to be held.
@@ -106,7 +108,11 @@ func (h *hot) planFuture(sc *scan) (p futurePlan) {
 	}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if h.ceil == (tail{}) || sc.from.compare(&h.ceil) >= 0 {
+	if h.ceil == (tail{}) {
+		return p
+	}
+	sc.dated = true
+	if sc.from.compare(&h.ceil) >= 0 {
 		return p
 	}
 	if h.floor.compare(&h.ceil) <= 0 {

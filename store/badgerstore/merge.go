@@ -75,7 +75,7 @@ func (h *hot) read(sc *scan, most, work int) (end bool) {
 	if m.loose && m.gen != h.gen {
 		m.forget()
 	}
-	if sc.from.compare(&h.floor) >= 0 || h.floor.compare(&h.ceil) <= 0 {
+	if sc.from.compare(&h.floor) >= 0 || h.floor.compare(&h.ceil) <= 0 || !sc.dated && sc.from.compare(&h.ceil) < 0 {
 		m.forget()
 		return true
 	}

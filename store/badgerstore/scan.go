@@ -41,6 +41,7 @@ type scan struct {
 
 	past        bool // what is dated ahead was read
 	futureKnown bool // and it is known what that is
+	dated       bool // hot.ceil was set when that was looked for
 	stop        tail // where it ends; zero: there is none
 
 	begun int       // parts whose cursors exist
