@@ -13,6 +13,7 @@ type account struct {
 	*shares.Account
 	accountKey
 	payer
+	pace pace
 
 	uses int // connections, guarded by conns.mu
 }

@@ -12,7 +12,8 @@ import (
 
 // auth answers an AUTH (NIP-42).
 func (s *session) auth(st *settings, raw []byte) {
-	e, err := parseEvent(raw)
+	s.account.charge(authWork)
+	e, err := s.parseEvent(raw)
 	if err != nil {
 		id := event.PeekID(raw)
 		if id == "" {

@@ -127,6 +127,33 @@ func TestSmallMessagesInARowAreWork(t *testing.T) {
 	}
 }
 
+// An address that says very much waits, on whichever connection, and no other does.
+func TestAnAddressThatSaysMuchWaits(t *testing.T) {
+	r := fromAfar(t, func(*relay.Config) {})
+	const least = 150 * time.Millisecond
+	slots := max(1, runtime.GOMAXPROCS(0)/2)
+	many := bytes.Repeat(append([]byte{0x81, 0x8d, 0, 0, 0, 0}, `["CLOSE","x"]`...), 3000*slots)
+	begun := time.Now()
+	var both [2]*rawConn
+	for i := range both {
+		both[i] = dialRawAs(t, r, attacker)
+		go func() { // it may be read slowly
+			_, _ = both[i].Write(many)
+			_, _ = both[i].Write(append([]byte{0x81, 0x8a, 0, 0, 0, 0}, `["COUNT"]x`...))
+		}()
+	}
+	for _, c := range both {
+		if _, m, err := c.frame(); err != nil || !strings.HasPrefix(string(m), `["NOTICE"`) {
+			t.Fatalf("%s, %v", m, err)
+		}
+	}
+	if took := time.Since(begun); took < least {
+		t.Errorf("%d messages were read in %v", 6000*slots, took)
+	}
+	other := dialAs(t, r, honest)
+	other.Query(t, `{}`)
+}
+
 // wholeFrames counts the frames, which are short.
 func wholeFrames(b []byte) (n int) {
 	for len(b) >= 2 && len(b) >= 2+int(b[1]) {

@@ -26,6 +26,7 @@ func (s *session) message(frame []byte) wire.Verb {
 	if m.Verb != wire.Auth {
 		s.garbage.clear()
 	}
+	s.account.charge(1)
 	// Whatever else it is, it comes after the EVENTs before it: a REQ finds them.
 	s.resolveAll()
 	switch m.Verb {
@@ -48,6 +49,7 @@ func (s *session) message(frame []byte) wire.Verb {
 }
 
 func (s *session) malformed(err error) {
+	s.account.charge(1)
 	e, ok := err.(*wire.Error)
 	if !ok {
 		s.garbage.add()

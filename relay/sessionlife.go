@@ -51,6 +51,7 @@ func (s *session) handle(frame []byte, err error) {
 		if publishes, err = s.take(frame); err != nil {
 			break
 		}
+		s.keepPace()
 		if publishes && s.grown.Add(1) <= maxGrown {
 			frame, err = s.readGrown()
 			s.row = 0

@@ -59,7 +59,10 @@ func (a *arena) flood(first byte, payload string) {
 			for a.on() {
 				c := a.wire()
 				if c == nil {
-					time.Sleep(10 * time.Millisecond)
+					select {
+					case <-a.stop:
+					case <-time.After(10 * time.Millisecond):
+					}
 					continue
 				}
 				if first == 0x00 { // fragments of what has begun
