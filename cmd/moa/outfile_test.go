@@ -99,7 +99,6 @@ func TestWordsOfAnotherRelayAreNoCommands(t *testing.T) {
 			{"export", "--relay", url},
 			{"import", "--relay", url},
 			{"policy", "test", "--relay", url, "--config", writeConfig(t, "")},
-			{"bench", "publish", "--events", "3", "--duration", "1s", "--connections", "1", url},
 		} {
 			stdout, stderr, code := run(t, note, args...)
 			if code == 0 || strings.ContainsAny(stdout+stderr, "\x1b\x07\r\u009b\u202e") {
