@@ -90,6 +90,31 @@ func TestWhatWasSaidBeforeTheEndIsAnswered(t *testing.T) {
 	}
 }
 
+// It is so, too, when a message finds no room among those that all clients are
+// sending.
+func TestWhatWasSaidIsAnsweredWhenThereIsNoRoom(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.InboxTotalMiB = 1 })
+	dialRaw(t, r).half(t, 900_000)
+	relaytest.Eventually(t, "it takes nearly all the room", func() bool { return held(t, r, "inbox") > 500_000 })
+	c := dialRaw(t, r)
+	all := []byte{}
+	for i := range 5 {
+		all = append(all, textFrame(`["EVENT",`+string(alice.Note(t, fmt.Sprint(i)).Raw)+`]`)...)
+	}
+	if _, err := c.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	c.half(t, 900_000)
+	oks := 0
+	if code := c.untilClose(t, func(m string) {
+		if v, err := wire.ParseReply([]byte(m)); err == nil && v.Verb == wire.OK && v.OK {
+			oks++
+		}
+	}); code != 1013 || oks != 5 {
+		t.Errorf("%d were acknowledged, and closed with %d", oks, code)
+	}
+}
+
 // A message that is too long, but not very, is refused by what it is about, and
 // the connection goes on: to end it would have its client send it again.
 func TestAMessageThatIsTooLongIsRefused(t *testing.T) {
