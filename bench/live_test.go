@@ -13,7 +13,8 @@ func TestLiveOnACorrectRelay(t *testing.T) {
 	t.Parallel()
 	for _, audience := range []string{Network, Everyone} {
 		s := openSession(t, startTiny(t, flaws{}), 100)
-		run := mustRun(t, s, quickLive(audience))
+		w := quickLive(audience)
+		run := measured(t, s, w.Duration, func(d time.Duration) Workload { w.Duration = d; return w }, classDelivery)
 		wantFaults(t, run)
 		all, want := metric(t, run, "delivered, all"), metric(t, run, "expected, all")
 		if all != want || all < 100 {
@@ -49,15 +50,16 @@ func TestLiveNamesTheFault(t *testing.T) {
 			if c.flaws.reorderLive > 0 {
 				w.Publishers = 1 // the order of two connections is nobody's business
 			}
-			wantFaults(t, mustRun(t, openSession(t, startTiny(t, c.flaws), 100), w), c.want...)
+			wantNamed(t, c.flaws, 100, w, c.want...)
 		})
 	}
 }
 
 func TestDroppedDeliveriesAreCountedExactly(t *testing.T) {
 	t.Parallel()
-	s := openSession(t, startTiny(t, flaws{dropLive: 50}), 100)
-	run := mustRun(t, s, quickLive(Everyone))
+	run := patiently(t, flaws{dropLive: 50}, 100, quickLive(Everyone), func(run *Run) bool {
+		return metric(t, run, "missing") == float64(int(metric(t, run, "expected, all"))/50)
+	})
 	want := metric(t, run, "expected, all")
 	missing := metric(t, run, "missing")
 	if delivered := metric(t, run, "delivered, all"); delivered+missing != want || missing != float64(int(want)/50) {

@@ -55,8 +55,7 @@ func TestQueryNamesTheFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := openSession(t, startTiny(t, c.flaws), 1000)
-			wantFaults(t, mustRun(t, s, quickQuery()), c.want...)
+			wantNamed(t, c.flaws, 1000, quickQuery(), c.want...)
 		})
 	}
 }
