@@ -77,16 +77,6 @@ func (w *writer) leave(n stored) error {
 	return w.dropRoomy(n)
 }
 
-// sealLeft seals, and notes what left its address.
-func (w *writer) sealLeft() error {
-	if err := w.seal(); err != nil {
-		return err
-	}
-	w.s.noteLeft(w.left)
-	w.left = w.left[:0]
-	return nil
-}
-
 // address is the keyLatest of the event's address, or nil if it has none.
 func (n *stored) address() ([]byte, error) {
 	if !n.tail.alias() {

@@ -27,7 +27,7 @@ func (s *Store) Expire(ctx context.Context, now int64, most int) (int, error) {
 				x.next = min(x.next, expiresAt(keys[len(keys)-1]))
 			}
 		}
-		if err := w.sealLeft(); err != nil {
+		if err := w.seal(); err != nil {
 			return err
 		}
 		s.expireFrom = x.next

@@ -181,6 +181,12 @@ var pasts = map[string]func(*past){
 		p.expire(3000)
 		p.stored(p.make(0, 30))
 	},
+	"a version that has expired, and is in the way": func(p *past) {
+		p.stored(p.make(0, 10), p.make(0, 20), p.make(0, 30, event.Tag{"expiration", "2000"}))
+		p.commit(3000, store.Stale, p.make(0, 15)) // the last one goes all the same
+		p.after(p)
+		p.commit(3000, store.Stored, p.make(0, 40))
+	},
 	"versions that come again": func(p *past) {
 		p.stored(p.make(0, 10), p.make(0, 20)) // the first bars
 		p.remove(p.make(0, 20))

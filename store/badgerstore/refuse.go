@@ -125,5 +125,5 @@ func (w *writer) lapse(now int64, t *tail) (bool, error) {
 	if err != nil || len(v) == 0 || v.expires() > now {
 		return false, err
 	}
-	return true, w.dropRoomy(stored{*t, v})
+	return true, w.leave(stored{*t, v})
 }

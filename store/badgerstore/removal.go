@@ -35,7 +35,7 @@ func (s *Store) Remove(ctx context.Context, ids []event.ID) (int, error) {
 				removed++
 			}
 		}
-		return w.sealLeft()
+		return nil
 	})
 	if err != nil {
 		return 0, err

@@ -22,7 +22,6 @@ type writer struct {
 	serial  store.Serial
 	sealed  bool // something is stored
 	stepped []request
-	left    []tail // versions that were removed, and that no event asked for
 	change
 }
 
@@ -30,6 +29,7 @@ type writer struct {
 type change struct {
 	added, removed []stored
 	aliases        bool
+	left           []tail // of removed: no event asked for it
 }
 
 type stored struct {
@@ -188,6 +188,7 @@ func (w *writer) seal() error {
 	w.writes.reset()
 	w.sealed = true
 	s.remember(&w.change, slots, w.serial, events)
+	s.noteLeft(w.left)
 	w.bytes, w.change = 0, change{}
 	return nil
 }
