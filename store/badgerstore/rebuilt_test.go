@@ -135,7 +135,7 @@ func TestRebuiltKeysAreWhatTheyWere(t *testing.T) {
 // not known any more: then what they deleted may bar its address.
 func TestRebuiltKeysAreWhatTheyWereWhateverCame(t *testing.T) {
 	seed := seedOf(t)
-	for n := range uint64(rounds(t, "MOA_DIFFERENTIALS", 4)) {
+	for n := range uint64(rounds(t, "MOA_DIFFERENTIALS", 2)) {
 		collects := n%2 == 1
 		s := mixedOf(t, seed+n, collects)
 		want, events := allKeysOf(t, s), int(s.Stats().Events)
