@@ -43,12 +43,3 @@ func (p *pace) charge(now, work time.Duration) {
 func (p *pace) behind(now time.Duration) time.Duration {
 	return time.Duration(p.until.Load()) - now - paceBurst
 }
-
-// keepPace waits until the address may say more.
-func (s *session) keepPace() {
-	if p := &s.account.pace; p.until.Load() > 0 {
-		if wait := p.behind(time.Since(paceBegan)); wait > 0 {
-			pause(s.life, wait)
-		}
-	}
-}

@@ -69,6 +69,15 @@ func (s *session) handle(frame []byte, err error) {
 	s.end(err)
 }
 
+// keepPace waits until the address may say more.
+func (s *session) keepPace() {
+	if p := &s.account.pace; p.until.Load() > 0 {
+		if wait := p.behind(time.Since(paceBegan)); wait > 0 {
+			pause(s.life, wait)
+		}
+	}
+}
+
 // readGrown reads for one of those that wait with a stack that has grown.
 func (s *session) readGrown() ([]byte, error) {
 	defer s.grown.Add(-1)
