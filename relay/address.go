@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net/netip"
+	"time"
 
 	"moa/relay/shares"
 )
@@ -30,4 +31,11 @@ func newAccount(l *shares.Ledger, key accountKey) *account {
 		a.slots.most = slotsOfOne()
 	}
 	return a
+}
+
+// charge takes n messages into account.
+func (a *account) charge(n int) {
+	if a.slots.most > 0 {
+		a.pace.charge(time.Since(paceBegan), time.Duration(n)*messageWork/time.Duration(a.slots.most))
+	}
 }

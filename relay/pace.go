@@ -23,13 +23,6 @@ const (
 // paceBegan is a time that no clock that is set changes.
 var paceBegan = time.Now()
 
-// charge takes n messages into account.
-func (a *account) charge(n int) {
-	if a.slots.most > 0 {
-		a.pace.charge(time.Since(paceBegan), time.Duration(n)*messageWork/time.Duration(a.slots.most))
-	}
-}
-
 func (p *pace) charge(now, work time.Duration) {
 	for {
 		old := p.until.Load()
