@@ -32,7 +32,7 @@ func version() build {
 	if !ok {
 		return b
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
+	if v := info.Main.Version; tagged(v) {
 		b.Version = v
 	}
 	b.Home = home(info.Main.Path)
@@ -47,6 +47,12 @@ func version() build {
 		}
 	}
 	return b
+}
+
+// tagged reports that v is that of a tag, or newer than one: the Go tool calls a
+// checkout without tags v0.0.0.
+func tagged(v string) bool {
+	return v != "" && v != "(devel)" && !strings.HasPrefix(v, "v0.0.0-")
 }
 
 // home is where a module's path leads: nowhere, unless it begins with a host.

@@ -31,3 +31,12 @@ func TestContainersKnowTheirVersion(t *testing.T) {
 		t.Errorf("%q, %v; want %s", said, err, want)
 	}
 }
+
+// A checkout without tags is of the release that it becomes, not of v0.0.0.
+func TestOnlyTagsSayWhichVersion(t *testing.T) {
+	for v, want := range map[string]bool{"v0.2.0": true, "v0.2.1-0.20261130201518-115f9f0f0244": true, "v0.0.0-20261130201518-115f9f0f0244+dirty": false, "(devel)": false, "": false} {
+		if tagged(v) != want {
+			t.Errorf("%q: %v", v, !want)
+		}
+	}
+}
