@@ -112,6 +112,9 @@ func (s *Store) SetClock(now func() int64) {
 	s.hot.now = now
 }
 
+// Flush writes to Badger what waits for it.
+func (s *Store) Flush() error { return s.flush() }
+
 // KeepUp lets memory follow the clock.
 func (s *Store) KeepUp() error {
 	for {
