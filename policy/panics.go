@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"sync/atomic"
@@ -171,12 +172,13 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Stack is the stack of a panic that Safely has returned, "" of another error.
-func Stack(err error) string {
+// Stack is the stack of a panic that Safely has returned, for a log; of another error it
+// is empty, and a log leaves it out.
+func Stack(err error) slog.Attr {
 	if p, ok := errors.AsType[*PanicError](err); ok {
-		return string(p.Stack)
+		return slog.String("stack", string(p.Stack))
 	}
-	return ""
+	return slog.Attr{}
 }
 
 // Safely calls f, and returns a panic of it as a *PanicError.

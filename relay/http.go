@@ -2,11 +2,8 @@ package relay
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
-	"time"
 
 	"moa/nips/nip11"
 	"moa/policy"
@@ -48,10 +45,7 @@ func (s *Server) requestPanicked(r *http.Request) {
 		return
 	}
 	if value != http.ErrAbortHandler {
-		s.met.sessionPanics.Inc()
-		if now := time.Now().Unix(); s.panicTold.Swap(now) != now { // as of sessions
-			s.log.Error("a request over HTTP has panicked, its connection is ended", "path", r.URL.Path, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
-		}
+		s.countPanic("a request over HTTP has panicked, its connection is ended", value, "path", r.URL.Path)
 	}
 	panic(http.ErrAbortHandler)
 }
@@ -144,7 +138,7 @@ func (s *Server) describe(r *http.Request, st *settings, path string) []byte {
 		return err
 	})
 	if err != nil {
-		s.log.Error("the information document cannot be changed", "err", err, "stack", policy.Stack(err))
+		s.log.Error("the information document cannot be changed", "err", err, policy.Stack(err))
 		return doc
 	}
 	return changed

@@ -59,7 +59,7 @@ func (c *chainRunner) begin(chain *policy.Chain) {
 		c.tasks.Go("policy", func() {
 			err := policy.Safely(func() error { return r.Run(ctx) })
 			if err != nil && ctx.Err() == nil {
-				c.log.Error("a policy has stopped working", "policy", name, "err", err, "stack", policy.Stack(err))
+				c.log.Error("a policy has stopped working", "policy", name, "err", err, policy.Stack(err))
 			}
 		})
 	}

@@ -140,7 +140,7 @@ func (p *selfPublisher) push(ctx context.Context, st *settings) (all bool) {
 		err := policy.Safely(func() error { return p.pushTo(ctx, url, e) })
 		cancel()
 		if err != nil {
-			p.log.Warn("another relay does not take the event about this one", "relay", url, "err", err, "stack", policy.Stack(err))
+			p.log.Warn("another relay does not take the event about this one", "relay", url, "err", err, policy.Stack(err))
 			all = false
 			continue
 		}

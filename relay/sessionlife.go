@@ -1,8 +1,6 @@
 package relay
 
 import (
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"moa/nips/wire"
@@ -98,10 +96,7 @@ func (s *session) survive() {
 	if amongOthers() {
 		panic(value)
 	}
-	s.met.sessionPanics.Inc()
-	if now := time.Now().Unix(); s.panicTold.Swap(now) != now { // one a second tells as much as all
-		s.log.Error("a session has panicked, its connection is ended", "conn", s.id, "ip", s.ip, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))
-	}
+	s.countPanic("a session has panicked, its connection is ended", value, "conn", s.id, "ip", s.ip)
 	s.turn.Lock()
 	s.stopped = true
 	s.batch = nil // what was read and not answered; it may be what the panic is about

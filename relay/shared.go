@@ -2,7 +2,9 @@ package relay
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +42,15 @@ type shared struct {
 	lastID    atomic.Uint64 // of a client
 	grown     atomic.Int32  // sessions that wait with a stack that has grown
 	panicTold atomic.Int64  // when a session's panic was logged, Unix seconds
+}
+
+// countPanic counts a panic that has cost a connection, and logs it. It is to be called
+// by the deferred function that has recovered it.
+func (s *shared) countPanic(what string, value any, attrs ...any) {
+	s.met.sessionPanics.Inc()
+	if now := time.Now().Unix(); s.panicTold.Swap(now) != now { // one a second tells as much as all
+		s.log.Error(what, append(attrs, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))...)
+	}
 }
 
 // background is the context of policies: they have deadlines of their own, and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // listLog is a handler that says once what several policies say of one list of people,
@@ -13,14 +14,22 @@ type listLog struct {
 	said *said
 }
 
+// justSaid is for how long policies may find the same in a list, one after the other.
+const justSaid = 2 * fileInterval
+
 // said is what was said last of each list.
 type said struct {
 	mu   sync.Mutex // guards last
-	last map[string]string
+	last map[string]saying
+}
+
+type saying struct {
+	text string
+	at   time.Time
 }
 
 func newListLog(log *slog.Logger) *slog.Logger {
-	return slog.New(listLog{log.Handler(), &said{last: map[string]string{}}})
+	return slog.New(listLog{log.Handler(), &said{last: map[string]saying{}}})
 }
 
 // Handle passes over what was just said of the same list, if an operator reads it.
@@ -33,7 +42,7 @@ func (l listLog) Handle(ctx context.Context, r slog.Record) error {
 		text += " " + a.String()
 		return true
 	})
-	if list != "" && r.Level >= slog.LevelInfo && l.said.again(list, text) {
+	if list != "" && r.Level >= slog.LevelInfo && l.said.again(list, saying{text, r.Time}) {
 		return nil
 	}
 	return l.Handler.Handle(ctx, r)
@@ -47,12 +56,12 @@ func (l listLog) WithGroup(name string) slog.Handler {
 	return listLog{l.Handler.WithGroup(name), l.said}
 }
 
-func (s *said) again(list, text string) bool {
+func (s *said) again(list string, now saying) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.last[list] == text {
+	if last := s.last[list]; last.text == now.text && now.at.Sub(last.at) < justSaid {
 		return true
 	}
-	s.last[list] = text
+	s.last[list] = now
 	return false
 }

@@ -81,7 +81,7 @@ func TestAPanicWhileReportsAreReadIsReturned(t *testing.T) {
 	}
 	err := chain.Run(t.Context())
 	var p *policy.PanicError
-	if !errors.As(err, &p) || p.Value != "in a report" || !strings.Contains(policy.Stack(err), "panics_test.go") {
+	if !errors.As(err, &p) || p.Value != "in a report" || !strings.Contains(policy.Stack(err).Value.String(), "panics_test.go") {
 		t.Errorf("%v", err)
 	}
 }

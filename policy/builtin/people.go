@@ -234,25 +234,30 @@ func (p *people) follow(ctx context.Context, s *source) {
 		case err != nil:
 			wait = min(wait, retryInterval)
 			if err.Error() != last {
-				p.log.Warn("a list of people could not be read, it stays as it was", "list", s.name, "err", err, "stack", policy.Stack(err))
+				p.log.Warn("a list of people could not be read, it stays as it was", "list", s.name, "err", err, policy.Stack(err))
 			}
 			last = err.Error()
 			continue
-		case unchanged:
+		case unchanged && last == "":
 			continue
+		case unchanged: // since before it could not be read
+			p.log.Info("a list of people was read", "list", s.name, "people", len(s.keys))
+		default:
+			p.replace(s, keys, last != "")
 		}
 		last = ""
-		p.replace(s, keys)
 	}
 }
 
-func (p *people) replace(s *source, keys []event.PubKey) {
+// replace puts the keys in the place of the source's. mended: it could not be read
+// before.
+func (p *people) replace(s *source, keys []event.PubKey, mended bool) {
 	p.mu.Lock()
-	before := len(s.keys)
+	before := s.keys
 	s.keys = keys
 	p.mu.Unlock()
 	p.union()
-	if s.loaded && before == len(keys) { // most likely nothing is new
+	if s.loaded && !mended && samePeople(before, keys) {
 		p.log.Debug("a list of people was read again", "list", s.name, "people", len(keys))
 		return
 	}
@@ -263,6 +268,17 @@ func (p *people) replace(s *source, keys []event.PubKey) {
 		}
 	}
 	p.log.Info("a list of people was read", "list", s.name, "people", len(keys))
+}
+
+func samePeople(a, b []event.PubKey) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	were := make(map[event.PubKey]struct{}, len(a))
+	for _, pk := range a {
+		were[pk] = struct{}{}
+	}
+	return !slices.ContainsFunc(b, func(pk event.PubKey) bool { _, was := were[pk]; return !was })
 }
 
 // Saved wakes the sources that a stored event changes.

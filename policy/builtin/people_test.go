@@ -141,7 +141,8 @@ func TestFileIsReadAgainWhenItChangesAndKeptWhenItIsBroken(t *testing.T) {
 	})
 }
 
-// Several policies have one list: a change of it, or a fault in it, is logged once.
+// Several policies have one list: a change of it, a fault in it, and the end of that,
+// is logged once, each time.
 func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "members.txt")
@@ -166,7 +167,8 @@ func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- chain.Run(ctx) }()
 		two := policytest.Key(1).String() + "\n" + policytest.Key(2).String()
-		for _, text := range []string{two, two + "\nnonsense", "", two} {
+		other := policytest.Key(1).String() + "\n" + policytest.Key(3).String()
+		for _, text := range []string{two, two + "\nnonsense", two, two + "\nnonsense", "", two, other, other + "\n"} {
 			write(text)
 		}
 		cancel()
@@ -176,7 +178,7 @@ func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 		for _, want := range []struct {
 			text  string
 			times int
-		}{{"people=2", 2}, {"could not be read", 1}, {"people=0", 1}} {
+		}{{"people=2", 4}, {"could not be read", 2}, {"people=0", 1}} {
 			if n := strings.Count(log.String(), want.text); n != want.times {
 				t.Errorf("%q is logged %d times:\n%s", want.text, n, &log)
 			}

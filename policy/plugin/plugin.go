@@ -224,7 +224,7 @@ func (p *Policy) keep(ctx context.Context) {
 		if time.Since(started) > steady {
 			rest = firstRest
 		}
-		p.log.Error("plugin ended, it is started again", "command", p.cfg.Command, "err", err, "in", rest, "stack", policy.Stack(err))
+		p.log.Error("plugin ended, it is started again", "command", p.cfg.Command, "err", err, "in", rest, policy.Stack(err))
 		if int(p.resting.Add(1)) == p.cfg.Processes {
 			p.failQueue()
 		}
