@@ -2,7 +2,6 @@ package badgerstore
 
 import (
 	"bytes"
-	"errors"
 
 	badger "github.com/dgraph-io/badger/v4"
 
@@ -54,18 +53,13 @@ func (s *Store) noteOne(txn *badger.Txn, serial store.Serial, v value) error {
 		}
 	}
 	for _, key := range keys {
-		item, err := txn.Get(key)
-		if errors.Is(err, badger.ErrKeyNotFound) {
-			continue
-		}
+		b, err := get(txn, key)
 		if err != nil {
 			return err
 		}
-		b, err := item.ValueCopy(nil)
-		if err != nil {
-			return err
+		if b != nil {
+			s.notes.text = appendNote(s.notes.text, noted{key, b})
 		}
-		s.notes.text = appendNote(s.notes.text, noted{key, b})
 	}
 	return nil
 }
@@ -113,19 +107,11 @@ func (s *Store) noteNeeded(n noted) (needed bool, err error) {
 	}
 	err = s.versions.view(func(txn *badger.Txn) error {
 		for _, key := range keys {
-			item, err := txn.Get(key)
-			if errors.Is(err, badger.ErrKeyNotFound) {
-				continue
-			}
+			b, err := get(txn, key)
 			if err != nil {
 				return err
 			}
-			if err := item.Value(func(b []byte) error {
-				needed = needed || bytes.Equal(b, n.value)
-				return nil
-			}); err != nil {
-				return err
-			}
+			needed = needed || b != nil && bytes.Equal(b, n.value)
 		}
 		return nil
 	})
