@@ -28,7 +28,8 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		s.closed(id, reason.RateLimited, "too many subscriptions are open on this connection")
 		return
 	}
-	bytes := filterBytes(filters)
+	found := s.storeQuery(st, filters)
+	bytes := filterBytes(filters) + tiedBytes(&found)
 	if v := s.holdFilters(st, bytes); v.Action == policy.Reject {
 		s.closed(id, v.Reason, v.Text)
 		return
@@ -38,7 +39,6 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, generation)
-	found := s.storeQuery(st, filters)
 	q.right.asks = found.Visible != nil
 	s.subs.add(q)
 	// Steps 1 and 2 of hub.Sub, in this order: what is committed between them is both

@@ -3,7 +3,9 @@ package relay
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
+	"slices"
 
 	"moa/nips/event"
 	"moa/store"
@@ -21,27 +23,46 @@ type tied struct {
 	scan  store.Scan // of the query; of the second's rest once that is due
 
 	found int
-	last  event.ID              // found
-	sent  map[event.ID]struct{} // all that was found, if there are several filters
-	mixed bool                  // an event of another second was found
-	rest  bool                  // scan is that of the rest
-	more  int                   // found of the rest
+	last  event.ID // found
+	sent  []uint64 // the beginnings of the ids of all that was found, if there are several filters
+	mixed bool     // an event of another second was found
+	rest  bool     // scan is that of the rest
+	more  int      // found of the rest
 }
 
 // maxTied is how many events of a page of several filters are remembered. A larger
 // page is not followed by the rest of its second.
 const maxTied = 4096
 
-// ties wraps the scan of a query that may be such a page. One event alone is no
-// page: that client wants the newest.
+// ties wraps the scan of a query that may be such a page.
 func (c *client) ties(q store.Query, scan store.Scan) store.Scan {
-	until := q.Filters[0].Until
-	for _, f := range q.Filters {
-		if !f.HasUntil || f.Until != until || f.HasLimit && f.Limit < 2 {
-			return scan
-		}
+	if !mayTie(q.Filters) {
+		return scan
 	}
-	return &tied{c: c, query: q, until: until, scan: scan}
+	return &tied{c: c, query: q, until: q.Filters[0].Until, scan: scan}
+}
+
+// mayTie reports filters that may be asked for such a page. One event alone is no page:
+// that client wants the newest.
+func mayTie(filters []*event.Filter) bool {
+	return !slices.ContainsFunc(filters, func(f *event.Filter) bool {
+		return !f.HasUntil || f.Until != filters[0].Until || f.HasLimit && f.Limit < 2
+	})
+}
+
+// tiedBytes is what may be remembered of the page that the query asks for.
+func tiedBytes(q *store.Query) (n int) {
+	if len(q.Filters) == 1 || !mayTie(q.Filters) {
+		return 0
+	}
+	for _, f := range q.Filters {
+		limit := q.LimitOf(f)
+		if limit == store.Unlimited {
+			limit = maxTied
+		}
+		n = min(n+limit, maxTied)
+	}
+	return 8 * n
 }
 
 // errOlder ends the scan of the rest at the first event of another second, and
@@ -77,6 +98,7 @@ func (t *tied) Next(ctx context.Context, page store.Page, found func(*store.Reco
 		longer.HasLimit, longer.Limit = true, t.found+t.query.MaxLimit
 		q.Filters[i] = &longer
 	}
+	slices.Sort(t.sent)
 	t.scan, t.rest = t.c.scan(q), true
 	p.Done = false
 	return p, nil
@@ -90,13 +112,9 @@ func (t *tied) note(r *store.Record) {
 		t.sent = nil
 		return
 	}
-	if len(t.query.Filters) == 1 {
-		return
+	if len(t.query.Filters) > 1 {
+		t.sent = append(t.sent, beginning(r.ID))
 	}
-	if t.sent == nil {
-		t.sent = make(map[event.ID]struct{})
-	}
-	t.sent[r.ID] = struct{}{}
 }
 
 // had reports whether the page had an event of the second. Those of one filter come
@@ -105,6 +123,9 @@ func (t *tied) had(id event.ID) bool {
 	if t.sent == nil {
 		return bytes.Compare(id[:], t.last[:]) <= 0
 	}
-	_, ok := t.sent[id]
+	_, ok := slices.BinarySearch(t.sent, beginning(id))
 	return ok
 }
+
+// beginning is what tells the events of one page apart.
+func beginning(id event.ID) uint64 { return binary.BigEndian.Uint64(id[:]) }

@@ -73,6 +73,23 @@ func TestPagesComePastASecondWithManyEvents(t *testing.T) {
 	}
 }
 
+// What is remembered of a page of several filters is charged with them.
+func TestPagesOfSeveralFiltersAreCharged(t *testing.T) {
+	r := start(t, func(c *relay.Config) { c.Limits.Limit = 500 })
+	held := func(filters ...string) (n float64) {
+		c := r.Dial(t)
+		c.Stored(t, "x", filters...)
+		n = held(t, r, "filters")
+		c.Close()
+		relaytest.Eventually(t, "nothing is held", func() bool { return r.Metric(t, "moa_bounds_held", "of", "filters") == 0 })
+		return n
+	}
+	const page, other = `{"kinds":[1],"until":1000,"limit":300}`, `{"kinds":[1],"until":1001,"limit":300}`
+	if tied, not := held(page, page), held(page, other); tied < not+2*300*8 {
+		t.Errorf("%v bytes are held, and %v of filters that remember nothing", tied, not)
+	}
+}
+
 // ask asks for a page, in which each event comes once.
 func ask(t *testing.T, c *relaytest.Client, until int64, limit int, filters []string) []*event.Event {
 	t.Helper()
