@@ -150,6 +150,9 @@ func TestAnAddressThatSaysMuchWaits(t *testing.T) {
 	if took := time.Since(begun); took < least {
 		t.Errorf("%d messages were read in %v", 6000*slots, took)
 	}
+	if r.Metric(t, "moa_paced_total") == 0 {
+		t.Error("that it waits is not counted")
+	}
 	other := dialAs(t, r, honest)
 	other.Query(t, `{}`)
 }

@@ -74,6 +74,7 @@ type metrics struct {
 	commitSize  prometheus.Histogram
 	verifySize  prometheus.Histogram
 	fanouts     prometheus.Histogram
+	paced       prometheus.Counter
 	ringFaults  prometheus.Counter
 
 	policyPanics  *prometheus.CounterVec
@@ -126,6 +127,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		fanouts:       seconds("moa_fanout_seconds", "To queue one event for all live subscriptions that it matches, policies of delivery included."),
 		policyPanics:  counters("moa_policy_panics_total", "Panics of policies; each costs one answer.", "policy"),
 		sessionPanics: counter("moa_session_panics_total", "Panics in the handling of messages and of requests over HTTP; each costs one connection."),
+		paced:         counter("moa_paced_total", "Times that a connection had to wait because its address said very much."),
 		ringFaults:    counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
 
 		syncs:        gauge("moa_syncs", "Open reconciliations (NIP-77)."),
@@ -154,7 +156,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		return m
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
-		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.fanouts, m.ringFaults, m.policyPanics, m.sessionPanics,
+		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.fanouts, m.paced, m.ringFaults, m.policyPanics, m.sessionPanics,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 	)
 	return m

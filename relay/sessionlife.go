@@ -71,6 +71,7 @@ func (s *session) handle(frame []byte, err error) {
 func (s *session) keepPace() {
 	if p := &s.account.pace; p.until.Load() > 0 {
 		if wait := p.behind(time.Since(paceBegan)); wait > 0 {
+			s.met.paced.Inc()
 			pause(s.life, wait)
 		}
 	}
