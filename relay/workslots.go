@@ -14,7 +14,8 @@ import (
 // and what is small takes no slot: see heavyMessage.
 //
 // A slot is held for a piece of work, never while waiting for another slot or for a
-// client; a batch of signatures keeps it in the verifier's queue. S is a scheduler, which does not wait: it goes on with other addresses.
+// client; a batch of signatures keeps it in the verifier's queue. S is a scheduler,
+// which does not wait: it goes on with other addresses.
 type slots[S any] struct {
 	most int // fixed once made; 0: no bound
 

@@ -75,7 +75,7 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 		printCase(w, about.Case)
 	}
 	err = printEvents(w, "reports, of whomever", about.Reports, func(e *event.Event) string {
-		trusted := "who is no trusted reporter"
+		trusted := "not a trusted reporter"
 		if slices.Contains(about.Trusted, e.PubKey) {
 			trusted = "a trusted reporter"
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -32,23 +33,12 @@ type pty struct {
 
 func newPty(t *testing.T) *pty {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	master, end, err := openPty()
 	if err != nil {
-		t.Skip("there is no terminal to be had: ", err)
+		t.Skip("SKIPPED: there is no terminal to be had: ", err)
 	}
+	p := &pty{end: end}
 	t.Cleanup(func() { master.Close() })
-	fd := int(master.Fd())
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		t.Skip("there is no terminal to be had: ", err)
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		t.Skip("there is no terminal to be had: ", err)
-	}
-	p := new(pty)
-	if p.end, err = os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
-		t.Skip("there is no terminal to be had: ", err)
-	}
 	t.Cleanup(func() { p.end.Close() })
 	go func() {
 		for b := make([]byte, 1<<10); ; {
@@ -62,6 +52,22 @@ func newPty(t *testing.T) *pty {
 		}
 	}()
 	return p
+}
+
+// openPty opens the two ends of a new terminal.
+func openPty() (master, end *os.File, err error) {
+	if master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		return nil, nil, err
+	}
+	fd := int(master.Fd())
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err = errors.Join(err, unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)); err == nil {
+		end, err = os.OpenFile(fmt.Sprint("/dev/pts/", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, master.Close())
+	}
+	return master, end, nil
 }
 
 // text is what was shown until now, without the CRs that a terminal adds.

@@ -46,7 +46,8 @@ type Room interface {
 	Rest()
 }
 
-// SetRoom bounds what is received, and the work that it is. It is called before the first Read.
+// SetRoom bounds what is received, and the work that it is. It is called before the
+// first Read.
 func (c *Conn) SetRoom(r Room) {
 	c.room = r
 	if c.in != nil {

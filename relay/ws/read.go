@@ -365,7 +365,7 @@ func (c *Conn) drain() {
 			return
 		}
 		if total += n; total > largeSize {
-			<-time.After(drainPause)
+			time.Sleep(drainPause)
 		}
 	}
 }

@@ -85,7 +85,8 @@ func (l load) parts() (list []load) {
 	return list
 }
 
-// CrashChild writes to s, which is a store.Remover, until it is killed, and a line to ack after each step.
+// CrashChild writes to s, which is a store.Remover, until it is killed, and a line to
+// ack after each step.
 func CrashChild(s store.Store, seed uint64, ack io.Writer) (err error) {
 	n := 0
 	steps(seed, func(l load) bool {

@@ -69,9 +69,9 @@ func TestAttacks(t *testing.T) {
 	fmt.Printf("%-28s %23s %23s %23s\n", "", "OK", "live", "EOSE")
 	measure(calm)
 	before := measure(calm)
-	idle := occupy(max(1, runtime.GOMAXPROCS(0)/2))
+	stop := occupy(max(1, runtime.GOMAXPROCS(0)/2))
 	control := measure(storm)
-	idle()
+	stop()
 	row("no attack, busy processors", before, control, "")
 	for _, a := range slices.Concat(attacks, floods) {
 		if !strings.Contains(a.name, *only) {
