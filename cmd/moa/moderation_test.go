@@ -92,7 +92,7 @@ func TestOperatorSeesReportsAndActs(t *testing.T) {
 		}
 	}
 
-	if show := m.do(t, "show", victim.Hex()); !strings.Contains(show, " nudity, of ") || !strings.Contains(show, "by "+nip19.Npub(stranger.PubKey)+", who is no trusted reporter\n") {
+	if show := m.do(t, "show", victim.Hex()); !strings.Contains(show, " nudity, of ") || !strings.Contains(show, "by "+nip19.Npub(stranger.PubKey)+", not a trusted reporter\n") {
 		t.Errorf("show does not say whose report does not count:\n%s", show)
 	}
 
