@@ -40,6 +40,40 @@ func TestInitNamesTheStoreForEveryCommand(t *testing.T) {
 	}
 }
 
+// All bad lines of a list are told at once, each once, however many policies read it; and
+// so is a list that is not there.
+func TestFaultsOfAListAreToldOnce(t *testing.T) {
+	dir := t.TempDir()
+	config, list := filepath.Join(dir, "moa.toml"), filepath.Join(dir, membersFile)
+	good(t, "init", "community", "--out", config)
+	for bad, want := range map[string][]string{
+		"foo\n\nnpub1x Al\n": {"moa: 2 faults in the configuration:\n", membersFile + ":1: \"foo\" is no", membersFile + ":3: \"npub1x\" is no"},
+		strings.Repeat("foo\n", 25): {
+			"moa: 25 faults in the configuration:\n", membersFile + ":1: ", membersFile + ":2: ", membersFile + ":3: ", membersFile + ":4: ", membersFile + ":5: ",
+			membersFile + ":6: ", membersFile + ":7: ", membersFile + ":8: ", membersFile + ":9: ", membersFile + ":10: ", membersFile + ": and 15 more like these",
+		},
+	} {
+		mustDo(t, os.WriteFile(list, []byte(bad), 0o600))
+		allOnce(t, config, want)
+	}
+	mustDo(t, os.Remove(list))
+	allOnce(t, config, []string{"moa: 1 fault in the configuration:\n", "policy[0].files[0]: stat " + list + ": no such file"})
+}
+
+// allOnce expects of check-config these lines, each once, and no others.
+func allOnce(t *testing.T, config string, lines []string) {
+	t.Helper()
+	_, said, code := run(t, "", "check-config", config)
+	for _, line := range lines {
+		if strings.Count(said, line) != 1 {
+			t.Errorf("check-config does not say %q once", line)
+		}
+	}
+	if code != 2 || strings.Count(said, "\n") != len(lines) {
+		t.Errorf("the exit code is %d, and check-config says\n%s", code, said)
+	}
+}
+
 // A list in which nobody is refuses everybody, which nobody means: check-config and the
 // start say so.
 func TestAListOfNobodyIsNamed(t *testing.T) {

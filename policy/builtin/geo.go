@@ -134,12 +134,12 @@ func (c *areaConfig) shapes(env *policy.Env, path string, bad *conf.Faults) (all
 	for i, name := range c.Polygons {
 		text, err := os.ReadFile(env.Path(name))
 		if err != nil {
-			bad.Add(at("polygons", i), "%v", err)
+			bad.AddOf(name, at("polygons", i), err.Error())
 			continue
 		}
 		shapes, err := geo.GeoJSON(text)
 		if err != nil {
-			bad.Add(at("polygons", i), "%s: %v", name, err)
+			bad.AddOf(name, at("polygons", i), fmt.Sprintf("%s: %v", name, err))
 			continue
 		}
 		all = append(all, shapes...)

@@ -76,7 +76,7 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *conf.Faults) *people {
 		s := fileSource(env.Path(name))
 		keys, _, err := s.read(context.Background())
 		if err != nil {
-			bad.Add(fmt.Sprintf("files[%d]", i), "%v", err)
+			fileFaults(bad, fmt.Sprintf("files[%d]", i), s.name, err)
 		}
 		s.keys, s.loaded = keys, true
 		p.add(s)

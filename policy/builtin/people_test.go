@@ -459,6 +459,23 @@ func TestKeysParse(t *testing.T) {
 	}
 }
 
+// All bad keys of a list are told at once, with their lines in the file.
+func TestBadKeysAreToldTogether(t *testing.T) {
+	lines := "\n\n# members\n" + key(alice) + " alice\nfoo\n" + strings.Repeat(key(bob)+"\n", 3) + "npub1bad bob\n"
+	_, err := parseKeys("list", []byte(lines))
+	if err == nil || !strings.HasPrefix(err.Error(), `list:5: "foo" is not`) || !strings.Contains(err.Error(), `; list:9: "npub1bad" is not`) {
+		t.Errorf("of lines: %v", err)
+	}
+	_, err = parseKeys("list", []byte(`{"names":{"zoe":"y","al":"x","ok":"`+key(alice)+`"}}`))
+	if err == nil || !strings.HasPrefix(err.Error(), `list: "al": "x" is not`) || !strings.Contains(err.Error(), `; list: "zoe": "y" is not`) {
+		t.Errorf("of names: %v", err)
+	}
+	_, err = parseKeys("list", []byte(`["x"`+strings.Repeat(`,"y"`, 1_000_000)+`]`))
+	if err == nil || strings.Count(err.Error(), "is not a public key") != mostBadKeys || !strings.HasSuffix(err.Error(), "; list: and 999991 more like these") {
+		t.Errorf("of very many: %.2000v", err)
+	}
+}
+
 func BenchmarkTrustOfAMillionFollows(b *testing.B) {
 	const people, each = 20_000, 50
 	lists := make(map[event.PubKey]*event.Event, people)

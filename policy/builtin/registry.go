@@ -133,7 +133,7 @@ func compose(env policy.Env, tables []map[string]any) ([]policy.Named, conf.Faul
 		}
 		links = append(links, n)
 	}
-	return links, all
+	return links, all.OfFilesOnce()
 }
 
 // common are the keys that every [[policy]] table has.

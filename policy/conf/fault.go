@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Fault is what is wrong with one value of a configuration, for the person that
@@ -14,6 +15,8 @@ type Fault struct {
 	Got    string // the value as its writer sees it; "": Wrong names it, if it is of use
 	Wrong  string // what is wrong; "": Got is not what Want says
 	Want   string // what would be right; "": Wrong says it
+	File   string // that the value names, and that is what is wrong; "": none
+	Count  int    // so many faults of the file are told as one; 0: it is one
 }
 
 // Text says what is wrong and what would be right, and not where.
@@ -51,6 +54,32 @@ type Faults []Fault
 // Add notes a fault of the key at path, of which the text says what is wrong.
 func (f *Faults) Add(path, format string, args ...any) {
 	*f = append(*f, Fault{Path: path, Wrong: fmt.Sprintf(format, args...)})
+}
+
+// AddOf notes a fault of a file that the key at path names.
+func (f *Faults) AddOf(file, path, text string) {
+	*f = append(*f, Fault{Path: path, File: file, Wrong: text})
+}
+
+// Count is how many faults there are.
+func (f Faults) Count() (n int) {
+	for _, fault := range f {
+		n += max(1, fault.Count)
+	}
+	return n
+}
+
+// OfFilesOnce are the faults, each of those of a file only where it comes first:
+// several keys may name one file.
+func (f Faults) OfFilesOnce() Faults {
+	type fault struct{ file, wrong string }
+	told := map[fault]bool{}
+	return slices.DeleteFunc(f, func(one Fault) bool {
+		is := fault{one.File, one.Wrong}
+		again := one.File != "" && told[is]
+		told[is] = true
+		return again
+	})
 }
 
 // AddError notes what a type that reads itself has refused: a Fault as it is, and

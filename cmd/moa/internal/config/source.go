@@ -118,7 +118,7 @@ func Err(bad conf.Faults) error {
 	if len(bad) == 0 {
 		return nil
 	}
-	return usage.Errorf("%s in the configuration:\n%w", terminal.Count(len(bad), "fault", "faults"), bad.Err())
+	return usage.Errorf("%s in the configuration:\n%w", terminal.Count(bad.Count(), "fault", "faults"), bad.Err())
 }
 
 // inFile says where in the file the faults stand.
