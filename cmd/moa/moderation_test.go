@@ -115,6 +115,7 @@ func TestOperatorSeesReportsAndActs(t *testing.T) {
 		}
 	}
 	seen("after hide", other)
+	c.Refused(t, spam, "blocked: the operator of this relay has hidden this event")
 	m.open(t, 1) // what was reported is closed with the event
 
 	m.do(t, "dismiss", "--note", "a quarrel", victim.Hex())
@@ -174,6 +175,10 @@ func TestWhatIsDeletedIsInTheStoreNoMore(t *testing.T) {
 	if said := m.do(t, "ban", "--delete", banned.Hex()); !strings.Contains(said, "banned for good; 21 events were removed") {
 		t.Errorf("said %s", said)
 	}
+	relaytest.Eventually(t, "the log says that the ban deletes", func() bool {
+		line := m.logged("moderation: decided")
+		return line["author"] == banned.Hex() && line["deleted"] == true && line["hidden"] == false
+	})
 	if n := m.stored(t, `{"authors":["`+author.Hex()+`","`+banned.Hex()+`"]}`); n != 1 {
 		t.Errorf("%d events are stored", n)
 	}

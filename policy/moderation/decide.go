@@ -26,7 +26,10 @@ func (d *Desk) Refuses(author event.PubKey, id event.ID) string {
 	if until, ok := d.refused[author]; ok && until > d.opt.Now().Unix() {
 		return "people whom this relay trusts have reported the author, who may write again from " + when(until) + " on"
 	}
-	if one, ok := d.made.events[id]; ok && one.hides() {
+	switch d.made.events[id].Do {
+	case Hide:
+		return "the operator of this relay has hidden this event"
+	case Delete:
 		return "the operator of this relay has removed this event"
 	}
 	return ""
@@ -82,7 +85,7 @@ func (d *Desk) Decide(one Decision) error {
 		default: // it is known
 		}
 	}
-	d.opt.Log.Info("moderation: decided", "do", one.Do, "author", one.Author, "event", one.Event, "until", one.Until, "hidden", one.Hidden, "note", one.Note)
+	d.opt.Log.Info("moderation: decided", "do", one.Do, "author", one.Author, "event", one.Event, "until", one.Until, "hidden", one.Hidden || one.Do == Hide, "deleted", one.Removes(), "note", one.Note)
 	return nil
 }
 

@@ -147,7 +147,7 @@ func TestDecisionsSurviveARestartAndCloseReports(t *testing.T) {
 		t.Helper()
 		expect(t, when, b.show(), "3:1 people, map[spam:1], 0 events; ")
 		expect(t, when+": the banned", b.Refuses(two, event.ID{}), "the operator of this relay has banned the author until 2023-11-16 22:13 UTC")
-		expect(t, when+": the event", b.Refuses(three, id), "the operator of this relay has removed this event")
+		expect(t, when+": the event", b.Refuses(three, id), "the operator of this relay has hidden this event")
 		if !b.Hides() || !b.Hidden(id, three) || !b.Hidden(event.ID{}, two) || b.Hidden(event.ID{}, three) {
 			t.Errorf("%s: the wrong things are hidden", when)
 		}
