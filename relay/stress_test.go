@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,7 +45,9 @@ const stressHog = "MOA_STRESS_HOG"
 //	go test ./relay -run LiveDeliveryUnderStress -v -stress 20000000 -timeout 3h
 //
 // Nothing asserts how soon they come, but that they do: the log says how late the
-// last of them was, and how long this machine stood still meanwhile.
+// last of them was, how late the last OK, and how long this machine stood still
+// meanwhile. The first time that a burst is not everywhere after 2 s, it has what
+// each goroutine does then.
 func TestLiveDeliveryUnderStress(t *testing.T) {
 	if os.Getenv(stressHog) != "" {
 		go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
@@ -108,6 +111,9 @@ type stress struct {
 	delivered atomic.Int64
 	failed    sync.Once
 	latest    atomic.Int64 // nanoseconds from an EVENT to a delivery, at most
+	latestOK  [stressPublishers]time.Duration
+	began     atomic.Int64 // UnixNano of the burst that is not everywhere yet; 0: none
+	dumped    bool         // owned by dumpIfSlow
 }
 
 func newStress(t *testing.T, ring bool) *stress {
@@ -131,15 +137,17 @@ func newStress(t *testing.T, ring bool) *stress {
 
 func (s *stress) run(want int64) {
 	var machine stillness
-	defer machine.watch()()
+	defer machine.watch(s.dumpIfSlow)()
 	rounds := 0
 	for ; s.delivered.Load() < want && !s.t.Failed(); rounds++ {
 		quiet := s.dice.IntN(3) > 0
 		s.stir(quiet)
+		s.began.Store(time.Now().UnixNano())
 		s.burst()
 		if quiet {
-			s.await("all but who stalls have heard all", func(c *stressClient) bool { return c.stalled || c.heardAll(s.published) })
+			s.await("all that do not stall have heard all", func(c *stressClient) bool { return c.stalled || c.heardAll(s.published) })
 		}
+		s.began.Store(0)
 		switch s.dice.IntN(8) {
 		case 0, 1:
 			time.Sleep(time.Duration(s.dice.IntN(20)) * time.Millisecond)
@@ -156,8 +164,9 @@ func (s *stress) run(want int64) {
 			s.t.Errorf("%v connections ended: %s", n, reason)
 		}
 	}
-	s.t.Logf("%d deliveries in %d rounds, the slowest after %v; the machine stood still for %v",
-		s.delivered.Load(), rounds, time.Duration(s.latest.Load()).Round(time.Millisecond), machine.longest().Round(time.Millisecond))
+	s.t.Logf("%d deliveries in %d rounds, the slowest after %v; the slowest OK of a stored event after %v, of an ephemeral one after %v; the machine stood still for %v",
+		s.delivered.Load(), rounds, time.Duration(s.latest.Load()).Round(time.Millisecond), s.latestOK[0].Round(time.Millisecond), s.latestOK[1].Round(time.Millisecond),
+		machine.longest().Round(time.Millisecond))
 	for _, c := range s.clients {
 		c.leave(false)
 	}
@@ -206,14 +215,17 @@ func (s *stress) burst() {
 		first := s.published[p] + 1
 		s.published[p] += int64(n)
 		wg.Go(func() {
+			sent := make([]time.Time, n)
 			for i := range n {
-				content := fmt.Sprintf("%d %d %d %s", p, first+int64(i), time.Now().UnixNano(), s.pad)
+				sent[i] = time.Now()
+				content := fmt.Sprintf("%d %d %d %s", p, first+int64(i), sent[i].UnixNano(), s.pad)
 				w.Publish(s.t, alice.Sign(s.t, event.Event{Kind: stressKinds[p], CreatedAt: time.Now().Unix(), Content: content}))
 			}
-			for range n {
+			for i := range n {
 				if ok := w.Hear(s.t, wire.OK); !ok.OK {
 					s.t.Errorf("refused: %s", ok.Text)
 				}
+				s.latestOK[p] = max(s.latestOK[p], time.Since(sent[i]))
 			}
 		})
 	}
@@ -250,10 +262,26 @@ func (s *stress) note(late int64) {
 	}
 }
 
+// dumpIfSlow logs what all goroutines do, once, while a burst is not everywhere
+// after 2 s.
+func (s *stress) dumpIfSlow() {
+	began := s.began.Load()
+	if s.dumped || began == 0 || time.Since(time.Unix(0, began)) < 2*time.Second {
+		return
+	}
+	s.dumped = true
+	var all strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
+		s.fail(err)
+	}
+	s.t.Logf("a burst is not everywhere after 2 s; what all goroutines do:\n%s", &all)
+}
+
 // stillness measures how long nothing ran here.
 type stillness struct{ most atomic.Int64 }
 
-func (m *stillness) watch() (stop func()) {
+// watch calls also every 5 ms.
+func (m *stillness) watch(also func()) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -266,6 +294,7 @@ func (m *stillness) watch() (stop func()) {
 			now := time.Now()
 			m.most.Store(max(m.most.Load(), int64(now.Sub(last)-5*time.Millisecond)))
 			last = now
+			also()
 		}
 	})
 	return func() { close(done); wg.Wait() }
