@@ -73,6 +73,8 @@ func (t *turns[T]) step(b outbox.Batch) (more bool) {
 		t.next = slices.Delete(t.next, i, i+1)
 		if !done {
 			t.next = append(t.next, x)
+		} else if len(t.next) == 0 {
+			t.next = nil // a connection at rest keeps nothing
 		}
 	}
 	left := len(t.next) > 0

@@ -127,7 +127,8 @@ func (b *subscriptions) failLocked(q *query, err error) {
 	b.closeLocked(q, reason.Error, "the relay cannot read its store at the moment, try again later")
 }
 
-// lose implements queryOwner.
+// lose ends a query that the client may not read any more. No lock of a subscription
+// is held.
 func (b *subscriptions) lose(q *query, why policy.Verdict) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -56,8 +56,8 @@ type Sub[P any] struct {
 
 	mu    sync.Mutex // guards the following
 	state state
-	after store.Serial // the stored events that are sent are those up to this one
-	held  []delivery[P]
+	after store.Serial   // the stored events that are sent are those up to this one
+	held  *[]delivery[P] // a pointer, since few ever hold any
 }
 
 // membership is where a subscription stands in an entry of the Index.
@@ -99,11 +99,14 @@ func (s *Sub[P]) deliver(n store.Serial, e *event.Event, payload P) bool {
 		return false
 	case s.state == live:
 		return s.sink.Offer(s, e, payload)
-	case len(s.held) == maxHeld || !s.sink.Keep(s, e, payload):
+	case s.held != nil && len(*s.held) == maxHeld || !s.sink.Keep(s, e, payload):
 		s.endLocked() // GoLive tells
 		return false
 	}
-	s.held = append(s.held, delivery[P]{n, payload, e})
+	if s.held == nil {
+		s.held = new([]delivery[P])
+	}
+	*s.held = append(*s.held, delivery[P]{n, payload, e})
 	return true
 }
 
@@ -138,8 +141,7 @@ func (s *Sub[P]) waiting(upTo store.Serial) (batch []delivery[P], done, ok bool)
 		return nil, true, false
 	}
 	s.after = upTo
-	batch, s.held = s.held, nil
-	if len(batch) == 0 {
+	if batch = s.takeLocked(); len(batch) == 0 {
 		s.state = live
 	}
 	return batch, s.state == live, true
@@ -152,8 +154,15 @@ func (s *Sub[P]) end() {
 }
 
 func (s *Sub[P]) endLocked() {
-	s.unkeep(s.held)
-	s.state, s.held = ended, nil
+	s.unkeep(s.takeLocked())
+	s.state = ended
+}
+
+func (s *Sub[P]) takeLocked() (held []delivery[P]) {
+	if s.held != nil {
+		held, s.held = *s.held, nil
+	}
+	return held
 }
 
 func (s *Sub[P]) unkeep(list []delivery[P]) {
