@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"sync"
 
 	"moa/policy"
@@ -10,7 +11,8 @@ import (
 type inForce struct {
 	mu     sync.Mutex // guards the following
 	chain  *policy.Chain
-	tables []map[string]any // of the file, of which chain was built
+	tables []map[string]any  // of the file, of which chain was built
+	past   map[series]uint64 // what was counted by chains and policies that are gone
 }
 
 func (f *inForce) get() (*policy.Chain, []map[string]any) {
@@ -22,5 +24,22 @@ func (f *inForce) get() (*policy.Chain, []map[string]any) {
 func (f *inForce) set(chain *policy.Chain, tables []map[string]any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.past == nil {
+		f.past = map[series]uint64{}
+	}
+	eachCount(f.chain, func(by policy.Policy, s series, n uint64) {
+		if !goesOn(by, chain) {
+			f.past[s] += n
+		}
+	})
 	f.chain, f.tables = chain, tables
+}
+
+// counts are what policies have counted since the start, over all reloads.
+func (f *inForce) counts() map[series]uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := maps.Clone(f.past)
+	eachCount(f.chain, func(_ policy.Policy, s series, n uint64) { all[s] += n })
+	return all
 }
