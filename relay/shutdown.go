@@ -52,6 +52,13 @@ func (s *Server) shutdown(stop context.CancelFunc) error {
 	return err
 }
 
+// Unfinished is what a shutdown still waits for: connections that are open, events that
+// wait to be stored and have no answer, and the goroutines that run, by name.
+func (s *Server) Unfinished() (connections, events int, running string) {
+	events, _ = s.ingest.load()
+	return s.conns.len(), events, s.tasks.String()
+}
+
 // closeHTTP lets requests under way end, for a second.
 func (s *Server) closeHTTP(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v3"
@@ -159,7 +160,8 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	ended := make(chan struct{})
 	handlers.Go(func() {
 		defer close(reloads)
-		for stopping := false; ; {
+		var stopping time.Time // zero: it is not
+		for {
 			select {
 			case s := <-signals:
 				switch {
@@ -168,11 +170,10 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 					case reloads <- struct{}{}:
 					default:
 					}
-				case stopping:
-					in.log.Warn("ended at once by a second signal", "signal", s.String())
-					os.Exit(1)
+				case !stopping.IsZero():
+					in.endAtOnce(s, stopping)
 				default:
-					stopping = true
+					stopping = time.Now()
 					in.log.Info("stopping", "signal", s.String())
 					cancel()
 				}
@@ -184,6 +185,17 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	handlers.Go(func() { scavenge(ctx, in.log) })
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
+}
+
+// endAtOnce ends the process in the middle of a stop that began at since, and logs what
+// it gives up.
+func (in *instance) endAtOnce(by os.Signal, since time.Time) {
+	const code = 1
+	time.AfterFunc(time.Second, func() { os.Exit(code) }) // even if nobody reads the log
+	connections, events, running := in.server.Unfinished()
+	in.log.Warn("ended at once by a second signal", "signal", by.String(), "after", time.Since(since).Round(time.Millisecond),
+		"connections", connections, "events", events, "running", running, "exit", code)
+	os.Exit(code)
 }
 
 // relayConfig is the configuration of package relay.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -48,6 +49,11 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	s.Signal(t, syscall.SIGTERM)
 	if code := s.Wait(t); code != 1 {
 		t.Errorf("exit code %d:\n%s", code, s.lines())
+	}
+	said := s.logged("ended at once by a second signal")
+	if said["signal"] != "terminated" || said["connections"] != 1.0 || said["events"] != 0.0 || said["exit"] != 1.0 ||
+		!strings.Contains(fmt.Sprint(said["running"]), "session") || said["after"] == nil {
+		t.Errorf("what it gives up is not said: %v", said["line"])
 	}
 }
 
