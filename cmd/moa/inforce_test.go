@@ -71,6 +71,27 @@ func TestSIGHUPLoadsListsBeforeTheyCount(t *testing.T) {
 	}
 }
 
+// The log says how many people are in a list that a policy begins with, at the start and
+// after a reload.
+func TestListsThatPoliciesBeginWithAreLogged(t *testing.T) {
+	list := file(t, "members.txt", relaytest.NewKey(1).Hex()+"\n")
+	table := "[[policy]]\nuse = \"allow\"\nfiles = [\"" + list + "\"]\n"
+	s := serveFile(t, table)
+	read := func(people float64) {
+		t.Helper()
+		relaytest.Eventually(t, fmt.Sprint(people, " people are read"), func() bool {
+			said := s.logged("a list of people was read")
+			return said["list"] == list && said["people"] == people
+		})
+	}
+	read(1)
+	if err := os.WriteFile(list, []byte(relaytest.NewKey(1).Hex()+"\n"+relaytest.NewKey(2).Hex()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.rewrite(t, "otherwise", table+"about = \"7\"\n")
+	read(2)
+}
+
 func TestSIGHUPDoesNotForgetWhoSendsTooMuch(t *testing.T) {
 	const table = "[[policy]]\nuse = \"rate\"\nby = [\"ip\"]\ncount = 2\ninterval = \"1h\"\nexempt_loopback = false\n"
 	s := serveFile(t, table)

@@ -93,7 +93,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	counted := newVerdicts(&in.force)
 	in.report = counted.reporter(in.log)
 	registry.MustRegister(counted, policyFigures{&in.force})
-	in.env = policy.Env{Log: in.log, Data: cfg.Data, Self: in.self, Stored: in.stored}
+	in.env = policy.Env{Log: builtin.ListLog(in.log), Data: cfg.Data, Self: in.self, Stored: in.stored}
 	if err := mayDecide(cfg.Data); err != nil {
 		return err
 	}

@@ -14,6 +14,15 @@ type listLog struct {
 	said *said
 }
 
+// listed names a list of people in the log. What is said twice of one list is said once
+// only if the people are the same.
+type listed struct {
+	name string
+	sum  uint64 // of the people
+}
+
+func (l listed) LogValue() slog.Value { return slog.StringValue(l.name) }
+
 // justSaid is for how long policies may find the same in a list, one after the other.
 const justSaid = 2 * fileInterval
 
@@ -28,7 +37,13 @@ type saying struct {
 	at   time.Time
 }
 
-func newListLog(log *slog.Logger) *slog.Logger {
+// ListLog returns a log for policy.Env.Log that says once what several policies say of
+// one list. The policies of an Env with another log have such a log for themselves: with
+// this one that is so for policies of before and after a reload, too.
+func ListLog(log *slog.Logger) *slog.Logger {
+	if _, is := log.Handler().(listLog); is {
+		return log
+	}
 	return slog.New(listLog{log.Handler(), &said{last: map[string]saying{}}})
 }
 
@@ -37,7 +52,7 @@ func (l listLog) Handle(ctx context.Context, r slog.Record) error {
 	list, text := "", r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == "list" {
-			list = a.Value.String()
+			list = a.Value.Resolve().String()
 		}
 		text += " " + a.String()
 		return true

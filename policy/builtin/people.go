@@ -211,8 +211,9 @@ func (p *people) Run(ctx context.Context) error {
 // follow reads one source again and again.
 func (p *people) follow(ctx context.Context, s *source) {
 	wait := time.Duration(0)
-	if s.loaded {
+	if s.loaded { // with the configuration
 		wait = s.every
+		p.say(s, newKeySet(s.keys))
 	}
 	for last := ""; ; {
 		select {
@@ -241,7 +242,7 @@ func (p *people) follow(ctx context.Context, s *source) {
 		case unchanged && last == "":
 			continue
 		case unchanged: // since before it could not be read
-			p.log.Info("a list of people was read", "list", s.name, "people", len(s.keys))
+			p.say(s, newKeySet(s.keys))
 		default:
 			p.replace(s, keys, last != "")
 		}
@@ -253,12 +254,14 @@ func (p *people) follow(ctx context.Context, s *source) {
 // before.
 func (p *people) replace(s *source, keys []event.PubKey, mended bool) {
 	p.mu.Lock()
-	before := s.keys
+	before := newKeySet(s.keys)
 	s.keys = keys
 	p.mu.Unlock()
 	p.union()
-	if s.loaded && !mended && samePeople(before, keys) {
-		p.log.Debug("a list of people was read again", "list", s.name, "people", len(keys))
+	now := newKeySet(keys)
+	added, removed := before.changes(now)
+	if s.loaded && !mended && added+removed == 0 {
+		p.log.Debug("a list of people was read again", "list", s.name, "people", len(now))
 		return
 	}
 	if !s.loaded {
@@ -267,18 +270,12 @@ func (p *people) replace(s *source, keys []event.PubKey, mended bool) {
 			close(p.loaded)
 		}
 	}
-	p.log.Info("a list of people was read", "list", s.name, "people", len(keys))
+	p.say(s, now, "added", added, "removed", removed)
 }
 
-func samePeople(a, b []event.PubKey) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	were := make(map[event.PubKey]struct{}, len(a))
-	for _, pk := range a {
-		were[pk] = struct{}{}
-	}
-	return !slices.ContainsFunc(b, func(pk event.PubKey) bool { _, was := were[pk]; return !was })
+// say logs that a source was read, and what else there is to say of it.
+func (p *people) say(s *source, now keySet, more ...any) {
+	p.log.Info("a list of people was read", append([]any{"list", listed{s.name, now.sum()}, "people", len(now)}, more...)...)
 }
 
 // Saved wakes the sources that a stored event changes.

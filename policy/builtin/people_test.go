@@ -146,12 +146,13 @@ func TestFileIsReadAgainWhenItChangesAndKeptWhenItIsBroken(t *testing.T) {
 func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "members.txt")
+		pause := 3 * fileInterval
 		write := func(text string) {
 			t.Helper()
 			if err := errors.Join(os.WriteFile(name+".new", []byte(text), 0o600), os.Rename(name+".new", name)); err != nil {
 				t.Fatal(err) // in one step: a policy may be reading
 			}
-			time.Sleep(3 * fileInterval)
+			time.Sleep(pause)
 		}
 		write(policytest.Key(1).String())
 		var log bytes.Buffer
@@ -171,6 +172,11 @@ func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 		for _, text := range []string{two, two + "\nnonsense", two, two + "\nnonsense", "", two, other, other + "\n"} {
 			write(text)
 		}
+		// As many people, and other ones, are another list, however soon they come.
+		pause = fileInterval + time.Second
+		for _, text := range []string{two, other, two} {
+			write(text)
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -178,7 +184,10 @@ func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 		for _, want := range []struct {
 			text  string
 			times int
-		}{{"people=2", 4}, {"could not be read", 2}, {"people=0", 1}} {
+		}{
+			{"people=1\n", 1}, {"people=2", 7}, {"people=2 added=1 removed=0", 1}, {"people=2 added=0 removed=0", 1}, {"people=2 added=2 removed=0", 1},
+			{"people=2 added=1 removed=1", 4}, {"could not be read", 2}, {"people=0 added=0 removed=2", 1}, {"list=" + name + " ", 11},
+		} {
 			if n := strings.Count(log.String(), want.text); n != want.times {
 				t.Errorf("%q is logged %d times:\n%s", want.text, n, &log)
 			}

@@ -109,7 +109,7 @@ func defaults(env *policy.Env, bad *conf.Faults) []policy.Named {
 // compose makes the links: those of the tables last, in their order.
 func compose(env policy.Env, tables []map[string]any) ([]policy.Named, conf.Faults) {
 	env = env.Filled()
-	env.Log = newListLog(env.Log)
+	env.Log = ListLog(env.Log)
 	var found conf.Faults
 	links := slices.DeleteFunc(defaults(&env, &found), func(n policy.Named) bool {
 		return slices.ContainsFunc(tables, func(t map[string]any) bool { return t["use"] == n.Name })
