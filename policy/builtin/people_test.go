@@ -185,8 +185,15 @@ func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 			text  string
 			times int
 		}{
-			{"people=1\n", 1}, {"people=2", 7}, {"people=2 added=1 removed=0", 1}, {"people=2 added=0 removed=0", 1}, {"people=2 added=2 removed=0", 1},
-			{"people=2 added=1 removed=1", 4}, {"could not be read", 2}, {"people=0 added=0 removed=2", 1}, {"list=" + name + " ", 11},
+			{"people=1\n", 1},
+			{"people=2", 7},
+			{"people=2 added=1 removed=0", 1},
+			{"people=2 added=0 removed=0", 1},
+			{"people=2 added=2 removed=0", 1},
+			{"people=2 added=1 removed=1", 4},
+			{"could not be read", 2},
+			{"people=0 added=0 removed=2", 1},
+			{"list=" + name + " ", 11},
 		} {
 			if n := strings.Count(log.String(), want.text); n != want.times {
 				t.Errorf("%q is logged %d times:\n%s", want.text, n, &log)
