@@ -35,7 +35,11 @@ func checkConfigCommand() *cli.Command {
 			for _, line := range append(s.Warnings(&c), builtin.Warnings(chain)...) {
 				fmt.Fprintln(cmd.Root().ErrWriter, "warning:", line)
 			}
-			fmt.Fprintln(cmd.Root().Writer, "the configuration is good")
+			said := "the configuration is good"
+			if s.File == "" {
+				said += "; no file was named, so it is that of flags, variables and defaults"
+			}
+			fmt.Fprintln(cmd.Root().Writer, said)
 			return nil
 		},
 	}

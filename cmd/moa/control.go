@@ -65,7 +65,7 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return nil, usage.Errorf("no relay can be reached at %s; does it run with this data folder (--data), and as your user? %w", socket, err)
+		return nil, usage.Errorf("no relay can be reached at %s; does it run with this data folder (--config or --data), and as your user? %w", socket, err)
 	}
 	if res.StatusCode == http.StatusOK {
 		return res, nil

@@ -65,10 +65,11 @@ func hold(c *cli.Command) {
 	for _, sub := range c.Commands {
 		hold(sub)
 	}
+	runs := c.Action != nil
 	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error {
-		return usage.Error{Err: flagError(cmd, err)}
+		return usage.Error{Err: flagError(cmd, err, runs)}
 	}
-	if c.Action != nil {
+	if runs {
 		return
 	}
 	c.Action = func(_ context.Context, cmd *cli.Command) error {
@@ -105,8 +106,9 @@ func names(list []*cli.Command) iter.Seq[string] {
 	}
 }
 
-// flagError says in one line which flag is wrong.
-func flagError(cmd *cli.Command, err error) error {
+// flagError says in one line which flag is wrong; runs is false for a command that only
+// holds others.
+func flagError(cmd *cli.Command, err error, runs bool) error {
 	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !ok {
 		return err
@@ -122,5 +124,9 @@ func flagError(cmd *cli.Command, err error) error {
 			known["--"+n] = true
 		}
 	}
-	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, conf.DidYouMean(name, maps.Keys(known)), cmd.FullName())
+	near := conf.DidYouMean(name, maps.Keys(known))
+	if near == "" && !runs { // a command may be mistyped, or come behind its flags
+		return fmt.Errorf("there is no flag %s here: flags follow a command; %s --help lists the commands", name, cmd.FullName())
+	}
+	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, near, cmd.FullName())
 }

@@ -74,7 +74,7 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 	} else {
 		printCase(w, about.Case)
 	}
-	err = printEvents(w, "reports, of whomever", about.Reports, func(e *event.Event) string {
+	err = printEvents(w, "all reports", about.Reports, func(e *event.Event) string {
 		trusted := "not a trusted reporter"
 		if slices.Contains(about.Trusted, e.PubKey) {
 			trusted = "a trusted reporter"

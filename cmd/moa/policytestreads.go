@@ -100,7 +100,7 @@ func printReads(w io.Writer, r *trial.Reads) {
 	}
 	fmt.Fprintf(w, "%s of %s", terminal.Count(r.Filters, "filter", "filters"), r.Source)
 	if r.Events != "" {
-		fmt.Fprintf(w, ", and what they find in %s", r.Events)
+		fmt.Fprintf(w, ", and what %s in %s", terminal.Form(r.Filters, "it finds", "they find"), r.Events)
 	}
 	fmt.Fprint(w, "\n\n")
 	for _, p := range r.Policies {

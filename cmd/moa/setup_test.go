@@ -60,6 +60,19 @@ func TestFaultsOfAListAreToldOnce(t *testing.T) {
 	allOnce(t, config, []string{"moa: 1 fault in the configuration:\n", "policy[0].files[0]: stat " + list + ": no such file"})
 }
 
+// Without a file check-config does not praise one.
+func TestCheckConfigSaysThatNoFileWasNamed(t *testing.T) {
+	t.Setenv("MOA_CONFIG", "")
+	const none = "the configuration is good; no file was named, so it is that of flags, variables and defaults\n"
+	if said, _ := good(t, "check-config"); said != none {
+		t.Errorf("says %q", said)
+	}
+	t.Setenv("MOA_CONFIG", file(t, "moa.toml", ""))
+	if said, _ := good(t, "check-config"); said != "the configuration is good\n" {
+		t.Errorf("with a file it says %q", said)
+	}
+}
+
 // allOnce expects of check-config these lines, each once, and no others.
 func allOnce(t *testing.T, config string, lines []string) {
 	t.Helper()
