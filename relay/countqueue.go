@@ -94,9 +94,9 @@ func (b *counts) give(k *counting) {
 // gone.
 func (b *counts) page(k *counting, _ outbox.Batch) (done bool) {
 	b.mu.Lock()
-	gone := b.closed
+	closed := b.closed
 	b.mu.Unlock()
-	if !gone && !b.countOn(k) {
+	if !closed && !b.c.gone() && !b.countOn(k) {
 		return false
 	}
 	b.give(k)

@@ -30,6 +30,9 @@ func (c *client) ended(err error) {
 
 // Failed is leaves for what a writer was told. Where the connection was ended
 // meanwhile, the reader, or what has ended it, says why.
+//
+// A client that has gone may have published before: what the socket holds of that
+// is still read, and then the reader ends.
 func (c *client) Failed(err error) {
 	switch {
 	case errors.Is(err, ws.ErrClosed), errors.Is(err, net.ErrClosed):
@@ -40,7 +43,13 @@ func (c *client) Failed(err error) {
 	default:
 		c.ended(err)
 	}
+	if !c.conn.Gone() {
+		c.conn.CloseNow()
+	}
 }
+
+// gone reports that nobody hears an answer any more. Work for one is not begun.
+func (c *client) gone() bool { return c.out.Over() || c.conn.Gone() }
 
 // readingEnded is why a connection has ended by itself.
 func readingEnded(err error) dropReason {

@@ -13,6 +13,10 @@ func (s *session) message(frame []byte) wire.Verb {
 		s.malformed(wire.Refuse(frame, fmt.Sprintf("the message has %d bytes; at most %d are taken", len(frame), most)))
 		return wire.Unknown
 	}
+	if verb, ok := s.unheard(frame); ok {
+		s.met.messages[verb].Inc()
+		return verb
+	}
 	m, err := s.parse(frame)
 	s.met.messages[m.Verb].Inc()
 	if err != nil {
@@ -46,6 +50,17 @@ func (s *session) message(frame []byte) wire.Verb {
 		s.closeSync(m.SubID)
 	}
 	return m.Verb
+}
+
+// unheard reports a question of a client that has gone. It is not even parsed:
+// thousands of them may lie in the socket. What else lies there counts: EVENTs, and
+// the AUTH that they may need.
+func (s *session) unheard(frame []byte) (wire.Verb, bool) {
+	if !s.heavy(len(frame)) { // a few cost less than to ask
+		return wire.Unknown, false
+	}
+	verb := wire.VerbOf(frame)
+	return verb, verb.Asks() && s.gone()
 }
 
 func (s *session) malformed(err error) {

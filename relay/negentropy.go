@@ -69,6 +69,10 @@ func (s *session) negMsg(st *settings, id, text string) {
 		s.negErr(id, reason.Closed, "no sync is open by this id, or it has taken too long", 0)
 		return
 	}
+	if s.gone() {
+		s.syncs.remove(r)
+		return
+	}
 	message, ok := s.negentropy(id, text)
 	if !ok {
 		return

@@ -71,6 +71,11 @@ func (b *subscriptions) start(q *query) {
 // page sends the next stored events of q, and after the last ones EOSE and what
 // live ones have waited. It reports whether that was all.
 func (b *subscriptions) page(q *query, batch outbox.Batch) (done bool) {
+	// Most queries have one page: the socket is asked before the others.
+	if b.c.out.Over() || q.stored.scan != nil && b.c.conn.Gone() {
+		b.remove(q)
+		return true
+	}
 	p := outbox.NewPage()
 	progress, err := q.read(b.c, p)
 	b.mu.Lock()

@@ -207,6 +207,10 @@ func (b *syncs) close() {
 // page reads the next page of r's events, and after the last one answers the
 // NEG-OPEN. It reports whether r needs no more turns.
 func (b *syncs) page(r *syncing, _ outbox.Batch) (done bool) {
+	if b.c.gone() {
+		b.remove(r)
+		return true
+	}
 	b.mu.Lock()
 	ended := b.ended
 	b.mu.Unlock()

@@ -27,6 +27,13 @@ func Parse(frame []byte) (Message, error) {
 	return p.msg, nil
 }
 
+// VerbOf reads no more of a frame than its verb; Unknown: there is none.
+func VerbOf(frame []byte) Verb {
+	p := parser{Scanner: scan.Scanner{Text: frame}}
+	v, _ := p.verb()
+	return v
+}
+
 type parser struct {
 	scan.Scanner
 	msg Message

@@ -34,6 +34,16 @@ var verbNames = [...]string{
 
 func (v Verb) String() string { return verbNames[v] }
 
+// Asks reports a question: a message that changes nothing but what the client that
+// sent it is told.
+func (v Verb) Asks() bool {
+	switch v {
+	case Req, Count, NegOpen, NegMsg:
+		return true
+	}
+	return false
+}
+
 // verbOf finds the verb written so; Unknown if there is none.
 func verbOf(name []byte) Verb {
 	for v := Event; int(v) < len(verbNames); v++ {

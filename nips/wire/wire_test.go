@@ -133,5 +133,13 @@ func TestVerbs(t *testing.T) {
 		if err != nil || m.Verb != want || !strings.HasPrefix(frame, `["`+want.String()+`"`) {
 			t.Errorf("%s: %v, %v", frame, m.Verb, err)
 		}
+		if v := wire.VerbOf([]byte(frame)); v != want || v.Asks() != strings.Contains("REQ COUNT NEG-OPEN NEG-MSG", v.String()) {
+			t.Errorf("%s: %v, asks %v", frame, v, v.Asks())
+		}
+	}
+	for _, frame := range []string{"", "x", "[", `["`, `["X"]`, `{"REQ"}`} {
+		if v := wire.VerbOf([]byte(frame)); v != wire.Unknown || v.Asks() {
+			t.Errorf("%q: %v", frame, v)
+		}
 	}
 }

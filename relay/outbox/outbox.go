@@ -15,7 +15,8 @@ import (
 type Owner interface {
 	// Slow is called once, when the client has left too much unread.
 	Slow(queued int)
-	// Failed is called when writing has failed.
+	// Failed is called when writing has failed. It sees to it that the reader ends,
+	// which cleans up.
 	Failed(err error)
 }
 
@@ -145,6 +146,13 @@ func (o *Outbox) Load() int {
 	return o.bytes + o.kept
 }
 
+// Over reports that nothing is sent any more.
+func (o *Outbox) Over() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.closed
+}
+
 // Condemn closes the outbox and forgets what is queued. False: it was closed.
 func (o *Outbox) Condemn() (queued int, ok bool) {
 	o.mu.Lock()
@@ -267,7 +275,6 @@ func (o *Outbox) written(batch *Page, err error) {
 	o.mu.Unlock()
 	if err != nil {
 		o.owner.Failed(err)
-		o.conn.CloseNow() // ends the reader, which cleans up
 	}
 	if then != nil {
 		then()

@@ -57,6 +57,7 @@ type Conn struct {
 	cut   atomic.Bool // CloseNow was called
 
 	kept   keeping
+	asked  asking
 	asleep sleeping
 }
 

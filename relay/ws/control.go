@@ -161,6 +161,14 @@ func (c *Conn) sendControlLocked() (stuck bool, err error) {
 	return false, err
 }
 
+// putPing lets a ping wait to be sent.
+func (c *Conn) putPing() {
+	c.mu.Lock()
+	c.controlLocked().ping = true
+	c.mu.Unlock()
+	c.controls.Store(true)
+}
+
 // controlLocked is for a frame that is to wait.
 func (c *Conn) controlLocked() *control {
 	if c.control == nil {

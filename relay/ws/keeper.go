@@ -100,10 +100,7 @@ func (k *Keeper) visit(c *Conn, pings *sync.WaitGroup) {
 		return
 	}
 	c.kept.pinged = true
-	c.mu.Lock()
-	c.controlLocked().ping = true
-	c.mu.Unlock()
-	c.controls.Store(true)
+	c.putPing()
 	if c.raw != nil {
 		_ = c.sendControl() // does not wait; the reader finds out what is wrong
 		return
