@@ -486,8 +486,8 @@ func TestBadKeysAreToldTogether(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), `list: "al": "x" is not`) || !strings.Contains(err.Error(), `; list: "zoe": "y" is not`) {
 		t.Errorf("of names: %v", err)
 	}
-	_, err = parseKeys("list", []byte(`["x"`+strings.Repeat(`,"y"`, 1_000_000)+`]`))
-	if err == nil || strings.Count(err.Error(), "is not a public key") != mostBadKeys || !strings.HasSuffix(err.Error(), "; list: and 999991 more like these") {
+	_, err = parseKeys("list", []byte(`["x"`+strings.Repeat(`,"y"`, 100_000)+`]`))
+	if err == nil || strings.Count(err.Error(), "is not a public key") != mostBadKeys || !strings.HasSuffix(err.Error(), "; list: and 99991 more like these") {
 		t.Errorf("of very many: %.2000v", err)
 	}
 }
