@@ -70,9 +70,13 @@ func TestAttacks(t *testing.T) {
 	measure(calm)
 	before := measure(calm)
 	stop := occupy(max(1, runtime.GOMAXPROCS(0)/2))
+	row("no attack, busy processors", before, measure(storm), "")
+	spinner := startSide(t, r, spin.name, true)
+	spinner.tell(t, "go")
 	control := measure(storm)
+	spinner.end()
 	stop()
-	row("no attack, busy processors", before, control, "")
+	row("the same, and a busy sender", before, control, "")
 	for _, a := range slices.Concat(attacks, floods) {
 		if !strings.Contains(a.name, *only) {
 			continue

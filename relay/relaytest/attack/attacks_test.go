@@ -45,6 +45,12 @@ var attacks = []attack{
 	{"reconciliations", (*arena).syncs, nil},
 }
 
+// spin sends nothing, and has its process as busy as one that sends.
+var spin = attack{"spin", func(a *arena) {
+	for a.on() {
+	}
+}, nil}
+
 type arena struct {
 	t    *testing.T
 	r    *relaytest.Relay

@@ -98,7 +98,7 @@ func TestSide(t *testing.T) {
 		}
 		return
 	}
-	for _, a := range slices.Concat(attacks, floods) {
+	for _, a := range slices.Concat(attacks, floods, []attack{spin}) {
 		if a.name == *sideFlag {
 			a.attack(t, r, told)
 		}
