@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/urfave/cli/v3"
 
@@ -38,6 +41,9 @@ func checkConfigCommand() *cli.Command {
 			said := "the configuration is good"
 			if s.File == "" {
 				said += "; no file was named, so it is that of flags, variables and defaults"
+			}
+			if _, err := os.Stat(c.Data); errors.Is(err, fs.ErrNotExist) {
+				fmt.Fprintf(cmd.Root().ErrWriter, "note: %s is not there yet: the first start makes a store in it\n", c.Data)
 			}
 			fmt.Fprintln(cmd.Root().Writer, said)
 			return nil

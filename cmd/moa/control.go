@@ -87,8 +87,10 @@ type moderated struct {
 
 // reported is the answer about one author.
 type reported struct {
-	Case    *moderation.Case  `json:"case"`    // null: nothing is open
-	Reports []json.RawMessage `json:"reports"` // of trusted people and others, the newest first
-	Trusted []event.PubKey    `json:"trusted"` // the authors of reports that are trusted reporters
-	Events  []json.RawMessage `json:"events"`  // those of the case that are stored
+	Case     *moderation.Case     `json:"case"`               // null: nothing is open
+	Decision *moderation.Decision `json:"decision,omitempty"` // that is in force
+	Reporter bool                 `json:"reporter"`           // the author's own reports count
+	Reports  []json.RawMessage    `json:"reports"`            // of trusted people and others, the newest first
+	Trusted  []event.PubKey       `json:"trusted"`            // the authors of reports that are trusted reporters
+	Events   []json.RawMessage    `json:"events"`             // those of the case that are stored
 }

@@ -30,6 +30,9 @@ func load(s *config.Source, env policy.Env, report policy.Report) (config.Config
 // mayDecide refuses a data folder whose moderation decisions this user may not read:
 // that is no fault of the configuration.
 func mayDecide(dir string) error {
+	if err := isFolder(dir); err != nil {
+		return err
+	}
 	f, err := os.Open(filepath.Join(dir, builtin.ModerationFile))
 	if err == nil {
 		return f.Close()

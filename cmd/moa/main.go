@@ -11,6 +11,7 @@ import (
 	"iter"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	// urfave/cli, because its flags take their values from the environment too
@@ -126,7 +127,7 @@ func flagError(cmd *cli.Command, err error, runs bool) error {
 	}
 	near := conf.DidYouMean(name, maps.Keys(known))
 	if near == "" && !runs { // a command may be mistyped, or come behind its flags
-		return fmt.Errorf("there is no flag %s here: flags follow a command; %s --help lists the commands", name, cmd.FullName())
+		return fmt.Errorf("there is no flag %s of %s itself: it follows one of its commands, which are %s", name, cmd.FullName(), strings.Join(slices.Collect(names(cmd.Commands)), ", "))
 	}
 	return fmt.Errorf("there is no flag %s%s; %s --help lists them", name, near, cmd.FullName())
 }

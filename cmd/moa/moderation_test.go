@@ -122,6 +122,9 @@ func TestOperatorSeesReportsAndActs(t *testing.T) {
 	m.open(t, 0)
 	m.do(t, "ban", "--for", "7d", "--hide", nip19.Npub(spammer.PubKey))
 	seen("after ban --hide")
+	if show := m.do(t, "show", nip19.Npub(spammer.PubKey)); !strings.Contains(show, "ban      "+nip19.Npub(spammer.PubKey)) || !strings.Contains(show, "nothing is open") {
+		t.Errorf("show does not say that the author is banned:\n%s", show)
+	}
 	c.Refused(t, spammer.Note(t, "more"), "blocked: the operator of this relay has banned the author until ")
 	c.Accepted(t, victim.Note(t, "still here"), spammer.Sign(t, event.Event{Kind: 5, Tags: []event.Tag{{"e", other.ID.String()}}}))
 

@@ -28,7 +28,12 @@ func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	out := reported{Reports: []json.RawMessage{}, Trusted: []event.PubKey{}, Events: []json.RawMessage{}}
+	out := reported{Reporter: d.Trusts(author), Reports: []json.RawMessage{}, Trusted: []event.PubKey{}, Events: []json.RawMessage{}}
+	for _, one := range d.Decisions() {
+		if one.Author != nil && *one.Author == author {
+			out.Decision = &one
+		}
+	}
 	for _, one := range d.Cases() {
 		if one.Author == author {
 			out.Case = &one

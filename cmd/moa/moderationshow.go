@@ -69,10 +69,16 @@ func runModerationShow(ctx context.Context, cmd *cli.Command, d door) error {
 	if cmd.Bool("json") {
 		return terminal.PrintJSON(w, about)
 	}
+	if about.Decision != nil {
+		printDecision(w, about.Decision)
+	}
 	if about.Case == nil {
 		fmt.Fprintln(w, "nothing is open about this author")
 	} else {
 		printCase(w, about.Case)
+	}
+	if about.Reporter {
+		fmt.Fprintln(w, "    a reporter: only you can have this author refused")
 	}
 	err = printEvents(w, "all reports", about.Reports, func(e *event.Event) string {
 		trusted := "not a trusted reporter"
@@ -120,26 +126,30 @@ func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 		fmt.Fprintln(w, "nothing is decided")
 	}
 	for _, one := range now.Decisions {
-		var about string
-		if one.Author != nil {
-			about = nip19.Npub(*one.Author)
-		} else {
-			about = one.Event.String()
-		}
-		fmt.Fprintf(w, "%s  %-7s  %s", time.Unix(one.At, 0).UTC().Format(time.RFC3339), one.Do, about)
-		if one.Until > 0 {
-			fmt.Fprintf(w, "  until %s", time.Unix(one.Until, 0).UTC().Format(time.RFC3339))
-		}
-		if one.Hidden {
-			fmt.Fprint(w, "  hidden")
-		}
-		if one.Purge {
-			fmt.Fprint(w, "  deleted")
-		}
-		if one.Note != "" {
-			fmt.Fprintf(w, "  (%s)", terminal.Line(one.Note))
-		}
-		fmt.Fprintln(w)
+		printDecision(w, &one)
 	}
 	return nil
+}
+
+func printDecision(w io.Writer, one *moderation.Decision) {
+	var about string
+	if one.Author != nil {
+		about = nip19.Npub(*one.Author)
+	} else {
+		about = one.Event.String()
+	}
+	fmt.Fprintf(w, "%s  %-7s  %s", time.Unix(one.At, 0).UTC().Format(time.RFC3339), one.Do, about)
+	if one.Until > 0 {
+		fmt.Fprintf(w, "  until %s", time.Unix(one.Until, 0).UTC().Format(time.RFC3339))
+	}
+	if one.Hidden {
+		fmt.Fprint(w, "  hidden")
+	}
+	if one.Purge {
+		fmt.Fprint(w, "  deleted")
+	}
+	if one.Note != "" {
+		fmt.Fprintf(w, "  (%s)", terminal.Line(one.Note))
+	}
+	fmt.Fprintln(w)
 }

@@ -129,8 +129,19 @@ func lockedError(dir string, err error) error {
 
 // notBackup refuses a folder that holds a backup.
 func notBackup(dir string) error {
+	if err := isFolder(dir); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(filepath.Join(dir, badgerstore.BackupManifest)); err == nil {
 		return usage.Errorf("%s is a backup, not a store: moa store restore %s --data DIR makes a store of it", dir, dir)
+	}
+	return nil
+}
+
+// isFolder refuses a file in place of a store's folder.
+func isFolder(dir string) error {
+	if st, err := os.Stat(dir); err == nil && !st.IsDir() {
+		return usage.Errorf("%s is a file, and a store is a folder; of a backup in one file, moa store restore - --data DIR < %s makes a store", dir, dir)
 	}
 	return nil
 }

@@ -107,8 +107,12 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	defer verifier.Close()
+	_, missing := os.Stat(cfg.Data)
 	if in.store, err = openStore(&cfg, in.log, registry); err != nil {
 		return err
+	}
+	if missing != nil {
+		in.log.Info("the data folder was not there: a new store is made", "data", cfg.Data)
 	}
 	defer func() { err = errors.Join(err, in.store.Close()) }()
 	st := in.store
@@ -224,6 +228,7 @@ func (in *instance) reload() {
 		return
 	}
 	in.level.Set(logLevel(cfg.Log.Level))
+	in.warn(&cfg)
 	if keys := in.cfg.NeedRestart(&cfg); len(keys) > 0 {
 		in.log.Warn("some changes wait for a restart", "file", in.source.File, "keys", keys)
 	}
@@ -284,6 +289,14 @@ func listenError(addr string, err error) error {
 	return err
 }
 
+// warn logs what check-config warns of.
+func (in *instance) warn(cfg *config.Config) {
+	chain, _ := in.force.get()
+	for _, line := range append(in.source.Warnings(cfg), builtin.Warnings(chain)...) {
+		in.log.Warn("a setting to look at", "setting", line)
+	}
+}
+
 // greet logs where the relay is and how to try it.
 func (in *instance) greet(w io.Writer, s store.Stats) {
 	url := localURL(in.server.Addr().String())
@@ -292,10 +305,7 @@ func (in *instance) greet(w io.Writer, s store.Stats) {
 	if err := in.store.Ready(); err != nil {
 		in.log.Error("no events can be stored yet", "err", err)
 	}
-	chain, _ := in.force.get()
-	for _, line := range append(in.source.Warnings(&in.cfg), builtin.Warnings(chain)...) {
-		in.log.Warn("a setting to look at", "setting", line)
-	}
+	in.warn(&in.cfg)
 	if terminal.Is(w) {
 		fmt.Fprintf(w, "\n  Add %s to a Nostr client, or look at what is stored:\n  %s\n\n", url, try)
 	}

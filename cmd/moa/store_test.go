@@ -99,11 +99,27 @@ func TestARunningRelayIsBackedUpAndRestored(t *testing.T) {
 		relaytest.Dial(t, r.URL).Refused(t, spammer.Note(t, "buy"), "blocked: ")
 		r.stop(t)
 	}
-	good(t, "store", "check", "--data", dir)
+	if out, _ := good(t, "store", "check", "--json", "--data", dir); strings.Contains(out, "next") {
+		t.Errorf("a good backup needs another: %s", out)
+	}
 	for _, verb := range [][]string{{"serve"}, {"export"}, {"import"}, {"store", "repair"}} {
 		if _, stderr, code := run(t, "", append(verb, "--data", dir)...); code != 2 || !strings.Contains(stderr, "is a backup, not a store") {
 			t.Errorf("%v over a backup: exit code %d, %s", verb, code, stderr)
 		}
+	}
+}
+
+// A file in place of a folder is told so, and how a backup in a file is restored.
+func TestAFileIsNoStore(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "moa.tar")
+	mustDo(t, os.WriteFile(file, nil, 0o600))
+	for _, verb := range [][]string{{"serve"}, {"export"}, {"import"}, {"policy", "explain", "{}"}, {"store", "check"}, {"store", "repair"}, {"store", "backup", "x"}, {"store", "restore", "x"}} {
+		if _, stderr, code := run(t, "", append(verb, "--data", file)...); code != 2 || !strings.Contains(stderr, file+" is a file, and a store is a folder") {
+			t.Errorf("%v: exit code %d, %s", verb, code, stderr)
+		}
+	}
+	if _, stderr, code := run(t, "", "store", "restore", file, "--data", filepath.Join(t.TempDir(), "to")); code != 2 || !strings.Contains(stderr, "moa store restore - < "+file) {
+		t.Errorf("restore of a file: exit code %d, %s", code, stderr)
 	}
 }
 

@@ -22,7 +22,9 @@ var errProblems = errors.New("something is wrong, see above")
 
 // show prints what was found.
 func (c *checked) show(cmd *cli.Command, fine string) error {
-	c.OK = len(c.Problems) == 0
+	if c.OK = len(c.Problems) == 0; c.OK {
+		c.Next = ""
+	}
 	w := cmd.Root().Writer
 	if cmd.Bool("json") {
 		if c.Problems == nil {

@@ -31,6 +31,9 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 			return usage.Errorf("a backup is expected on standard input: moa store restore - < backup.tar")
 		}
 	}
+	if st, err := os.Stat(r.From); err == nil && !st.IsDir() {
+		return usage.Errorf("%s is a file, and a backup is a folder or a stream: moa store restore - < %s", r.From, r.From)
+	}
 	done, err := badgerstore.Restore(ctx, r)
 	bar.Finish()
 	switch {

@@ -25,7 +25,7 @@ import (
 // damaged is what Open says of a store whose keys cannot be used as they are.
 // The records are not touched.
 func damaged(what string) error {
-	return fmt.Errorf("%w: %s; \"moa store repair\" makes the index anew from the events, which have files of their own", store.ErrDamaged, what)
+	return fmt.Errorf("%w: %s; moa store repair makes the index anew from the events, which have files of their own", store.ErrDamaged, what)
 }
 
 // folder is which files there are.

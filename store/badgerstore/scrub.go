@@ -39,7 +39,7 @@ func (s *Store) scrubs(ctx context.Context) {
 			continue
 		}
 		s.metrics.scrubEnd.SetToCurrentTime()
-		s.log.Info("the files were read through", "took", time.Since(begun).Round(time.Second), "troubles", s.Troubles())
+		s.log.Info("the files were read through", "took", time.Since(begun).Round(time.Second), "troubles", len(s.Troubles()))
 	}
 }
 
