@@ -47,7 +47,7 @@ const stressHog = "MOA_STRESS_HOG"
 // Nothing asserts how soon they come, but that they do: the log says how late the
 // last of them was, how late the last OK, and how long this machine stood still
 // meanwhile. The first time that a burst is not everywhere after 2 s, it has what
-// each goroutine does then.
+// each goroutine does then, and which sockets are full.
 func TestLiveDeliveryUnderStress(t *testing.T) {
 	if os.Getenv(stressHog) != "" {
 		go func() { io.Copy(io.Discard, os.Stdin); os.Exit(0) }()
@@ -274,7 +274,21 @@ func (s *stress) dumpIfSlow() {
 	if err := pprof.Lookup("goroutine").WriteTo(&all, 1); err != nil {
 		s.fail(err)
 	}
-	s.t.Logf("a burst is not everywhere after 2 s; what all goroutines do:\n%s", &all)
+	s.t.Logf("a burst is not everywhere after 2 s; what all goroutines do:\n%s\nand the sockets that hold anything:\n%s", &all, fullSockets())
+}
+
+// fullSockets are the lines of the kernel's table of TCP sockets that have bytes to
+// send or to be read: each with its timer, and how often it has sent again.
+func fullSockets() (list string) {
+	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		table, _ := os.ReadFile(name) // only Linux has it
+		for line := range strings.Lines(string(table)) {
+			if f := strings.Fields(line); len(f) > 6 && f[4] != "00000000:00000000" {
+				list += line
+			}
+		}
+	}
+	return list
 }
 
 // stillness measures how long nothing ran here.
