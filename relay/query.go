@@ -7,6 +7,7 @@ import (
 
 	"moa/nips/event"
 	"moa/nips/wire"
+	"moa/policy"
 	"moa/relay/hub"
 	"moa/relay/outbox"
 	"moa/relay/ws"
@@ -23,9 +24,9 @@ const scarcePage = 64 << 10
 // query is a REQ: its stored events, page by page, and its live side.
 type query struct {
 	// Fixed once made.
-	owner *subscriptions
-	sub   *hub.Sub[*ws.Body]
-	bytes int // of its filters
+	owner queryOwner
+	sub   hub.Sub[*ws.Body] // not a pointer: both in one piece take less
+	bytes int               // of its filters
 
 	right right // asks is guarded by subscriptions.mu until the query is live
 
@@ -34,6 +35,13 @@ type query struct {
 
 	// over: EOSE is sent, or the query is ended. Set under subscriptions.mu.
 	over atomic.Bool
+}
+
+// queryOwner has the queries of one connection.
+type queryOwner interface {
+	// lose ends a query that the client may not read any more. No lock of a
+	// subscription is held.
+	lose(q *query, why policy.Verdict)
 }
 
 // storedPart is what a query has only until its EOSE.

@@ -35,7 +35,8 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		return
 	}
 	withheld := s.withholds(st, filters)
-	q := &query{owner: s.subs, sub: hub.NewSub[*ws.Body](id, &s.client), bytes: bytes}
+	q := &query{owner: s.subs, bytes: bytes}
+	q.sub.Init(id, &s.client)
 	q.sub.Head = wire.AppendEventHead(make([]byte, 0, len(`["EVENT","",`)+len(id)), id)
 	q.sub.Owner = q
 	q.right.grant(filters, generation)
@@ -43,7 +44,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	s.subs.add(q)
 	// Steps 1 and 2 of hub.Sub, in this order: what is committed between them is both
 	// stored and live, and never neither.
-	kept := s.join(st, q.sub, filters, bytes)
+	kept := s.join(st, &q.sub, filters, bytes)
 	found.UpTo = s.store.Last()
 	q.stored = &storedPart{query: found, kept: kept, hints: st.cfg.EOSEHints, partly: withheld, start: start}
 	s.subs.start(q)

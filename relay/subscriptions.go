@@ -132,8 +132,7 @@ func (b *subscriptions) failLocked(q *query, err error) {
 	b.closeLocked(q, reason.Error, "the relay cannot read its store at the moment, try again later")
 }
 
-// lose ends a query that the client may not read any more. No lock of a subscription
-// is held.
+// lose implements queryOwner.
 func (b *subscriptions) lose(q *query, why policy.Verdict) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -150,7 +149,7 @@ func (b *subscriptions) loseLocked(q *query, why policy.Verdict) {
 // closeLocked closes the subscription from this side.
 func (b *subscriptions) closeLocked(q *query, r reason.Reason, text string) {
 	if b.endLocked(q) {
-		b.c.index.Remove(q.sub)
+		b.c.index.Remove(&q.sub)
 		b.c.closed(q.sub.ID, r, text)
 	}
 }
@@ -175,7 +174,7 @@ func (b *subscriptions) remove(q *query) bool {
 	ok := b.endLocked(q)
 	b.mu.Unlock()
 	if ok {
-		b.c.index.Remove(q.sub)
+		b.c.index.Remove(&q.sub)
 	}
 	return ok
 }

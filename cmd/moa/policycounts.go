@@ -10,6 +10,21 @@ import (
 	"moa/policy/plugin"
 )
 
+const (
+	verdictsName = "moa_policy_verdicts_total"
+	verdictsHelp = "Verdicts, by policy, its mode, where it was asked, and what it said. Those of the action accept are counted for events and filters."
+)
+
+var (
+	verdictLabels = []string{"policy", "mode", "stage", "action"}
+
+	acceptedDesc   = prometheus.NewDesc(verdictsName, verdictsHelp, verdictLabels, nil)
+	pluginRestarts = prometheus.NewDesc("moa_plugin_restarts_total", "Processes of plugins that ended and were started again.", []string{"policy"}, nil)
+	pluginFailures = prometheus.NewDesc("moa_plugin_unanswered_total", "Questions that a plugin has not answered in time, or not at all.", []string{"policy"}, nil)
+	deskReports    = prometheus.NewDesc("moa_moderation_reports_total", "Reports of trusted people that came in.", nil, nil)
+	deskDropped    = prometheus.NewDesc("moa_moderation_dropped_total", "Reported authors that were forgotten because there were too many.", nil, nil)
+)
+
 // countedStages are the stages at which accepts are counted too.
 var countedStages = []policy.Stage{policy.AtEvent, policy.AtFilter}
 

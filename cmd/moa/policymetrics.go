@@ -8,23 +8,6 @@ import (
 	"moa/policy"
 )
 
-const (
-	verdictsName = "moa_policy_verdicts_total"
-	verdictsHelp = "Verdicts, by policy, its mode, where it was asked, and what it said. Those of the action accept are counted for events and filters."
-)
-
-var (
-	verdictLabels = []string{"policy", "mode", "stage", "action"}
-
-	acceptedDesc   = prometheus.NewDesc(verdictsName, verdictsHelp, verdictLabels, nil)
-	pluginRestarts = prometheus.NewDesc("moa_plugin_restarts_total", "Processes of plugins that ended and were started again.", []string{"policy"}, nil)
-	pluginFailures = prometheus.NewDesc("moa_plugin_unanswered_total", "Questions that a plugin has not answered in time, or not at all.", []string{"policy"}, nil)
-	deskReports    = prometheus.NewDesc("moa_moderation_reports_total", "Reports of trusted people that came in.", nil, nil)
-	deskDropped    = prometheus.NewDesc("moa_moderation_dropped_total", "Reported authors that were forgotten because there were too many.", nil, nil)
-	deskOpen       = prometheus.NewDesc("moa_moderation_cases", "Reported authors about whom the operator has not decided.", nil, nil)
-	deskRefused    = prometheus.NewDesc("moa_moderation_refused_authors", "Authors whose events are refused because of what trusted people report.", nil, nil)
-)
-
 // verdicts are the figures of what policies decide. Refusals are counted here;
 // accepts are counted by the chains.
 type verdicts struct {
@@ -54,6 +37,11 @@ func (v *verdicts) reporter(log *slog.Logger) policy.Report {
 		log.Debug("policy verdict", "policy", n.Name, "mode", n.Mode.String(), "stage", at.String(), "action", d.Action.String(), "reason", string(d.Reason), "text", d.Text)
 	}
 }
+
+var (
+	deskOpen    = prometheus.NewDesc("moa_moderation_cases", "Reported authors about whom the operator has not decided.", nil, nil)
+	deskRefused = prometheus.NewDesc("moa_moderation_refused_authors", "Authors whose events are refused because of what trusted people report.", nil, nil)
+)
 
 // policyFigures are what plugins and the policy moderation count, and how that one
 // stands now.

@@ -82,8 +82,13 @@ type delivery[P any] struct {
 
 // NewSub makes a subscription that is in no Index yet.
 func NewSub[P any](id string, sink Sink[P]) *Sub[P] {
-	return &Sub[P]{ID: id, sink: sink}
+	s := new(Sub[P])
+	s.Init(id, sink)
+	return s
 }
+
+// Init is NewSub for a Sub that is part of something.
+func (s *Sub[P]) Init(id string, sink Sink[P]) { s.ID, s.sink = id, sink }
 
 // deliver offers an event, or keeps it for GoLive. False: s does not take it, or
 // has it already.
