@@ -96,7 +96,7 @@ func (l *Log) rewrite(ctx context.Context, s *segment, needed func([]Record) ([]
 	if err != nil {
 		return nil, err
 	}
-	fresh, err = makeSegment(name, s.base, s.end.Load()-recordsAt, l.id)
+	fresh, err = makeSegment(name, s.base, max(segmentBytes, s.end.Load()-recordsAt), l.id)
 	if err != nil {
 		return nil, err
 	}

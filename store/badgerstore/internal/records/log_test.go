@@ -452,3 +452,25 @@ func TestPreparedInVainBeforeAnEmptyFile(t *testing.T) {
 		}
 	}
 }
+
+// What Truncate makes the last segment again takes records, although Collect has
+// written it anew since.
+func TestACollectedSegmentTakesRecordsAfterTruncate(t *testing.T) {
+	l := mustOpen(t, t.TempDir())
+	defer l.Close()
+	write(t, l, 1, 2, 3, 4, 5, 6)
+	for serial := range uint64(4) {
+		l.Drop(serial)
+	}
+	must(t, l.Sync())
+	if dropped, err := l.Collect(t.Context(), unneeded, atOnce); err != nil || dropped != 3 {
+		t.Fatal(dropped, err)
+	}
+	must(t, l.Truncate(5))
+	write(t, l, 6, 7, 8, 9)
+	for serial := uint64(4); serial < 10; serial++ {
+		if !bytes.Equal(l.Get(serial), text(serial, 100)) || !l.Whole(serial) {
+			t.Errorf("record %d is %.20q", serial, l.Get(serial))
+		}
+	}
+}
