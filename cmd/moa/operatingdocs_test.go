@@ -102,3 +102,16 @@ func TestEveryLogLineToActOnIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// A row that says "as above" or "the same" stands below one that says what to do.
+func TestWhatToDoIsNotLeftToARowWithNothingToDo(t *testing.T) {
+	above := ""
+	for _, row := range table(t, "Log lines to act on") {
+		do := strings.TrimSpace(row[2])
+		if refers := strings.HasPrefix(do, "as above") || strings.HasPrefix(do, "the same"); !refers {
+			above = do
+		} else if strings.HasPrefix(above, "nothing") {
+			t.Errorf("what to do about %s is %q, and above it is %q", row[1], do, above)
+		}
+	}
+}

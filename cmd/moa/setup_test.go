@@ -40,6 +40,27 @@ func TestInitNamesTheStoreForEveryCommand(t *testing.T) {
 	}
 }
 
+// A recipe on standard output, as of a container, works with the list that init names and
+// the page on containers makes.
+func TestARecipeOnStandardOutputNamesItsList(t *testing.T) {
+	for _, r := range recipeList {
+		text, said := good(t, "init", r.name, "--pubkey", owner.Hex(), "--url", "wss://relay.mine.net")
+		if strings.Contains(said, membersFile+", which must lie beside the file") != r.members {
+			t.Errorf("init %s says %q", r.name, said)
+		}
+		config := file(t, "moa.toml", text)
+		if r.members {
+			mustDo(t, os.WriteFile(filepath.Join(filepath.Dir(config), membersFile), []byte(nip19.Npub(owner.PubKey)+"\n"), 0o600))
+		}
+		good(t, "check-config", config)
+	}
+	page, err := os.ReadFile(operating)
+	mustDo(t, err)
+	if !strings.Contains(string(page), "> conf/"+membersFile) {
+		t.Error("the page on containers does not make the list")
+	}
+}
+
 // All bad lines of a list are told at once, each once, however many policies read it; and
 // so is a list that is not there.
 func TestFaultsOfAListAreToldOnce(t *testing.T) {
