@@ -83,6 +83,7 @@ type moderated struct {
 	Cases     []moderation.Case     `json:"cases"`
 	Decisions []moderation.Decision `json:"decisions"`
 	Removed   int                   `json:"removed,omitempty"` // events, by a decision
+	Unknown   bool                  `json:"unknown,omitempty"` // the event of the decision was not stored
 }
 
 // reported is the answer about one author.

@@ -68,7 +68,10 @@ func decide(ctx context.Context, cmd *cli.Command, d door, one moderation.Decisi
 	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
 		return err
 	}
-	if one.Removes() {
+	switch {
+	case now.Unknown:
+		follows = "no such event is stored; it is refused if it comes"
+	case one.Removes():
 		follows += fmt.Sprintf("; %s removed", terminal.Count(now.Removed, "event was", "events were"))
 	}
 	if n := len(now.Cases); n > 0 && one.Do != moderation.Undo { // which has the reports read again first

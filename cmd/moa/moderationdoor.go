@@ -98,7 +98,25 @@ func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "decided, and not removed: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answerJSON(w, moderated{d.Cases(), d.Decisions(), removed})
+	unknown, err := c.unknown(r.Context(), &one)
+	if err != nil {
+		http.Error(w, "decided; whether such an event is stored is not known: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answerJSON(w, moderated{d.Cases(), d.Decisions(), removed, unknown || one.Do == moderation.Delete && removed == 0})
+}
+
+// unknown reports a decision to hide an event that is not stored.
+func (c *controller) unknown(ctx context.Context, one *moderation.Decision) (bool, error) {
+	if one.Do != moderation.Hide {
+		return false, nil
+	}
+	found := false
+	err := c.stored(ctx, &event.Filter{IDs: []event.ID{*one.Event}}, func(*event.Event) error {
+		found = true
+		return nil
+	})
+	return !found, err
 }
 
 // removeDecided removes from the store what the decision says. It

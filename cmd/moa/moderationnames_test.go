@@ -49,7 +49,9 @@ func TestEventsAreNamedAsPeoplePasteThem(t *testing.T) {
 		"hide":   "note1fntxtkcy9pjwucqwa9mddn7v03wwwsu9j330jj350nvhpky2tuaspk6nqc",
 		"delete": "nostr:nevent1qyfhwumn8ghj7un9d3shjtn90psk6urvv5qzqnxkvhdsg2ryaesqa6tk6m8uclzuuapct9rzl99rglxewrvg5hemqgsrhuxx8l9ex335q7he0f09aej04zpazpl0ne2cgukyawd24mayt8grqsqqqqqp4z0k6m",
 	} {
-		m.do(t, verb, name)
+		if said := m.do(t, verb, name); said != "no such event is stored; it is refused if it comes\n" {
+			t.Errorf("%s says %q", verb, said)
+		}
 		if decisions := m.do(t, "decisions"); !strings.Contains(decisions, fmt.Sprintf("%-7s  %s", verb, id)) {
 			t.Errorf("after %s the decisions are\n%s", verb, decisions)
 		}
@@ -59,6 +61,25 @@ func TestEventsAreNamedAsPeoplePasteThem(t *testing.T) {
 		}
 		if _, stderr, code := run(t, "", "policy", "explain", "--data", m.data, name); code != 1 || !strings.Contains(stderr, "there is no event "+id) {
 			t.Errorf("explain: exit code %d: %s", code, stderr)
+		}
+	}
+}
+
+// That an event is stored is told from that it is not, though it is hidden already.
+func TestHideSaysWhetherTheEventIsStored(t *testing.T) {
+	m := serveModerated(t, "")
+	note := relaytest.NewKey(9).Note(t, "hello")
+	const hidden, unknown = "the event is hidden, and refused if it comes again\n", "no such event is stored; it is refused if it comes\n"
+	if said := m.do(t, "hide", note.ID.String()); said != unknown {
+		t.Errorf("before the event has come hide says %q", said)
+	}
+	c := relaytest.Dial(t, m.URL)
+	c.Refused(t, note, "blocked: ")
+	m.do(t, "undo", note.ID.String())
+	c.Accepted(t, note)
+	for range 2 {
+		if said := m.do(t, "hide", note.ID.String()); said != hidden {
+			t.Errorf("of a stored event hide says %q", said)
 		}
 	}
 }
