@@ -15,6 +15,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"moa/cmd/moa/internal/config"
+	"moa/cmd/moa/internal/outfile"
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/transfer"
 	"moa/cmd/moa/internal/usage"
@@ -29,7 +30,8 @@ func exportCommand() *cli.Command {
 		ArgsUsage: "[FILE]",
 		Description: `Writes one event a line to FILE, or to standard output: newest first, those of
 one second by ascending id. A name that ends in .gz or .zst asks for that
-compression. FILE appears, or is replaced, once it is whole.
+compression. FILE appears once it is whole; one that is there is replaced only with
+--replace.
 
 From the store of a relay that is not running, everything that has not expired,
 private events too; with --relay from one that is, what it shows to a client that
@@ -39,6 +41,7 @@ socket in the data folder. Events that are damaged on the disk are left out, whi
 			&cli.StringFlag{Name: "relay", Usage: "read from the running relay at `URL`, ws://…"},
 			&cli.BoolFlag{Name: "all", Usage: "read everything from the relay that runs on this machine with the same data folder"},
 			&cli.StringFlag{Name: "filter", Usage: "only what this NIP-01 filter matches, as `JSON`; its limit counts"},
+			&cli.BoolFlag{Name: "replace", Usage: "replace FILE if it is there"},
 		),
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
@@ -49,7 +52,7 @@ socket in the data folder. Events that are damaged on the disk are left out, whi
 }
 
 func runExport(ctx context.Context, cmd *cli.Command) (err error) {
-	path, err := oneFile(cmd)
+	path, err := exportFile(cmd)
 	if err != nil {
 		return err
 	}
@@ -92,6 +95,19 @@ func runExport(ctx context.Context, cmd *cli.Command) (err error) {
 	took := time.Since(began)
 	fmt.Fprintf(cmd.Root().ErrWriter, "%10d %s in %v, %.0f a second\n", n, terminal.Form(n, "event", "events"), took.Round(10*time.Millisecond), float64(n)/took.Seconds())
 	return nil
+}
+
+// exportFile is the file to write, "-" for none.
+func exportFile(cmd *cli.Command) (string, error) {
+	path, err := oneFile(cmd)
+	if err != nil || path == "-" || cmd.Bool("replace") {
+		return path, err
+	}
+	replaces, err := outfile.Replaces(path)
+	if replaces {
+		err = usage.Errorf("%s is there already, and stays as it is: name a new file, or replace it with --replace", path)
+	}
+	return path, err
 }
 
 // exportSource returns what reads the events, about how many there are, 0 if

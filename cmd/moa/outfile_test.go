@@ -48,9 +48,23 @@ func TestExportWritesThroughWhatIsNoFile(t *testing.T) {
 		b, _ := os.ReadFile(pipe)
 		read <- string(b)
 	}()
+	for _, name := range []string{old, link} {
+		if _, stderr, code := run(t, "", "export", "--data", data, name); code != 2 || !strings.Contains(stderr, name+" is there already, and stays as it is") {
+			t.Errorf("export over %s: exit code %d, %s", name, code, stderr)
+		}
+	}
+	for _, name := range []string{old, target} {
+		if text, err := os.ReadFile(name); string(text) != "before" {
+			t.Errorf("%s has %d bytes, %v", name, len(text), err)
+		}
+	}
 	for _, name := range []string{old, link, dangling, pipe, null} {
 		before, _ := os.Lstat(name)
-		good(t, "export", "--data", data, name)
+		args := []string{"export", "--data", data}
+		if name == old || name == link {
+			args = append(args, "--replace")
+		}
+		good(t, append(args, name)...)
 		if after, err := os.Lstat(name); err != nil || after.Mode().Type() != before.Mode().Type() {
 			t.Errorf("%s was %v, is %v, %v", name, before.Mode(), after.Mode(), err)
 		}

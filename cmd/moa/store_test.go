@@ -341,7 +341,7 @@ func TestReadingVerbsMakeAndReplaceNothing(t *testing.T) {
 	dir := t.TempDir()
 	backup := file(t, "backup.jsonl", "the last backup\n")
 	for _, data := range []string{dir, filepath.Join(dir, "none")} {
-		for _, args := range [][]string{{"export", backup}, {"policy", "test", "--config", writeConfig(t, "")}, {"policy", "explain", "--config", writeConfig(t, ""), string(notes(t, 1)[0].Raw)}, {"store", "check"}, {"store", "repair"}, {"store", "backup", filepath.Join(dir, "b")}} {
+		for _, args := range [][]string{{"export", "--replace", backup}, {"policy", "test", "--config", writeConfig(t, "")}, {"policy", "explain", "--config", writeConfig(t, ""), string(notes(t, 1)[0].Raw)}, {"store", "check"}, {"store", "repair"}, {"store", "backup", filepath.Join(dir, "b")}} {
 			if _, stderr, code := run(t, "", append(args, "--data", data)...); code == 0 || !strings.Contains(stderr, "there is no store in") {
 				t.Errorf("%v: exit code %d, %s", args, code, stderr)
 			}

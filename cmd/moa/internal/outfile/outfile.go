@@ -33,6 +33,19 @@ func Create(path string) (*File, error) {
 	return &File{File: f, path: path}, err
 }
 
+// Replaces reports a path at which Create replaces a file that has something in it.
+func Replaces(path string) (bool, error) {
+	path, through, err := destination(path)
+	if err != nil || through {
+		return false, err
+	}
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size() > 0, err
+}
+
 // destination is where path leads to, and whether that is to be written as it
 // is rather than replaced.
 func destination(path string) (end string, through bool, err error) {
