@@ -11,24 +11,42 @@ import (
 	"time"
 )
 
+// ErrMetricsListen says that the relay cannot listen at MetricsListen.
+var ErrMetricsListen = errors.New("metrics")
+
 // Listen opens the listening sockets, if that has not been done. Run calls it.
-func (s *Server) Listen() error {
-	if s.ln != nil {
-		return nil
+func (s *Server) Listen() (err error) {
+	if s.ln == nil {
+		s.ln, s.opsLn, err = s.settings.Load().cfg.sockets()
 	}
-	cfg := &s.settings.Load().cfg
-	ln, err := net.Listen("tcp", cfg.Listen)
+	return err
+}
+
+// TryListen returns the error that Listen would return now, and leaves nothing open.
+func (c *Config) TryListen() error {
+	ln, ops, err := c.sockets()
 	if err != nil {
-		return fmt.Errorf("relay: %w", err)
+		return err
 	}
-	if cfg.MetricsListen != "" {
-		if s.opsLn, err = net.Listen("tcp", cfg.MetricsListen); err != nil {
-			ln.Close()
-			return fmt.Errorf("relay: metrics: %w", err)
-		}
+	if ops != nil {
+		err = ops.Close()
 	}
-	s.ln = ln
-	return nil
+	return errors.Join(ln.Close(), err)
+}
+
+// sockets opens the listening sockets. ops is that of the metrics; nil: they have none.
+func (c *Config) sockets() (ln, ops net.Listener, err error) {
+	if ln, err = net.Listen("tcp", c.Listen); err != nil {
+		return nil, nil, fmt.Errorf("relay: %w", err)
+	}
+	if c.MetricsListen == "" {
+		return ln, nil, nil
+	}
+	if ops, err = net.Listen("tcp", c.MetricsListen); err != nil {
+		ln.Close()
+		return nil, nil, fmt.Errorf("relay: %w: %w", ErrMetricsListen, err)
+	}
+	return ln, ops, nil
 }
 
 // Addr is the address that Listen opened; nil before.

@@ -107,12 +107,8 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	defer verifier.Close()
-	_, missing := os.Stat(cfg.Data)
-	if in.store, err = openStore(&cfg, in.log, registry); err != nil {
+	if err := in.open(registry); err != nil {
 		return err
-	}
-	if missing != nil {
-		in.log.Info("the data folder was not there: a new store is made", "data", cfg.Data)
 	}
 	defer func() { err = errors.Join(err, in.store.Close()) }()
 	st := in.store
@@ -129,7 +125,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	if err := in.server.Listen(); err != nil {
-		return listenError(cfg.Listen, err)
+		return listenError(&cfg, err)
 	}
 	leave, err := announce(cfg.Data, in.server.Addr())
 	if err != nil {
@@ -147,6 +143,24 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	defer signal.Stop(signals)
 	in.greet(stderr, st.Stats())
 	return in.run(ctx, signals)
+}
+
+// open opens the store. Where there is no folder for it, none is made until the relay
+// could listen: a start that is refused leaves nothing behind.
+func (in *instance) open(registry *prometheus.Registry) (err error) {
+	_, missing := os.Stat(in.cfg.Data)
+	if missing != nil {
+		if err := in.cfg.TryListen(); err != nil {
+			return listenError(&in.cfg, err)
+		}
+	}
+	if in.store, err = openStore(&in.cfg, in.log, registry); err != nil {
+		return err
+	}
+	if missing != nil {
+		in.log.Info("the data folder was not there: a new store is made", "data", in.cfg.Data)
+	}
+	return nil
 }
 
 // run serves until a signal or ctx ends it, and reloads on SIGHUP.
@@ -281,12 +295,16 @@ func logMismatch(log *slog.Logger, m *sig.Mismatch) {
 		"pubkey", hex.EncodeToString(r.PubKey[:]), "id", hex.EncodeToString(r.Msg[:]), "sig", hex.EncodeToString(r.Sig[:]))
 }
 
-// listenError says what to do when the port is taken.
-func listenError(addr string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is taken by another program, perhaps another moa; choose another with --listen: %w", addr, err)
+// listenError says what to do when a port is taken.
+func listenError(c *config.Config, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
 	}
-	return err
+	addr, flag := c.Listen, "--listen"
+	if errors.Is(err, relay.ErrMetricsListen) {
+		addr, flag = c.MetricsListen, "--metrics.listen"
+	}
+	return fmt.Errorf("%s is taken by another program, perhaps another moa; choose another with %s: %w", addr, flag, err)
 }
 
 // warn logs what check-config warns of.

@@ -68,12 +68,24 @@ func TestFolderInUseIsExplained(t *testing.T) {
 	}
 }
 
+// A start that is refused because a port is taken says which, and makes no store.
 func TestPortInUseIsExplained(t *testing.T) {
 	s := serveIn(t, t.TempDir())
 	addr := strings.TrimPrefix(s.URL, "ws://")
-	_, stderr, code := run(t, "", "serve", "--data", t.TempDir(), "--listen", addr)
-	if code != 1 || !strings.Contains(stderr, addr+" is taken") || !strings.Contains(stderr, "--listen") {
-		t.Errorf("exit code %d: %s", code, stderr)
+	data := filepath.Join(t.TempDir(), "new", "store")
+	for flag, args := range map[string][]string{
+		"--listen":         {"--listen", addr},
+		"--metrics.listen": {"--listen", "127.0.0.1:0", "--metrics.listen", addr},
+	} {
+		for _, dir := range []string{data, t.TempDir()} {
+			_, stderr, code := run(t, "", append([]string{"serve", "--data", dir}, args...)...)
+			if code != 1 || !strings.Contains(stderr, addr+" is taken") || !strings.Contains(stderr, "choose another with "+flag+":") {
+				t.Errorf("%s: exit code %d: %s", flag, code, stderr)
+			}
+		}
+		if _, err := os.Lstat(filepath.Dir(data)); err == nil {
+			t.Errorf("%s: the data folder was made", flag)
+		}
 	}
 }
 
