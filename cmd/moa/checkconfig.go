@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 
@@ -45,8 +49,33 @@ func checkConfigCommand() *cli.Command {
 			if _, err := os.Stat(c.Data); errors.Is(err, fs.ErrNotExist) {
 				fmt.Fprintf(cmd.Root().ErrWriter, "note: %s is not there yet: the first start makes a store in it\n", c.Data)
 			}
+			if name := ownerBesideRoot(c.Data); name != "" && os.Geteuid() == 0 {
+				fmt.Fprintf(cmd.Root().ErrWriter, "note: this was checked as root, who may read every file: check it as %s, too, to whom the data folder belongs\n", name)
+			}
 			fmt.Fprintln(cmd.Root().Writer, said)
 			return nil
 		},
 	}
+}
+
+// ownerBesideRoot is the user to whom a data folder belongs, or will if the relay makes
+// it; "" if that is root.
+func ownerBesideRoot(dir string) string {
+	info, err := os.Stat(dir)
+	for ; err != nil; info, err = os.Stat(dir) {
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		dir = parent
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || file.Uid == 0 {
+		return ""
+	}
+	id := strconv.Itoa(int(file.Uid))
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "user " + id
 }

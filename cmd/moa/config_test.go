@@ -261,6 +261,31 @@ func TestAProxyThatIsNotNamedIsAWarning(t *testing.T) {
 	}
 }
 
+// Clients that come around the proxy, and a URL without TLS, are named where they are
+// most likely not meant.
+func TestARelayWithoutTLSIsAWarning(t *testing.T) {
+	for _, c := range []struct {
+		url, listen, proxies string
+		around, plain        bool
+	}{
+		{"wss://relay.mine.net", "0.0.0.0:7447", "127.0.0.1,::1", true, false},
+		{"wss://relay.mine.net", ":7447", "127.0.0.1", true, false},
+		{"wss://relay.mine.net", "127.0.0.1:7447", "127.0.0.1,::1", false, false},
+		{"wss://relay.mine.net", "0.0.0.0:7447", "127.0.0.1,172.17.0.1", false, false}, // as in a container
+		{"wss://relay.mine.net", "0.0.0.0:7447", "", false, false},
+		{"ws://relay.mine.net", "127.0.0.1:7447", "127.0.0.1", false, true},
+		{"ws://192.168.1.5:7447", "0.0.0.0:7447", "", false, true},
+		{"ws://localhost:7447", "127.0.0.1:7447", "", false, false},
+		{"ws://[::1]:7447", "127.0.0.1:7447", "", false, false},
+		{"ws://abc.onion", "127.0.0.1:7447", "", false, false},
+	} {
+		_, stderr := good(t, "check-config", "--url", c.url, "--listen", c.listen, "--trusted-proxies", c.proxies)
+		if strings.Contains(stderr, "come around them, without TLS") != c.around || strings.Contains(stderr, "url is ws://") != c.plain {
+			t.Errorf("%+v: %s", c, stderr)
+		}
+	}
+}
+
 // Wherever a public key is asked for, an npub does as well.
 func TestPublicKeysMayBeNpubs(t *testing.T) {
 	key := relaytest.NewKey(3)
@@ -294,8 +319,8 @@ reporters = { pubkeys = ["NPUB"] }
 // A mistyped data folder would be an empty relay.
 func TestCheckConfigSaysThatTheFolderIsNew(t *testing.T) {
 	data := t.TempDir()
-	for dir, is := range map[string]bool{data: false, filepath.Join(data, "stroe"): true} {
-		if _, stderr := good(t, "check-config", "--data", dir); strings.Contains(stderr, "note: "+dir+" is not there yet: the first start makes a store in it\n") != is {
+	for dir, is := range map[string]bool{data: false, data + "/x/../": false, data + "/x/../stroe/": true} {
+		if _, stderr := good(t, "check-config", "--data", dir); strings.Contains(stderr, "note: "+filepath.Clean(dir)+" is not there yet: the first start makes a store in it\n") != is {
 			t.Errorf("%s: %s", dir, stderr)
 		}
 	}
@@ -348,6 +373,30 @@ func TestBrokenTOMLIsPlaced(t *testing.T) {
 	}
 }
 
+// A value without quotes is what most often is no TOML, and is told so.
+func TestAValueWithoutQuotesIsToldSo(t *testing.T) {
+	for line, want := range map[string]string{
+		`url = wss://relay.mine.net # ours`:       `; put it in quotes: "wss://relay.mine.net"`,
+		`listen = 0.0.0.0:7447`:                   `; put it in quotes: "0.0.0.0:7447"`,
+		`listen = [::1]:7447`:                     `; put it in quotes: "[::1]:7447"`,
+		`data = /var/lib/moa`:                     `; put it in quotes: "/var/lib/moa"`,
+		`trusted_proxies = [127.0.0.1, ::1]`:      `; put it in quotes: "127.0.0.1"`,
+		"trusted_proxies = [\n  10.0.0.0/8,\n]":   `; put it in quotes: "10.0.0.0/8"`,
+		"[clients]\nping_every = 20s":             `; put it in quotes: "20s"`,
+		"[store]\nsync = False":                   "; want true or false",
+		"[store]\ncache_mib = 0128":               "",
+		"[store]\ncache_mib = 128\ncache_mib = 1": "",
+		`url = "wss://relay.mine.net`:             "",
+		"[limits":                                 "",
+		"listen":                                  "",
+	} {
+		_, stderr, code := run(t, "", "check-config", writeConfig(t, line+"\n"))
+		if code != 2 || strings.Count(stderr, "\n") != 1 || !strings.HasSuffix(stderr, want+"\n") || want == "" && strings.Contains(stderr, "; ") {
+			t.Errorf("%s: exit code %d, %s", line, code, stderr)
+		}
+	}
+}
+
 // loadArgs loads the configuration as `moa check-config` with these arguments
 // would.
 func loadArgs(t *testing.T, args ...string) (c config.Config, err error) {
@@ -396,7 +445,7 @@ level = "error"
 		{"bool from the environment", c.EOSEHints, true},
 		{"file over default", c.Listen, "127.0.0.1:1"},
 		{"file over default, in a table", c.Limits.EventTags, 1},
-		{"default", c.Data, "./moa-data"},
+		{"default", c.Data, "moa-data"},
 	} {
 		if l.got != l.want {
 			t.Errorf("%s: %v, not %v", l.what, l.got, l.want)

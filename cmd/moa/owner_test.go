@@ -152,6 +152,24 @@ func TestAStoreThatRootMakesIsTheOwners(t *testing.T) {
 	}
 }
 
+// What root can read the relay's user may not: check-config says for whom it has checked.
+func TestCheckConfigSaysThatItWasRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files to another user")
+	}
+	theirs, ours := t.TempDir(), t.TempDir()
+	give(t, theirs)
+	for data, want := range map[string]bool{theirs: true, filepath.Join(theirs, "new", "store"): true, ours: false, filepath.Join(ours, "new"): false} {
+		if _, stderr := good(t, "check-config", "--data", data); strings.Contains(stderr, "note: this was checked as root") != want {
+			t.Errorf("%s: %s", data, stderr)
+		}
+	}
+	mustDo(t, os.Chmod(filepath.Dir(theirs), 0o755)) //nolint:gosec // for another user
+	if stderr, code := runUnprivileged(t, theirs, "check-config", "--data", theirs); code != 0 || strings.Contains(stderr, "as root") {
+		t.Errorf("as that user: exit code %d, %s", code, stderr)
+	}
+}
+
 // A file of root's to which another user has made a hard link stays root's.
 func TestALinkIsNotGivenAway(t *testing.T) {
 	if os.Geteuid() != 0 {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"iter"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -77,8 +78,12 @@ func (c *Config) leaves() iter.Seq[leaf] {
 }
 
 // finish brings what a file may write in several ways into the one that the relay
-// knows: public keys are hex.
+// knows: public keys are hex, and the data folder has its shortest name, as it has in
+// the names of the files in it.
 func (c *Config) finish() (bad conf.Faults) {
+	if c.Data != "" {
+		c.Data = filepath.Clean(c.Data)
+	}
 	for path, key := range map[string]*string{"info.pubkey": &c.Info.PubKey, "info.self": &c.Info.Self} {
 		if *key == "" {
 			continue

@@ -181,7 +181,7 @@ func (s *Source) readFile(c *Config) (conf.Faults, error) {
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
 			line, column := at.Position()
-			return nil, usage.Errorf("%s:%d:%d: %s", s.File, line, column, strings.TrimPrefix(at.Error(), "toml: "))
+			return nil, usage.Errorf("%s:%d:%d: %s%s", s.File, line, column, strings.TrimPrefix(at.Error(), "toml: "), unquoted(text, line))
 		}
 		return nil, usage.Errorf("%s: %w", s.File, err)
 	}

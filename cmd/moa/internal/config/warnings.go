@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
@@ -26,6 +27,12 @@ func (c *Config) warnings() (found conf.Faults) {
 		warn("trusted_proxies", "url is set, and only this machine can reach the relay: name the proxy that brings the clients, as 127.0.0.1 and ::1, or they all share one address's limits")
 	case strings.HasPrefix(c.URL, "wss:"):
 		warn("trusted_proxies", "url is wss://, for which there must be a proxy: name its address, or the clients that it brings all share one address's limits")
+	}
+	if !localOnly(c.Listen) && len(c.TrustedProxies) > 0 && !slices.ContainsFunc(c.TrustedProxies, isElsewhere) {
+		warn("listen", "the proxies in trusted_proxies are on this machine, and clients that reach this port come around them, without TLS (their X-Forwarded-For is not believed): 127.0.0.1 keeps them out; in a container, trust the address that the proxy comes from")
+	}
+	if plain(c.URL) {
+		warn("url", "url is ws://: what clients say can be read and changed on its way, and pages of https:// sites cannot connect: put a proxy with TLS before the relay, and set wss://")
 	}
 	for i, table := range c.Policy {
 		at := fmt.Sprintf("policy[%d]", i)
@@ -102,6 +109,21 @@ func localOnly(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
 	ip, _ := netip.ParseAddr(host)
 	return err == nil && (host == "localhost" || ip.IsLoopback())
+}
+
+// isElsewhere reports proxies on other machines.
+func isElsewhere(p netip.Prefix) bool { return !p.Addr().IsLoopback() }
+
+// plain reports a URL over which what is said is not encrypted on its way to other
+// machines; to an onion service it is.
+func plain(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "ws" {
+		return false
+	}
+	host := strings.ToLower(u.Hostname())
+	ip, _ := netip.ParseAddr(host)
+	return host != "localhost" && !ip.IsLoopback() && !strings.HasSuffix(host, ".onion")
 }
 
 // unknownEnv are the MOA_ variables of the environment that are no key's, each
