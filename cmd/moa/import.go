@@ -80,22 +80,20 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 	defer in.Close()
 	var from transfer.Checkpoint
 	if resume {
-		if from, err = transfer.ReadCheckpoint(path, in.Size); err != nil {
-			return err
-		}
-		if err := in.Skip(from); err != nil {
+		if from, err = resumed(path, in); err != nil {
 			return err
 		}
 	}
 	from.Size = in.Size
 
 	im := &transfer.Importer{In: in}
-	end, err := target(ctx, cmd, im)
+	var bar *terminal.Progress
+	end, err := target(ctx, cmd, im, func(line string) { bar.Say(line) })
 	if err != nil {
 		return err
 	}
 	defer end()
-	bar := terminal.NewProgress(cmd.Root().ErrWriter, "importing", in.Size)
+	bar = terminal.NewProgress(cmd.Root().ErrWriter, "importing", in.Size)
 	saved := time.Now()
 	im.Progress = func(c transfer.Checkpoint) error {
 		bar.Set(in.Taken(), c.Tally.Total()-from.Tally.Total())
@@ -119,6 +117,14 @@ func runImport(ctx context.Context, cmd *cli.Command) error {
 		return err
 	}
 	return enough(&done.Tally, int64(cmd.Int("expect")))
+}
+
+// resumed is where an import that was cut off goes on; the input begins there.
+func resumed(path string, in *transfer.Input) (from transfer.Checkpoint, err error) {
+	if from, err = transfer.ReadCheckpoint(path, in.Size); err == nil {
+		err = in.Skip(from)
+	}
+	return from, err
 }
 
 // enough is an error if nothing of the input is in the store, or less than was
@@ -169,12 +175,23 @@ func oneFile(cmd *cli.Command) (string, error) {
 // Badger writes the largest tables at once, and merges them less often.
 const importCacheMiB = 320
 
-// target readies the store, or the relay that --relay names. end closes it.
-func target(ctx context.Context, cmd *cli.Command, im *transfer.Importer) (end func(), err error) {
+// sayWaiting is how often an import says that it waits for a relay's rate limits.
+const sayWaiting = 10 * time.Second
+
+// target readies the store, or the relay that --relay names. say tells the operator
+// what holds up the import, once that has begun. end closes the target.
+func target(ctx context.Context, cmd *cli.Command, im *transfer.Importer, say func(line string)) (end func(), err error) {
 	if url := cmd.String("relay"); url != "" {
 		p, err := transfer.Dial(ctx, url)
 		if err != nil {
 			return nil, err
+		}
+		var said time.Time
+		p.Waiting = func(events int) {
+			if time.Since(said) >= sayWaiting {
+				said = time.Now()
+				say(fmt.Sprintf("the relay says rate-limited: %s and will be sent again", terminal.Count(events, "event waits", "events wait")))
+			}
 		}
 		im.Admit = func(e *event.Event) (string, bool) { return transfer.Admissible(e, time.Now().Unix()), false }
 		im.Store = p.Publish

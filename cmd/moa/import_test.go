@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/klauspost/compress/zstd"
 
 	"moa/cmd/moa/internal/transfer"
@@ -264,6 +268,42 @@ func TestImportAndExportThroughTheSocket(t *testing.T) {
 	out, _ := good(t, "export", "--relay", s.URL, "--filter", fmt.Sprintf(`{"until":%d,"limit":7}`, all[300].CreatedAt))
 	if out != jsonl(all[300:307]) {
 		t.Errorf("the filter gives\n%s", out)
+	}
+}
+
+// An import that waits because the relay takes no more for now says so, once for a while.
+func TestAnImportThatWaitsForARelaySaysSo(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		asked := map[string]int{}
+		for {
+			_, m, err := c.Read(r.Context())
+			if err != nil {
+				return
+			}
+			var message []json.RawMessage
+			var e struct{ ID string }
+			if json.Unmarshal(m, &message) != nil || len(message) != 2 || json.Unmarshal(message[1], &e) != nil {
+				t.Errorf("the import sends %s", m)
+				return
+			}
+			asked[e.ID]++
+			answer := `["OK","` + e.ID + `",true,""]`
+			if asked[e.ID] < 3 {
+				answer = `["OK","` + e.ID + `",false,"rate-limited: slow down"]`
+			}
+			_ = c.Write(r.Context(), websocket.MessageText, []byte(answer))
+		}
+	}))
+	defer s.Close()
+	_, report := good(t, "import", "--relay", "ws"+strings.TrimPrefix(s.URL, "http"), file(t, "in.jsonl", jsonl(notes(t, 3))))
+	says(t, report, "3 accepted")
+	if !strings.HasPrefix(report, "the relay says rate-limited: 3 events wait and will be sent again\n") || strings.Count(report, "rate-limited") != 1 {
+		t.Errorf("it says\n%s", report)
 	}
 }
 

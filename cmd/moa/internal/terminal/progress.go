@@ -12,6 +12,7 @@ import (
 
 // Progress is a bar on a terminal, and nothing elsewhere.
 type Progress struct {
+	w     io.Writer
 	bar   *progressbar.ProgressBar // nil: nothing
 	what  string
 	began time.Time
@@ -19,7 +20,7 @@ type Progress struct {
 
 // NewProgress starts a bar of size bytes on w; 0: the size is not known.
 func NewProgress(w io.Writer, what string, size int64) *Progress {
-	p := &Progress{what: what, began: time.Now()}
+	p := &Progress{w: w, what: what, began: time.Now()}
 	if !Is(w) {
 		return p
 	}
@@ -45,6 +46,14 @@ func (p *Progress) Set(at, events int64) {
 	}
 	p.bar.Describe(fmt.Sprintf("%s: %d, %.0f a second", p.what, events, float64(events)/time.Since(p.began).Seconds()))
 	_ = p.bar.Set64(at) // a bar that cannot be drawn is no reason to stop
+}
+
+// Say prints a line above the bar, or where there is none.
+func (p *Progress) Say(line string) {
+	if p.bar != nil {
+		_ = p.bar.Clear() // as above
+	}
+	fmt.Fprintln(p.w, line)
 }
 
 // At moves the bar to its place.

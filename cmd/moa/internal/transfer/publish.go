@@ -34,6 +34,10 @@ type Publisher struct {
 	url  string
 	conn *websocket.Conn
 	most int // bytes that the relay takes of a message; 0: it does not say
+
+	// Waiting, if not nil, is told how many events the relay has just called too
+	// fast, before they are sent again.
+	Waiting func(events int)
 }
 
 // Dial connects to the relay at url.
@@ -64,6 +68,9 @@ func (p *Publisher) Publish(ctx context.Context, batch Batch) (t Tally, err erro
 	batch = p.fitting(batch, &t)
 	for try := 0; len(batch.Events) > 0; try++ {
 		if try > 0 {
+			if p.Waiting != nil {
+				p.Waiting(len(batch.Events))
+			}
 			select {
 			case <-time.After(rateLimitPause):
 			case <-ctx.Done():
