@@ -24,13 +24,15 @@ import (
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
 //	POST /moderation            a decision
 //	POST /backup                everything, as a stream (storedoor.go)
+//	POST /backup/done           the time of a backup that is whole
 //	GET  /export                everything, as JSON lines
 func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
 
 // door is the way to a running relay.
 type door struct{ data string }
 
-// ask sends a request, with in as JSON if it is not nil, and reads the answer.
+// ask sends a request, with in as JSON if it is not nil, and reads the answer into out,
+// if that is not nil.
 func (d door) ask(ctx context.Context, method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -47,6 +49,9 @@ func (d door) ask(ctx context.Context, method, path string, in, out any) error {
 		return err
 	}
 	defer res.Body.Close()
+	if out == nil {
+		return nil
+	}
 	return json.NewDecoder(res.Body).Decode(out)
 }
 

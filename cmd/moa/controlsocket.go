@@ -28,6 +28,7 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("GET /moderation/{author}", c.serveCase)
 	mux.HandleFunc("POST /moderation", c.serveDecision)
 	mux.HandleFunc("POST /backup", c.serveBackup)
+	mux.HandleFunc("POST /backup/done", c.serveBackupDone)
 	mux.HandleFunc("GET /export", c.serveExport)
 	var serving sync.WaitGroup
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

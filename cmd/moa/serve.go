@@ -113,6 +113,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	defer func() { err = errors.Join(err, in.store.Close()) }()
 	st := in.store
 	registerFigures(registry, st)
+	registerBackups(registry, cfg.Data)
 	in.force.set(chain, cfg.Policy)
 	if in.identity, err = cfg.Identity(in.log); err != nil {
 		return err

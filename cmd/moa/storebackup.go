@@ -61,13 +61,13 @@ func (to *backupTo) run(ctx context.Context) error {
 		err = errors.Join(err, st.Close())
 	}
 	bar.Finish()
-	if err == nil && to.stage != nil {
-		err = to.stage.Place("")
-	}
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(to.cmd.Root().ErrWriter, "%10d %s as of %s in %v\n", done.events, terminal.Form(done.events, "event", "events"), done.taken.Format(time.RFC3339), time.Since(began).Round(10*time.Millisecond))
+	if done.noted != nil {
+		fmt.Fprintf(to.cmd.Root().ErrWriter, "warning: moa_store_backup_timestamp_seconds does not know of this backup: %v\n", done.noted)
+	}
 	if len(done.damaged) > 0 {
 		return fmt.Errorf("the backup is done, and %s damaged, as in the store: numbers %s", terminal.Count(len(done.damaged), "event in it is", "events in it are"), serials(done.damaged))
 	}
@@ -79,6 +79,7 @@ type backedUp struct {
 	events  uint64
 	taken   time.Time
 	damaged []uint64
+	noted   error // nil: the metric knows of it
 }
 
 // fromStore backs up a store that is not in use.
@@ -95,10 +96,24 @@ func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *t
 	progress := func(n, total int64) { bar.Set("backing up", n, total) }
 	if to.stage != nil {
 		done.damaged, err = b.Write(ctx, to.stage, progress)
-		return done, err
+	} else {
+		done.damaged, err = b.WriteStream(ctx, os.Stdout, progress)
 	}
-	done.damaged, err = b.WriteStream(ctx, os.Stdout, progress)
+	if err == nil {
+		done.noted, err = to.placed(func() error { return noteBackup(to.cfg.Data, done.taken) })
+	}
 	return done, err
+}
+
+// placed gives a backup that is whole its name, and has its time noted. noted says why
+// that could not be, which makes the backup no worse.
+func (to *backupTo) placed(note func() error) (noted, err error) {
+	if to.stage != nil {
+		if err := to.stage.Place(""); err != nil {
+			return nil, err
+		}
+	}
+	return note(), nil
 }
 
 // fromRelay backs up the store of a relay that runs.
@@ -131,7 +146,10 @@ func (to *backupTo) fromRelay(ctx context.Context, bar *terminal.Steps) (done ba
 			done.damaged = append(done.damaged, n)
 		}
 	}
-	return done, nil
+	done.noted, err = to.placed(func() error {
+		return door{to.cfg.Data}.ask(ctx, http.MethodPost, "/backup/done", done.taken, nil)
+	})
+	return done, err
 }
 
 // passStream copies a backup, which must end as one does.
