@@ -71,12 +71,17 @@ func TestSIGHUPLoadsListsBeforeTheyCount(t *testing.T) {
 	}
 }
 
-// The log says how many people are in a list that a policy begins with, at the start and
-// after a reload.
+// The log says how many people are in a list that policies begin with, at the start and
+// after a reload, once for however many policies.
 func TestListsThatPoliciesBeginWithAreLogged(t *testing.T) {
 	list := file(t, "members.txt", relaytest.NewKey(1).Hex()+"\n")
-	table := "[[policy]]\nuse = \"allow\"\nfiles = [\"" + list + "\"]\n"
-	s := serveFile(t, table)
+	table := func(about string) (text string) {
+		for _, name := range []string{"one", "two", "three"} {
+			text += "[[policy]]\nuse = \"allow\"\nname = \"" + name + "\"\nabout = \"" + about + "\"\nfiles = [\"" + list + "\"]\n"
+		}
+		return text
+	}
+	s := serveFile(t, table("1"))
 	read := func(people float64) {
 		t.Helper()
 		relaytest.Eventually(t, fmt.Sprint(people, " people are read"), func() bool {
@@ -88,8 +93,15 @@ func TestListsThatPoliciesBeginWithAreLogged(t *testing.T) {
 	if err := os.WriteFile(list, []byte(relaytest.NewKey(1).Hex()+"\n"+relaytest.NewKey(2).Hex()+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.rewrite(t, "otherwise", table+"about = \"7\"\n")
+	s.rewrite(t, "otherwise", table("7"))
 	read(2)
+	s.inForce(t, "otherwise")
+	s.stop(t) // after which all have said what they had to say
+	for _, people := range []string{`"people":1}`, `"people":2}`} {
+		if n := strings.Count(s.lines(), people); n != 1 {
+			t.Errorf("%s is logged %d times:\n%s", people, n, s.lines())
+		}
+	}
 }
 
 func TestSIGHUPDoesNotForgetWhoSendsTooMuch(t *testing.T) {
