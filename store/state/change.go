@@ -1,0 +1,165 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"moa/nips/event"
+)
+
+// Actor says who makes a change, and through which door.
+type Actor struct {
+	Key  event.PubKey // zero: somebody with access to the machine
+	Door string       // such as "shell" or "nip86"
+}
+
+func (a Actor) key() any {
+	if a.Key == (event.PubKey{}) {
+		return nil
+	}
+	return a.Key.String()
+}
+
+// Change is a row of the audit log.
+type Change struct {
+	Nth     int64           `json:"nth"`
+	At      int64           `json:"at"` // Unix seconds
+	By      string          `json:"by,omitempty"`
+	Door    string          `json:"door"`
+	Verb    string          `json:"verb"`
+	Subject string          `json:"subject"`
+	Was     json.RawMessage `json:"was,omitempty"`
+	Became  json.RawMessage `json:"became,omitempty"`
+	Why     string          `json:"why,omitempty"`
+}
+
+// entry is a change that is to be made.
+type entry struct {
+	by      Actor
+	verb    string
+	subject string
+	why     string
+	// write writes it and returns what was there and what is now, nil for nothing. If
+	// both are the same, nothing is written.
+	write func(tx *sql.Tx, at int64) (was, became any, err error)
+	// remember tells memory, once the change is durable.
+	remember func(at int64)
+	jobs     []string // verbs of the jobs that follow, about the subject
+}
+
+const maxWhy = 1000 // bytes
+
+// ErrRequest says that a change makes no sense: its text is for the caller.
+var ErrRequest = errors.New("no change")
+
+// errSame ends a transaction that would change nothing.
+var errSame = errors.New("nothing changes")
+
+// make makes a change. It is durable and in force when make returns nil.
+func (s *Store) make(ctx context.Context, e entry) error {
+	if len(e.why) > maxWhy {
+		return fmt.Errorf("%w: the reason has %d bytes, more than %d", ErrRequest, len(e.why), maxWhy)
+	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	at := s.now().Unix()
+	err := inTransaction(ctx, s.db, func(tx *sql.Tx) error { return e.record(ctx, tx, at) })
+	if errors.Is(err, errSame) {
+		return nil
+	}
+	if err != nil {
+		return s.failedLocked(ctx, e.verb, err)
+	}
+	e.remember(at)
+	s.generation.Add(1)
+	return nil
+}
+
+// record writes a change with its row of the log and its jobs.
+func (e *entry) record(ctx context.Context, tx *sql.Tx, at int64) error {
+	was, became, err := e.write(tx, at)
+	if err != nil {
+		return err
+	}
+	before, err := asJSON(was)
+	if err != nil {
+		return err
+	}
+	after, err := asJSON(became)
+	if err != nil {
+		return err
+	}
+	if before == after {
+		return errSame
+	}
+	row, err := tx.ExecContext(ctx, "INSERT INTO change (at, by, door, verb, subject, was, became, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		at, e.by.key(), e.by.Door, e.verb, e.subject, before, after, e.why)
+	if err != nil {
+		return err
+	}
+	nth, err := row.LastInsertId()
+	if err != nil {
+		return err
+	}
+	for _, verb := range e.jobs {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO job (change, verb, subject) VALUES (?, ?, ?)", nth, verb, e.subject); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func asJSON(v any) (sql.NullString, error) {
+	if v == nil {
+		return sql.NullString{}, nil
+	}
+	text, err := json.Marshal(v)
+	return sql.NullString{String: string(text), Valid: true}, err
+}
+
+// failedLocked is told of a transaction that has failed. Whether it is in the database
+// may not be known, so memory is read again.
+func (s *Store) failedLocked(ctx context.Context, verb string, err error) error {
+	err = fmt.Errorf("%s: %w", verb, err)
+	if bad := s.load(context.WithoutCancel(ctx)); bad != nil {
+		s.broken = fmt.Errorf("the state cannot be read any more, start the relay again: %w", bad)
+		return errors.Join(err, s.broken)
+	}
+	s.generation.Add(1)
+	return err
+}
+
+// Changes returns at most limit rows of the audit log, the newest first, that are
+// older than the before-th; 0: than none. With a subject, those about it alone.
+func (s *Store) Changes(ctx context.Context, subject string, before int64, limit int) (list []Change, err error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT nth, at, COALESCE(by, ''), door, verb, subject, COALESCE(was, 'null'), COALESCE(became, 'null'), why
+		FROM change WHERE (?1 = '' OR subject = ?1) AND (?2 = 0 OR nth < ?2) ORDER BY nth DESC LIMIT ?3`, subject, before, limit)
+	return collect(rows, err, func(scan func(...any) error) (c Change, err error) {
+		var was, became string
+		err = scan(&c.Nth, &c.At, &c.By, &c.Door, &c.Verb, &c.Subject, &was, &became, &c.Why)
+		c.Was, c.Became = json.RawMessage(was), json.RawMessage(became)
+		return c, err
+	})
+}
+
+// collect reads all rows.
+func collect[T any](rows *sql.Rows, err error, read func(scan func(...any) error) (T, error)) (list []T, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		one, err := read(rows.Scan)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
+	}
+	return list, rows.Err()
+}

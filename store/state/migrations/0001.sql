@@ -1,0 +1,71 @@
+-- Public keys and ids are lower-case hex, times are Unix seconds.
+
+-- The audit log: each change, in the order in which they were made. Nothing is ever
+-- changed or deleted here.
+CREATE TABLE change (
+	nth     INTEGER PRIMARY KEY AUTOINCREMENT,
+	at      INTEGER NOT NULL,
+	by      TEXT,            -- public key; NULL: somebody with access to the machine
+	door    TEXT NOT NULL,   -- through which the change came
+	verb    TEXT NOT NULL,
+	subject TEXT NOT NULL,   -- what it is about: a key, an id, an address, a kind, a name
+	was     TEXT,            -- JSON; NULL: nothing was there
+	became  TEXT,            -- JSON; NULL: nothing is there
+	why     TEXT NOT NULL
+) STRICT;
+CREATE INDEX change_subject ON change (subject, nth);
+CREATE TRIGGER change_stays BEFORE UPDATE ON change BEGIN SELECT RAISE(ABORT, 'the audit log does not change'); END;
+CREATE TRIGGER change_is_kept BEFORE DELETE ON change BEGIN SELECT RAISE(ABORT, 'the audit log does not change'); END;
+
+-- Authors whose events are refused.
+CREATE TABLE ban (
+	pubkey TEXT PRIMARY KEY CHECK (length(pubkey) = 64),
+	at     INTEGER NOT NULL,
+	until  INTEGER NOT NULL,  -- 0: for good
+	hidden INTEGER NOT NULL,  -- 1: what they have written is shown to nobody
+	why    TEXT NOT NULL
+) STRICT;
+
+-- Authors about whom reports up to a time are closed.
+CREATE TABLE dismissal (
+	pubkey TEXT PRIMARY KEY CHECK (length(pubkey) = 64),
+	at     INTEGER NOT NULL,
+	why    TEXT NOT NULL
+) STRICT;
+
+-- Single events.
+CREATE TABLE ruling (
+	id  TEXT PRIMARY KEY CHECK (length(id) = 64),
+	at  INTEGER NOT NULL,
+	do  TEXT NOT NULL CHECK (do IN ('hide', 'remove')),
+	why TEXT NOT NULL
+) STRICT;
+
+-- Addresses that may not connect.
+CREATE TABLE address (
+	prefix TEXT PRIMARY KEY,
+	at     INTEGER NOT NULL,
+	why    TEXT NOT NULL
+) STRICT;
+
+-- Kinds about which a door has decided; the configuration decides about all others.
+CREATE TABLE kind (
+	kind    INTEGER PRIMARY KEY CHECK (kind BETWEEN 0 AND 65535),
+	at      INTEGER NOT NULL,
+	allowed INTEGER NOT NULL
+) STRICT;
+
+-- Settings that stand over the configuration.
+CREATE TABLE setting (
+	name  TEXT PRIMARY KEY,
+	at    INTEGER NOT NULL,
+	value TEXT NOT NULL
+) STRICT;
+
+-- What is still to be done because of a change. A job may be done twice.
+CREATE TABLE job (
+	nth     INTEGER PRIMARY KEY AUTOINCREMENT,
+	change  INTEGER NOT NULL REFERENCES change (nth),
+	verb    TEXT NOT NULL,
+	subject TEXT NOT NULL
+) STRICT;
