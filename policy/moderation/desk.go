@@ -197,6 +197,31 @@ func (d *Desk) weighLocked(author event.PubKey, now time.Time) {
 	}
 }
 
+// Newest is when the author was reported last, Unix seconds; 0: nothing is open.
+func (d *Desk) Newest(author event.PubKey) (at int64) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, r := range d.cases[author] {
+		at = max(at, r.at)
+	}
+	return at
+}
+
+// Apply brings the desk in line with what is decided.
+func (d *Desk) Apply() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.applyLocked()
+}
+
+// Reopen has closed reports read again, soon.
+func (d *Desk) Reopen() {
+	select {
+	case d.stale <- struct{}{}:
+	default: // it is known
+	}
+}
+
 // Stale has something when the desk is to be laid out anew: closed reports
 // count again.
 func (d *Desk) Stale() <-chan struct{} { return d.stale }

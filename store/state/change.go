@@ -39,6 +39,7 @@ type Change struct {
 // entry is a change that is to be made.
 type entry struct {
 	by      Actor
+	at      int64 // Unix seconds; 0: now
 	verb    string
 	subject string
 	why     string
@@ -55,35 +56,69 @@ const maxWhy = 1000 // bytes
 // ErrRequest says that a change makes no sense: its text is for the caller.
 var ErrRequest = errors.New("no change")
 
-// errSame ends a transaction that would change nothing.
+// errSame says that a change would change nothing.
 var errSame = errors.New("nothing changes")
 
-// make makes a change. It is durable and in force when make returns nil.
-func (s *Store) make(ctx context.Context, e entry) error {
-	if len(e.why) > maxWhy {
-		return fmt.Errorf("%w: the reason has %d bytes, more than %d", ErrRequest, len(e.why), maxWhy)
+// make makes changes in one transaction. They are durable and in force when make
+// returns nil.
+func (s *Store) make(ctx context.Context, all ...entry) error {
+	for i := range all {
+		if n := len(all[i].why); n > maxWhy {
+			return fmt.Errorf("%w: the reason has %d bytes, more than %d", ErrRequest, n, maxWhy)
+		}
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if s.broken != nil {
 		return s.broken
 	}
-	at := s.now().Unix()
-	err := inTransaction(ctx, s.db, func(tx *sql.Tx) error { return e.record(ctx, tx, at) })
-	if errors.Is(err, errSame) {
+	var made []*entry
+	err := inTransaction(ctx, s.db, func(tx *sql.Tx) (err error) {
+		made, err = s.record(ctx, tx, all)
+		return err
+	})
+	switch {
+	case errors.Is(err, errSame):
 		return nil
+	case err != nil:
+		for i := range all {
+			s.told(all[i].by, all[i].verb, err)
+		}
+		return s.failedLocked(ctx, all[0].verb, err)
 	}
-	if err != nil {
-		return s.failedLocked(ctx, e.verb, err)
+	for _, e := range made {
+		e.remember(e.at)
+		s.told(e.by, e.verb, nil)
 	}
-	e.remember(at)
 	s.generation.Add(1)
 	return nil
 }
 
+// record writes changes, and returns those that change anything. If none does, the
+// error is errSame.
+func (s *Store) record(ctx context.Context, tx *sql.Tx, all []entry) (made []*entry, err error) {
+	now := s.now().Unix()
+	for i := range all {
+		e := &all[i]
+		if e.at == 0 {
+			e.at = now
+		}
+		switch err := e.record(ctx, tx); {
+		case err == nil:
+			made = append(made, e)
+		case !errors.Is(err, errSame):
+			return nil, err
+		}
+	}
+	if len(made) == 0 {
+		return nil, errSame
+	}
+	return made, nil
+}
+
 // record writes a change with its row of the log and its jobs.
-func (e *entry) record(ctx context.Context, tx *sql.Tx, at int64) error {
-	was, became, err := e.write(tx, at)
+func (e *entry) record(ctx context.Context, tx *sql.Tx) error {
+	was, became, err := e.write(tx, e.at)
 	if err != nil {
 		return err
 	}
@@ -99,7 +134,7 @@ func (e *entry) record(ctx context.Context, tx *sql.Tx, at int64) error {
 		return errSame
 	}
 	row, err := tx.ExecContext(ctx, "INSERT INTO change (at, by, door, verb, subject, was, became, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		at, e.by.key(), e.by.Door, e.verb, e.subject, before, after, e.why)
+		e.at, e.by.key(), e.by.Door, e.verb, e.subject, before, after, e.why)
 	if err != nil {
 		return err
 	}

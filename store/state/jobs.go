@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"database/sql"
+
+	"moa/nips/event"
 )
 
 // Verbs of jobs.
@@ -32,8 +34,20 @@ func (s *Store) Jobs(ctx context.Context) ([]Job, error) {
 func (s *Store) JobDone(ctx context.Context, j Job) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	return inTransaction(ctx, s.db, func(tx *sql.Tx) error {
+	var more bool
+	err := inTransaction(ctx, s.db, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM job WHERE nth = ?", j.Nth)
+		if err == nil {
+			err = tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM job WHERE verb = ? AND subject = ?)", j.Verb, j.Subject).Scan(&more)
+		}
 		return err
 	})
+	if err != nil {
+		return s.failedLocked(ctx, "strike off a job", err)
+	}
+	if pk, err := event.ParsePubKey(j.Subject); err == nil && j.Verb == EraseAuthor && !more {
+		s.changeAuthor(pk, func(a *Author) { a.Erasing = false })
+		s.generation.Add(1)
+	}
+	return nil
 }

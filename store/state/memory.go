@@ -14,57 +14,90 @@ import (
 type memory struct {
 	authors   shards[event.PubKey, Author]
 	events    shards[event.ID, Ruling]
+	hidden    atomic.Int64 // until when something is hidden, Unix seconds; 0: nothing is
 	addresses atomic.Pointer[networks]
 	kinds     atomic.Pointer[map[uint16]bool]
 	settings  atomic.Pointer[map[string]string]
 }
 
+// reckonHidden follows a change of authors or events.
+func (m *memory) reckonHidden() { m.hidden.Store(max(m.authors.hides(), m.events.hides())) }
+
+// hiding is what hides something until a time.
+type hiding interface{ hides() int64 }
+
 // shards is a map in parts, of which a change copies one.
-type shards[K ~[32]byte, V any] struct {
-	parts [256]atomic.Pointer[map[K]V]
+type shards[K ~[32]byte, V hiding] struct {
+	parts [256]atomic.Pointer[part[K, V]]
+}
+
+type part[K ~[32]byte, V hiding] struct {
+	all   map[K]V
+	until int64 // the latest that something of it hides
+}
+
+func newPart[K ~[32]byte, V hiding](all map[K]V) *part[K, V] {
+	p := &part[K, V]{all: all}
+	for _, v := range all {
+		p.until = max(p.until, v.hides())
+	}
+	return p
 }
 
 func (s *shards[K, V]) get(k K) (v V, ok bool) {
-	if m := s.parts[k[0]].Load(); m != nil {
-		v, ok = (*m)[k]
+	if p := s.parts[k[0]].Load(); p != nil {
+		v, ok = p.all[k]
 	}
 	return v, ok
 }
 
+// hides is the latest time until which something of it hides.
+func (s *shards[K, V]) hides() (until int64) {
+	for i := range s.parts {
+		if p := s.parts[i].Load(); p != nil {
+			until = max(until, p.until)
+		}
+	}
+	return until
+}
+
 // change has f replace what is known of k; false: nothing is.
 func (s *shards[K, V]) change(k K, f func(V) (V, bool)) {
-	part := &s.parts[k[0]]
 	next := map[K]V{}
-	if m := part.Load(); m != nil {
-		next = maps.Clone(*m)
+	if p := s.parts[k[0]].Load(); p != nil {
+		next = maps.Clone(p.all)
 	}
 	if v, ok := f(next[k]); ok {
 		next[k] = v
 	} else {
 		delete(next, k)
 	}
-	part.Store(&next)
+	s.parts[k[0]].Store(newPart(next))
 }
 
 // replace takes over all of a map.
 func (s *shards[K, V]) replace(all map[K]V) {
-	var parts [len(s.parts)]*map[K]V
+	var parts [len(s.parts)]map[K]V
 	for k, v := range all {
 		if parts[k[0]] == nil {
-			parts[k[0]] = &map[K]V{}
+			parts[k[0]] = map[K]V{}
 		}
-		(*parts[k[0]])[k] = v
+		parts[k[0]][k] = v
 	}
-	for i, part := range parts {
-		s.parts[i].Store(part)
+	for i, all := range parts {
+		if all == nil {
+			s.parts[i].Store(nil)
+			continue
+		}
+		s.parts[i].Store(newPart(all))
 	}
 }
 
 func (s *shards[K, V]) all() map[K]V {
 	all := map[K]V{}
 	for i := range s.parts {
-		if m := s.parts[i].Load(); m != nil {
-			maps.Copy(all, *m)
+		if p := s.parts[i].Load(); p != nil {
+			maps.Copy(all, p.all)
 		}
 	}
 	return all
@@ -99,6 +132,9 @@ func (n *networks) find(ip netip.Addr) (why string, ok bool) {
 	return "", false
 }
 
+// Hides reports that anything is hidden at that time. It takes no lock.
+func (s *Store) Hides(now int64) bool { return s.memory.hidden.Load() > now }
+
 // load reads all that policies ask.
 func (s *Store) load(ctx context.Context) error {
 	authors, err := s.loadAuthors(ctx)
@@ -123,6 +159,7 @@ func (s *Store) load(ctx context.Context) error {
 	}
 	s.memory.authors.replace(authors)
 	s.memory.events.replace(events)
+	s.memory.reckonHidden()
 	s.memory.addresses.Store(newNetworks(addresses))
 	s.memory.kinds.Store(&kinds)
 	s.memory.settings.Store(&settings)

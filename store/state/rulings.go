@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 
 	"moa/nips/event"
 )
@@ -20,6 +21,14 @@ type Ruling struct {
 	Do  string `json:"do"` // Hide or Remove
 	At  int64  `json:"at"` // Unix seconds
 	Why string `json:"why,omitempty"`
+}
+
+// hides is Author.hides of an event.
+func (r Ruling) hides() int64 {
+	if r.Do == "" {
+		return 0
+	}
+	return math.MaxInt64
 }
 
 // Ruling returns what is decided about an event. It takes no lock.
@@ -41,8 +50,12 @@ func (s *Store) Rule(ctx context.Context, by Actor, id event.ID, do, why string)
 	default:
 		return fmt.Errorf("%w: %q is neither hide nor remove", ErrRequest, do)
 	}
+	return s.make(ctx, s.rule(ctx, by, id, do, why, jobs))
+}
+
+func (s *Store) rule(ctx context.Context, by Actor, id event.ID, do, why string, jobs []string) entry {
 	ruling := Ruling{Do: do, Why: why}
-	return s.make(ctx, entry{
+	return entry{
 		by: by, verb: do + " event", subject: id.String(), why: why, jobs: jobs,
 		write: func(tx *sql.Tx, at int64) (any, any, error) {
 			ruling.At = at
@@ -54,14 +67,19 @@ func (s *Store) Rule(ctx context.Context, by Actor, id event.ID, do, why string)
 		},
 		remember: func(int64) {
 			s.memory.events.change(id, func(Ruling) (Ruling, bool) { return ruling, true })
+			s.memory.reckonHidden()
 		},
-	})
+	}
 }
 
 // Unrule takes back what is decided about an event. A removed one does not come back
 // by itself.
 func (s *Store) Unrule(ctx context.Context, by Actor, id event.ID, why string) error {
-	return s.make(ctx, entry{
+	return s.make(ctx, s.unrule(ctx, by, id, why))
+}
+
+func (s *Store) unrule(ctx context.Context, by Actor, id event.ID, why string) entry {
+	return entry{
 		by: by, verb: "allow event", subject: id.String(), why: why,
 		write: func(tx *sql.Tx, _ int64) (any, any, error) {
 			was, err := rulingOf(ctx, tx, id)
@@ -72,8 +90,9 @@ func (s *Store) Unrule(ctx context.Context, by Actor, id event.ID, why string) e
 		},
 		remember: func(int64) {
 			s.memory.events.change(id, func(Ruling) (Ruling, bool) { return Ruling{}, false })
+			s.memory.reckonHidden()
 		},
-	})
+	}
 }
 
 // rulingOf returns the stored ruling, or an untyped nil.

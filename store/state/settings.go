@@ -41,6 +41,25 @@ func (s *Store) SetKind(ctx context.Context, by Actor, kind uint16, allowed bool
 	})
 }
 
+// ResetKind lets the configuration decide about a kind again.
+func (s *Store) ResetKind(ctx context.Context, by Actor, kind uint16) error {
+	return s.make(ctx, entry{
+		by: by, verb: "reset kind", subject: strconv.Itoa(int(kind)),
+		write: func(tx *sql.Tx, _ int64) (was, became any, err error) {
+			if before, decided := s.Kind(kind); decided {
+				was = before
+			}
+			_, err = tx.ExecContext(ctx, "DELETE FROM kind WHERE kind = ?", kind)
+			return was, nil, err
+		},
+		remember: func(int64) {
+			all := s.Kinds()
+			delete(all, kind)
+			s.memory.kinds.Store(&all)
+		},
+	})
+}
+
 // The settings that doors may change.
 const (
 	SettingName        = "name"

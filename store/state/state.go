@@ -30,8 +30,9 @@ const File = "state.db"
 // Store is safe for concurrent use. The data folder's lock keeps other processes from
 // writing.
 type Store struct {
-	now func() time.Time
-	db  *sql.DB
+	now  func() time.Time
+	told func(by Actor, verb string, err error)
+	db   *sql.DB
 
 	changing   sync.Mutex // held for a change, and what memory learns of it
 	broken     error      // memory may not be what the database has; guarded by changing
@@ -43,6 +44,8 @@ type Store struct {
 type Options struct {
 	Path string           // the database; it is made if it is not there
 	Now  func() time.Time // nil: time.Now
+	// Told is called for each change that was made, or has failed. nil: nobody is told.
+	Told func(by Actor, verb string, err error)
 }
 
 // ErrNewer is returned for a database that a newer moa has written.
@@ -52,6 +55,9 @@ var ErrNewer = errors.New("the database was written by a newer version of moa")
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Told == nil {
+		o.Told = func(Actor, string, error) {}
 	}
 	// SQLite gives its other files the same mode.
 	f, err := os.OpenFile(o.Path, os.O_CREATE|os.O_RDWR, 0o600)
@@ -65,7 +71,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	s := &Store{now: o.Now, db: db}
+	s := &Store{now: o.Now, told: o.Told, db: db}
 	if err := migrate(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("open state %s: %w", o.Path, err), db.Close())
 	}

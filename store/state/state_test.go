@@ -48,7 +48,9 @@ func everything(s *state.Store) map[string]string {
 			a.Ban.At = 0
 			all["ban "+pk.String()] = fmt.Sprint(a.Ban)
 		}
-		all["closed "+pk.String()] = fmt.Sprint(a.Closed != 0)
+		if a.Closed != 0 {
+			all["closed "+pk.String()] = "true"
+		}
 	}
 	for id, r := range s.Rulings() {
 		all["ruling "+id.String()] = r.Do
@@ -111,7 +113,10 @@ func replayed(t *testing.T, s *state.Store) map[string]string {
 	}
 	for pk, yes := range closed {
 		if yes || all["ban "+pk] != "" {
-			all["closed "+pk] = fmt.Sprint(yes)
+			delete(all, "closed "+pk)
+			if yes {
+				all["closed "+pk] = "true"
+			}
 		}
 	}
 	return all
@@ -125,8 +130,8 @@ func change(ctx context.Context, s *state.Store, dice *rand.Rand) error {
 	why := fmt.Sprint("why ", dice.IntN(3))
 	switch dice.IntN(12) {
 	case 0, 1:
-		ban := state.Ban{Until: int64(dice.IntN(2)) * (1 << 40), Hidden: dice.IntN(2) == 0, Why: why}
-		return s.BanAuthor(ctx, shell, pk, ban, dice.IntN(2) == 0)
+		ban := state.Ban{Until: int64(dice.IntN(2)) * (1 << 40), Hidden: dice.IntN(2) == 0, Erase: dice.IntN(2) == 0, Why: why}
+		return s.BanAuthor(ctx, shell, pk, ban, dice.Int64N(1000))
 	case 2:
 		return s.UnbanAuthor(ctx, shell, pk, why)
 	case 3:
@@ -216,7 +221,7 @@ func TestTheLogSaysWhoAndWhy(t *testing.T) {
 	if err := s.Set(t.Context(), shell, state.SettingName, "second"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.BanAuthor(t.Context(), by, event.PubKey{9}, state.Ban{Why: "spam"}, true); err != nil {
+	if err := s.BanAuthor(t.Context(), by, event.PubKey{9}, state.Ban{Erase: true, Why: "spam"}, 0); err != nil {
 		t.Fatal(err)
 	}
 	log, err := s.Changes(t.Context(), "", 0, 2)
@@ -238,6 +243,68 @@ func TestTheLogSaysWhoAndWhy(t *testing.T) {
 	}
 	if err := s.Set(t.Context(), by, state.SettingName, strings.Repeat("x", 1<<20)); !errors.Is(err, state.ErrRequest) {
 		t.Error(err)
+	}
+}
+
+// While an author's events are being removed, also after a crash and whatever becomes of
+// the ban, none may be stored or shown.
+func TestErasingStaysUntilItIsDone(t *testing.T) {
+	pk := event.PubKey{9}
+	path := filepath.Join(t.TempDir(), state.File)
+	s := open(t, path)
+	for range 2 { // the second one has work to do, too
+		if err := s.BanAuthor(t.Context(), shell, pk, state.Ban{Erase: true, Why: fmt.Sprint(s.Generation())}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.PardonAuthor(t.Context(), shell, pk, ""); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := s.Jobs(t.Context())
+	if err != nil || len(jobs) != 2 {
+		t.Fatal(jobs, err)
+	}
+	for i, j := range jobs {
+		s.Close()
+		s = open(t, path)
+		if a := s.Author(pk); !a.Erasing || a.Banned || a.Closed != 0 || !s.Hides(1<<60) {
+			t.Errorf("before job %d: %+v", i, a)
+		}
+		if err := s.JobDone(t.Context(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a := s.Author(pk); a != (state.Author{}) || s.Hides(0) || len(s.Authors()) != 0 {
+		t.Errorf("when all is done: %+v", a)
+	}
+}
+
+// Whether anything is hidden is known without looking through it, by time too.
+func TestHidesFollowsWhatIsHidden(t *testing.T) {
+	s, _ := fresh(t)
+	pk, id := event.PubKey{1, 2}, event.ID{1, 3}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(s.BanAuthor(t.Context(), shell, event.PubKey{5}, state.Ban{}, 0))
+	if s.Hides(0) {
+		t.Error("a ban alone hides")
+	}
+	must(s.BanAuthor(t.Context(), shell, pk, state.Ban{Hidden: true, Until: 100}, 0))
+	if !s.Hides(99) || s.Hides(100) {
+		t.Error("a ban hides until its end")
+	}
+	must(s.Rule(t.Context(), shell, id, state.Hide, ""))
+	if !s.Hides(100) {
+		t.Error("a hidden event hides")
+	}
+	must(s.Unrule(t.Context(), shell, id, ""))
+	must(s.UnbanAuthor(t.Context(), shell, pk, ""))
+	if s.Hides(0) {
+		t.Error("what was lifted hides")
 	}
 }
 
@@ -331,7 +398,7 @@ func TestTwoModeratorsAtOnce(t *testing.T) {
 		all.Go(func() {
 			for i := range byte(each) {
 				// Both change the same shard.
-				if err := s.BanAuthor(context.Background(), state.Actor{Door: fmt.Sprint(door)}, event.PubKey{0, door, i}, state.Ban{}, false); err != nil {
+				if err := s.BanAuthor(context.Background(), state.Actor{Door: fmt.Sprint(door)}, event.PubKey{0, door, i}, state.Ban{}, 0); err != nil {
 					t.Error(err)
 				}
 			}
@@ -400,7 +467,7 @@ func TestKilled(t *testing.T) {
 
 func TestAskingAllocatesNothing(t *testing.T) {
 	s, _ := fresh(t)
-	if err := s.BanAuthor(t.Context(), shell, event.PubKey{1}, state.Ban{}, false); err != nil {
+	if err := s.BanAuthor(t.Context(), shell, event.PubKey{1}, state.Ban{}, 0); err != nil {
 		t.Fatal(err)
 	}
 	ip := netip.MustParseAddr("192.0.2.1")
@@ -420,7 +487,7 @@ func BenchmarkAuthor(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.BanAuthor(b.Context(), shell, event.PubKey{1}, state.Ban{}, false); err != nil {
+	if err := s.BanAuthor(b.Context(), shell, event.PubKey{1}, state.Ban{}, 0); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {

@@ -23,6 +23,7 @@ CREATE TABLE ban (
 	at     INTEGER NOT NULL,
 	until  INTEGER NOT NULL,  -- 0: for good
 	hidden INTEGER NOT NULL,  -- 1: what they have written is shown to nobody
+	erase  INTEGER NOT NULL,  -- 1: what was stored of them is removed, see job
 	why    TEXT NOT NULL
 ) STRICT;
 

@@ -1,0 +1,128 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"moa/nips/event"
+	"moa/store/state"
+)
+
+// retry is how long after a failure a job is tried again.
+const retry = time.Minute
+
+// Run does the jobs that a crash or a failure has left, until ctx ends. Events that were
+// removed and have come by another way, an import, are removed again at the start.
+func (d *Desk) Run(ctx context.Context) error {
+	swept := false
+	for {
+		_, err := d.finish(ctx, "")
+		if err == nil && !swept {
+			if err = d.sweep(ctx); err == nil {
+				swept = true
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		var again <-chan time.Time
+		if err != nil {
+			d.deps.Log.Error("events that were to be removed are still stored; nobody is shown them", "err", err)
+			again = time.After(retry)
+		}
+		select {
+		case <-d.left:
+		case <-again:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// sweep removes what is still stored of events that were removed.
+func (d *Desk) sweep(ctx context.Context) error {
+	var ids []event.ID
+	for _, one := range d.RuledEvents() {
+		if one.Do == state.Remove {
+			ids = append(ids, one.ID)
+		}
+	}
+	_, err := d.remove(ctx, ids)
+	return err
+}
+
+// finish does the jobs about a subject, or all of them with "", and returns how many
+// events they have removed.
+func (d *Desk) finish(ctx context.Context, subject string) (removed int, err error) {
+	d.erase.Lock()
+	defer d.erase.Unlock()
+	jobs, err := d.deps.State.Jobs(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read jobs: %w", err)
+	}
+	for _, j := range jobs {
+		if subject != "" && j.Subject != subject {
+			continue
+		}
+		n, failed := d.do(ctx, j)
+		removed += n
+		if failed == nil {
+			failed = d.deps.State.JobDone(ctx, j)
+		}
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("decided, and not removed: %w", failed))
+		}
+	}
+	if err != nil && subject != "" {
+		select {
+		case d.left <- struct{}{}:
+		default: // it is known
+		}
+	}
+	return removed, err
+}
+
+// do does a job, which may have been done before.
+func (d *Desk) do(ctx context.Context, j state.Job) (removed int, err error) {
+	switch j.Verb {
+	case state.EraseEvent:
+		id, err := event.ParseID(j.Subject)
+		if err != nil {
+			return 0, err
+		}
+		return d.remove(ctx, []event.ID{id})
+	case state.EraseAuthor:
+		pk, err := event.ParsePubKey(j.Subject)
+		if err != nil {
+			return 0, err
+		}
+		return d.eraseAuthor(ctx, pk)
+	}
+	return 0, fmt.Errorf("there is no job %q", j.Verb)
+}
+
+// eraseAuthor removes all that is stored of an author. It is hidden, and nothing more
+// comes.
+func (d *Desk) eraseAuthor(ctx context.Context, pk event.PubKey) (int, error) {
+	var ids []event.ID
+	err := d.deps.Stored(ctx, &event.Filter{Authors: []event.PubKey{pk}}, func(e *event.Event) error {
+		ids = append(ids, e.ID)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return d.remove(ctx, ids)
+}
+
+func (d *Desk) remove(ctx context.Context, ids []event.ID) (n int, err error) {
+	if len(ids) > 0 {
+		n, err = d.deps.Remove(ctx, ids)
+	}
+	if n > 0 {
+		d.deps.Log.Info("moderation: events removed", "events", n, "err", err)
+	}
+	return n, err
+}
