@@ -80,6 +80,8 @@ func (s *Store) make(ctx context.Context, all ...entry) error {
 	switch {
 	case errors.Is(err, errSame):
 		return nil
+	case errors.Is(err, ErrRequest): // before anything was committed
+		return err
 	case err != nil:
 		for i := range all {
 			s.told(all[i].by, all[i].verb, err)

@@ -11,6 +11,11 @@ import (
 const (
 	EraseAuthor = "erase author" // remove what the store has of an author
 	EraseEvent  = "erase event"
+
+	PublishJoin    = "publish join"  // say that somebody has become a member
+	PublishLeave   = "publish leave" // say that somebody is no member any more
+	PublishMembers = "publish members"
+	PublishRole    = "publish role" // or that it was deleted
 )
 
 // Job is what is still to be done because of a change. It may be done twice: a crash
@@ -18,14 +23,15 @@ const (
 type Job struct {
 	Nth     int64
 	Verb    string
-	Subject string // as in the change: a public key or an id, hex
+	Subject string // as in the change: a public key or an id, hex, or a role
+	At      int64  // when the change was made, Unix seconds
 }
 
 // Jobs are those that are not done, the oldest first.
 func (s *Store) Jobs(ctx context.Context) ([]Job, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT nth, verb, subject FROM job ORDER BY nth")
+	rows, err := s.db.QueryContext(ctx, "SELECT job.nth, job.verb, job.subject, change.at FROM job JOIN change ON change.nth = job.change ORDER BY job.nth")
 	return collect(rows, err, func(scan func(...any) error) (j Job, err error) {
-		err = scan(&j.Nth, &j.Verb, &j.Subject)
+		err = scan(&j.Nth, &j.Verb, &j.Subject, &j.At)
 		return j, err
 	})
 }

@@ -18,6 +18,10 @@ type memory struct {
 	addresses atomic.Pointer[networks]
 	kinds     atomic.Pointer[map[uint16]bool]
 	settings  atomic.Pointer[map[string]string]
+	members   shards[event.PubKey, Member]
+	count     atomic.Int64  // of members
+	joins     atomic.Uint64 // of members and their roles: see MembersGeneration
+	roles     atomic.Pointer[map[string]Role]
 }
 
 // reckonHidden follows a change of authors or events.
@@ -157,11 +161,23 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	members, err := s.loadMembers(ctx)
+	if err != nil {
+		return err
+	}
+	roles, err := s.loadRoles(ctx)
+	if err != nil {
+		return err
+	}
 	s.memory.authors.replace(authors)
 	s.memory.events.replace(events)
 	s.memory.reckonHidden()
 	s.memory.addresses.Store(newNetworks(addresses))
 	s.memory.kinds.Store(&kinds)
 	s.memory.settings.Store(&settings)
+	s.memory.members.replace(members)
+	s.memory.count.Store(int64(len(members)))
+	s.memory.joins.Add(1)
+	s.memory.roles.Store(&roles)
 	return nil
 }

@@ -1,11 +1,12 @@
-// Package state keeps what people and operators decide: bans, hidden events, blocked
-// addresses, changed settings, and who changed what when. It is one SQLite database,
-// state.db in the data folder, which any tool for SQLite can read.
+// Package state keeps what people and operators decide: members, roles and invites,
+// bans, hidden events, blocked addresses, changed settings, and who changed what when.
+// It is one SQLite database, state.db in the data folder, which any tool for SQLite can
+// read.
 //
 // A change is one transaction, durable when the function that makes it returns. The
 // transaction writes the change itself, its row of the audit log, and the jobs that
 // follow from it. Policies ask memory, which follows each transaction: Author, Event,
-// Address and Kind take no lock and no query.
+// Address, Kind and Member take no lock and no query.
 package state
 
 import (

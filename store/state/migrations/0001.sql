@@ -63,6 +63,53 @@ CREATE TABLE setting (
 	value TEXT NOT NULL
 ) STRICT;
 
+-- People who belong to the relay.
+CREATE TABLE member (
+	nth     INTEGER PRIMARY KEY AUTOINCREMENT,
+	pubkey  TEXT NOT NULL UNIQUE CHECK (length(pubkey) = 64),
+	since   INTEGER NOT NULL,
+	inviter TEXT,           -- public key; NULL: somebody with access to the machine, or nobody
+	invite  TEXT,           -- the code they came with; NULL: none
+	note    TEXT NOT NULL   -- of the operator; it is not in the audit log, and goes when they vanish
+) STRICT;
+CREATE INDEX member_inviter ON member (inviter, nth);
+
+CREATE TABLE role (
+	id          TEXT PRIMARY KEY,
+	at          INTEGER NOT NULL,
+	label       TEXT NOT NULL,
+	description TEXT NOT NULL,
+	color       INTEGER CHECK (color BETWEEN 0 AND 360),
+	place       INTEGER     -- among the roles, the smallest first; NULL: behind all
+) STRICT;
+
+CREATE TABLE member_role (
+	pubkey TEXT NOT NULL REFERENCES member (pubkey) ON DELETE CASCADE,
+	role   TEXT NOT NULL REFERENCES role (id) ON DELETE CASCADE,
+	PRIMARY KEY (pubkey, role)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX member_role_role ON member_role (role);
+
+-- Codes by which people become members.
+CREATE TABLE invite (
+	nth   INTEGER PRIMARY KEY AUTOINCREMENT,
+	code  TEXT NOT NULL UNIQUE,
+	at    INTEGER NOT NULL,
+	by    TEXT,             -- public key; NULL: somebody with access to the machine
+	until INTEGER NOT NULL, -- 0: for good
+	most  INTEGER NOT NULL, -- so many people may use it; 0: any number
+	used  INTEGER NOT NULL,
+	roles TEXT NOT NULL     -- what they get: ids, a JSON list
+) STRICT;
+CREATE INDEX invite_by ON invite (by, nth);
+
+CREATE TABLE invite_use (
+	code   TEXT NOT NULL REFERENCES invite (code) ON DELETE CASCADE,
+	pubkey TEXT NOT NULL,
+	at     INTEGER NOT NULL,
+	PRIMARY KEY (code, pubkey)
+) STRICT, WITHOUT ROWID;
+
 -- What is still to be done because of a change. A job may be done twice.
 CREATE TABLE job (
 	nth     INTEGER PRIMARY KEY AUTOINCREMENT,
