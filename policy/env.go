@@ -23,6 +23,11 @@ type Env struct {
 	// Stored calls found for the stored events that match, newest first, until
 	// found returns an error, which it hands back. nil: there is no store.
 	Stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
+	// Members are those of the relay; nil: it has none.
+	Members Members
+	// HideMembers shows who they are to them and to the Administrators only.
+	HideMembers    bool
+	Administrators []event.PubKey
 }
 
 // Filled returns a copy of env with every field but Stored set.
@@ -38,6 +43,9 @@ func (env Env) Filled() Env {
 	}
 	if env.Self == nil {
 		env.Self = func() event.PubKey { return event.PubKey{} }
+	}
+	if env.Members == nil {
+		env.Members = noMembers{}
 	}
 	return env
 }

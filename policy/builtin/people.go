@@ -23,6 +23,7 @@ type peopleConfig struct {
 	Domains   []string       `toml:"domains" comment:"Everybody who has a name in these domains (NIP-05): whom their nostr.json lists and, of\ndomains that tell about one name at a time, whose profile in this relay's store claims\none. Newcomers can claim one if everybody may write kind 0."`
 	FollowsOf []conf.PubKey  `toml:"follows_of" comment:"Everybody these people follow, by their follow lists (kind 3) in this relay's store."`
 	Lists     []conf.Address `toml:"lists" comment:"Everybody in these lists in this relay's store, each as kind:pubkey:d (NIP-51);\nthe public key may be an npub." example:"[\"30000:<pubkey>:friends\"]"`
+	Members   memberConfig   `toml:"members" comment:"true: everybody who is a member of this relay; or the members with one of these roles.\nWho joins or is expelled is so at once." example:"true"`
 	Trust     trustConfig    `toml:"trust" comment:"A web of trust: everybody who is followed, over so many steps, from the roots on, by\nat least so many people who are nearer to the roots. limit bounds the memory."`
 	Refresh   conf.Duration  `toml:"refresh" comment:"How often urls, domains and what is in the store are looked up again. What cannot be\nread stays as it was."`
 }
@@ -31,7 +32,7 @@ var peopleDefaults = peopleConfig{Refresh: conf.Duration(10 * time.Minute), Trus
 
 // empty reports that it names nobody.
 func (c *peopleConfig) empty() bool {
-	return len(c.PubKeys)+len(c.Files)+len(c.URLs)+len(c.Domains)+len(c.FollowsOf)+len(c.Lists)+len(c.Trust.Roots) == 0
+	return len(c.PubKeys)+len(c.Files)+len(c.URLs)+len(c.Domains)+len(c.FollowsOf)+len(c.Lists)+len(c.Trust.Roots) == 0 && c.Members.empty()
 }
 
 // fileInterval is how often a file's time and size are looked at.
@@ -44,6 +45,7 @@ const retryInterval = 30 * time.Second
 type people struct {
 	log     *slog.Logger
 	sources []*source
+	members *members
 	set     atomic.Pointer[keySet]
 	version atomic.Uint64 // of set
 
@@ -70,7 +72,7 @@ type source struct {
 }
 
 func newPeople(env *policy.Env, cfg peopleConfig, bad *conf.Faults) *people {
-	p := &people{log: env.Log, loaded: make(chan struct{})}
+	p := &people{log: env.Log, members: newMembers(env, cfg.Members), loaded: make(chan struct{})}
 	p.add(&source{keys: conf.PubKeys(cfg.PubKeys), loaded: true})
 	for i, name := range cfg.Files {
 		s := fileSource(env.Path(name))
@@ -106,7 +108,7 @@ func newPeople(env *policy.Env, cfg peopleConfig, bad *conf.Faults) *people {
 		bad.Add("refresh", "%s is less than 1s", cfg.Refresh)
 	}
 	if cfg.empty() {
-		bad.Add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists or trust.roots name anybody")
+		bad.Add("pubkeys", "nobody is meant: neither pubkeys nor files, urls, domains, follows_of, lists, members or trust.roots name anybody")
 	}
 	p.union()
 	if !p.incomplete() {
@@ -158,11 +160,11 @@ func (p *people) union() {
 	}
 }
 
-// Version counts the changes of the set.
-func (p *people) Version() uint64 { return p.version.Load() }
+// Version counts the changes of the set, and of members.
+func (p *people) Version() uint64 { return p.version.Load() + p.members.generation() }
 
 // Has reports whether pk is one of the people.
-func (p *people) Has(pk event.PubKey) bool { return p.set.Load().has(pk) }
+func (p *people) Has(pk event.PubKey) bool { return p.set.Load().has(pk) || p.members.has(pk) }
 
 // any reports whether one of the keys is one of the people.
 func (p *people) any(keys []event.PubKey) bool { return slices.ContainsFunc(keys, p.Has) }

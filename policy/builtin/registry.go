@@ -88,7 +88,7 @@ func Build(env policy.Env, report policy.Report, tables []map[string]any) (*poli
 // Defaults returns the policies that are in every chain unless its config uses
 // them otherwise: messages are for the people involved; no event is from the
 // future, where it would stand on top of every feed until then; only the relay says
-// who its members are; and the bans and hidden events of the operator hold.
+// who its members are, and to them alone if they are hidden; and the bans and hidden events of the operator hold.
 func Defaults(env policy.Env) []policy.Named {
 	env = env.Filled()
 	return defaults(&env, new(conf.Faults))
@@ -102,6 +102,9 @@ func defaults(env *policy.Env, bad *conf.Faults) []policy.Named {
 	}
 	if env.Data != "" { // the file of an operator's decisions is there
 		all = append(all, policy.Named{Name: "moderation", Policy: newModeration(env, moderationDefaults, bad)})
+	}
+	if env.HideMembers {
+		all = append(all, policy.Named{Name: "member-lists", Policy: newMemberLists(env, bad)})
 	}
 	return all
 }

@@ -22,7 +22,7 @@ func Warnings(chain *policy.Chain) (found []string) {
 		case *readers:
 			list, does = p.people, "read"
 		}
-		if list != nil && !list.incomplete() && len(*list.set.Load()) == 0 {
+		if list != nil && list.members == nil && !list.incomplete() && len(*list.set.Load()) == 0 {
 			found = append(found, fmt.Sprintf("policy %s: nobody is in %s, so it lets nobody %s", n.Name, list.names(), does))
 		}
 	}
