@@ -126,6 +126,7 @@ type Chain struct {
 	restricted  *kindSet // the kinds some DeliveryPolicy wants to see; nil: none
 	conns       []connLink
 	hooks       hooks
+	decisions   decisions
 	report      Report
 	panicked    atomic.Pointer[PanicReport]
 }
@@ -176,6 +177,7 @@ func NewChain(report Report, links ...Named) *Chain {
 			c.conns = append(c.conns, connLink{n, p, new(sync.Map)})
 		}
 		c.hooks.add(n)
+		c.decisions.add(n)
 	}
 	return c
 }

@@ -17,7 +17,6 @@ type Env struct {
 	Now  func() time.Time
 	HTTP *http.Client // for lists and NIP-05; nil: one with a timeout of 10 s
 	Dir  string       // relative paths in the config start here
-	Data string       // the folder for what policies must remember; "": they forget it
 	// Self returns the relay's own key, zero if it has none.
 	Self func() event.PubKey
 	// Stored calls found for the stored events that match, newest first, until
@@ -28,6 +27,8 @@ type Env struct {
 	// HideMembers shows who they are to them and to the Administrators only.
 	HideMembers    bool
 	Administrators []event.PubKey
+	// Decided is what operators have decided; nil: nothing is.
+	Decided Decided
 }
 
 // Filled returns a copy of env with every field but Stored set.
@@ -47,8 +48,14 @@ func (env Env) Filled() Env {
 	if env.Members == nil {
 		env.Members = noMembers{}
 	}
+	if env.Decided == nil {
+		env.Decided = undecided{}
+	}
 	return env
 }
+
+// Decides reports that there are operators who may decide.
+func (env Env) Decides() bool { return env.Decided != nil && env.Decided != Decided(undecided{}) }
 
 // Path resolves a file name of the config.
 func (env Env) Path(name string) string {

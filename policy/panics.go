@@ -124,6 +124,16 @@ func (l *connLink) connect(ctx context.Context, cl Client, r *http.Request) (v V
 	return l.policy.Connect(ctx, cl, r)
 }
 
+func (l *decidedLink) generation() (n uint64) {
+	defer l.survive()
+	return l.policy.Generation()
+}
+
+func (l *stayLink) mayStay(cl Client) (v Verdict) {
+	defer l.Named.refuse(&v)
+	return l.policy.MayStay(cl)
+}
+
 func (l *connLink) disconnect(cl Client) {
 	defer l.survive()
 	l.policy.Disconnect(cl)

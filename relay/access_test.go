@@ -11,7 +11,7 @@ import (
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/policy/builtin"
-	"moa/policy/moderation"
+	"moa/policy/policytest"
 	"moa/relay/relaytest"
 	"moa/store"
 	"moa/store/memstore"
@@ -114,17 +114,10 @@ func TestReadersAreTheSameForEveryWayToRead(t *testing.T) {
 // when that is undone.
 func TestWhatIsHiddenIsHiddenInEveryWay(t *testing.T) {
 	author, other := relaytest.NewKey(31), relaytest.NewKey(32)
-	chain, faults := builtin.Build(policy.Env{}, nil, []map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{other.Hex()}}}})
+	var decided policytest.Decided
+	chain, faults := builtin.Build(policy.Env{Decided: &decided}, nil, nil)
 	if faults != nil {
 		t.Fatal(faults)
-	}
-	links := chain.Links()
-	desk := links[len(links)-1].Policy.(*builtin.Moderation).Desk()
-	decide := func(d moderation.Decision) {
-		t.Helper()
-		if err := desk.Decide(d); err != nil {
-			t.Fatal(err)
-		}
 	}
 	onStores(t, func(t *testing.T, r *relaytest.Relay) {
 		cfg := relaytest.Config()
@@ -143,12 +136,12 @@ func TestWhatIsHiddenIsHiddenInEveryWay(t *testing.T) {
 			}
 		}
 		holds("at first", everywhere, everywhere)
-		decide(moderation.Decision{Do: moderation.Hide, Event: &one.ID})
+		decided.Rule(one.ID, policy.HiddenEvent)
 		holds("one is hidden", "", everywhere)
-		decide(moderation.Decision{Do: moderation.Ban, Author: &author.PubKey, Hidden: true})
+		decided.Hide(author.PubKey)
 		holds("the author is", "", "")
-		decide(moderation.Decision{Do: moderation.Undo, Author: &author.PubKey})
-		decide(moderation.Decision{Do: moderation.Undo, Event: &one.ID})
+		decided.Decide(author.PubKey, policy.AuthorDecision{})
+		decided.Rule(one.ID, policy.Undecided)
 		holds("undone", everywhere, everywhere)
 	})
 }

@@ -12,7 +12,8 @@ type chores struct {
 	removals []removal
 }
 
-// removal is what an operator wants removed, and the way back to them.
+// removal is what an operator wants removed, and the way back to them. Without ids
+// it tells that what was taken before is done.
 type removal struct {
 	ids  []event.ID
 	done chan<- removed // has room for the answer
@@ -41,6 +42,10 @@ func (c *chores) do(with *committer) (more bool) {
 		more = err == nil && n == sweepMost
 	}
 	for _, r := range c.removals {
+		if len(r.ids) == 0 { // it is a turn that is waited for
+			r.done <- removed{}
+			continue
+		}
 		n, err := with.store.(store.Remover).Remove(with.life, r.ids)
 		r.done <- removed{n, err}
 	}

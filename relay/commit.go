@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/nips/reason"
+	"moa/policy"
 	"moa/store"
 )
 
@@ -29,10 +32,28 @@ type committer struct {
 
 // decide commits what of a batch is not decided.
 func (c *committer) decide(batch []ticket) {
+	askAgain(batch)
 	c.events = undecided(c.events[:0], batch)
 	results, err := c.commit(c.events)
 	handOut(batch, results, err)
 	clear(c.events)
+}
+
+// askAgain refuses what operators have decided against since the policies were asked.
+// A decision made from here on waits until the batch is done: see Server.Decided.
+func askAgain(batch []ticket) {
+	for i := range batch {
+		t := &batch[i]
+		if t.fate != "" && t.fate != fateRelayed || t.e.Kind == event.KindVanish || t.asked == t.chain.Generation() {
+			continue
+		}
+		switch d := t.chain.Again(background, t.from, t.e); d.Action {
+		case policy.Reject:
+			t.refuse(fateRefused, cmp.Or(d.Reason, reason.Blocked), d.Text)
+		case policy.Shadow:
+			t.fate = fateShadowed
+		}
+	}
 }
 
 // undecided appends the events that the store is to decide.

@@ -46,6 +46,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request, path string) {
 		st.chain.Disconnect(&sess.client)
 		return
 	}
+	sess.mayStay(s.settings.Load()) // its address may have been blocked meanwhile
 	if st.cfg.AuthOnConnect {
 		sess.RequestAuth()
 	}

@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"moa/nips/event"
-	"moa/policy/builtin"
-	"moa/policy/moderation"
+	"moa/policy"
+	"moa/policy/policytest"
 	"moa/relay/relaytest"
 	"moa/store/memstore"
 )
@@ -44,24 +44,18 @@ func TestDuplicateTellsOnlyWhatMayBeRead(t *testing.T) {
 		},
 		{
 			name: "what is hidden", e: event.Event{Kind: 1}, hide: true, told: "invalid: ", again: "blocked: ",
-			tables: []map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{carol.Hex()}}}},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := memstore.New()
-			chain := buildOn(t, st, c.tables)
+			var decided policytest.Decided
+			chain := buildOn(t, st, c.tables, &decided)
 			r := relaytest.Start(t, relaytest.Options{Store: st, Chain: chain})
 			client := r.Dial(t)
 			e := alice.Sign(t, c.e)
 			client.Accepted(t, e)
 			if c.hide {
-				for _, n := range chain.Links() {
-					if p, ok := n.Policy.(*builtin.Moderation); ok {
-						if err := p.Desk().Decide(moderation.Decision{Do: moderation.Hide, Event: &e.ID}); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
+				decided.Rule(e.ID, policy.HiddenEvent)
 			}
 			if ok := client.Send(t, forged(t, e)); !strings.HasPrefix(ok.Text, c.told) || ok.OK != (c.told == "duplicate: ") {
 				t.Errorf("with a forged signature: %v %q, want %q", ok.OK, ok.Text, c.told)

@@ -26,6 +26,7 @@ func (s *session) event(st *settings, raw []byte) {
 		s.add(t, nil)
 		return
 	}
+	t.asked = st.chain.Generation()
 	var early policy.Decision
 	if e.Kind != event.KindVanish {
 		early = st.chain.Early(background, &s.client, e)

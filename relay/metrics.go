@@ -34,6 +34,7 @@ const (
 	dropProtocol dropReason = "protocol" // what came is no WebSocket, or too big
 	dropGarbage  dropReason = "garbage"  // nothing but malformed messages
 	dropPanic    dropReason = "panic"    // a fault of moa that its message has found
+	dropBlocked  dropReason = "blocked"  // an operator has blocked its address
 	dropShutdown dropReason = "shutdown"
 	dropClosed   dropReason = "client_close" // the client said good-bye
 	dropGone     dropReason = "client_gone"  // it hung up without, or was reset
@@ -42,7 +43,7 @@ const (
 
 // dropReasons are all there are.
 var dropReasons = [...]dropReason{
-	dropSlow, dropShare, dropTotal, dropInbox, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropShutdown, dropClosed, dropGone, dropOther,
+	dropSlow, dropShare, dropTotal, dropInbox, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropBlocked, dropShutdown, dropClosed, dropGone, dropOther,
 }
 
 // vanishOutcome is what became of a request to vanish that is signed and

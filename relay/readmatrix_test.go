@@ -2,9 +2,11 @@ package relay_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,11 +15,11 @@ import (
 	"moa/nips/event"
 	"moa/nips/wire"
 	"moa/policy"
-	"moa/policy/builtin"
-	"moa/policy/moderation"
 	"moa/relay"
+	"moa/relay/desk"
 	"moa/relay/relaytest"
 	"moa/store/memstore"
+	"moa/store/state"
 )
 
 // This is every rule about who may read, held against every way to read. A new
@@ -88,8 +90,34 @@ var readRules = []struct {
 		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave},
 	},
 	{
-		name: "hidden", tables: []map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{bob.Hex()}}}},
-		stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave}, after: hideAuthors,
+		name: "hidden authors", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave},
+		after: func(t *testing.T, m *matrix) {
+			for _, k := range authors {
+				if _, err := m.desk.BanAuthor(t.Context(), shell, k.PubKey, state.Ban{Hidden: true}, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	},
+	{
+		name: "authors who are being erased", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave},
+		after: func(t *testing.T, m *matrix) {
+			for _, k := range authors {
+				if _, err := m.desk.BanAuthor(t.Context(), shell, k.PubKey, state.Ban{}, true); !errors.Is(err, errCannotErase) {
+					t.Fatal(err)
+				}
+			}
+		},
+	},
+	{
+		name: "hidden events", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave},
+		after: func(t *testing.T, m *matrix) {
+			for _, e := range m.written {
+				if err := m.desk.HideEvent(t.Context(), shell, e.ID, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
 	},
 	{name: "vanished", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave}, after: vanishAuthors},
 }
@@ -109,6 +137,7 @@ func (p onlyFor) Deliver(c policy.Client, _ *policy.View) bool {
 type matrix struct {
 	*relaytest.Relay
 	chain   *policy.Chain
+	desk    *desk.Desk
 	stored  uint16
 	fleets  uint16
 	nth     int
@@ -246,11 +275,12 @@ func TestEveryRuleHoldsForEveryWayToRead(t *testing.T) {
 	for _, rule := range readRules {
 		t.Run(rule.name, func(t *testing.T) {
 			st := memstore.New()
-			chain := buildOn(t, st, rule.tables)
+			desk := newDesk(t)
+			chain := buildOn(t, st, rule.tables, desk.Decided())
 			if rule.link != nil {
 				chain = policy.NewChain(nil, append(slices.Clone(chain.Links()), policy.Named{Name: "besides", Policy: rule.link})...)
 			}
-			m := &matrix{chain: chain, stored: rule.stored, fleets: rule.fleets}
+			m := &matrix{chain: chain, desk: desk, stored: rule.stored, fleets: rule.fleets}
 			m.Relay = relaytest.Start(t, relaytest.Options{Store: st, Chain: chain, Config: func(cfg *relay.Config) {
 				overHTTP(cfg)
 				cfg.Geo.Replay, cfg.Geo.ReplayKinds = time.Hour, []int{20000, 20001, 21059}
@@ -294,16 +324,22 @@ func (m *matrix) connect(t *testing.T, v viewer) *relaytest.Client {
 	return c
 }
 
-func hideAuthors(t *testing.T, m *matrix) {
-	for _, n := range m.chain.Links() {
-		if p, ok := n.Policy.(*builtin.Moderation); ok {
-			for _, k := range authors {
-				if err := p.Desk().Decide(moderation.Decision{Do: moderation.Ban, Author: &k.PubKey, Hidden: true}); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
+// shell is an operator at the machine.
+var shell = state.Actor{Door: "shell"}
+
+var errCannotErase = errors.New("nothing can be erased")
+
+// newDesk is a desk that never comes to erasing.
+func newDesk(t *testing.T) *desk.Desk {
+	t.Helper()
+	st, err := state.Open(t.Context(), state.Options{Path: filepath.Join(t.TempDir(), state.File)})
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { st.Close() })
+	return desk.New(desk.Deps{State: st, Stored: func(context.Context, *event.Filter, func(*event.Event) error) error {
+		return errCannotErase
+	}})
 }
 
 func vanishAuthors(t *testing.T, m *matrix) {

@@ -14,7 +14,6 @@ import (
 	"moa/nips/wire"
 	"moa/policy"
 	"moa/policy/builtin"
-	"moa/policy/moderation"
 	"moa/policy/policytest"
 	"moa/relay/relaytest"
 	"moa/store"
@@ -198,9 +197,12 @@ func lostBy(t *testing.T, c *relaytest.Client) string {
 }
 
 // buildOn builds a chain whose lists are read from the store.
-func buildOn(t *testing.T, st store.Store, tables []map[string]any) *policy.Chain {
+// buildOn builds a chain over a store. decided, of which there is at most one, is what
+// operators have decided.
+func buildOn(t *testing.T, st store.Store, tables []map[string]any, decided ...policy.Decided) *policy.Chain {
 	t.Helper()
-	chain, faults := builtin.Build(policy.Env{Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+	decided = append(decided, nil)
+	chain, faults := builtin.Build(policy.Env{Decided: decided[0], Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
 		_, err := st.Scan(store.Query{Filters: []*event.Filter{f}}).Next(ctx, store.Page{}, func(r *store.Record) error {
 			e, err := r.Event()
 			if err != nil {
@@ -281,20 +283,15 @@ func TestWhatIsHiddenMeanwhileIsNotSent(t *testing.T) {
 		}
 		t.Run(door.name, func(t *testing.T) {
 			st := &heldStore{Store: memstore.New()}
-			chain := buildOn(t, st.Store, []map[string]any{{"use": "moderation"}})
+			var decided policytest.Decided
+			chain := buildOn(t, st.Store, nil, &decided)
 			r := relaytest.Start(t, relaytest.Options{Store: st, Chain: chain})
 			c := r.Dial(t)
 			c.Accepted(t, dave.Note(t, "hidden soon"))
 			release := st.hold()
 			c.Say(t, "%s", door.begin)
 			st.reached(t)
-			for _, n := range chain.Links() {
-				if p, ok := n.Policy.(*builtin.Moderation); ok {
-					if err := p.Desk().Decide(moderation.Decision{Do: moderation.Ban, Author: &dave.PubKey, Hidden: true}); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
+			decided.Hide(dave.PubKey)
 			release()
 			if m := c.Next(t); !strings.Contains(m, `"error: `) {
 				t.Errorf("%s", m)
@@ -322,20 +319,12 @@ func (s *linedStore) Scan(q store.Query) store.Scan {
 // when a worker begins with it, which may be later, lets it see no more.
 func TestAQuestionInLineIsHeldToWhatItCameWith(t *testing.T) {
 	st := &linedStore{Store: memstore.New(), gates: map[uint16]chan struct{}{1: make(chan struct{}), 7777: make(chan struct{})}}
-	chain := buildOn(t, st.Store, []map[string]any{{"use": "moderation"}})
+	var decided policytest.Decided
+	chain := buildOn(t, st.Store, nil, &decided)
 	r := relaytest.Start(t, relaytest.Options{Store: st, Chain: chain})
-	decide := func(d moderation.Decision) {
-		for _, n := range chain.Links() {
-			if p, ok := n.Policy.(*builtin.Moderation); ok {
-				if err := p.Desk().Decide(d); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
 	c, before := r.Dial(t), r.Dial(t)
 	c.Accepted(t, dave.Note(t, "hidden later"))
-	decide(moderation.Decision{Do: moderation.Ban, Author: &carol.PubKey, Hidden: true})
+	decided.Hide(carol.PubKey)
 	workers := runtime.GOMAXPROCS(0)
 	for n := range workers {
 		if n > 0 {
@@ -349,10 +338,10 @@ func TestAQuestionInLineIsHeldToWhatItCameWith(t *testing.T) {
 	open(workers)
 	c.Say(t, `["REQ","x",{"kinds":[1]}]`)
 	open(workers + 1)
-	decide(moderation.Decision{Do: moderation.Undo, Author: &carol.PubKey})
+	decided.Decide(carol.PubKey, policy.AuthorDecision{})
 	close(st.gates[7777])
 	relaytest.Eventually(t, "it has begun", func() bool { return st.begun.Load() > 0 })
-	decide(moderation.Decision{Do: moderation.Ban, Author: &dave.PubKey, Hidden: true})
+	decided.Hide(dave.PubKey)
 	close(st.gates[1])
 	if m := c.Next(t); strings.HasPrefix(m, `["EVENT"`) {
 		t.Errorf("%s", m)

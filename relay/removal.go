@@ -11,6 +11,22 @@ import (
 // ErrCannotRemove says that the store is no store.Remover.
 var ErrCannotRemove = errors.New("relay: this store removes nothing for an operator")
 
+// Decided brings what operators have decided to what is under way and what is open. When
+// it returns, no event is acknowledged any more that policies refuse now, and what is
+// open and not allowed any more has ended, but for sessions that are at work: those are
+// asked about what they send, and at the next look. It returns early when ctx ends, or
+// the relay's life.
+func (s *Server) Decided(ctx context.Context) {
+	done := make(chan removed, 1)
+	if s.ingest.ask(removal{nil, done}) == nil {
+		select {
+		case <-done:
+		case <-ctx.Done():
+		}
+	}
+	s.reviewAll()
+}
+
 // maxRemoval is how many events are removed between two commits.
 const maxRemoval = 500
 

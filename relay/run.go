@@ -150,18 +150,28 @@ const reviewEvery = time.Second
 // review ends what is open and not allowed any more, until ctx ends. A session
 // that is at work is passed over: what it sends is asked about as it is sent.
 func (s *Server) review(ctx context.Context) {
-	last := s.settings.Load().generation()
+	last := s.reviewed()
 	for pause(ctx, reviewEvery) {
-		now := s.settings.Load().generation()
-		if now == last {
-			continue
+		if now := s.reviewed(); now != last {
+			last = now
+			s.reviewAll()
 		}
-		last = now
-		for _, c := range s.conns.list() {
-			if c.turn.TryLock() {
-				c.review()
-				c.turn.Unlock()
-			}
+	}
+}
+
+// reviewed is what reviewAll depends on.
+func (s *Server) reviewed() [2]uint64 {
+	st := s.settings.Load()
+	return [2]uint64{st.generation(), st.chain.Generation()}
+}
+
+func (s *Server) reviewAll() {
+	st := s.settings.Load()
+	for _, c := range s.conns.list() {
+		c.mayStay(st)
+		if c.turn.TryLock() {
+			c.review()
+			c.turn.Unlock()
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (s *Server) submitOwn(st *settings, e *event.Event) error {
 	c.out.Close() // the OK is read by none
 	c.open.Add(1)
 	c.tickets.Add(1)
-	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain}})
+	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain, asked: st.chain.Generation()}})
 	c.tickets.Wait()
 	if !s.store.Has(e.ID) {
 		return fmt.Errorf("relay: its own event %s was not stored", e.ID)

@@ -49,6 +49,14 @@ type session struct {
 	garbage garbage
 }
 
+// mayStay ends the connection of a client that may not connect any more.
+func (s *session) mayStay(st *settings) {
+	if st.chain.MayStay(&s.client).Action != policy.Accept && s.leaves(dropBlocked) {
+		s.log.Info("connection ended, its address is blocked", "conn", s.id, "ip", s.ip)
+		s.conn.CloseNow()
+	}
+}
+
 // review asks about all that is open on the connection, and ends what is not
 // allowed any more. The caller has the session's turn.
 func (s *session) review() {

@@ -20,7 +20,8 @@ type ticket struct {
 	e     *event.Event // nil: malformed
 	id    string       // what the OK names if e is nil; "" if it could not be read
 	chain *policy.Chain
-	fate  fate // "": the store decides
+	asked uint64 // the chain's generation, as its policies were asked
+	fate  fate   // "": the store decides
 
 	serial store.Serial // if fate is fateStored
 	replay bool         // if fate is fateRelayed: clients that come late may see it

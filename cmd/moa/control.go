@@ -23,6 +23,7 @@ import (
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
 //	POST /moderation            a decision
+//	GET  /changes               the audit log
 //	POST /backup                everything, as a stream (storedoor.go)
 //	POST /backup/done           the time of a backup that is whole
 //	GET  /export                everything, as JSON lines
@@ -85,18 +86,18 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 
 // moderated is the answer about everything.
 type moderated struct {
-	Cases     []moderation.Case     `json:"cases"`
-	Decisions []moderation.Decision `json:"decisions"`
-	Removed   int                   `json:"removed,omitempty"` // events, by a decision
-	Unknown   bool                  `json:"unknown,omitempty"` // the event of the decision was not stored
+	Cases     []moderation.Case `json:"cases"`
+	Decisions []decision        `json:"decisions"`
+	Removed   int               `json:"removed,omitempty"` // events, by a decision
+	Unknown   bool              `json:"unknown,omitempty"` // the event of the decision was not stored
 }
 
 // reported is the answer about one author.
 type reported struct {
-	Case     *moderation.Case     `json:"case"`               // null: nothing is open
-	Decision *moderation.Decision `json:"decision,omitempty"` // that is in force
-	Reporter bool                 `json:"reporter"`           // the author's own reports count
-	Reports  []json.RawMessage    `json:"reports"`            // of trusted people and others, the newest first
-	Trusted  []event.PubKey       `json:"trusted"`            // the authors of reports that are trusted reporters
-	Events   []json.RawMessage    `json:"events"`             // those of the case that are stored
+	Case     *moderation.Case  `json:"case"`               // null: nothing is open
+	Decision *decision         `json:"decision,omitempty"` // that is in force
+	Reporter bool              `json:"reporter"`           // the author's own reports count
+	Reports  []json.RawMessage `json:"reports"`            // of trusted people and others, the newest first
+	Trusted  []event.PubKey    `json:"trusted"`            // the authors of reports that are trusted reporters
+	Events   []json.RawMessage `json:"events"`             // those of the case that are stored
 }

@@ -10,6 +10,7 @@ import (
 	"moa/policy/builtin"
 	"moa/policy/moderation"
 	"moa/relay"
+	"moa/relay/desk"
 	"moa/store/badgerstore"
 )
 
@@ -21,16 +22,20 @@ type controller struct {
 	server *relay.Server
 	force  *inForce
 	stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
+	desk   *desk.Desk
 }
 
-// desk is that of the policy moderation, which every chain of serve has.
-func (c *controller) desk() *moderation.Desk {
-	chain, _ := c.force.get()
-	return deskOf(chain)
+// reports are those of the policy moderation, which every chain of serve has.
+func (c *controller) reports() *moderation.Desk { return c.force.reports() }
+
+// reports are those of the chain in force; nil: it has none.
+func (f *inForce) reports() *moderation.Desk {
+	chain, _ := f.get()
+	return reportsOf(chain)
 }
 
-// deskOf is the desk of a chain; nil: it has none.
-func deskOf(chain *policy.Chain) *moderation.Desk {
+// reportsOf are those of a chain; nil: it has none.
+func reportsOf(chain *policy.Chain) *moderation.Desk {
 	for _, n := range chain.Links() {
 		if p, ok := n.Policy.(*builtin.Moderation); ok {
 			return p.Desk()

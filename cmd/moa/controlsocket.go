@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -27,6 +26,7 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("GET /moderation", c.serveCases)
 	mux.HandleFunc("GET /moderation/{author}", c.serveCase)
 	mux.HandleFunc("POST /moderation", c.serveDecision)
+	mux.HandleFunc("GET /changes", c.serveChanges)
 	mux.HandleFunc("POST /backup", c.serveBackup)
 	mux.HandleFunc("POST /backup/done", c.serveBackupDone)
 	mux.HandleFunc("GET /export", c.serveExport)
@@ -37,12 +37,7 @@ func (c *controller) open() (leave func(), err error) {
 		mux.ServeHTTP(w, r)
 	})
 	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug), ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}
-	ctx, cancel := context.WithCancel(context.Background())
-	removing, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(removing)
-		c.removeDeleted(ctx)
-	}()
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
@@ -50,9 +45,7 @@ func (c *controller) open() (leave func(), err error) {
 		}
 	}()
 	return func() {
-		cancel()
 		server.Close()
-		<-removing
 		<-ended
 		serving.Wait()
 		_ = os.Remove(filepath.Dir(path)) // it may belong to root, and the next relay may run as another user

@@ -9,8 +9,9 @@ import (
 
 	"moa/cmd/moa/internal/config"
 	"moa/policy"
-	"moa/policy/builtin"
+	"moa/relay/desk"
 	"moa/store/badgerstore"
+	"moa/store/state"
 )
 
 // load reads a configuration and builds its policies. All faults of both come in one
@@ -23,22 +24,27 @@ func load(s *config.Source, env policy.Env, report policy.Report) (config.Config
 	if err := mayDecide(c.Data); err != nil {
 		return c, nil, err
 	}
+	if env.Decided == nil {
+		env.Decided = new(desk.Decided) // nothing yet
+	}
 	chain, more := s.Chain(&c, env, report, nil, nil)
 	return c, chain, config.Err(append(bad, more...))
 }
 
-// mayDecide refuses a data folder whose moderation decisions this user may not read:
+// mayDecide refuses a data folder whose decisions this user may not read:
 // that is no fault of the configuration.
 func mayDecide(dir string) error {
 	if err := isFolder(dir); err != nil {
 		return err
 	}
-	f, err := os.Open(filepath.Join(dir, builtin.ModerationFile))
-	if err == nil {
-		return f.Close()
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return cmp.Or(badgerstore.MayUse(dir, builtin.ModerationFile), err)
+	for _, name := range []string{state.File, recordFile} {
+		f, err := os.Open(filepath.Join(dir, name))
+		switch {
+		case err == nil:
+			f.Close()
+		case errors.Is(err, fs.ErrPermission):
+			return cmp.Or(badgerstore.MayUse(dir, name), err)
+		}
 	}
 	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip19"
-	"moa/policy/moderation"
 )
 
 func moderationCommand() *cli.Command {
@@ -57,12 +56,17 @@ a note, a nevent or hex.`,
 			verb("hide", "show an event to nobody, until undone", "EVENT", runHide, note),
 			verb("undo", "take back what is decided about an author or event", "AUTHOR|EVENT", runUndo, note),
 			verb("decisions", "list the bans, hidden events and dismissals in force", "", runDecisions, asJSON),
+			verb("log", "list what was changed, by whom and through which door, the newest first", "", runModerationLog, asJSON,
+				&cli.StringFlag{Name: "author", Usage: "only what is about this `AUTHOR`"},
+				&cli.StringFlag{Name: "event", Usage: "only what is about this `EVENT`"},
+				&cli.Int64Flag{Name: "before", Usage: "only what is older than the `N`th change"},
+				&cli.IntFlag{Name: "limit", Value: 50, Usage: "at most `N` changes"}),
 		},
 	}
 }
 
 // decide sends a decision and says what follows from it.
-func decide(ctx context.Context, cmd *cli.Command, d door, one moderation.Decision, follows string) error {
+func decide(ctx context.Context, cmd *cli.Command, d door, one decision, follows string) error {
 	one.Note = cmd.String("note")
 	var now moderated
 	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
@@ -71,10 +75,10 @@ func decide(ctx context.Context, cmd *cli.Command, d door, one moderation.Decisi
 	switch {
 	case now.Unknown:
 		follows = "no such event is stored; it is refused if it comes"
-	case one.Removes():
+	case one.removes():
 		follows += fmt.Sprintf("; %s removed", terminal.Count(now.Removed, "event was", "events were"))
 	}
-	if n := len(now.Cases); n > 0 && one.Do != moderation.Undo { // which has the reports read again first
+	if n := len(now.Cases); n > 0 && one.Do != doUndo { // which has the reports read again first
 		follows += "; moa moderation list has " + terminal.Count(n, "reported author", "reported authors")
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)
@@ -94,7 +98,7 @@ func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	return decide(ctx, cmd, d, moderation.Decision{Do: moderation.Dismiss, Author: &pk}, "what was reported so far is closed")
+	return decide(ctx, cmd, d, decision{Do: doDismiss, Author: &pk}, "what was reported so far is closed")
 }
 
 func runBan(ctx context.Context, cmd *cli.Command, d door) error {
@@ -102,7 +106,7 @@ func runBan(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return err
 	}
-	one := moderation.Decision{Do: moderation.Ban, Author: &pk, Hidden: cmd.Bool("hide"), Purge: cmd.Bool("delete")}
+	one := decision{Do: doBan, Author: &pk, Hidden: cmd.Bool("hide"), Purge: cmd.Bool("delete")}
 	follows := "the author is banned for good"
 	if text := cmd.String("for"); text != "" {
 		span, err := parseSpan(text)
@@ -120,11 +124,11 @@ func runBan(ctx context.Context, cmd *cli.Command, d door) error {
 }
 
 func runHide(ctx context.Context, cmd *cli.Command, d door) error {
-	return decideEvent(ctx, cmd, d, moderation.Hide, "the event is hidden, and refused if it comes again")
+	return decideEvent(ctx, cmd, d, doHide, "the event is hidden, and refused if it comes again")
 }
 
 func runDelete(ctx context.Context, cmd *cli.Command, d door) error {
-	return decideEvent(ctx, cmd, d, moderation.Delete, "the event is refused if it comes again")
+	return decideEvent(ctx, cmd, d, doDelete, "the event is refused if it comes again")
 }
 
 func decideEvent(ctx context.Context, cmd *cli.Command, d door, do, follows string) error {
@@ -132,7 +136,7 @@ func decideEvent(ctx context.Context, cmd *cli.Command, d door, do, follows stri
 	if err != nil {
 		return usage.Errorf("the event: %w", err)
 	}
-	return decide(ctx, cmd, d, moderation.Decision{Do: do, Event: &id}, follows)
+	return decide(ctx, cmd, d, decision{Do: do, Event: &id}, follows)
 }
 
 // runUndo finds out what the argument names: public keys and ids look alike.
@@ -149,9 +153,9 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 	}
 	for _, one := range now.Decisions {
 		if one.Author != nil && one.Author.String() == arg || one.Event != nil && one.Event.String() == arg {
-			undo := moderation.Decision{Do: moderation.Undo, Author: one.Author, Event: one.Event}
+			undo := decision{Do: doUndo, Author: one.Author, Event: one.Event}
 			follows := "undone: " + one.Do
-			if one.Removes() {
+			if one.removes() {
 				follows += "; what it has removed from the store does not come back by itself"
 			}
 			return decide(ctx, cmd, d, undo, follows)

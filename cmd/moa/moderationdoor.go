@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"moa/nips/event"
-	"moa/policy/moderation"
+	"moa/store/state"
 )
 
 const (
@@ -16,20 +16,24 @@ const (
 	mostDecision = 64 << 10 // bytes of a request
 )
 
-func (c *controller) serveCases(w http.ResponseWriter, _ *http.Request) {
-	d := c.desk()
-	answerJSON(w, moderated{Cases: d.Cases(), Decisions: d.Decisions()})
+func (c *controller) serveCases(w http.ResponseWriter, r *http.Request) {
+	c.answerModerated(w, r, 0, false)
 }
 
 func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
-	d := c.desk()
+	d := c.reports()
 	author, err := event.ParsePubKey(r.PathValue("author"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	out := reported{Reporter: d.Trusts(author), Reports: []json.RawMessage{}, Trusted: []event.PubKey{}, Events: []json.RawMessage{}}
-	for _, one := range d.Decisions() {
+	decided, err := decisions(r.Context(), c.desk)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	for _, one := range decided {
 		if one.Author != nil && *one.Author == author {
 			out.Decision = &one
 		}
@@ -76,26 +80,24 @@ func (c *controller) collect(ctx context.Context, f *event.Filter, list *[]json.
 	return err
 }
 
+// shell is the actor at the control socket: somebody with access to the machine.
+var shell = state.Actor{Door: "shell"}
+
 func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
-	d := c.desk()
-	var one moderation.Decision
+	var one decision
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
 	body.DisallowUnknownFields()
 	if err := body.Decode(&one); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	if err := d.Decide(one); err != nil {
+	removed, err := one.make(r.Context(), c.desk, shell)
+	if err != nil {
 		status := http.StatusInternalServerError
-		if errors.Is(err, moderation.ErrDecision) {
+		if errors.Is(err, state.ErrRequest) {
 			status = http.StatusBadRequest
 		}
 		http.Error(w, err.Error(), status)
-		return
-	}
-	removed, err := c.removeDecided(r.Context(), &one)
-	if err != nil {
-		http.Error(w, "decided, and not removed: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	unknown, err := c.unknown(r.Context(), &one)
@@ -103,12 +105,12 @@ func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "decided; whether such an event is stored is not known: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answerJSON(w, moderated{d.Cases(), d.Decisions(), removed, unknown || one.Do == moderation.Delete && removed == 0})
+	c.answerModerated(w, r, removed, unknown || one.Do == doDelete && removed == 0)
 }
 
 // unknown reports a decision to hide an event that is not stored.
-func (c *controller) unknown(ctx context.Context, one *moderation.Decision) (bool, error) {
-	if one.Do != moderation.Hide {
+func (c *controller) unknown(ctx context.Context, one *decision) (bool, error) {
+	if one.Do != doHide {
 		return false, nil
 	}
 	found := false
@@ -119,48 +121,13 @@ func (c *controller) unknown(ctx context.Context, one *moderation.Decision) (boo
 	return !found, err
 }
 
-// removeDecided removes from the store what the decision says. It
-// is in force already: nobody is shown the events, and they are refused if they come again.
-func (c *controller) removeDecided(ctx context.Context, one *moderation.Decision) (n int, err error) {
-	var ids []event.ID
-	switch {
-	case one.Do == moderation.Delete:
-		ids = append(ids, *one.Event)
-	case one.Removes():
-		all := event.Filter{Authors: []event.PubKey{*one.Author}}
-		err = c.stored(ctx, &all, func(e *event.Event) error {
-			ids = append(ids, e.ID)
-			return nil
-		})
-	}
-	if err == nil && len(ids) > 0 {
-		n, err = c.server.Remove(ctx, ids)
-	}
-	if n > 0 || err != nil {
-		c.log.Info("moderation: events removed", "events", n, "err", err)
-	}
-	return n, err
-}
-
-// removeDeleted removes what is still stored of the events that were deleted
-// before: a crash may have come in between, or an import.
-func (c *controller) removeDeleted(ctx context.Context) {
-	chain, _ := c.force.get()
-	d := deskOf(chain)
-	if d == nil {
+func (c *controller) answerModerated(w http.ResponseWriter, r *http.Request, removed int, unknown bool) {
+	list, err := decisions(r.Context(), c.desk)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	var ids []event.ID
-	for _, one := range d.Decisions() {
-		if one.Do == moderation.Delete {
-			ids = append(ids, *one.Event)
-		}
-	}
-	if n, err := c.server.Remove(ctx, ids); err != nil && ctx.Err() == nil {
-		c.log.Error("events that were deleted are still stored", "err", err)
-	} else if n > 0 {
-		c.log.Info("moderation: events removed", "events", n)
-	}
+	answerJSON(w, moderated{c.reports().Cases(), list, removed, unknown})
 }
 
 func answerJSON(w http.ResponseWriter, v any) {

@@ -131,7 +131,7 @@ func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 	return nil
 }
 
-func printDecision(w io.Writer, one *moderation.Decision) {
+func printDecision(w io.Writer, one *decision) {
 	var about string
 	if one.Author != nil {
 		about = nip19.Npub(*one.Author)

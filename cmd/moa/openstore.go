@@ -19,9 +19,9 @@ import (
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
-	"moa/policy/builtin"
 	"moa/store"
 	"moa/store/badgerstore"
+	"moa/store/state"
 )
 
 // storeOptions are how the configuration has its store opened.
@@ -196,7 +196,10 @@ func notInside(dir string) error {
 // mayStandBeside reports a file that a folder may have before the store is made.
 func mayStandBeside(name string) bool {
 	switch name {
-	case config.KeyFile, urlFile, backupFile, builtin.ModerationFile, filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
+	case config.KeyFile, urlFile, backupFile, recordFile, recordFile + ".migrated", filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
+		return true
+	}
+	if state.Owns(name) {
 		return true
 	}
 	ext := filepath.Ext(name)

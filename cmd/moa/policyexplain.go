@@ -58,6 +58,7 @@ func runPolicyExplain(ctx context.Context, cmd *cli.Command) (failed error) {
 	if err != nil {
 		return err
 	}
+	defer func() { failed = errors.Join(failed, t.end()) }()
 	arg := cmd.Args().First()
 	folder := &dataFolder{cfg: &t.cfg, stderr: cmd.Root().ErrWriter}
 	defer func() { failed = errors.Join(failed, folder.close()) }()

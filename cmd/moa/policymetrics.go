@@ -59,8 +59,7 @@ func (f policyFigures) Collect(out chan<- prometheus.Metric) {
 			out <- s.metric(n)
 		}
 	}
-	chain, _ := f.force.get()
-	if desk := deskOf(chain); desk != nil {
+	if desk := f.force.reports(); desk != nil {
 		open, _, _, refused := desk.Figures()
 		out <- prometheus.MustNewConstMetric(deskOpen, prometheus.GaugeValue, float64(open))
 		out <- prometheus.MustNewConstMetric(deskRefused, prometheus.GaugeValue, float64(refused))

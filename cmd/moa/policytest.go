@@ -73,6 +73,7 @@ func runPolicyTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if err != nil {
 		return err
 	}
+	defer func() { failed = errors.Join(failed, t.end()) }()
 	if cmd.NArg() == 0 && cmd.String("relay") == "" {
 		end, err := t.openData()
 		if err != nil {

@@ -68,6 +68,7 @@ func runReadTest(ctx context.Context, cmd *cli.Command) (failed error) {
 	if err != nil {
 		return err
 	}
+	defer func() { failed = errors.Join(failed, t.end()) }()
 	switch _, err := os.Stat(t.cfg.Data); {
 	case cmd.NArg() > 0 || cmd.String("relay") != "":
 		if r.Events, _, _, err = t.gather(ctx, cmd, filter); err != nil {

@@ -21,6 +21,7 @@ import (
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/policy/trial"
+	"moa/relay/desk"
 	"moa/store"
 	"moa/store/badgerstore"
 )
@@ -31,6 +32,7 @@ type onTrial struct {
 	cfg    config.Config
 	store  store.Store // nil: none is open
 	stderr io.Writer
+	end    func() error // of what is decided
 }
 
 // trialFlags say which client asks, and when.
@@ -81,8 +83,13 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report) (*onTrial, e
 		}
 	}
 	t := &onTrial{Trial: trial.New(o), stderr: cmd.Root().ErrWriter}
+	env, decided := t.Env(), new(desk.Decided)
+	env.Decided = decided
 	var err error
-	t.cfg, t.Chain, err = load(config.SourceOf(cmd), t.Env(), report)
+	if t.cfg, t.Chain, err = load(config.SourceOf(cmd), env, report); err != nil {
+		return t, err
+	}
+	decided.State, t.end, err = readState(context.Background(), t.cfg.Data)
 	return t, err
 }
 

@@ -26,8 +26,10 @@ import (
 	"moa/policy"
 	"moa/policy/builtin"
 	"moa/relay"
+	"moa/relay/desk"
 	"moa/store"
 	"moa/store/badgerstore"
+	"moa/store/state"
 )
 
 func serveCommand() *cli.Command {
@@ -64,7 +66,20 @@ type instance struct {
 
 	// Set before the first policy is asked.
 	store    *badgerstore.Store
+	state    *state.Store
+	desk     *desk.Desk
 	identity *relay.Identity // nil: the relay has no key of its own
+}
+
+// changePatience is how long a decision waits for what is under way, which takes longer
+// only where the disk hangs or the relay ends.
+const changePatience = 10 * time.Second
+
+// changed is desk.Deps.Changed.
+func (in *instance) changed() {
+	ctx, cancel := context.WithTimeout(context.Background(), changePatience)
+	defer cancel()
+	in.server.Decided(ctx)
 }
 
 // self is policy.Env.Self.
@@ -93,7 +108,8 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	counted := newVerdicts(&in.force)
 	in.report = counted.reporter(in.log)
 	registry.MustRegister(counted, policyFigures{&in.force})
-	in.env = policy.Env{Log: builtin.ListLog(in.log), Data: cfg.Data, Self: in.self, Stored: in.stored}
+	decided := new(desk.Decided)
+	in.env = policy.Env{Log: builtin.ListLog(in.log), Self: in.self, Stored: in.stored, Decided: decided}
 	if err := mayDecide(cfg.Data); err != nil {
 		return err
 	}
@@ -114,6 +130,11 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	st := in.store
 	registerFigures(registry, st)
 	registerBackups(registry, cfg.Data)
+	if in.state, err = openState(ctx, cfg.Data, in.log, registry); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.state.Close()) }()
+	decided.State = in.state
 	in.force.set(chain, cfg.Policy)
 	if in.identity, err = cfg.Identity(in.log); err != nil {
 		return err
@@ -125,6 +146,9 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	if err != nil {
 		return err
 	}
+	in.desk = desk.New(desk.Deps{
+		State: in.state, Log: in.log, Stored: in.stored, Remove: in.server.Remove, Reports: in.force.reports, Changed: in.changed,
+	})
 	if err := in.server.Listen(); err != nil {
 		return listenError(&cfg, err)
 	}
@@ -133,7 +157,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	defer leave()
-	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored}
+	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored, in.desk}
 	if shut, err := control.open(); err != nil {
 		in.log.Warn("moa moderation cannot reach this relay", "err", err)
 	} else {
@@ -202,6 +226,7 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 		}
 	})
 	handlers.Go(func() { scavenge(ctx, in.log) })
+	handlers.Go(func() { in.desk.Run(ctx) })
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
 }

@@ -84,12 +84,16 @@ type backedUp struct {
 
 // fromStore backs up a store that is not in use.
 func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *terminal.Steps) (done backedUp, err error) {
+	decided, err := copyStopped(ctx, to.cfg.Data)
+	if err != nil {
+		return done, err
+	}
 	b, err := st.Backup()
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if err := addExtras(b, to.cfg, to.key); err != nil {
+	if err := addExtras(b, to.cfg, decided, to.key); err != nil {
 		return done, err
 	}
 	done.events, done.taken = b.Events, b.Taken
@@ -103,6 +107,17 @@ func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *t
 		done.noted, err = to.placed(func() error { return noteBackup(to.cfg.Data, done.taken) })
 	}
 	return done, err
+}
+
+// copyStopped is copyState in the folder of a relay that does not run; nil: nothing is
+// decided there.
+func copyStopped(ctx context.Context, dir string) (text []byte, err error) {
+	st, end, err := readState(ctx, dir)
+	if err != nil || st == nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	return copyState(ctx, st)
 }
 
 // placed gives a backup that is whole its name, and has its time noted. noted says why

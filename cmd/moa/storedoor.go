@@ -16,13 +16,18 @@ import (
 
 // serveBackup sends a backup as one stream.
 func (c *controller) serveBackup(w http.ResponseWriter, r *http.Request) {
+	decided, err := copyState(r.Context(), c.desk.State())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	b, err := c.store.Backup()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	defer b.Close()
-	if err := addExtras(b, c.cfg, r.FormValue("key") != ""); err != nil {
+	if err := addExtras(b, c.cfg, decided, r.FormValue("key") != ""); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,8 +12,8 @@ import (
 
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/usage"
-	"moa/policy/builtin"
 	"moa/store/badgerstore"
+	"moa/store/state"
 )
 
 // What the door says of a backup: before it how much it is, and in the trailer which
@@ -23,33 +25,42 @@ const (
 	headDamaged = "Moa-Damaged"
 )
 
-// extras are the files of the data folder that are not the store's own, and belong
-// in a backup.
-var extras = []string{builtin.ModerationFile, config.KeyFile}
+// extras are the files of the data folder that are not the event store's own, and belong
+// in a backup. Backups of moa before state.db have a record instead.
+var extras = []string{state.File, recordFile, config.KeyFile}
 
-// addExtras puts them into a backup.
-func addExtras(b *badgerstore.Backup, cfg *config.Config, withKey bool) error {
-	files := map[string]string{builtin.ModerationFile: filepath.Join(cfg.Data, builtin.ModerationFile)}
-	if withKey {
-		if cfg.SelfKey != "" {
-			return usage.Errorf("--with-key: the key is in the configuration (self.key), not in a file")
-		}
-		files[config.KeyFile] = cfg.SelfKeyFile
-		if cfg.SelfKeyFile == "" {
-			files[config.KeyFile] = filepath.Join(cfg.Data, config.KeyFile)
-		}
+// addExtras puts them into a backup. What is decided was copied before the backup's events
+// were: what is to be erased of them is then erased again once they are restored.
+func addExtras(b *badgerstore.Backup, cfg *config.Config, decided []byte, withKey bool) error {
+	if decided != nil {
+		b.Add(state.File, decided)
 	}
-	for _, name := range extras {
-		text, err := os.ReadFile(files[name])
-		switch {
-		case files[name] == "" || name != config.KeyFile && errors.Is(err, os.ErrNotExist):
-			continue
-		case err != nil:
-			return fmt.Errorf("--with-key: %w", err)
-		}
-		b.Add(name, text)
+	if !withKey {
+		return nil
 	}
+	if cfg.SelfKey != "" {
+		return usage.Errorf("--with-key: the key is in the configuration (self.key), not in a file")
+	}
+	text, err := os.ReadFile(cmp.Or(cfg.SelfKeyFile, filepath.Join(cfg.Data, config.KeyFile)))
+	if err != nil {
+		return fmt.Errorf("--with-key: %w", err)
+	}
+	b.Add(config.KeyFile, text)
 	return nil
+}
+
+// copyState is a copy of what is decided, as of one point in time.
+func copyState(ctx context.Context, st *state.Store) (text []byte, err error) {
+	dir, err := os.MkdirTemp("", "moa-state-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	name := filepath.Join(dir, state.File)
+	if err := st.Copy(ctx, name); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(name)
 }
 
 // serials lists numbers of events, the first few.

@@ -16,16 +16,22 @@ type kindsConfig struct {
 }
 
 // kinds accepts only some kinds of events.
-type kinds struct{ kindsConfig }
+type kinds struct {
+	kindsConfig
+	decided policy.Decided
+}
 
-func newKinds(_ *policy.Env, cfg kindsConfig, bad *conf.Faults) policy.Policy {
+func newKinds(env *policy.Env, cfg kindsConfig, bad *conf.Faults) policy.Policy {
 	if len(cfg.Allow) == 0 && len(cfg.Deny) == 0 {
 		bad.Add("allow", "neither allow nor deny names a kind")
 	}
-	return &kinds{cfg}
+	return &kinds{cfg, env.Decided}
 }
 
 func (p *kinds) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
+	if allowed, _ := p.decided.Kind(e.Kind); allowed {
+		return policy.Verdict{} // an operator's word stands over the configuration
+	}
 	if len(p.Allow) > 0 && !p.Allow.Has(e.Kind) {
 		return policy.Refuse(reason.Blocked, fmt.Sprintf("events of kind %d are not accepted here, only of kinds %s", e.Kind, p.Allow))
 	}

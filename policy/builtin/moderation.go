@@ -2,8 +2,9 @@ package builtin
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"path/filepath"
+	"net/http"
 	"sync"
 	"time"
 
@@ -28,14 +29,13 @@ var moderationDefaults = moderationConfig{
 	Exempt: conf.MustKinds("5, 62"), Cases: 1000,
 }
 
-// ModerationFile, in the data folder, is the record of the decisions.
-const ModerationFile = "moderation.jsonl"
-
-// Moderation lays the reports of trusted people before an operator, and enforces the
-// decisions on authors and readers.
+// Moderation lays the reports of trusted people before an operator, and enforces what
+// operators decide about authors, events, kinds and addresses.
 type Moderation struct {
 	*people // the reporters
 	desk    *moderation.Desk
+	decided policy.Decided
+	now     func() time.Time
 	laid    chan struct{} // closed once the desk was laid out, or could not be
 	once    sync.Once     // closes it
 	exempt  conf.Kinds
@@ -66,19 +66,12 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *conf.Faults) poli
 	if len(*bad) > 0 {
 		return nil
 	}
-	options := moderation.Options{
+	desk := moderation.New(moderation.Options{
 		Most: cfg.Cases, Window: time.Duration(cfg.Window), After: cfg.After, For: time.Duration(cfg.For),
-		Trusted: people.Has, Now: env.Now, Log: env.Log,
-	}
-	if env.Data != "" {
-		options.Record = filepath.Join(env.Data, ModerationFile)
-	}
-	desk, err := moderation.New(options)
-	if err != nil {
-		bad.Add("use", "%v", err)
-	}
+		Trusted: people.Has, Decided: env.Decided, Now: env.Now, Log: env.Log,
+	})
 	return &Moderation{
-		people: people, desk: desk, laid: make(chan struct{}), exempt: cfg.Exempt,
+		people: people, desk: desk, decided: env.Decided, now: env.Now, laid: make(chan struct{}), exempt: cfg.Exempt,
 		every: time.Duration(cfg.Reporters.Refresh), stored: env.Stored, log: env.Log,
 	}
 }
@@ -93,18 +86,66 @@ func (p *Moderation) Loaded() <-chan struct{} { return p.laid }
 func (p *Moderation) AfterSignature() {}
 
 func (p *Moderation) Event(_ context.Context, _ policy.Client, e *event.Event) policy.Verdict {
+	if allowed, decided := p.decided.Kind(e.Kind); decided && !allowed {
+		return policy.Refuse(reason.Blocked, fmt.Sprintf("the operator of this relay takes no events of kind %d", e.Kind))
+	}
 	if p.exempt.Has(e.Kind) {
 		return policy.Verdict{}
 	}
-	if text := p.desk.Refuses(e.PubKey, e.ID); text != "" {
+	if text := p.refuses(e); text != "" {
 		return policy.Refuse(reason.Blocked, text)
 	}
 	return policy.Verdict{}
 }
 
-func (p *Moderation) Hides() bool { return p.desk.Hides() }
+// refuses says why the event is refused; "": it is not.
+func (p *Moderation) refuses(e *event.Event) string {
+	switch a := p.decided.Author(e.PubKey); {
+	case a.Until == policy.Forever:
+		return "the operator of this relay has banned the author"
+	case a.Until != 0 && a.Until > p.now().Unix():
+		return "the operator of this relay has banned the author until " + moderation.When(a.Until)
+	case a.Erasing:
+		return "the operator of this relay is removing what the author has written, try again later"
+	}
+	if text := p.desk.Refuses(e.PubKey); text != "" {
+		return text
+	}
+	switch p.decided.Event(e.ID) {
+	case policy.HiddenEvent:
+		return "the operator of this relay has hidden this event"
+	case policy.RemovedEvent:
+		return "the operator of this relay has removed this event"
+	}
+	return ""
+}
 
-func (p *Moderation) Hidden(id event.ID, author event.PubKey) bool { return p.desk.Hidden(id, author) }
+// Generation grows with each decision.
+func (p *Moderation) Generation() uint64 { return p.decided.Generation() }
+
+func (p *Moderation) Hides() bool { return p.decided.Hides(p.now().Unix()) }
+
+func (p *Moderation) Hidden(id event.ID, author event.PubKey) bool {
+	if p.decided.Event(id) != policy.Undecided {
+		return true
+	}
+	a := p.decided.Author(author)
+	return a.Erasing || a.Hidden && a.Until > p.now().Unix()
+}
+
+func (p *Moderation) Connect(_ context.Context, c policy.Client, _ *http.Request) policy.Verdict {
+	return p.MayStay(c)
+}
+
+func (p *Moderation) Disconnect(policy.Client) {}
+
+// MayStay refuses clients at blocked addresses.
+func (p *Moderation) MayStay(c policy.Client) policy.Verdict {
+	if _, blocked := p.decided.Address(c.IP()); blocked {
+		return policy.Refuse(reason.Blocked, "the operator of this relay has blocked your address")
+	}
+	return policy.Verdict{}
+}
 
 // Saved takes reports.
 func (p *Moderation) Saved(c policy.Client, e *event.Event) {
@@ -114,9 +155,9 @@ func (p *Moderation) Saved(c policy.Client, e *event.Event) {
 	}
 }
 
-// recordInterval is how often the record is looked at: another process, or the
-// policy's predecessor in the last moments before a reload, may have written it.
-const recordInterval = 5 * time.Second
+// applyEvery is how often the desk looks for decisions that it was not told of: those
+// of the last moments before a reload were told to its predecessor.
+const applyEvery = 5 * time.Second
 
 // Run keeps the list of people, and lays out the desk: at the start, and every
 // refresh, for people come and go, and reports are deleted and grow old.
@@ -144,15 +185,13 @@ func (p *Moderation) Run(ctx context.Context) error {
 			p.once.Do(func() { close(p.laid) })
 		}
 		select {
-		case <-time.After(recordInterval):
+		case <-time.After(applyEvery):
 		case <-p.desk.Stale():
 			laid = time.Time{}
 		case <-ctx.Done():
 			return nil
 		}
-		if err := p.desk.Refresh(); err != nil {
-			p.log.Warn("the record of moderation could not be read, it stays as it was", "err", err)
-		}
+		p.desk.Apply()
 	}
 }
 

@@ -156,7 +156,7 @@ func TestWhatIsSaidOfAListIsSaidOnce(t *testing.T) {
 		}
 		write(policytest.Key(1).String())
 		var log bytes.Buffer
-		env := policy.Env{Log: slog.New(slog.NewTextHandler(&log, nil)), Data: t.TempDir(), Stored: stored()}
+		env := policy.Env{Log: slog.New(slog.NewTextHandler(&log, nil)), Stored: stored()}
 		files := []any{name}
 		chain, faults := Build(env, nil, []map[string]any{
 			{"use": "allow", "files": files}, {"use": "readers", "files": files}, {"use": "moderation", "reporters": map[string]any{"files": files}},

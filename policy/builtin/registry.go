@@ -100,7 +100,7 @@ func defaults(env *policy.Env, bad *conf.Faults) []policy.Named {
 		{Name: "times", Policy: newTimes(env, timesDefaults, bad)},
 		{Name: "relay-kinds", Policy: newRelayKinds(env, relayKindsDefaults, bad)},
 	}
-	if env.Data != "" { // the file of an operator's decisions is there
+	if env.Decides() {
 		all = append(all, policy.Named{Name: "moderation", Policy: newModeration(env, moderationDefaults, bad)})
 	}
 	if env.HideMembers {

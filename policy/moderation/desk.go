@@ -11,16 +11,17 @@ import (
 	"time"
 
 	"moa/nips/event"
+	"moa/policy"
 )
 
-// Options say how a desk works. All but Record are needed.
+// Options say how a desk works. All are needed.
 type Options struct {
-	Record  string        // the file of decisions; "": they are forgotten
 	Most    int           // authors on the desk; of more, those with the fewest reporters are dropped
 	Window  time.Duration // how long reports count
 	After   int           // so many people have an author refused; 0: that is the operator's decision alone
 	For     time.Duration // how long after the last of them
 	Trusted func(event.PubKey) bool
+	Decided policy.Decided // it closes reports
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -29,16 +30,12 @@ type Options struct {
 type Desk struct {
 	opt   Options
 	stale chan struct{} // a hint that the desk lacks reports; one is enough
-	// hides: somebody or something is hidden. It is asked of every event that
-	// anybody gets, so no lock stands before it.
-	hides atomic.Bool
-	// refuses: somebody or something may be refused. It is asked of every event
-	// that comes, likewise.
+	// refuses: somebody may be refused. It is asked of every event that comes, so no
+	// lock stands before it.
 	refuses atomic.Bool
 
 	mu      sync.RWMutex // guards the following
-	record  record
-	made    decisions
+	applied uint64       // the generation of what is decided
 	cases   map[event.PubKey][]report
 	refused map[event.PubKey]int64 // by reports alone: until when, Unix seconds
 	laying  bool                   // a new desk is being laid out
@@ -47,34 +44,42 @@ type Desk struct {
 	dropped uint64
 }
 
-// New returns a desk with the decisions of the record and no reports: Lay brings
-// them.
-func New(opt Options) (*Desk, error) {
-	d := &Desk{
-		opt: opt, stale: make(chan struct{}, 1), record: record{path: opt.Record},
-		made:  decisions{map[event.PubKey]Decision{}, map[event.ID]Decision{}},
+// New returns a desk without reports: Lay brings them.
+func New(opt Options) *Desk {
+	return &Desk{
+		opt: opt, stale: make(chan struct{}, 1),
 		cases: map[event.PubKey][]report{}, refused: map[event.PubKey]int64{},
 	}
-	return d, d.Refresh()
 }
 
-// Refresh reads the record again if somebody else has written it.
-func (d *Desk) Refresh() error {
+// Refuses returns why the author is refused because of reports alone; "": it is not.
+func (d *Desk) Refuses(author event.PubKey) string {
+	if !d.refuses.Load() {
+		return ""
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if until, ok := d.refused[author]; ok && until > d.opt.Now().Unix() {
+		return "people whom this relay trusts have reported the author, who may write again from " + When(until) + " on"
+	}
+	return ""
+}
+
+// When is a time as clients are told it.
+func When(unix int64) string { return time.Unix(unix, 0).UTC().Format("2006-01-02 15:04 UTC") }
+
+// Apply brings the desk in line with what is decided, if that has changed.
+func (d *Desk) Apply() {
 	d.mu.Lock()
-	made, changed, broken, err := d.record.read()
-	if changed {
-		d.made = made
+	defer d.mu.Unlock()
+	if d.applied != d.opt.Decided.Generation() {
 		d.applyLocked()
 	}
-	d.mu.Unlock()
-	if broken > 0 {
-		d.opt.Log.Warn("the record of moderation has lines that are no decisions", "file", d.opt.Record, "lines", broken)
-	}
-	return err
 }
 
-// applyLocked brings the desk in line with the decisions.
+// applyLocked weighs all reports anew: some may be closed by now.
 func (d *Desk) applyLocked() {
+	d.applied = d.opt.Decided.Generation() // what is decided from here on is applied next time
 	old := d.cases
 	d.cases, d.refused = map[event.PubKey][]report{}, map[event.PubKey]int64{}
 	for _, list := range old {
@@ -82,16 +87,7 @@ func (d *Desk) applyLocked() {
 			d.takeLocked(r)
 		}
 	}
-	now := d.opt.Now().Unix()
-	hides := false
-	for _, one := range d.made.authors {
-		hides = hides || one.Hidden && one.bans(now)
-	}
-	for _, one := range d.made.events {
-		hides = hides || one.hides()
-	}
-	d.hides.Store(hides)
-	d.refuses.Store(len(d.made.authors)+len(d.made.events)+len(d.refused) > 0)
+	d.refuses.Store(len(d.refused) > 0)
 }
 
 // Take takes a kind 1984 that was stored. Those of people who are not trusted
@@ -157,11 +153,7 @@ func oldest(list []report) (i int) {
 }
 
 func (d *Desk) closedLocked(r report) bool {
-	if one, ok := d.made.authors[r.author]; ok && one.Do != Undo && r.at <= one.At {
-		return true
-	}
-	one, ok := d.made.events[r.event]
-	return ok && one.hides()
+	return r.at <= d.opt.Decided.Author(r.author).Closed || d.opt.Decided.Event(r.event) != policy.Undecided
 }
 
 // dropOneLocked makes room: the author with the fewest reporters goes, of
@@ -205,13 +197,6 @@ func (d *Desk) Newest(author event.PubKey) (at int64) {
 		at = max(at, r.at)
 	}
 	return at
-}
-
-// Apply brings the desk in line with what is decided.
-func (d *Desk) Apply() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.applyLocked()
 }
 
 // Reopen has closed reports read again, soon.
@@ -272,6 +257,9 @@ func (d *Desk) logRefused(before, after map[event.PubKey]int64) {
 
 // Trusts reports whether the reports of that person count.
 func (d *Desk) Trusts(pk event.PubKey) bool { return d.opt.Trusted(pk) }
+
+// Window is how long reports count.
+func (d *Desk) Window() time.Duration { return d.opt.Window }
 
 // Cases are the open ones, those with the most reporters first.
 func (d *Desk) Cases() []Case {

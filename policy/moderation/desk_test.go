@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"moa/nips/event"
+	"moa/policy"
 	"moa/policy/policytest"
 )
 
@@ -22,15 +21,16 @@ var start = time.Unix(1_700_000_000, 0)
 // bench is a desk with a clock of its own. Keys 1 to 9 are trusted.
 type bench struct {
 	*Desk
-	now time.Time
-	opt Options
+	now     time.Time
+	opt     Options
+	decided policytest.Decided
 }
 
 func newBench(t *testing.T, change func(*Options)) *bench {
 	t.Helper()
 	b := &bench{now: start}
 	b.opt = Options{
-		Record: filepath.Join(t.TempDir(), "moderation.jsonl"), Most: 3, Window: 30 * day, After: 3, For: day,
+		Most: 3, Window: 30 * day, After: 3, For: day,
 		Trusted: func(pk event.PubKey) bool {
 			for n := range 9 {
 				if pk == policytest.Key(byte(1+n)) {
@@ -39,22 +39,19 @@ func newBench(t *testing.T, change func(*Options)) *bench {
 			}
 			return false
 		},
-		Now: func() time.Time { return b.now }, Log: slog.New(slog.DiscardHandler),
+		Decided: &b.decided, Now: func() time.Time { return b.now }, Log: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&b.opt)
 	}
-	b.again(t)
+	b.Desk = New(b.opt)
 	return b
 }
 
-// again is a restart.
-func (b *bench) again(t *testing.T) {
-	t.Helper()
-	var err error
-	if b.Desk, err = New(b.opt); err != nil {
-		t.Fatal(err)
-	}
+// close closes what is reported about an author until a time after the start.
+func (b *bench) close(about byte, after time.Duration) {
+	b.decided.Decide(author(about), policy.AuthorDecision{Closed: start.Add(after).Unix()})
+	b.Apply()
 }
 
 func author(n byte) event.PubKey { return policytest.Key(100 + n) }
@@ -109,111 +106,76 @@ func TestManyReportersHaveAnAuthorRefusedForATime(t *testing.T) {
 		b.Take(says(by, 1, 0))
 		b.Take(says(by, 1, 0, event.Tag{"e", policytest.Event(event.Event{Kind: 1}).ID.String()}))
 	}
-	expect(t, "two people", b.Refuses(author(1), event.ID{}), "")
+	expect(t, "two people", b.Refuses(author(1)), "")
 	b.now = start.Add(time.Hour)
 	b.Take(says(3, 1, time.Hour))
-	expect(t, "three", b.Refuses(author(1), event.ID{}), "people whom this relay trusts have reported the author, who may write again from 2023-11-15 22:13 UTC on")
+	expect(t, "three", b.Refuses(author(1)), "people whom this relay trusts have reported the author, who may write again from 2023-11-15 22:13 UTC on")
 	if !strings.HasSuffix(b.show(), ", refused; ") {
 		t.Error(b.show())
 	}
 	b.now = start.Add(day + time.Second) // the first two are too long ago
-	expect(t, "a day later", b.Refuses(author(1), event.ID{}), "")
+	expect(t, "a day later", b.Refuses(author(1)), "")
 
 	for by := byte(1); by <= 5; by++ { // those who report are not refused so
 		b.Take(policytest.Event(event.Event{Kind: 1984, PubKey: policytest.Key(by), CreatedAt: b.now.Unix(), Tags: []event.Tag{{"p", policytest.Key(9).String()}}}))
 	}
-	expect(t, "a reporter", b.Refuses(policytest.Key(9), event.ID{}), "")
+	expect(t, "a reporter", b.Refuses(policytest.Key(9)), "")
 }
 
-func TestDecisionsSurviveARestartAndCloseReports(t *testing.T) {
-	b := newBench(t, func(o *Options) { o.After = 0 })
-	one, two, three := author(1), author(2), author(3)
+func TestDecisionsCloseReports(t *testing.T) {
+	b := newBench(t, nil)
 	id := policytest.Event(event.Event{Kind: 1}).ID
 	reports := []*event.Event{
 		says(1, 1, time.Hour), // by a clock that goes wrong
-		says(1, 2, 0), says(1, 3, 0), says(2, 3, 0, event.Tag{"e", id.String()}),
+		says(1, 2, 0), says(2, 2, 0), says(3, 2, 0), says(1, 3, 0), says(2, 3, 0, event.Tag{"e", id.String()}),
 	}
 	for _, r := range reports {
 		b.Take(r)
 	}
-	for _, d := range []Decision{
-		{Do: Dismiss, Author: &one, Note: "a quarrel"}, {Do: Ban, Author: &two, Until: start.Add(2 * day).Unix(), Hidden: true}, {Do: Hide, Event: &id},
-	} {
-		if err := b.Decide(d); err != nil {
-			t.Fatal(err)
-		}
+	if b.Refuses(author(2)) == "" || b.Newest(author(1)) != start.Add(time.Hour).Unix() || b.Newest(author(9)) != 0 {
+		t.Error("before anything is decided", b.show())
 	}
-	check := func(when string) {
-		t.Helper()
-		expect(t, when, b.show(), "3:1 people, map[spam:1], 0 events; ")
-		expect(t, when+": the banned", b.Refuses(two, event.ID{}), "the operator of this relay has banned the author until 2023-11-16 22:13 UTC")
-		expect(t, when+": the event", b.Refuses(three, id), "the operator of this relay has hidden this event")
-		if !b.Hides() || !b.Hidden(id, three) || !b.Hidden(event.ID{}, two) || b.Hidden(event.ID{}, three) {
-			t.Errorf("%s: the wrong things are hidden", when)
-		}
-		if n := len(b.Decisions()); n != 3 {
-			t.Errorf("%s: %d decisions", when, n)
-		}
-	}
-	check("before")
-	// The write that a crash has cut off.
-	f, err := os.OpenFile(b.opt.Record, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fmt.Fprint(f, `{"at":1,"do":"ban","aut`)
-	f.Close()
-	b.again(t)
-	err = b.Lay(context.Background(), func(_ context.Context, since int64, found func(*event.Event)) error {
-		if want := start.Add(-30 * day).Unix(); since != want {
-			t.Errorf("reads reports from %d on, want %d", since, want)
-		}
-		for _, r := range reports {
-			found(r)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	check("after a restart")
+	b.close(1, time.Hour)
+	b.close(2, 0)
+	b.decided.Rule(id, policy.HiddenEvent)
+	b.Apply()
+	expect(t, "closed", b.show(), "3:1 people, map[spam:1], 0 events; ")
+	expect(t, "nobody is refused any more", b.Refuses(author(2)), "")
 
-	b.now = start.Add(2 * time.Hour)
-	for _, d := range []Decision{{Do: Undo, Event: &id}, {Do: Undo, Author: &two}} {
-		if err := b.Decide(d); err != nil {
+	// It is laid out anew at a start, at which no decision is told.
+	b.Desk = New(b.opt)
+	lay := func() {
+		t.Helper()
+		err := b.Lay(context.Background(), func(_ context.Context, since int64, found func(*event.Event)) error {
+			if want := b.now.Add(-30 * day).Unix(); since != want {
+				t.Errorf("reads reports from %d on, want %d", since, want)
+			}
+			for _, r := range reports {
+				found(r)
+			}
+			return nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if b.Hides() || b.Refuses(two, event.ID{}) != "" || b.Refuses(three, id) != "" {
-		t.Error("what was undone holds")
-	}
+	lay()
+	expect(t, "after a start", b.show(), "3:1 people, map[spam:1], 0 events; ")
+	b.now = start.Add(2 * time.Hour)
 	b.Take(says(2, 1, 2*time.Hour))
 	if !strings.Contains(b.show(), "1:1 people") {
 		t.Errorf("a report after the dismissal: %s", b.show())
 	}
-	b.again(t)
-	if n := len(b.Decisions()); b.Hides() || n != 1 {
-		t.Errorf("after another restart %d decisions, hidden %v", n, b.Hides())
+	b.decided.Decide(author(2), policy.AuthorDecision{})
+	b.Reopen()
+	<-b.Stale()
+	lay()
+	if !strings.Contains(b.show(), "2:3 people") || b.Refuses(author(2)) == "" {
+		t.Errorf("what was closed does not count again: %s", b.show())
 	}
 }
 
-func TestDecisionOfAnotherProcessIsHeeded(t *testing.T) {
-	b := newBench(t, nil)
-	other, err := New(b.opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := author(1)
-	if err := other.Decide(Decision{Do: Ban, Author: &one}); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Refresh(); err != nil {
-		t.Fatal(err)
-	}
-	expect(t, "the ban", b.Refuses(one, event.ID{}), "the operator of this relay has banned the author")
-}
-
-func TestDeskAndRecordAreBounded(t *testing.T) {
+func TestDeskIsBounded(t *testing.T) {
 	b := newBench(t, nil)
 	for by := byte(1); by <= 2; by++ {
 		b.Take(says(by, 1, 0))
@@ -230,35 +192,6 @@ func TestDeskAndRecordAreBounded(t *testing.T) {
 	}
 	if n := len(b.cases[author(1)]); n != mostReports {
 		t.Errorf("%d reports about one author", n)
-	}
-	one, two := author(1), author(2)
-	if err := b.Decide(Decision{Do: Ban, Author: &two}); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 * manyLines {
-		if err := b.Decide(Decision{Do: Dismiss, Author: &one}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if text, err := os.ReadFile(b.opt.Record); err != nil || strings.Count(string(text), "\n") > manyLines+2 {
-		t.Errorf("the record has %d lines, %v", strings.Count(string(text), "\n"), err)
-	}
-	b.again(t)
-	if b.Refuses(two, event.ID{}) == "" {
-		t.Error("the ban was lost when the record was written anew")
-	}
-}
-
-func TestDecisionsMakeSense(t *testing.T) {
-	b := newBench(t, nil)
-	one, id := author(1), event.ID{1}
-	for _, d := range []Decision{{}, {Do: Ban}, {Do: Ban, Event: &id}, {Do: Hide, Author: &one}, {Do: Dismiss, Author: &one, Event: &id}, {Do: "remove", Event: &id}, {Do: Delete, Author: &one}, {Do: Ban, Author: &one, Note: strings.Repeat("x", 2000)}} {
-		if err := b.Decide(d); err == nil {
-			t.Errorf("%+v was taken", d)
-		}
-	}
-	if _, err := os.Stat(b.opt.Record); err == nil {
-		t.Error("nothing was decided, and there is a record")
 	}
 }
 

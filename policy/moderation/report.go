@@ -1,8 +1,7 @@
-// Package moderation is an operator's desk: what trusted people have reported
-// (NIP-56), in the order in which it is urgent, and what was decided about it.
-// Reports are events of the store, from which the desk is laid out anew at any
-// time; only the decisions are its own, in a file. It knows no policy's config
-// and asks nobody.
+// Package moderation is what lies on an operator's desk: what trusted people have
+// reported (NIP-56), in the order in which it is urgent. Reports are events of the
+// store, from which the desk is laid out anew at any time; what is decided closes them.
+// It knows no policy's config.
 package moderation
 
 import (

@@ -113,3 +113,25 @@ func (d *Desk) BannedAuthors() (list []Banned) {
 	})
 	return list
 }
+
+// Dismissed is an author about whom reports that would count are closed.
+type Dismissed struct {
+	Author event.PubKey
+	state.Dismissal
+}
+
+// Dismissals are those of authors whose reports would still count, the newest last.
+func (d *Desk) Dismissals(ctx context.Context) (list []Dismissed, err error) {
+	r := d.deps.Reports()
+	if r == nil {
+		return nil, nil
+	}
+	all, err := d.deps.State.Dismissals(ctx, d.deps.Now().Add(-r.Window()).Unix())
+	for pk, one := range all {
+		list = append(list, Dismissed{pk, one})
+	}
+	slices.SortFunc(list, func(a, b Dismissed) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), event.ComparePubKeys(a.Author, b.Author))
+	})
+	return list, err
+}

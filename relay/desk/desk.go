@@ -63,6 +63,9 @@ func New(d Deps) *Desk {
 	return &Desk{deps: d, left: make(chan struct{}, 1)}
 }
 
+// Decided is what policies ask.
+func (d *Desk) Decided() *Decided { return &Decided{State: d.deps.State} }
+
 // State is where the decisions are.
 func (d *Desk) State() *state.Store { return d.deps.State }
 

@@ -53,7 +53,7 @@ func (d *Desk) sweep(ctx context.Context) error {
 	return err
 }
 
-// finish does the jobs about a subject, or all of them with "", and returns how many
+// finish erases what is to be erased of a subject, or of all with "", and returns how many
 // events they have removed.
 func (d *Desk) finish(ctx context.Context, subject string) (removed int, err error) {
 	d.erase.Lock()
@@ -63,7 +63,7 @@ func (d *Desk) finish(ctx context.Context, subject string) (removed int, err err
 		return 0, fmt.Errorf("read jobs: %w", err)
 	}
 	for _, j := range jobs {
-		if subject != "" && j.Subject != subject {
+		if j.Verb != state.EraseAuthor && j.Verb != state.EraseEvent || subject != "" && j.Subject != subject {
 			continue
 		}
 		n, failed := d.do(ctx, j)
@@ -86,21 +86,18 @@ func (d *Desk) finish(ctx context.Context, subject string) (removed int, err err
 
 // do does a job, which may have been done before.
 func (d *Desk) do(ctx context.Context, j state.Job) (removed int, err error) {
-	switch j.Verb {
-	case state.EraseEvent:
+	if j.Verb == state.EraseEvent {
 		id, err := event.ParseID(j.Subject)
 		if err != nil {
 			return 0, err
 		}
 		return d.remove(ctx, []event.ID{id})
-	case state.EraseAuthor:
-		pk, err := event.ParsePubKey(j.Subject)
-		if err != nil {
-			return 0, err
-		}
-		return d.eraseAuthor(ctx, pk)
 	}
-	return 0, fmt.Errorf("there is no job %q", j.Verb)
+	pk, err := event.ParsePubKey(j.Subject)
+	if err != nil {
+		return 0, err
+	}
+	return d.eraseAuthor(ctx, pk)
 }
 
 // eraseAuthor removes all that is stored of an author. It is hidden, and nothing more

@@ -171,6 +171,29 @@ func closeReports(ctx context.Context, tx *sql.Tx, pk event.PubKey, until int64,
 	return err
 }
 
+// Dismissal closes what is reported about an author.
+type Dismissal struct {
+	At  int64 // reports up to then, Unix seconds
+	Why string
+}
+
+// Dismissals are those of reports after since.
+func (s *Store) Dismissals(ctx context.Context, since int64) (map[event.PubKey]Dismissal, error) {
+	all := map[event.PubKey]Dismissal{}
+	rows, err := s.db.QueryContext(ctx, "SELECT pubkey, at, why FROM dismissal WHERE at > ?", since)
+	_, err = collect(rows, err, func(scan func(...any) error) (none struct{}, err error) {
+		var hex string
+		var d Dismissal
+		if err = scan(&hex, &d.At, &d.Why); err != nil {
+			return none, err
+		}
+		pk, err := event.ParsePubKey(hex)
+		all[pk] = d
+		return none, err
+	})
+	return all, err
+}
+
 // banOf returns the stored ban, or an untyped nil.
 func banOf(ctx context.Context, tx *sql.Tx, pk event.PubKey) (any, error) {
 	var b Ban

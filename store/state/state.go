@@ -54,12 +54,6 @@ var ErrNewer = errors.New("the database was written by a newer version of moa")
 
 // Open opens the database, and brings it to this version's form.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Told == nil {
-		o.Told = func(Actor, string, error) {}
-	}
 	// SQLite gives its other files the same mode.
 	f, err := os.OpenFile(o.Path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -72,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	s := &Store{now: o.Now, told: o.Told, db: db}
+	s := newStore(db, o)
 	if err := migrate(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("open state %s: %w", o.Path, err), db.Close())
 	}
@@ -80,6 +74,16 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open state %s: %w", o.Path, err), db.Close())
 	}
 	return s, nil
+}
+
+func newStore(db *sql.DB, o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Told == nil {
+		o.Told = func(Actor, string, error) {}
+	}
+	return &Store{now: o.Now, told: o.Told, db: db}
 }
 
 func source(path string) string {
@@ -99,16 +103,9 @@ var migrations embed.FS
 
 // migrate runs the migrations that the database has not seen, each in a transaction.
 func migrate(ctx context.Context, db *sql.DB) error {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
+	names, version, err := formOf(ctx, db)
 	if err != nil {
 		return err
-	}
-	var version int
-	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return err
-	}
-	if version > len(names) {
-		return fmt.Errorf("%w (form %d, this one knows %d)", ErrNewer, version, len(names))
 	}
 	for _, name := range names[version:] {
 		version++
@@ -127,6 +124,20 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+// formOf returns the migrations, and how many of them the database has seen.
+func formOf(ctx context.Context, db *sql.DB) (names []string, version int, err error) {
+	if names, err = fs.Glob(migrations, "migrations/*.sql"); err != nil {
+		return nil, 0, err
+	}
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return nil, 0, err
+	}
+	if version > len(names) {
+		return nil, 0, fmt.Errorf("%w (form %d, this one knows %d)", ErrNewer, version, len(names))
+	}
+	return names, version, nil
 }
 
 func inTransaction(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
