@@ -40,6 +40,8 @@ type Config struct {
 	Geo    places.Config `toml:"geo"`
 	Self   Self          `toml:"self"`
 
+	Members Members `toml:"members"`
+
 	Metrics       bool   `toml:"metrics.enabled" default:"true"` // serve /metrics, beside the relay only to this machine
 	MetricsPublic bool   `toml:"metrics.public"`                 // serve it beside the relay to everybody
 	MetricsListen string `toml:"metrics.listen"`                 // HOST:PORT for /metrics and pprof, for all that reach it; "": beside the relay
@@ -177,6 +179,7 @@ func (c *Config) Validate() (bad conf.Faults) {
 	}
 	c.Geo.Check(&bad)
 	c.Self.check(&bad, c.URL)
+	c.Members.check(&bad)
 	slices.SortStableFunc(bad, func(a, b conf.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return bad
 }

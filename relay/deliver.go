@@ -19,6 +19,9 @@ func (s *shared) deliver(b outbox.Batch, a accepted) {
 	if a.serial != 0 || event.Ephemeral(a.e.Kind) {
 		a.chain.Saved(a.from, a.e)
 	}
+	if a.e.Kind == event.KindVanish && a.serial != 0 {
+		s.vanished()
+	}
 	body := &ws.Body{Raw: a.e.Raw}
 	if st.replay != nil {
 		switch {

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"moa/nips/event"
+	"moa/nips/nip43"
 	"moa/nips/nip70"
 	"moa/nips/reason"
 	"moa/policy"
@@ -24,6 +25,10 @@ func (c *client) rules(st *settings, e *event.Event) policy.Verdict {
 		return policy.Refuse(reason.Invalid, "event expired")
 	case e.Kind == event.KindVanish:
 		return c.vanish(st, e)
+	case c.asksDesk(st, e):
+		return c.request(e)
+	case e.Kind == nip43.KindInvite && c.hasMembers(st):
+		return policy.Refuse(reason.Restricted, "invites are the relay's own: ask for one with a REQ of kind 28935")
 	case e.Protected():
 		return c.protected(e)
 	case nip70.Leaks(e):

@@ -28,7 +28,8 @@ func (s *session) event(st *settings, raw []byte) {
 	}
 	t.asked = st.chain.Generation()
 	var early policy.Decision
-	if e.Kind != event.KindVanish {
+	t.request = s.asksDesk(st, e)
+	if e.Kind != event.KindVanish && !t.request {
 		early = st.chain.Early(background, &s.client, e)
 	}
 	// A client that sends a restricted event is not told that it is stored before the
@@ -44,6 +45,9 @@ func (s *session) event(st *settings, raw []byte) {
 		}
 	}
 	s.add(t, &early)
+	if t.request {
+		s.submitBatch() // what comes next may depend on the answer
+	}
 }
 
 // refuse decides the ticket by the verdict.
@@ -133,6 +137,10 @@ func (s *session) verify(b *batch) {
 
 // late decides what becomes of an event whose signature holds.
 func (s *session) late(st *settings, t *ticket, early policy.Decision) {
+	if t.request {
+		s.decideRequest(st, t)
+		return
+	}
 	d := early
 	switch {
 	case t.e.Kind == event.KindVanish:

@@ -65,6 +65,7 @@ type metrics struct {
 	messages    [256]prometheus.Counter // by wire.Verb
 	events      map[fate]prometheus.Counter
 	vanishes    *prometheus.CounterVec
+	joins       *prometheus.CounterVec
 	subs        prometheus.Gauge
 	closed      prometheus.Counter
 	delivered   prometheus.Counter
@@ -116,6 +117,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		dropped:       counters("moa_connections_dropped_total", "Connections that have ended, by the first reason for it.", "reason"),
 		events:        map[fate]prometheus.Counter{},
 		vanishes:      counters("moa_vanishes_total", "Requests to vanish that are addressed to this relay (NIP-62).", "outcome"),
+		joins:         counters("moa_joins_total", "Requests to become a member of this relay (NIP-43).", "result"),
 		subs:          gauge("moa_subscriptions", "Open subscriptions."),
 		closed:        counter("moa_closed_total", "REQs and COUNTs answered with CLOSED."),
 		delivered:     counter("moa_delivered_events_total", "Live events sent to subscriptions."),
@@ -141,7 +143,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 	for v := wire.Unknown; v <= wire.NegClose; v++ {
 		m.messages[v] = messages.WithLabelValues(v.String())
 	}
-	for _, f := range []fate{fateStored, fateDuplicate, fateStale, fateDeleted, fateVanished, fateExpired, fateRelayed, fateShadowed, fateInvalid, fateRefused, fateFailed} {
+	for _, f := range []fate{fateStored, fateDuplicate, fateStale, fateDeleted, fateVanished, fateExpired, fateRelayed, fateShadowed, fateAnswered, fateInvalid, fateRefused, fateFailed} {
 		m.events[f] = events.WithLabelValues(string(f))
 	}
 	for _, r := range []refusal{refuseFull, refusePerIP, refusePolicy, refuseDrain, refuseBroken, refuseSilent} {
@@ -150,13 +152,16 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 	for _, o := range []vanishOutcome{vanishTaken, vanishPerIP, vanishAll} {
 		m.vanishes.WithLabelValues(string(o))
 	}
+	for _, r := range joinResults {
+		m.joins.WithLabelValues(r)
+	}
 	for _, r := range dropReasons {
 		m.dropped.WithLabelValues(string(r))
 	}
 	if reg == nil {
 		return m
 	}
-	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.subs, m.closed,
+	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.joins, m.subs, m.closed,
 		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.fanouts, m.paced, m.ringFaults, m.policyPanics, m.sessionPanics,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 	)

@@ -27,6 +27,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Vanished == nil {
+		deps.Vanished = func() {}
+	}
 	if err := cfg.identify(deps.Identity); err != nil {
 		return nil, err
 	}
@@ -46,6 +49,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 			now:    deps.Now,
 			store:  deps.Store,
 			ledger: shares.NewLedger(deps.Metrics),
+
+			identity: deps.Identity,
+			members:  deps.Members,
+			vanished: deps.Vanished,
 		},
 		deps:    deps,
 		keeper:  &ws.Keeper{Every: cfg.PingEvery},

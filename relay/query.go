@@ -50,6 +50,7 @@ type storedPart struct {
 	// it does not withhold is not asked about again.
 	query  store.Query
 	kept   []*event.Event // ephemeral ones of the last minutes
+	invite *event.Event   // that was asked for; nil: none
 	scan   store.Scan     // nil: not begun
 	hints  bool
 	partly bool // there may be more for a client that authenticates
@@ -77,6 +78,10 @@ func (q *query) read(c *client, p *outbox.Page) (store.Progress, error) {
 	a := q.stored
 	if a.scan == nil {
 		a.begin(c)
+	}
+	if a.invite != nil {
+		p.Add(ws.Msg{Head: q.sub.Head, Raw: a.invite.Raw})
+		a.invite = nil
 	}
 	return a.scan.Next(c.life, bounds, func(r *store.Record) error {
 		if q.over.Load() {

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"fmt"
 
 	"moa/nips/event"
@@ -44,6 +45,9 @@ func (id *Identity) Sign(e event.Event) (*event.Event, error) {
 
 // identify gives a configuration the public key of the relay's own key.
 func (c *Config) identify(id *Identity) error {
+	if id == nil && c.Members.Enabled {
+		return errors.New("relay: members.enabled: it needs the relay's own key: self.key or self.key_file")
+	}
 	if id == nil {
 		return nil
 	}

@@ -21,6 +21,11 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 		s.closed(id, v.Reason, v.Text)
 		return
 	}
+	invite, v := s.invite(st, filters)
+	if v.Action == policy.Reject {
+		s.closed(id, v.Reason, v.Text)
+		return
+	}
 	if s.subs == nil {
 		s.subs = newSubscriptions(&s.client)
 	}
@@ -46,7 +51,7 @@ func (s *session) req(st *settings, id string, filters []*event.Filter) {
 	// stored and live, and never neither.
 	kept := s.join(st, &q.sub, filters, bytes)
 	found.UpTo = s.store.Last()
-	q.stored = &storedPart{query: found, kept: kept, hints: st.cfg.EOSEHints, partly: withheld, start: start}
+	q.stored = &storedPart{query: found, kept: kept, invite: invite, hints: st.cfg.EOSEHints, partly: withheld, start: start}
 	s.subs.start(q)
 }
 

@@ -18,7 +18,7 @@ import (
 
 func (s *Server) newSelfPublisher() *selfPublisher {
 	return &selfPublisher{
-		shared: &s.shared, identity: s.deps.Identity,
+		shared:   &s.shared,
 		describe: s.describeSelf, submit: s.submitOwn, pushTo: s.deps.Push,
 		again: make(chan struct{}, 1),
 	}

@@ -8,7 +8,6 @@ import (
 	"moa/nips/event"
 	"moa/nips/nip66"
 	"moa/policy"
-	"moa/store"
 )
 
 const (
@@ -25,7 +24,6 @@ const (
 type selfPublisher struct {
 	// Fixed once made.
 	*shared
-	identity *Identity
 	describe func(*settings) (event.Event, error)              // as it is now, neither dated nor signed
 	submit   func(*settings, *event.Event) error               // to the relay itself; returns when it is durable
 	pushTo   func(context.Context, string, *event.Event) error // another relay; nil: to none
@@ -82,7 +80,7 @@ func (p *selfPublisher) update(ctx context.Context, st *settings) (due time.Dura
 	if err != nil {
 		return 0, err
 	}
-	old, err := p.stored(ctx, e.Tags[0][1])
+	old, err := p.ownStored(ctx, nip66.KindDiscovery, e.Tags[0][1])
 	if err != nil {
 		return 0, err
 	}
@@ -104,19 +102,6 @@ func (p *selfPublisher) update(ctx context.Context, st *settings) (due time.Dura
 	return every, p.submit(st, signed)
 }
 
-// stored is the event about the relay that is stored, nil if there is none.
-func (p *selfPublisher) stored(ctx context.Context, d string) (found *event.Event, err error) {
-	q := store.Query{Now: p.now().Unix(), Filters: []*event.Filter{{
-		Authors: []event.PubKey{p.identity.PubKey()}, Kinds: []uint16{nip66.KindDiscovery},
-		Tags: []event.TagFilter{{Name: 'd', Values: []string{d}}}, Limit: 1, HasLimit: true,
-	}}}
-	err = store.Each(ctx, p.store, q, func(r *store.Record) (err error) {
-		found, err = r.Event()
-		return err
-	})
-	return found, err
-}
-
 // push sends the event to the other relays that do not have it, one after the
 // other, and reports whether all have it now.
 func (p *selfPublisher) push(ctx context.Context, st *settings) (all bool) {
@@ -127,7 +112,7 @@ func (p *selfPublisher) push(ctx context.Context, st *settings) (all bool) {
 	if err != nil {
 		return false
 	}
-	e, err := p.stored(ctx, at)
+	e, err := p.ownStored(ctx, nip66.KindDiscovery, at)
 	if err != nil || e == nil {
 		return false
 	}

@@ -43,6 +43,12 @@ type Deps struct {
 	// Identity is the relay's own key: NIP-11's `self`, and what signs the event
 	// about the relay. nil: it has none.
 	Identity *Identity
+	// Members decides about requests to join and to leave (NIP-43). nil: they are
+	// refused.
+	Members MemberDesk
+	// Vanished is called when a request to vanish was stored (NIP-62), and must return
+	// at once. nil: nobody is told.
+	Vanished func()
 	// Push brings an event to the relay at url. nil: the event about this relay
 	// goes to no other.
 	Push func(ctx context.Context, url string, e *event.Event) error
@@ -65,6 +71,7 @@ type Deps struct {
 //	a REQ         req.go, subscriptions.go, pageturns.go, scheduler.go, query.go
 //	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go
 //	rights        filters.go, readright.go, storequery.go
+//	members       members.go, ownevents.go
 //	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared

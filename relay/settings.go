@@ -85,6 +85,9 @@ func document(cfg *Config, p policy.Limits) nip11.Document {
 	if p.PoW || p.MinPoW > 0 {
 		nips = append(nips, 13)
 	}
+	if cfg.Members.Enabled {
+		nips = append(nips, 43)
+	}
 	if cfg.EOSEHints {
 		nips = append(nips, 67)
 	}

@@ -26,6 +26,9 @@ type shared struct {
 	life     context.Context // ends what still reads or writes when the time for the shutdown is over
 	ledger   *shares.Ledger
 	verifier *verifier
+	identity *Identity  // nil: the relay has no key of its own
+	members  MemberDesk // nil: there are none
+	vanished func()
 	ingest   *ingest
 	writers  *outbox.Writers
 	// Each kind of question has workers of its own.
@@ -35,6 +38,7 @@ type shared struct {
 	index    hub.Index[*ws.Body]
 	live     liveEvent // owned by the goroutine that leads the fan-out
 	vanishes vanishes
+	requests requests
 	weights  weights
 	tasks    tasks
 

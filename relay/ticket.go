@@ -16,12 +16,13 @@ import (
 // ticket is one EVENT on its way to its OK. Refused ones take the same way, so
 // that OKs leave in the order of the EVENTs.
 type ticket struct {
-	from  submitter
-	e     *event.Event // nil: malformed
-	id    string       // what the OK names if e is nil; "" if it could not be read
-	chain *policy.Chain
-	asked uint64 // the chain's generation, as its policies were asked
-	fate  fate   // "": the store decides
+	from    submitter
+	e       *event.Event // nil: malformed
+	id      string       // what the OK names if e is nil; "" if it could not be read
+	chain   *policy.Chain
+	asked   uint64 // the chain's generation, as its policies were asked
+	request bool   // to the relay itself; no policy was asked
+	fate    fate   // "": the store decides
 
 	serial store.Serial // if fate is fateStored
 	replay bool         // if fate is fateRelayed: clients that come late may see it
@@ -43,6 +44,7 @@ const (
 	fateExpired   fate = "expired"
 	fateRelayed   fate = "relayed"  // sent to live subscriptions and not stored: ephemeral, or so decided
 	fateShadowed  fate = "shadowed" // answered true and dropped
+	fateAnswered  fate = "answered" // a request to the relay itself, which it has granted
 	fateInvalid   fate = "invalid"  // malformed, or its signature does not hold
 	fateRefused   fate = "refused"  // by a rule or a policy
 	fateFailed    fate = "failed"   // by the store
@@ -65,7 +67,7 @@ type source struct {
 // ok reports whether the OK says true.
 func (t *ticket) ok() bool {
 	switch t.fate {
-	case fateStored, fateDuplicate, fateRelayed, fateShadowed:
+	case fateStored, fateDuplicate, fateRelayed, fateShadowed, fateAnswered:
 		return true
 	}
 	return false

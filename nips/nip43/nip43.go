@@ -106,8 +106,9 @@ func number(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// Deleted says that a role of the relay with that key is no more.
-func Deleted(self event.PubKey, id string) event.Event {
-	address := fmt.Sprintf("%d:%s:%s", KindRole, self, id)
-	return event.Event{Kind: event.KindDeletion, Tags: []event.Tag{{"a", address}, {"k", strconv.Itoa(KindRole)}}}
+// Deleted says that what the relay with that key has said of a role, or the list of its
+// members with no id, holds no more.
+func Deleted(self event.PubKey, kind uint16, id string) event.Event {
+	address := fmt.Sprintf("%d:%s:%s", kind, self, id)
+	return event.Event{Kind: event.KindDeletion, Tags: []event.Tag{{"a", address}, {"k", strconv.Itoa(int(kind))}}}
 }

@@ -12,7 +12,10 @@ import (
 // is asked; nil: nothing is decided.
 type Decided struct{ State *state.Store }
 
-var _ policy.Decided = (*Decided)(nil)
+var (
+	_ policy.Decided = (*Decided)(nil)
+	_ policy.Members = (*Decided)(nil)
+)
 
 func (d *Decided) Author(pk event.PubKey) (out policy.AuthorDecision) {
 	if d.State == nil {
@@ -63,4 +66,20 @@ func (d *Decided) Generation() uint64 {
 		return 0
 	}
 	return d.State.Generation()
+}
+
+// Member says whether somebody is a member, with that role if it is not "".
+func (d *Decided) Member(pk event.PubKey, role string) bool {
+	if d.State == nil {
+		return false
+	}
+	m, is := d.State.Member(pk)
+	return is && (role == "" || m.Has(role))
+}
+
+func (d *Decided) MembersGeneration() uint64 {
+	if d.State == nil {
+		return 0
+	}
+	return d.State.MembersGeneration()
 }

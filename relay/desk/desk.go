@@ -31,6 +31,14 @@ type Deps struct {
 	// Changed is called after each change. When it returns, nothing is acknowledged any
 	// more that the change refuses, and what is open has been asked again.
 	Changed func()
+
+	// Publish signs an event by the relay's own key, stores it and sends it. The same
+	// event does no harm twice; an older version at its address is replaced.
+	Publish func(context.Context, event.Event) error
+	Self    func() event.PubKey // the relay's own key
+	Members func() MemberRules  // of the configuration in force
+	// Administrator reports somebody who may decide everything.
+	Administrator func(event.PubKey) bool
 }
 
 // Desk is safe for concurrent use.
@@ -38,6 +46,9 @@ type Desk struct {
 	deps  Deps
 	erase sync.Mutex    // held by the goroutine that does jobs, also over I/O
 	left  chan struct{} // a hint that jobs are left; one is enough
+	// unpublished is a hint that something about members is to be published, or a note
+	// to be forgotten; one is enough.
+	unpublished chan struct{}
 }
 
 // New returns a desk.
@@ -60,7 +71,19 @@ func New(d Deps) *Desk {
 	if d.Changed == nil {
 		d.Changed = func() {}
 	}
-	return &Desk{deps: d, left: make(chan struct{}, 1)}
+	if d.Publish == nil {
+		d.Publish = func(context.Context, event.Event) error { return nil }
+	}
+	if d.Self == nil {
+		d.Self = func() event.PubKey { return event.PubKey{} }
+	}
+	if d.Members == nil {
+		d.Members = func() MemberRules { return MemberRules{} }
+	}
+	if d.Administrator == nil {
+		d.Administrator = func(event.PubKey) bool { return false }
+	}
+	return &Desk{deps: d, left: make(chan struct{}, 1), unpublished: make(chan struct{}, 1)}
 }
 
 // Decided is what policies ask.
@@ -71,15 +94,20 @@ func (d *Desk) State() *state.Store { return d.deps.State }
 
 // decided follows each change that was made: it is logged, and brought to what is open.
 func (d *Desk) decided(by state.Actor, what string, facts ...any) {
+	d.logged(by, what, facts...)
+	if r := d.deps.Reports(); r != nil {
+		r.Apply()
+	}
+	d.deps.Changed()
+}
+
+// logged tells the log of a change that was made.
+func (d *Desk) logged(by state.Actor, what string, facts ...any) {
 	who := "" // somebody with access to the machine
 	if by.Key != (event.PubKey{}) {
 		who = by.Key.String()
 	}
 	d.deps.Log.Info("moderation: decided", append([]any{"do", what, "door", by.Door, "by", who}, facts...)...)
-	if r := d.deps.Reports(); r != nil {
-		r.Apply()
-	}
-	d.deps.Changed()
 }
 
 func wrong(format string, args ...any) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"moa/nips/event"
@@ -16,6 +17,9 @@ const retry = time.Minute
 // Run does the jobs that a crash or a failure has left, until ctx ends. Events that were
 // removed and have come by another way, an import, are removed again at the start.
 func (d *Desk) Run(ctx context.Context) error {
+	var publishing sync.WaitGroup
+	publishing.Go(func() { d.publisher(ctx) })
+	defer publishing.Wait()
 	swept := false
 	for {
 		_, err := d.finish(ctx, "")
@@ -54,7 +58,7 @@ func (d *Desk) sweep(ctx context.Context) error {
 }
 
 // finish erases what is to be erased of a subject, or of all with "", and returns how many
-// events they have removed.
+// events that has removed.
 func (d *Desk) finish(ctx context.Context, subject string) (removed int, err error) {
 	d.erase.Lock()
 	defer d.erase.Unlock()
@@ -63,7 +67,7 @@ func (d *Desk) finish(ctx context.Context, subject string) (removed int, err err
 		return 0, fmt.Errorf("read jobs: %w", err)
 	}
 	for _, j := range jobs {
-		if j.Verb != state.EraseAuthor && j.Verb != state.EraseEvent || subject != "" && j.Subject != subject {
+		if j.Publishes() || subject != "" && j.Subject != subject {
 			continue
 		}
 		n, failed := d.do(ctx, j)

@@ -38,6 +38,9 @@ type Options struct {
 	// Identity and Push are those of relay.Deps.
 	Identity *relay.Identity
 	Push     func(ctx context.Context, url string, e *event.Event) error
+	// Members and Vanished, too.
+	Members  relay.MemberDesk
+	Vanished func()
 }
 
 // Relay is a running relay.
@@ -82,7 +85,7 @@ func Start(t testing.TB, o Options) *Relay {
 	r.Server, err = relay.New(cfg, relay.Deps{
 		Store: o.Store, Chain: o.Chain, Verifier: verifier, Log: o.Log, Metrics: r.Metrics,
 		Now: r.Now, Handler: o.Handler, Describe: o.Describe,
-		Identity: o.Identity, Push: o.Push,
+		Identity: o.Identity, Push: o.Push, Members: o.Members, Vanished: o.Vanished,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -175,8 +175,17 @@ func (s *Store) failedLocked(ctx context.Context, verb string, err error) error 
 // Changes returns at most limit rows of the audit log, the newest first, that are
 // older than the before-th; 0: than none. With a subject, those about it alone.
 func (s *Store) Changes(ctx context.Context, subject string, before int64, limit int) (list []Change, err error) {
+	return s.changes(ctx, "(?1 = '' OR subject = ?1)", subject, before, limit)
+}
+
+// ChangesOf are those about a person and those that the person has made, as Changes.
+func (s *Store) ChangesOf(ctx context.Context, pk event.PubKey, before int64, limit int) (list []Change, err error) {
+	return s.changes(ctx, "(subject = ?1 OR by = ?1)", pk.String(), before, limit)
+}
+
+func (s *Store) changes(ctx context.Context, which, who string, before int64, limit int) (list []Change, err error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT nth, at, COALESCE(by, ''), door, verb, subject, COALESCE(was, 'null'), COALESCE(became, 'null'), why
-		FROM change WHERE (?1 = '' OR subject = ?1) AND (?2 = 0 OR nth < ?2) ORDER BY nth DESC LIMIT ?3`, subject, before, limit)
+		FROM change WHERE `+which+` AND (?2 = 0 OR nth < ?2) ORDER BY nth DESC LIMIT ?3`, who, before, limit)
 	return collect(rows, err, func(scan func(...any) error) (c Change, err error) {
 		var was, became string
 		err = scan(&c.Nth, &c.At, &c.By, &c.Door, &c.Verb, &c.Subject, &was, &became, &c.Why)

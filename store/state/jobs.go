@@ -36,6 +36,29 @@ func (s *Store) Jobs(ctx context.Context) ([]Job, error) {
 	})
 }
 
+// JobsDone strikes off jobs that publish something.
+func (s *Store) JobsDone(ctx context.Context, list []Job) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	return inTransaction(ctx, s.db, func(tx *sql.Tx) error {
+		for _, j := range list {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM job WHERE nth = ?", j.Nth); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Publishes reports a job that publishes something.
+func (j *Job) Publishes() bool {
+	switch j.Verb {
+	case PublishJoin, PublishLeave, PublishMembers, PublishRole:
+		return true
+	}
+	return false
+}
+
 // JobDone strikes a job off.
 func (s *Store) JobDone(ctx context.Context, j Job) error {
 	s.changing.Lock()

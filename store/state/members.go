@@ -245,6 +245,18 @@ func (s *Store) Members(ctx context.Context, q MemberQuery) ([]Membership, error
 	return collect(rows, err, readMembership)
 }
 
+// Noted are the members of whom there is a note.
+func (s *Store) Noted(ctx context.Context) ([]event.PubKey, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT pubkey FROM member WHERE note != ''")
+	return collect(rows, err, func(scan func(...any) error) (pk event.PubKey, err error) {
+		var hex string
+		if err = scan(&hex); err == nil {
+			pk, err = event.ParsePubKey(hex)
+		}
+		return pk, err
+	})
+}
+
 // Membership returns what is known of a member.
 func (s *Store) Membership(ctx context.Context, pk event.PubKey) (Membership, bool, error) {
 	return membership(ctx, s.db, pk)

@@ -1,0 +1,146 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"moa/nips/event"
+	"moa/nips/nip43"
+	"moa/nips/reason"
+	"moa/policy"
+	"moa/relay/origin"
+)
+
+// The relay takes requests to join and to leave, and gives out invites (NIP-43):
+//
+//  1. A request is an EVENT that is answered by its OK alone. No policy is asked about
+//     it: they are about what is stored and sent, and it is neither. It names a code
+//     that nobody else may see.
+//  2. Its session decides it, since that needs the disk, before it reads on: what the
+//     client sends next is asked about as a member's.
+//  3. An invite is made for the REQ that asks for one, and goes to nobody else.
+
+// MemberDesk decides about requests of people. Its texts are for clients.
+type MemberDesk interface {
+	// Join and Leave answer as an OK does.
+	Join(ctx context.Context, pk event.PubKey, code string) (ok bool, why reason.Reason, text string)
+	Leave(ctx context.Context, pk event.PubKey) (ok bool, why reason.Reason, text string)
+	// Invite returns a code for somebody whom one of these people invites; "", and
+	// why not, if none of them may.
+	Invite(ctx context.Context, keys []event.PubKey) (code string, why reason.Reason, text string)
+}
+
+// hasMembers reports whether requests of people are answered.
+func (s *shared) hasMembers(st *settings) bool { return st.cfg.Members.Enabled && s.members != nil }
+
+// asksDesk reports an EVENT that is a request to the relay itself.
+func (s *shared) asksDesk(st *settings, e *event.Event) bool {
+	return nip43.IsRequest(e.Kind) && s.hasMembers(st)
+}
+
+// request says what is wrong with a request, before its signature is checked.
+func (c *client) request(e *event.Event) policy.Verdict {
+	if fault := nip43.Fault(e, c.now()); fault != "" {
+		return policy.Refuse(reason.Invalid, fault)
+	}
+	if e.Protected() {
+		return c.protected(e)
+	}
+	return policy.Verdict{}
+}
+
+// decideRequest decides a request whose signature holds.
+func (s *session) decideRequest(st *settings, t *ticket) {
+	if wait := s.mayAsk(st); wait > 0 {
+		s.met.joined(t.e.Kind, reason.RateLimited)
+		t.refuse(fateRefused, reason.RateLimited, fmt.Sprintf("too many requests to join or to leave, try again in %s", max(wait, time.Second).Round(time.Second)))
+		return
+	}
+	ask := func() (bool, reason.Reason, string) { return s.members.Leave(s.life, t.e.PubKey) }
+	if t.e.Kind == nip43.KindJoin {
+		ask = func() (bool, reason.Reason, string) { return s.members.Join(s.life, t.e.PubKey, nip43.Claim(t.e)) }
+	}
+	ok, why, text := ask()
+	s.met.joined(t.e.Kind, why)
+	if ok {
+		t.refuse(fateAnswered, why, text)
+	} else {
+		t.refuse(fateRefused, why, text)
+	}
+}
+
+// mayAsk takes a request into account, or says how long its client must wait.
+func (c *client) mayAsk(st *settings) time.Duration {
+	if c.local {
+		return 0
+	}
+	return c.requests.take(c.ip, st.cfg.Members.JoinsPerIP, c.now())
+}
+
+// requests counts requests by network: codes are not to be guessed. The zero requests
+// have counted none.
+type requests struct {
+	mu   sync.Mutex // guards from
+	from map[netip.Addr]allowance
+}
+
+func (r *requests) take(ip netip.Addr, most int, now time.Time) (wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	net := origin.Network(ip)
+	left, wait := r.from[net].take(1, most, time.Hour, now)
+	if wait == 0 {
+		keep(&r.from, net, left, func(a allowance) bool { return a.full(now) })
+	}
+	return wait
+}
+
+// joinResults are what becomes of requests to join, by the prefix of the OK.
+var joinResults = map[reason.Reason]string{
+	reason.Info: "joined", reason.Duplicate: "member", reason.Restricted: "refused", reason.RateLimited: "rate_limited", reason.Error: "failed",
+}
+
+// joined counts a request to join.
+func (m *metrics) joined(kind uint16, why reason.Reason) {
+	if kind == nip43.KindJoin {
+		m.joins.WithLabelValues(joinResults[why]).Inc()
+	}
+}
+
+// invite makes the invite that a REQ asks for; nil if it asks for none. A Verdict that
+// rejects says why it gets none.
+func (s *session) invite(st *settings, filters []*event.Filter) (*event.Event, policy.Verdict) {
+	asks := func(f *event.Filter) bool {
+		return slices.Equal(f.Kinds, []uint16{nip43.KindInvite}) && !f.Never() && (!f.HasLimit || f.Limit > 0)
+	}
+	if !s.hasMembers(st) || !slices.ContainsFunc(filters, asks) {
+		return nil, policy.Verdict{}
+	}
+	keys := s.Authed()
+	if len(keys) == 0 {
+		s.RequestAuth()
+		return nil, policy.Refuse(reason.AuthRequired, "authenticate to ask for an invite")
+	}
+	// Whether the filter finds it does not depend on the code.
+	sample := nip43.Invite("")
+	sample.CreatedAt, sample.PubKey = s.now().Unix(), s.identity.PubKey()
+	if !slices.ContainsFunc(filters, func(f *event.Filter) bool { return asks(f) && f.IDs == nil && f.Matches(&sample) }) {
+		return nil, policy.Verdict{}
+	}
+	code, why, text := s.members.Invite(s.life, keys)
+	if code == "" {
+		return nil, policy.Refuse(why, text)
+	}
+	e := nip43.Invite(code)
+	e.CreatedAt = sample.CreatedAt
+	signed, err := s.identity.Sign(e)
+	if err != nil {
+		s.log.Error("an invite cannot be signed", "err", err)
+		return nil, policy.Refuse(reason.Error, "the relay cannot make an invite at the moment, try again later")
+	}
+	return signed, policy.Verdict{}
+}
