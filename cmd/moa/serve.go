@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -64,22 +65,13 @@ type instance struct {
 	force  inForce
 	server *relay.Server
 
+	members atomic.Pointer[relay.Members] // of the configuration in force
+
 	// Set before the first policy is asked.
 	store    *badgerstore.Store
 	state    *state.Store
 	desk     *desk.Desk
 	identity *relay.Identity // nil: the relay has no key of its own
-}
-
-// changePatience is how long a decision waits for what is under way, which takes longer
-// only where the disk hangs or the relay ends.
-const changePatience = 10 * time.Second
-
-// changed is desk.Deps.Changed.
-func (in *instance) changed() {
-	ctx, cancel := context.WithTimeout(context.Background(), changePatience)
-	defer cancel()
-	in.server.Decided(ctx)
 }
 
 // self is policy.Env.Self.
@@ -102,6 +94,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	in := &instance{source: src, cfg: cfg, level: new(slog.LevelVar)}
+	in.members.Store(&cfg.Members)
 	in.level.Set(logLevel(cfg.Log.Level))
 	in.log = newLogger(stderr, cfg.Log.Format, in.level)
 	registry := newRegistry()
@@ -109,7 +102,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	in.report = counted.reporter(in.log)
 	registry.MustRegister(counted, policyFigures{&in.force})
 	decided := new(desk.Decided)
-	in.env = policy.Env{Log: builtin.ListLog(in.log), Self: in.self, Stored: in.stored, Decided: decided}
+	in.env = policy.Env{Log: builtin.ListLog(in.log), Self: in.self, Stored: in.stored, Decided: decided, Members: decided}
 	if err := mayDecide(cfg.Data); err != nil {
 		return err
 	}
@@ -139,16 +132,14 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	if in.identity, err = cfg.Identity(in.log); err != nil {
 		return err
 	}
+	in.openDesk()
 	in.server, err = relay.New(relayConfig(&cfg), relay.Deps{
 		Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry,
-		Identity: in.identity, Push: pushTo,
+		Identity: in.identity, Push: pushTo, Members: desk.NIP43{Desk: in.desk}, Vanished: in.desk.Vanished,
 	})
 	if err != nil {
 		return err
 	}
-	in.desk = desk.New(desk.Deps{
-		State: in.state, Log: in.log, Stored: in.stored, Remove: in.server.Remove, Reports: in.force.reports, Changed: in.changed,
-	})
 	if err := in.server.Listen(); err != nil {
 		return listenError(&cfg, err)
 	}
@@ -261,6 +252,8 @@ func (in *instance) reload() {
 		}
 		if err == nil {
 			in.force.set(chain, cfg.Policy)
+			in.members.Store(&cfg.Members)
+			in.desk.Reloaded()
 		}
 	}
 	if err != nil {
