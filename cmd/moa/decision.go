@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"moa/nips/event"
@@ -17,19 +18,43 @@ const (
 	doBan     = "ban"     // an author's events are refused
 	doHide    = "hide"    // an event is shown to nobody, and refused if it comes again
 	doDelete  = "delete"  // the same, and it is removed from the store
-	doUndo    = "undo"    // what is decided about the author or event is taken back
+	doBlock   = "block"   // clients at an address or network may not connect
+	doUndo    = "undo"    // what is decided is taken back
 )
 
-// decision is one as the control socket has it, about an author or about an event.
+// decision is one as the control socket has it. It is about an author, an event, or an
+// address.
 type decision struct {
-	At     int64         `json:"at"` // Unix seconds
-	Do     string        `json:"do"`
-	Author *event.PubKey `json:"author,omitempty"`
-	Event  *event.ID     `json:"event,omitempty"`
-	Until  int64         `json:"until,omitempty"`  // of a ban, Unix seconds; 0: for good
-	Hidden bool          `json:"hidden,omitempty"` // of a ban: what the author has written is shown to nobody
-	Purge  bool          `json:"purge,omitempty"`  // of a ban: what the author has written is removed from the store
-	Note   string        `json:"note,omitempty"`   // for operators
+	At      int64         `json:"at"` // Unix seconds
+	Do      string        `json:"do"`
+	Author  *event.PubKey `json:"author,omitempty"`
+	Event   *event.ID     `json:"event,omitempty"`
+	Address *netip.Prefix `json:"address,omitempty"` // of its At nothing is known
+	Until   int64         `json:"until,omitempty"`   // of a ban, Unix seconds; 0: for good
+	Hidden  bool          `json:"hidden,omitempty"`  // of a ban: what the author has written is shown to nobody
+	Purge   bool          `json:"purge,omitempty"`   // of a ban: what the author has written is removed from the store
+	Note    string        `json:"note,omitempty"`    // for operators
+}
+
+// about is what the decision is about, and its name; "": not exactly one thing.
+func (d *decision) about() (what, name string) {
+	n := 0
+	if d.Author != nil {
+		what, name = "author", d.Author.String()
+		n++
+	}
+	if d.Event != nil {
+		what, name = "event", d.Event.String()
+		n++
+	}
+	if d.Address != nil {
+		what, name = "address", d.Address.String()
+		n++
+	}
+	if n != 1 {
+		return "", ""
+	}
+	return what, name
 }
 
 // removes reports that events are removed: an undo does not bring them back.
@@ -37,14 +62,8 @@ func (d *decision) removes() bool { return d.Do == doDelete || d.Do == doBan && 
 
 // make has the desk decide so, and returns how many events were removed.
 func (d *decision) make(ctx context.Context, desk *desk.Desk, by state.Actor) (removed int, err error) {
-	if (d.Author == nil) == (d.Event == nil) {
-		return 0, fmt.Errorf("%w: it is about an author or about an event", state.ErrRequest)
-	}
-	about := d.Do + " author"
-	if d.Event != nil {
-		about = d.Do + " event"
-	}
-	switch about {
+	what, _ := d.about()
+	switch d.Do + " " + what {
 	case doBan + " author":
 		return desk.BanAuthor(ctx, by, *d.Author, state.Ban{Until: d.Until, Hidden: d.Hidden, Why: d.Note}, d.Purge)
 	case doDismiss + " author":
@@ -57,14 +76,22 @@ func (d *decision) make(ctx context.Context, desk *desk.Desk, by state.Actor) (r
 		return desk.RemoveEvent(ctx, by, *d.Event, d.Note)
 	case doUndo + " event":
 		return 0, desk.AllowEvent(ctx, by, *d.Event, d.Note)
+	case doBlock + " address":
+		return 0, desk.BlockAddress(ctx, by, *d.Address, d.Note)
+	case doUndo + " address":
+		return 0, desk.UnblockAddress(ctx, by, *d.Address, d.Note)
 	}
-	return 0, fmt.Errorf("%w: %q cannot be done", state.ErrRequest, about)
+	return 0, fmt.Errorf("%w: %q is done to no %q; it is about one author, event or address", state.ErrRequest, d.Do, what)
 }
 
-// decisions are those in force, the newest last: bans that hold, hidden and removed
-// events, and reports that were dismissed and would still count.
+// decisions are those in force, blocked addresses first and then the newest last: bans
+// that hold, hidden and removed events, and reports that were dismissed and would still
+// count.
 func decisions(ctx context.Context, desk *desk.Desk) ([]decision, error) {
 	list := []decision{}
+	for _, b := range desk.BlockedAddresses() {
+		list = append(list, decision{Do: doBlock, Address: &b.Prefix, Note: b.Why})
+	}
 	banned := map[event.PubKey]bool{}
 	for _, b := range desk.BannedAuthors() {
 		banned[b.Author] = true

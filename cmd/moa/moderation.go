@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,7 +44,7 @@ func moderationCommand() *cli.Command {
 		Description: `Works on the relay that runs on this machine with the same data folder, for the
 user that runs it. Nothing has to be configured for bans; whose reports (kind 1984)
 are listed, the policy "moderation" says. AUTHOR is an npub, an nprofile or hex, EVENT
-a note, a nevent or hex.`,
+a note, a nevent or hex, ADDRESS an IP address or a network such as 192.0.2.0/24.`,
 		Commands: []*cli.Command{
 			verb("list", "list reported authors, those with the most reporters first", "", runModerationList, asJSON),
 			verb("show", "show the reports about an author, and the events they are about", "AUTHOR", runModerationShow, asJSON),
@@ -54,7 +55,8 @@ a note, a nevent or hex.`,
 				&cli.BoolFlag{Name: "delete", Usage: "and remove what the author has written from the store"}),
 			verb("delete", "remove an event from the store, and refuse it if it comes again", "EVENT", runDelete, note),
 			verb("hide", "show an event to nobody, until undone", "EVENT", runHide, note),
-			verb("undo", "take back what is decided about an author or event", "AUTHOR|EVENT", runUndo, note),
+			verb("block", "let no client at an address or network connect", "ADDRESS", runBlock, note),
+			verb("undo", "take back what is decided about an author, event or address", "AUTHOR|EVENT|ADDRESS", runUndo, note),
 			verb("decisions", "list the bans, hidden events and dismissals in force", "", runDecisions, asJSON),
 			verb("log", "list what was changed, by whom and through which door, the newest first", "", runModerationLog, asJSON,
 				&cli.StringFlag{Name: "author", Usage: "only what is about this `AUTHOR`"},
@@ -139,6 +141,23 @@ func decideEvent(ctx context.Context, cmd *cli.Command, d door, do, follows stri
 	return decide(ctx, cmd, d, decision{Do: do, Event: &id}, follows)
 }
 
+func runBlock(ctx context.Context, cmd *cli.Command, d door) error {
+	p, err := parsePrefix(cmd.Args().First())
+	if err != nil {
+		return usage.Errorf("the address: %w", err)
+	}
+	return decide(ctx, cmd, d, decision{Do: doBlock, Address: &p}, "nobody at "+p.String()+" can connect, and those who were have been disconnected")
+}
+
+// parsePrefix reads an address or a network.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
+}
+
 // runUndo finds out what the argument names: public keys and ids look alike.
 func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 	arg := cmd.Args().First()
@@ -146,14 +165,16 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 		arg = pk.String()
 	} else if id, err := nip19.ParseEventID(arg); err == nil {
 		arg = id.String()
+	} else if p, err := parsePrefix(arg); err == nil {
+		arg = p.String()
 	}
 	var now moderated
 	if err := d.ask(ctx, http.MethodGet, "/moderation", nil, &now); err != nil {
 		return err
 	}
 	for _, one := range now.Decisions {
-		if one.Author != nil && one.Author.String() == arg || one.Event != nil && one.Event.String() == arg {
-			undo := decision{Do: doUndo, Author: one.Author, Event: one.Event}
+		if _, name := one.about(); name == arg {
+			undo := decision{Do: doUndo, Author: one.Author, Event: one.Event, Address: one.Address}
 			follows := "undone: " + one.Do
 			if one.removes() {
 				follows += "; what it has removed from the store does not come back by itself"

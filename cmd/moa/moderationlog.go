@@ -29,9 +29,9 @@ func runModerationLog(ctx context.Context, cmd *cli.Command, d door) error {
 	if err := d.ask(ctx, http.MethodGet, "/changes?"+query.Encode(), nil, &log); err != nil {
 		return err
 	}
-	w := cmd.Root().Writer
+	w := terminal.Writer{Writer: cmd.Root().Writer}
 	if cmd.Bool("json") {
-		return terminal.PrintJSON(w, log)
+		return terminal.PrintJSON(cmd.Root().Writer, log)
 	}
 	if len(log) == 0 {
 		fmt.Fprintln(w, "nothing was changed")
@@ -59,7 +59,7 @@ func valueOf(json []byte) string {
 	if len(json) == 0 || string(json) == "null" {
 		return "nothing"
 	}
-	return terminal.Line(string(json))
+	return string(json)
 }
 
 // logQuery is what the flags ask for.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -132,13 +133,15 @@ func runDecisions(ctx context.Context, cmd *cli.Command, d door) error {
 }
 
 func printDecision(w io.Writer, one *decision) {
-	var about string
+	_, about := one.about()
 	if one.Author != nil {
 		about = nip19.Npub(*one.Author)
-	} else {
-		about = one.Event.String()
 	}
-	fmt.Fprintf(w, "%s  %-7s  %s", time.Unix(one.At, 0).UTC().Format(time.RFC3339), one.Do, about)
+	since := time.Unix(one.At, 0).UTC().Format(time.RFC3339)
+	if one.At == 0 {
+		since = strings.Repeat(" ", len(since))
+	}
+	fmt.Fprintf(w, "%s  %-7s  %s", since, one.Do, about)
 	if one.Until > 0 {
 		fmt.Fprintf(w, "  until %s", time.Unix(one.Until, 0).UTC().Format(time.RFC3339))
 	}

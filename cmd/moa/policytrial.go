@@ -84,7 +84,7 @@ func newTrial(cmd *cli.Command, clock string, report policy.Report) (*onTrial, e
 	}
 	t := &onTrial{Trial: trial.New(o), stderr: cmd.Root().ErrWriter}
 	env, decided := t.Env(), new(desk.Decided)
-	env.Decided = decided
+	env.Decided, env.Members = decided, decided
 	var err error
 	if t.cfg, t.Chain, err = load(config.SourceOf(cmd), env, report); err != nil {
 		return t, err

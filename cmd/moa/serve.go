@@ -217,7 +217,7 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 		}
 	})
 	handlers.Go(func() { scavenge(ctx, in.log) })
-	handlers.Go(func() { in.desk.Run(ctx) })
+	handlers.Go(func() { _ = in.desk.Run(ctx) }) // it ends with ctx
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
 }

@@ -39,7 +39,7 @@ func storeCommand() *cli.Command {
 		Commands: []*cli.Command{
 			verb("backup", "write all that is stored to a folder, while the relay runs or not", "DIR",
 				`Everything is in it, private events too, as it was at one point in time; and
-moderation.jsonl, the list of who is banned. DIR appears once it is whole. With -
+state.db, which says who is banned. DIR appears once it is whole. With -
 for DIR the backup is one stream on standard output (tar), for another machine:
 
    moa store backup - --data moa-data | ssh elsewhere 'cat > moa.tar'

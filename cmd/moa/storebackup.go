@@ -84,7 +84,7 @@ type backedUp struct {
 
 // fromStore backs up a store that is not in use.
 func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *terminal.Steps) (done backedUp, err error) {
-	decided, err := copyStopped(ctx, to.cfg.Data)
+	decided, err := readDecided(ctx, to.cfg.Data)
 	if err != nil {
 		return done, err
 	}
@@ -109,15 +109,14 @@ func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *t
 	return done, err
 }
 
-// copyStopped is copyState in the folder of a relay that does not run; nil: nothing is
-// decided there.
-func copyStopped(ctx context.Context, dir string) (text []byte, err error) {
+// readDecided is a copy of what is decided, of a relay that does not run; nil: nothing is.
+func readDecided(ctx context.Context, dir string) (text []byte, err error) {
 	st, end, err := readState(ctx, dir)
 	if err != nil || st == nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, end()) }()
-	return copyState(ctx, st)
+	return st.Bytes(ctx)
 }
 
 // placed gives a backup that is whole its name, and has its time noted. noted says why

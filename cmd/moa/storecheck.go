@@ -13,6 +13,7 @@ import (
 	"moa/cmd/moa/internal/terminal"
 	"moa/store"
 	"moa/store/badgerstore"
+	"moa/store/state"
 )
 
 func runStoreCheck(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
@@ -34,7 +35,34 @@ func runStoreCheck(ctx context.Context, cmd *cli.Command, cfg *config.Config) er
 	if err != nil {
 		return err
 	}
-	return (&checked{Events: uint64(r.Events), Problems: r.Problems, More: r.More, Next: repair}).show(cmd, "nothing is wrong")
+	decided, err := stateProblems(ctx, cfg.Data)
+	if err != nil {
+		return err
+	}
+	if len(r.Problems) == 0 && len(decided) > 0 {
+		repair = "restore a backup: " + state.File + " is not made of events"
+	}
+	return (&checked{Events: uint64(r.Events), Problems: append(r.Problems, decided...), More: r.More, Next: repair}).show(cmd, "nothing is wrong")
+}
+
+// stateProblems are what is wrong with the database of what is decided.
+func stateProblems(ctx context.Context, dir string) (problems []string, err error) {
+	if err := mayDecide(dir); err != nil {
+		return nil, err
+	}
+	st, end, err := readState(ctx, dir)
+	if err != nil {
+		return []string{err.Error()}, nil
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	if st == nil {
+		return nil, nil
+	}
+	problems, err = st.Check(ctx)
+	for i, p := range problems {
+		problems[i] = state.File + ": " + p
+	}
+	return problems, err
 }
 
 func checkBackup(ctx context.Context, cmd *cli.Command, dir string) error {

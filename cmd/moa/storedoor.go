@@ -16,7 +16,7 @@ import (
 
 // serveBackup sends a backup as one stream.
 func (c *controller) serveBackup(w http.ResponseWriter, r *http.Request) {
-	decided, err := copyState(r.Context(), c.desk.State())
+	decided, err := c.desk.State().Bytes(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

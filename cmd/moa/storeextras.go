@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,20 +45,6 @@ func addExtras(b *badgerstore.Backup, cfg *config.Config, decided []byte, withKe
 	}
 	b.Add(config.KeyFile, text)
 	return nil
-}
-
-// copyState is a copy of what is decided, as of one point in time.
-func copyState(ctx context.Context, st *state.Store) (text []byte, err error) {
-	dir, err := os.MkdirTemp("", "moa-state-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	name := filepath.Join(dir, state.File)
-	if err := st.Copy(ctx, name); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(name)
 }
 
 // serials lists numbers of events, the first few.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -14,7 +15,22 @@ import (
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
 	"moa/store/badgerstore"
+	"moa/store/state"
 )
+
+// foldState brings what SQLite has in files beside the database into it, as after a crash: a
+// restore takes the database over alone if the backup has none.
+func foldState(ctx context.Context, dir string) error {
+	name := filepath.Join(dir, state.File)
+	if _, err := os.Lstat(name + "-wal"); err != nil {
+		return nil
+	}
+	st, err := state.Open(ctx, state.Options{Path: name})
+	if err != nil {
+		return err
+	}
+	return st.Close()
+}
 
 func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	w := cmd.Root().ErrWriter
@@ -33,6 +49,11 @@ func runStoreRestore(ctx context.Context, cmd *cli.Command, cfg *config.Config) 
 	}
 	if st, err := os.Stat(r.From); err == nil && !st.IsDir() {
 		return usage.Errorf("%s is a file, and a backup is a folder or a stream: moa store restore - < %s", r.From, r.From)
+	}
+	if r.Replace {
+		if err := foldState(ctx, cfg.Data); err != nil {
+			return err
+		}
 	}
 	done, err := badgerstore.Restore(ctx, r)
 	bar.Finish()

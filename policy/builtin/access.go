@@ -46,6 +46,9 @@ func (p *allow) Event(_ context.Context, c policy.Client, e *event.Event) policy
 	return policy.Refuse(reason.Restricted, p.cfg.Message)
 }
 
+// Generation is that of the members among the people.
+func (p *allow) Generation() uint64 { return p.people.members.generation() }
+
 func (p *allow) Limits() policy.Limits { return policy.Limits{RestrictedWrites: true} }
 
 type denyConfig struct {

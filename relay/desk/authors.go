@@ -17,6 +17,9 @@ func (d *Desk) BanAuthor(ctx context.Context, by state.Actor, pk event.PubKey, b
 	if pk == (event.PubKey{}) {
 		return 0, wrong("the author is missing")
 	}
+	if pk == d.deps.Self() {
+		return 0, wrong("that is the relay's own key")
+	}
 	if now := d.deps.Now().Unix(); ban.Until != 0 && ban.Until <= now {
 		return 0, wrong("the ban would be over: it ends at %s", time.Unix(ban.Until, 0).UTC().Format(time.RFC3339))
 	}
@@ -34,10 +37,8 @@ func (d *Desk) BanAuthor(ctx context.Context, by state.Actor, pk event.PubKey, b
 // UnbanAuthor lifts a ban. What it has closed or erased stays so: what it still has to
 // erase is erased first.
 func (d *Desk) UnbanAuthor(ctx context.Context, by state.Actor, pk event.PubKey, why string) error {
-	if _, err := d.finish(ctx, pk.String()); err != nil {
-		return err
-	}
-	if err := d.deps.State.UnbanAuthor(ctx, by, pk, why); err != nil {
+	err := d.lift(ctx, pk.String(), func() error { return d.deps.State.UnbanAuthor(ctx, by, pk, why) })
+	if err != nil {
 		return err
 	}
 	d.decided(by, "unban", "author", pk, "note", why)
@@ -67,10 +68,8 @@ func (d *Desk) ReopenReports(ctx context.Context, by state.Actor, pk event.PubKe
 // UndoAuthor takes back all that is decided about an author: it lifts a ban, and lets
 // closed reports count again.
 func (d *Desk) UndoAuthor(ctx context.Context, by state.Actor, pk event.PubKey, why string) error {
-	if _, err := d.finish(ctx, pk.String()); err != nil {
-		return err
-	}
-	if err := d.deps.State.PardonAuthor(ctx, by, pk, why); err != nil {
+	err := d.lift(ctx, pk.String(), func() error { return d.deps.State.PardonAuthor(ctx, by, pk, why) })
+	if err != nil {
 		return err
 	}
 	d.decided(by, "undo", "author", pk, "note", why)

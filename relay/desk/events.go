@@ -37,10 +37,8 @@ func (d *Desk) RemoveEvent(ctx context.Context, by state.Actor, id event.ID, why
 // AllowEvent takes back what is decided about an event. One that was removed does not
 // come back by itself.
 func (d *Desk) AllowEvent(ctx context.Context, by state.Actor, id event.ID, why string) error {
-	if _, err := d.finish(ctx, id.String()); err != nil {
-		return err
-	}
-	if err := d.deps.State.Unrule(ctx, by, id, why); err != nil {
+	err := d.lift(ctx, id.String(), func() error { return d.deps.State.Unrule(ctx, by, id, why) })
+	if err != nil {
 		return err
 	}
 	d.decided(by, "undo", "event", id, "note", why)

@@ -47,6 +47,8 @@ func (d *Desk) Run(ctx context.Context) error {
 
 // sweep removes what is still stored of events that were removed.
 func (d *Desk) sweep(ctx context.Context) error {
+	d.erase.Lock()
+	defer d.erase.Unlock()
 	var ids []event.ID
 	for _, one := range d.RuledEvents() {
 		if one.Do == state.Remove {
@@ -58,14 +60,35 @@ func (d *Desk) sweep(ctx context.Context) error {
 }
 
 // finish erases what is to be erased of a subject, or of all with "", and returns how many
-// events that has removed.
+// events were removed.
 func (d *Desk) finish(ctx context.Context, subject string) (removed int, err error) {
 	d.erase.Lock()
 	defer d.erase.Unlock()
-	jobs, err := d.deps.State.Jobs(ctx)
-	if err != nil {
-		return 0, fmt.Errorf("read jobs: %w", err)
+	if removed, err = d.finishLocked(ctx, subject); err == nil {
+		return removed, nil
 	}
+	if subject != "" { // Run goes on with it
+		select {
+		case d.left <- struct{}{}:
+		default: // it is known
+		}
+	}
+	return removed, fmt.Errorf("decided, and not removed: %w", err)
+}
+
+// lift takes something back, once what it has to erase is erased. Nothing that comes again
+// from then on is mistaken for what is to be erased.
+func (d *Desk) lift(ctx context.Context, subject string, change func() error) error {
+	d.erase.Lock()
+	defer d.erase.Unlock()
+	if _, err := d.finishLocked(ctx, subject); err != nil {
+		return fmt.Errorf("what was to be removed is still there: %w", err)
+	}
+	return change()
+}
+
+func (d *Desk) finishLocked(ctx context.Context, subject string) (removed int, err error) {
+	jobs, err := d.deps.State.Jobs(ctx)
 	for _, j := range jobs {
 		if j.Publishes() || subject != "" && j.Subject != subject {
 			continue
@@ -76,13 +99,7 @@ func (d *Desk) finish(ctx context.Context, subject string) (removed int, err err
 			failed = d.deps.State.JobDone(ctx, j)
 		}
 		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("decided, and not removed: %w", failed))
-		}
-	}
-	if err != nil && subject != "" {
-		select {
-		case d.left <- struct{}{}:
-		default: // it is known
+			err = errors.Join(err, failed)
 		}
 	}
 	return removed, err

@@ -49,11 +49,36 @@ func (s *Store) read(ctx context.Context) error {
 	return s.load(ctx)
 }
 
-// Copy writes a copy of the database, as of one point in time, to a file that is not
-// there yet.
-func (s *Store) Copy(ctx context.Context, path string) error {
-	if _, err := s.db.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
-		return fmt.Errorf("copy state: %w", err)
+// Bytes are the database as of one point in time, as a file would have it.
+func (s *Store) Bytes(ctx context.Context) (text []byte, err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("copy state: %w", err)
 	}
-	return nil
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "BEGIN; SELECT count(*) FROM job"); err != nil { // to read what is there now
+		return nil, fmt.Errorf("copy state: %w", err)
+	}
+	err = conn.Raw(func(driver any) (err error) {
+		text, err = driver.(interface{ Serialize() ([]byte, error) }).Serialize()
+		return err
+	})
+	_, ended := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	if err = errors.Join(err, ended); err != nil {
+		return nil, fmt.Errorf("copy state: %w", err)
+	}
+	return text, nil
+}
+
+// Check reads all of the database, and tells what does not fit together.
+func (s *Store) Check(ctx context.Context) (problems []string, err error) {
+	rows, err := s.db.QueryContext(ctx, "PRAGMA integrity_check")
+	problems, err = collect(rows, err, func(scan func(...any) error) (line string, err error) {
+		err = scan(&line)
+		return line, err
+	})
+	if len(problems) == 1 && problems[0] == "ok" {
+		problems = nil
+	}
+	return problems, err
 }

@@ -51,14 +51,14 @@ func (s *Store) TakeOver(ctx context.Context, record io.Reader) (taken, broken i
 	for i := range list {
 		last[list[i].subject()] = i
 	}
-	for subject := range last {
-		known, err := s.Changes(ctx, subject, 0, 1)
-		if err != nil {
-			return 0, 0, err
-		}
-		if len(known) > 0 {
-			delete(last, subject)
-		}
+	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT subject FROM change")
+	_, err = collect(rows, err, func(scan func(...any) error) (subject string, err error) {
+		err = scan(&subject)
+		delete(last, subject)
+		return subject, err
+	})
+	if err != nil {
+		return 0, 0, err
 	}
 	var all []entry
 	for i := range list {
@@ -75,7 +75,7 @@ func (s *Store) TakeOver(ctx context.Context, record io.Reader) (taken, broken i
 	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	return taken, broken, s.load(ctx) // the entries have not told which jobs there are
+	return taken, broken, s.load(ctx)
 }
 
 // recorded are the changes of a line. What it removes is a job only if the line is in
@@ -103,6 +103,7 @@ func (s *Store) recorded(ctx context.Context, r *recorded, inForce bool) []entry
 	}
 	for i := range all {
 		all[i].at = r.At
+		all[i].remember = func(int64) {} // memory is read when all is there
 		if !inForce {
 			all[i].jobs = nil
 		}

@@ -66,6 +66,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
+	db.SetMaxOpenConns(mostOpen)
 	s := newStore(db, o)
 	if err := migrate(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("open state %s: %w", o.Path, err), db.Close())
@@ -75,6 +76,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// mostOpen bounds the connections to the database, each of which has a cache: one writes,
+// the others read for doors.
+const mostOpen = 8
 
 func newStore(db *sql.DB, o Options) *Store {
 	if o.Now == nil {
@@ -87,7 +92,7 @@ func newStore(db *sql.DB, o Options) *Store {
 }
 
 func source(path string) string {
-	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)"}, "_txlock": {"immediate"}}
+	pragmas := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "temp_store(MEMORY)"}, "_txlock": {"immediate"}}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: pragmas.Encode()}).String()
 }
 
