@@ -58,6 +58,8 @@ var readRules = []struct {
 	stored, fleets uint16        // kinds of events that are stored, and that are not
 	sees, blind    []viewer
 	after          func(t *testing.T, m *matrix) // what happens to the authors once they have written
+	before         func(t *testing.T, m *matrix) // what happens before they write
+	hidesMembers   bool
 }{
 	{name: "none", stored: 1, fleets: 20000, sees: []viewer{unauthenticated, asBob, asDave}},
 	{name: "private", stored: 1059, fleets: 21059, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave}},
@@ -118,6 +120,27 @@ var readRules = []struct {
 				}
 			}
 		},
+	},
+	{
+		name: "members", tables: []map[string]any{{"use": "readers", "members": true}},
+		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave}, before: bobJoins,
+	},
+	{
+		name: "members with a role", tables: []map[string]any{{"use": "readers", "members": []any{"reader"}, "kinds": "30023, 20001"}},
+		stored: 30023, fleets: 20001, blind: []viewer{unauthenticated, asBob, asDave}, before: bobJoins,
+	},
+	{
+		name: "an expelled member", tables: []map[string]any{{"use": "readers", "members": true}},
+		stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave}, before: bobJoins,
+		after: func(t *testing.T, m *matrix) {
+			if err := m.desk.RemoveMember(t.Context(), shell, bob.PubKey, ""); err != nil {
+				t.Fatal(err)
+			}
+		},
+	},
+	{
+		name: "hidden lists of members", tables: []map[string]any{{"use": "relay-kinds", "own": ""}}, hidesMembers: true,
+		stored: 8000, fleets: 8001, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave}, before: bobJoins,
 	},
 	{name: "vanished", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave}, after: vanishAuthors},
 }
@@ -276,7 +299,9 @@ func TestEveryRuleHoldsForEveryWayToRead(t *testing.T) {
 		t.Run(rule.name, func(t *testing.T) {
 			st := memstore.New()
 			desk := newDesk(t)
-			chain := buildOn(t, st, rule.tables, desk.Decided())
+			env := envOn(st)
+			env.Decided, env.Members, env.HideMembers = desk.Decided(), desk.Decided(), rule.hidesMembers
+			chain := buildIn(t, env, rule.tables)
 			if rule.link != nil {
 				chain = policy.NewChain(nil, append(slices.Clone(chain.Links()), policy.Named{Name: "besides", Policy: rule.link})...)
 			}
@@ -285,6 +310,9 @@ func TestEveryRuleHoldsForEveryWayToRead(t *testing.T) {
 				overHTTP(cfg)
 				cfg.Geo.Replay, cfg.Geo.ReplayKinds = time.Hour, []int{20000, 20001, 21059}
 			}})
+			if rule.before != nil {
+				rule.before(t, m)
+			}
 			m.write(t, rule.stored)
 			m.write(t, rule.fleets)
 			if rule.after != nil {
@@ -340,6 +368,14 @@ func newDesk(t *testing.T) *desk.Desk {
 	return desk.New(desk.Deps{State: st, Stored: func(context.Context, *event.Filter, func(*event.Event) error) error {
 		return errCannotErase
 	}})
+}
+
+// bobJoins makes bob a member, and the reader's role is there.
+func bobJoins(t *testing.T, m *matrix) {
+	err := m.desk.CreateRole(t.Context(), shell, state.Role{ID: "reader"})
+	if err = errors.Join(err, m.desk.AddMember(t.Context(), shell, state.Membership{PubKey: bob.PubKey})); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func vanishAuthors(t *testing.T, m *matrix) {

@@ -201,8 +201,16 @@ func lostBy(t *testing.T, c *relaytest.Client) string {
 // operators have decided.
 func buildOn(t *testing.T, st store.Store, tables []map[string]any, decided ...policy.Decided) *policy.Chain {
 	t.Helper()
-	decided = append(decided, nil)
-	chain, faults := builtin.Build(policy.Env{Decided: decided[0], Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+	env := envOn(st)
+	if len(decided) > 0 {
+		env.Decided = decided[0]
+	}
+	return buildIn(t, env, tables)
+}
+
+// envOn is where policies work that know a store.
+func envOn(st store.Store) policy.Env {
+	return policy.Env{Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
 		_, err := st.Scan(store.Query{Filters: []*event.Filter{f}}).Next(ctx, store.Page{}, func(r *store.Record) error {
 			e, err := r.Event()
 			if err != nil {
@@ -211,7 +219,12 @@ func buildOn(t *testing.T, st store.Store, tables []map[string]any, decided ...p
 			return found(e)
 		})
 		return err
-	}}, nil, tables)
+	}}
+}
+
+func buildIn(t *testing.T, env policy.Env, tables []map[string]any) *policy.Chain {
+	t.Helper()
+	chain, faults := builtin.Build(env, nil, tables)
 	if faults != nil {
 		t.Fatal(faults)
 	}

@@ -46,8 +46,8 @@ func (p *allow) Event(_ context.Context, c policy.Client, e *event.Event) policy
 	return policy.Refuse(reason.Restricted, p.cfg.Message)
 }
 
-// Generation is that of the members among the people.
-func (p *allow) Generation() uint64 { return p.people.members.generation() }
+// Generation has it asked again about what is on its way when a member is removed.
+func (p *allow) Generation() uint64 { return p.members.generation() }
 
 func (p *allow) Limits() policy.Limits { return policy.Limits{RestrictedWrites: true} }
 

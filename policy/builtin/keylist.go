@@ -68,10 +68,10 @@ func (l *keyList) add(where, text string) {
 	}
 }
 
-// parseKeys reads a list of people: one hex or npub a line, with anything
+// ParseKeys reads a list of people: one hex or npub a line, with anything
 // behind it and lines that start with # as comments; or a JSON list of such
 // strings; or a NIP-05 document.
-func parseKeys(name string, text []byte) ([]event.PubKey, error) {
+func ParseKeys(name string, text []byte) ([]event.PubKey, error) {
 	l := keyList{bad: badKeys{name: name}}
 	var err error
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))

@@ -80,7 +80,12 @@ kinds = "30023"`)
 	}
 	c.set(alice, "editor")
 	expect(t, "she is an editor", write(alice, 30023), "")
+	generation := chain.Generation()
+	onItsWay := policytest.Event(note(alice))
 	c.expel(alice)
+	if again := chain.Again(t.Context(), nobody, onItsWay); chain.Generation() == generation || again.Action != policy.Reject {
+		t.Error("what is on its way is not asked about again", again)
+	}
 	expect(t, "she is expelled", write(alice, 1), refusedByAllow)
 	if reads(alice) {
 		t.Error("one who was expelled reads")

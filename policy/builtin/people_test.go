@@ -468,7 +468,7 @@ func TestKeysParse(t *testing.T) {
 		`["` + key(bob) + `"]`: 1, `{"names":{"a":"` + key(bob) + `","b":"` + key(carol) + `"}}`: 2,
 		`[1]`: -1, `{}`: -1, `{"names":{"a":"x"}}`: -1, nip19.Npub(alice): 1, strings.Repeat("x", 70_000): -1,
 	} {
-		keys, err := parseKeys("list", []byte(text))
+		keys, err := ParseKeys("list", []byte(text))
 		if (err != nil) != (want < 0) || err == nil && len(keys) != want {
 			t.Errorf("%.40q: %d keys, %v", text, len(keys), err)
 		}
@@ -478,15 +478,15 @@ func TestKeysParse(t *testing.T) {
 // All bad keys of a list are told at once, with their lines in the file.
 func TestBadKeysAreToldTogether(t *testing.T) {
 	lines := "\n\n# members\n" + key(alice) + " alice\nfoo\n" + strings.Repeat(key(bob)+"\n", 3) + "npub1bad bob\n"
-	_, err := parseKeys("list", []byte(lines))
+	_, err := ParseKeys("list", []byte(lines))
 	if err == nil || !strings.HasPrefix(err.Error(), `list:5: "foo" is not`) || !strings.Contains(err.Error(), `; list:9: "npub1bad" is not`) {
 		t.Errorf("of lines: %v", err)
 	}
-	_, err = parseKeys("list", []byte(`{"names":{"zoe":"y","al":"x","ok":"`+key(alice)+`"}}`))
+	_, err = ParseKeys("list", []byte(`{"names":{"zoe":"y","al":"x","ok":"`+key(alice)+`"}}`))
 	if err == nil || !strings.HasPrefix(err.Error(), `list: "al": "x" is not`) || !strings.Contains(err.Error(), `; list: "zoe": "y" is not`) {
 		t.Errorf("of names: %v", err)
 	}
-	_, err = parseKeys("list", []byte(`["x"`+strings.Repeat(`,"y"`, 100_000)+`]`))
+	_, err = ParseKeys("list", []byte(`["x"`+strings.Repeat(`,"y"`, 100_000)+`]`))
 	if err == nil || strings.Count(err.Error(), "is not a public key") != mostBadKeys || !strings.HasSuffix(err.Error(), "; list: and 99991 more like these") {
 		t.Errorf("of very many: %.2000v", err)
 	}

@@ -36,7 +36,7 @@ func fileSource(path string) *source {
 		if err != nil {
 			return nil, false, err
 		}
-		keys, err := parseKeys(path, text)
+		keys, err := ParseKeys(path, text)
 		if err != nil {
 			return nil, false, err
 		}
@@ -76,7 +76,7 @@ func urlSource(client *http.Client, url string, every time.Duration) *source {
 		if len(text) > maxList {
 			return nil, false, fmt.Errorf("%s has more than %d bytes", url, maxList)
 		}
-		keys, err := parseKeys(url, text)
+		keys, err := ParseKeys(url, text)
 		if err != nil {
 			return nil, false, err
 		}

@@ -152,31 +152,15 @@ func (d *Desk) MemberInvite(ctx context.Context, by state.Actor) (code string, e
 	if most == 0 || d.banned(by.Key) {
 		return "", ErrMayNotInvite
 	}
-	open, err := d.openInvites(ctx, by.Key)
+	open, err := d.deps.State.OpenInvites(ctx, by.Key, most)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("look for invites: %w", err)
 	}
 	if len(open) >= most {
 		return open[0].Code, nil
 	}
 	i := state.Invite{Code: rand.Text(), Most: 1, Until: d.deps.Now().Add(rules.InviteFor).Unix()}
 	return i.Code, d.makeInvite(ctx, by, i, most)
-}
-
-// openInvites are the newest of one maker that one person can use.
-func (d *Desk) openInvites(ctx context.Context, maker event.PubKey) (open []state.Invite, err error) {
-	const looked = 1000 // a member who has made more has room for new ones
-	all, err := d.deps.State.Invites(ctx, &maker, 0, looked)
-	if err != nil {
-		return nil, fmt.Errorf("look for invites: %w", err)
-	}
-	now := d.deps.Now().Unix()
-	for _, i := range all {
-		if i.Open(now) {
-			open = append(open, i)
-		}
-	}
-	return open, nil
 }
 
 // membersChanged follows a change of members by an operator.

@@ -24,7 +24,7 @@ func (d NIP43) Join(ctx context.Context, pk event.PubKey, code string) (ok bool,
 	case errors.Is(err, state.ErrMember):
 		return true, reason.Duplicate, "you are already a member of this relay."
 	}
-	why, text = d.refusal("a request to join was not decided", err)
+	why, text = d.refusal("join", err)
 	return false, why, text
 }
 
@@ -37,7 +37,7 @@ func (d NIP43) Leave(ctx context.Context, pk event.PubKey) (ok bool, why reason.
 	case errors.Is(err, state.ErrNoMember):
 		return true, reason.Duplicate, "you are no member of this relay"
 	}
-	why, text = d.refusal("a request to leave was not decided", err)
+	why, text = d.refusal("leave", err)
 	return false, why, text
 }
 
@@ -53,15 +53,15 @@ func (d NIP43) Invite(ctx context.Context, keys []event.PubKey) (code string, wh
 			break
 		}
 	}
-	why, text = d.refusal("an invite was not made", err)
+	why, text = d.refusal("invite", err)
 	return "", why, text
 }
 
 // refusal is what a client is told of an error; what is not its fault is logged.
-func (d NIP43) refusal(what string, err error) (why reason.Reason, text string) {
+func (d NIP43) refusal(asked string, err error) (why reason.Reason, text string) {
 	if errors.Is(err, state.ErrRequest) {
 		return reason.Restricted, strings.TrimPrefix(err.Error(), state.ErrRequest.Error()+": ")
 	}
-	d.deps.Log.Error(what, "err", err)
+	d.deps.Log.Error("what somebody has asked for as a member could not be decided", "asked", asked, "err", err)
 	return reason.Error, "the relay cannot do this at the moment, try again later"
 }

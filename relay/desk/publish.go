@@ -17,6 +17,10 @@ import (
 // event about somebody who comes or goes is dated as the change, so that it is the same
 // event again; lists and roles replace what was said before.
 
+// publishEvery is how soon after the last time something is published. What is replaced is
+// dated a second later each time, and must not run ahead of the clock.
+const publishEvery = time.Second
+
 // publishStep is how many jobs are struck off at a time.
 const publishStep = 200
 
@@ -29,13 +33,15 @@ func (d *Desk) publisher(ctx context.Context) {
 		if err == nil {
 			err = d.forgetVanished(ctx)
 		}
-		if ctx.Err() != nil {
-			return
-		}
 		var again <-chan time.Time
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			d.deps.Log.Error("what has changed about members is not published yet", "err", err)
 			again = time.After(retry)
+		}
+		select {
+		case <-time.After(publishEvery):
+		case <-ctx.Done():
+			return
 		}
 		select {
 		case <-d.unpublished:
@@ -47,42 +53,32 @@ func (d *Desk) publisher(ctx context.Context) {
 }
 
 func (d *Desk) publishJobs(ctx context.Context, said *bool) error {
-	rules := d.deps.Members()
 	jobs, err := d.deps.State.Jobs(ctx)
 	if err != nil {
 		return fmt.Errorf("read jobs: %w", err)
 	}
 	jobs = slices.DeleteFunc(jobs, func(j state.Job) bool { return !j.Publishes() })
+	rules := d.deps.Members()
 	if !rules.Publish {
 		*said = false
+		return d.deps.State.JobsDone(ctx, jobs)
 	}
-	list := !*said // the list of members is to be published
+	lists := slices.Clone(jobs) // one publication is for all of them
+	lists = slices.DeleteFunc(lists, func(j state.Job) bool { return j.Verb != state.PublishMembers })
+	jobs = slices.DeleteFunc(jobs, func(j state.Job) bool { return j.Verb == state.PublishMembers })
 	for step := range slices.Chunk(jobs, publishStep) {
 		for _, j := range step {
-			if !rules.Publish {
-				continue
-			}
-			if j.Verb == state.PublishMembers {
-				list = true // once for all of them
-				continue
-			}
 			if err := d.publishJob(ctx, j); err != nil {
 				return err
 			}
 		}
-		done := slices.DeleteFunc(slices.Clone(step), func(j state.Job) bool { return rules.Publish && j.Verb == state.PublishMembers })
-		if err := d.deps.State.JobsDone(ctx, done); err != nil {
+		if err := d.deps.State.JobsDone(ctx, step); err != nil {
 			return err
 		}
 	}
-	if !rules.Publish || !list {
+	if *said && len(lists) == 0 {
 		return nil
 	}
-	return d.publishLists(ctx, rules, jobs, said)
-}
-
-// publishLists says who the members are, and at first what the roles are, too.
-func (d *Desk) publishLists(ctx context.Context, rules MemberRules, jobs []state.Job, said *bool) error {
 	if err := d.publishMembers(ctx, rules.PublishMost); err != nil {
 		return err
 	}
@@ -94,7 +90,7 @@ func (d *Desk) publishLists(ctx context.Context, rules MemberRules, jobs []state
 		}
 		*said = true
 	}
-	return d.deps.State.JobsDone(ctx, slices.DeleteFunc(jobs, func(j state.Job) bool { return j.Verb != state.PublishMembers }))
+	return d.deps.State.JobsDone(ctx, lists)
 }
 
 func (d *Desk) publishJob(ctx context.Context, j state.Job) error {

@@ -12,7 +12,7 @@ import (
 
 // Invite is a code by which people become members.
 type Invite struct {
-	Nth   int64        `json:"-"` // in the order in which they were made
+	Nth   int64        `json:"nth"` // in the order in which they were made
 	Code  string       `json:"code"`
 	At    int64        `json:"at"`              // Unix seconds
 	By    event.PubKey `json:"by,omitzero"`     // zero: somebody with access to the machine
@@ -89,9 +89,11 @@ func (s *Store) CreateInvite(ctx context.Context, by Actor, i Invite, open int) 
 	})
 }
 
+// inviteIsOpen is Invite.Open at the time that is its argument.
+const inviteIsOpen = "(until = 0 OR until > ?) AND (most = 0 OR used < most)"
+
 func openInvites(ctx context.Context, tx *sql.Tx, by Actor, now int64) (n int, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT count(*) FROM invite WHERE by IS ?1
-		AND (until = 0 OR until > ?2) AND (most = 0 OR used < most)`, by.key(), now).Scan(&n)
+	err = tx.QueryRowContext(ctx, "SELECT count(*) FROM invite WHERE by IS ? AND "+inviteIsOpen, by.key(), now).Scan(&n)
 	return n, err
 }
 
@@ -159,12 +161,19 @@ func (s *Store) existing(roles []string) (left []string) {
 // Invites returns at most limit invites, the newest first, that are older than the
 // before-th; 0: than none. With a maker, those of that one alone.
 func (s *Store) Invites(ctx context.Context, maker *event.PubKey, before int64, limit int) ([]Invite, error) {
-	by := any(nil)
+	where, args := " WHERE nth < ?", []any{olderThan(before)}
 	if maker != nil {
-		by = keyOrNull(*maker)
+		where += " AND by IS ?"
+		args = append(args, keyOrNull(*maker))
 	}
-	rows, err := s.db.QueryContext(ctx, inviteColumns+" WHERE (?1 OR by IS ?2) AND (?3 = 0 OR nth < ?3) ORDER BY nth DESC LIMIT ?4",
-		maker == nil, by, before, limit)
+	rows, err := s.db.QueryContext(ctx, inviteColumns+where+" ORDER BY nth DESC LIMIT ?", append(args, limit)...)
+	return collect(rows, err, readInvite)
+}
+
+// OpenInvites returns at most limit invites of one maker that can be used, the newest
+// first.
+func (s *Store) OpenInvites(ctx context.Context, maker event.PubKey, limit int) ([]Invite, error) {
+	rows, err := s.db.QueryContext(ctx, inviteColumns+" WHERE by IS ? AND "+inviteIsOpen+" ORDER BY nth DESC LIMIT ?", keyOrNull(maker), s.now().Unix(), limit)
 	return collect(rows, err, readInvite)
 }
 

@@ -38,6 +38,9 @@ func (s *Store) Jobs(ctx context.Context) ([]Job, error) {
 
 // JobsDone strikes off jobs that publish something.
 func (s *Store) JobsDone(ctx context.Context, list []Job) error {
+	if len(list) == 0 {
+		return nil
+	}
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	return inTransaction(ctx, s.db, func(tx *sql.Tx) error {

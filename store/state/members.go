@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unique"
@@ -50,7 +51,7 @@ func (Member) hides() int64 { return 0 }
 
 // Membership is all that is known of a member.
 type Membership struct {
-	Nth     int64        `json:"-"` // in the order in which they came
+	Nth     int64        `json:"nth"` // in the order in which they came
 	PubKey  event.PubKey `json:"pubkey"`
 	Since   int64        `json:"since"`            // Unix seconds
 	Inviter event.PubKey `json:"inviter,omitzero"` // zero: somebody with access to the machine, or nobody
@@ -97,7 +98,7 @@ func (s *Store) AddMember(ctx context.Context, by Actor, m Membership) error {
 	return s.make(ctx, e)
 }
 
-// AddMembers is AddMember for many, each once: all of them or, with an error, none.
+// AddMembers is AddMember for many: all of them or, with an error, none.
 // Those who are members already stay as they are. It returns how many were added.
 func (s *Store) AddMembers(ctx context.Context, by Actor, list []Membership) (added int, err error) {
 	all := make([]entry, len(list))
@@ -108,8 +109,8 @@ func (s *Store) AddMembers(ctx context.Context, by Actor, list []Membership) (ad
 		}
 		write := e.write
 		e.write = func(tx *sql.Tx, at int64) (any, any, error) {
-			if _, is := s.Member(m.PubKey); is {
-				return nil, nil, nil
+			if _, is, err := membership(ctx, tx, m.PubKey); err != nil || is { // perhaps since a moment
+				return nil, nil, err
 			}
 			return write(tx, at)
 		}
@@ -232,16 +233,16 @@ type MemberQuery struct {
 
 // Members returns a page of members, the newest first.
 func (s *Store) Members(ctx context.Context, q MemberQuery) ([]Membership, error) {
-	var inviter any
-	if q.Inviter != nil {
-		inviter = ""
-		if *q.Inviter != (event.PubKey{}) {
-			inviter = q.Inviter.String()
-		}
+	where, args := " WHERE nth < ?", []any{olderThan(q.Before)}
+	if q.Role != "" {
+		where += " AND pubkey IN (SELECT pubkey FROM member_role WHERE role = ?)"
+		args = append(args, q.Role)
 	}
-	rows, err := s.db.QueryContext(ctx, memberColumns+` WHERE (?1 = 0 OR nth < ?1)
-		AND (?2 = '' OR pubkey IN (SELECT pubkey FROM member_role WHERE role = ?2))
-		AND (?3 IS NULL OR COALESCE(inviter, '') = ?3) ORDER BY nth DESC LIMIT ?4`, q.Before, q.Role, inviter, q.Limit)
+	if q.Inviter != nil {
+		where += " AND inviter IS ?"
+		args = append(args, keyOrNull(*q.Inviter))
+	}
+	rows, err := s.db.QueryContext(ctx, memberColumns+where+" ORDER BY nth DESC LIMIT ?", append(args, q.Limit)...)
 	return collect(rows, err, readMembership)
 }
 
@@ -294,6 +295,14 @@ func membership(ctx context.Context, db querier, pk event.PubKey) (Membership, b
 		return m, false, nil
 	}
 	return m, err == nil, err
+}
+
+// olderThan is what the Nth of a page's rows is less than.
+func olderThan(before int64) int64 {
+	if before == 0 {
+		return math.MaxInt64
+	}
+	return before
 }
 
 // keyOrNull is how a key stands in a column that may have none.

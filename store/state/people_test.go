@@ -402,7 +402,7 @@ func TestManyMembersAtOnce(t *testing.T) {
 	if n := s.MemberCount(); n != 1 {
 		t.Errorf("%d members after a list with a fault", n)
 	}
-	if n, err := s.AddMembers(t.Context(), shell, []state.Membership{member(1), member(2), member(3)}); n != 2 || err != nil {
+	if n, err := s.AddMembers(t.Context(), shell, []state.Membership{member(1), member(2), member(3), member(2)}); n != 2 || err != nil {
 		t.Error(n, err)
 	}
 	list, err := s.Members(t.Context(), state.MemberQuery{Limit: 2})

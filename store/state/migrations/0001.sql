@@ -14,6 +14,7 @@ CREATE TABLE change (
 	why     TEXT NOT NULL
 ) STRICT;
 CREATE INDEX change_subject ON change (subject, nth);
+CREATE INDEX change_by ON change (by, nth) WHERE by IS NOT NULL;
 CREATE TRIGGER change_stays BEFORE UPDATE ON change BEGIN SELECT RAISE(ABORT, 'the audit log does not change'); END;
 CREATE TRIGGER change_is_kept BEFORE DELETE ON change BEGIN SELECT RAISE(ABORT, 'the audit log does not change'); END;
 
