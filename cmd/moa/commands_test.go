@@ -6,7 +6,7 @@ import (
 )
 
 func TestCommandOfNoNameIsToldSo(t *testing.T) {
-	for _, group := range [][]string{nil, {"policy"}, {"init"}, {"moderation"}} {
+	for _, group := range [][]string{nil, {"policy"}, {"init"}, {"moderation"}, {"members"}} {
 		stdout, _ := good(t, group...)
 		if !strings.Contains(stdout, "COMMANDS:") {
 			t.Errorf("moa %s shows no commands:\n%s", strings.Join(group, " "), stdout)

@@ -24,6 +24,7 @@ import (
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
 //	POST /moderation            a decision
 //	GET  /changes               the audit log
+//	POST /members               a change of members, roles or invites
 //	POST /backup                everything, as a stream (storedoor.go)
 //	POST /backup/done           the time of a backup that is whole
 //	GET  /export                everything, as JSON lines

@@ -27,6 +27,7 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("GET /moderation/{author}", c.serveCase)
 	mux.HandleFunc("POST /moderation", c.serveDecision)
 	mux.HandleFunc("GET /changes", c.serveChanges)
+	mux.HandleFunc("POST /members", c.serveMemberChange)
 	mux.HandleFunc("POST /backup", c.serveBackup)
 	mux.HandleFunc("POST /backup/done", c.serveBackupDone)
 	mux.HandleFunc("GET /export", c.serveExport)

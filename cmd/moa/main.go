@@ -45,6 +45,7 @@ func app() *cli.Command {
 			exportCommand(),
 			storeCommand(),
 			policyCommand(),
+			membersCommand(),
 			moderationCommand(),
 			configCommand(),
 			checkConfigCommand(),

@@ -128,6 +128,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	}
 	defer func() { err = errors.Join(err, in.state.Close()) }()
 	decided.State = in.state
+	registerMembers(registry, in.state)
 	in.force.set(chain, cfg.Policy)
 	if in.identity, err = cfg.Identity(in.log); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"moa/store"
+	"moa/store/state"
 )
 
 func newRegistry() *prometheus.Registry {
@@ -19,6 +20,11 @@ func newRegistry() *prometheus.Registry {
 	info.Set(1)
 	r.MustRegister(info)
 	return r
+}
+
+// registerMembers lets a scrape ask how many members there are.
+func registerMembers(r *prometheus.Registry, st *state.Store) {
+	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "moa_members", Help: "Members of this relay."}, func() float64 { return float64(st.MemberCount()) }))
 }
 
 // registerFigures lets a scrape ask the store for its size.
