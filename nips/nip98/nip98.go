@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,22 +21,36 @@ import (
 // Window is how far the event's created_at may be from now, either way.
 const Window = 60 * time.Second
 
-// Verify returns the event that signs the request. method and rawURL are the
-// request's own, body its whole body; an error's text is fit for the caller.
+// Verify returns the event that signs a request for one of urls. Its body is not read:
+// CheckBody says whether the event is about it. An error's text is fit for the caller.
 // The event may have been used before: that is Seen's to say, once it is known
 // that its author is somebody.
-func Verify(authorization, method, rawURL string, body []byte, now time.Time) (*event.Event, error) {
+func Verify(authorization, method string, urls []string, now time.Time) (*event.Event, error) {
 	e, err := decode(authorization)
 	if err != nil {
 		return nil, err
 	}
-	if err := matches(e, method, rawURL, body, now.Unix()); err != nil {
+	if err := matches(e, method, urls, now.Unix()); err != nil {
 		return nil, err
 	}
 	if !signed(e) {
 		return nil, errors.New("the signature does not hold")
 	}
 	return e, nil
+}
+
+// CheckBody returns an error, fit for the caller, if e signs a request with another body.
+// A request without one need not say so.
+func CheckBody(e *event.Event, body []byte) error {
+	payload, ok := e.Value("payload")
+	sum := sha256.Sum256(body)
+	switch {
+	case !ok && len(body) > 0:
+		return errors.New("there is no payload tag, the sha256 of the body")
+	case payload != hex.EncodeToString(sum[:]) && (payload != "" || len(body) > 0):
+		return errors.New("the payload tag is not the sha256 of the body")
+	}
+	return nil
 }
 
 func decode(authorization string) (*event.Event, error) {
@@ -50,23 +65,19 @@ func decode(authorization string) (*event.Event, error) {
 	return event.Parse(raw)
 }
 
-func matches(e *event.Event, method, rawURL string, body []byte, now int64) error {
+func matches(e *event.Event, method string, urls []string, now int64) error {
 	window := int64(Window / time.Second)
 	u, _ := e.Value("u")
 	m, _ := e.Value("method")
-	payload, _ := e.Value("payload")
-	sum := sha256.Sum256(body)
 	switch {
 	case e.Kind != event.KindHTTPAuth:
 		return fmt.Errorf("the event is of kind %d, not %d", e.Kind, event.KindHTTPAuth)
 	case e.CreatedAt < now-window || e.CreatedAt > now+window:
 		return fmt.Errorf("created_at is more than %d seconds from now", window)
-	case !sameURL(u, rawURL):
-		return fmt.Errorf("the u tag says %q, this is %q", u, rawURL)
+	case !slices.ContainsFunc(urls, func(here string) bool { return sameURL(u, here) }):
+		return fmt.Errorf("the u tag says %.200q, this is %q", u, urls)
 	case !strings.EqualFold(m, method):
-		return fmt.Errorf("the method tag says %q, this is %q", m, method)
-	case payload != hex.EncodeToString(sum[:]) && (payload != "" || len(body) > 0):
-		return errors.New("the payload tag is not the sha256 of the body")
+		return fmt.Errorf("the method tag says %.20q, this is %q", m, method)
 	}
 	return nil
 }

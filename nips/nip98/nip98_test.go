@@ -59,7 +59,10 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"another body", "payload", func(e *nostr.Event) { e.Tags[2][1] = strings.Repeat("0", 64) }},
 		{"no payload", "payload", func(e *nostr.Event) { e.Tags = e.Tags[:2] }},
 	} {
-		_, err := nip98.Verify(header(t, c.change), "POST", target, []byte(body), now)
+		e, err := nip98.Verify(header(t, c.change), "POST", []string{"http://127.0.0.1:7447/", target}, now)
+		if err == nil {
+			err = nip98.CheckBody(e, []byte(body))
+		}
 		if (err == nil) != (c.want == "") || (err != nil && !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
@@ -74,7 +77,7 @@ func TestBadHeadersAndSignatures(t *testing.T) {
 	e.Sig = strings.Repeat("0", 128)
 	forged, _ := json.Marshal(e)
 	for _, h := range []string{"", "Bearer x", "Nostr !", "Nostr e30=", "Nostr " + base64.StdEncoding.EncodeToString(forged)} {
-		if _, err := nip98.Verify(h, "POST", target, []byte(body), now); err == nil {
+		if _, err := nip98.Verify(h, "POST", []string{target}, now); err == nil {
 			t.Errorf("%q was let in", h)
 		}
 	}
@@ -82,14 +85,18 @@ func TestBadHeadersAndSignatures(t *testing.T) {
 
 func TestABodylessCallNeedsNoPayload(t *testing.T) {
 	h := header(t, func(e *nostr.Event) { e.Tags = nostr.Tags{{"u", target}, {"method", "GET"}} })
-	if _, err := nip98.Verify(h, "GET", target, nil, now); err != nil {
+	e, err := nip98.Verify(h, "GET", []string{target}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nip98.CheckBody(e, nil); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestAnEventIsGoodForOneCall(t *testing.T) {
 	var seen nip98.Seen
-	e, err := nip98.Verify(header(t, nil), "POST", target, []byte(body), now)
+	e, err := nip98.Verify(header(t, nil), "POST", []string{target}, now)
 	if want, _ := nostr.GetPublicKey(secret); err != nil || e.PubKey.String() != want {
 		t.Fatal(e, err)
 	}

@@ -73,19 +73,23 @@ func (d *Door) manage(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusMethodNotAllowed, errors.New("a management call is a POST"))
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManagementBody))
-	if err != nil {
-		fail(w, http.StatusRequestEntityTooLarge, errors.New("the request cannot be read, or is too large"))
-		return
-	}
 	now := time.Now()
-	e, err := nip98.Verify(r.Header.Get("Authorization"), r.Method, d.baseURL(r)+"/", body, now)
+	e, err := nip98.Verify(r.Header.Get("Authorization"), r.Method, []string{d.baseURL(r) + "/"}, now)
 	switch {
 	case err != nil:
 		fail(w, http.StatusUnauthorized, err)
 		return
 	case !slices.Contains(d.o.Admins, e.PubKey):
 		fail(w, http.StatusForbidden, errors.New("this key does not administer the relay"))
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxManagementBody))
+	if err != nil {
+		fail(w, http.StatusRequestEntityTooLarge, errors.New("the request cannot be read, or is too large"))
+		return
+	}
+	if err := nip98.CheckBody(e, body); err != nil {
+		fail(w, http.StatusUnauthorized, err)
 		return
 	}
 	if err := d.callers.Add(e, now); err != nil {

@@ -195,7 +195,7 @@ func TestManagementIsForAdmins(t *testing.T) {
 		"another body":   {authorization(t, alice, url, `{}`, nil), ban, 401, "payload"},
 		"too old":        {authorization(t, alice, url, ban, func(e *event.Event) { e.CreatedAt = time.Now().Unix() - 70 }), ban, 401, "created_at"},
 		"too new":        {authorization(t, alice, url, ban, func(e *event.Event) { e.CreatedAt = time.Now().Unix() + 70 }), ban, 401, "created_at"},
-		"too long":       {"", strings.Repeat(" ", 1<<20+1), 413, "too large"},
+		"too long":       {authorization(t, alice, url, ban, nil), strings.Repeat(" ", 1<<20+1), 413, "too large"},
 	} {
 		resp, body := ask(t, r, "POST", "/", c.body, "Content-Type", management, "Authorization", c.header)
 		if resp.StatusCode != c.code || !strings.Contains(body, c.text) || resp.Header.Get("Access-Control-Allow-Origin") != "*" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
