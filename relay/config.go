@@ -41,6 +41,7 @@ type Config struct {
 	Self   Self          `toml:"self"`
 
 	Members Members `toml:"members"`
+	Admin   Admin   `toml:"admin"`
 
 	Metrics       bool   `toml:"metrics.enabled" default:"true"` // serve /metrics, beside the relay only to this machine
 	MetricsPublic bool   `toml:"metrics.public"`                 // serve it beside the relay to everybody
@@ -180,6 +181,7 @@ func (c *Config) Validate() (bad conf.Faults) {
 	c.Geo.Check(&bad)
 	c.Self.check(&bad, c.URL)
 	c.Members.check(&bad)
+	c.Admin.check(&bad)
 	slices.SortStableFunc(bad, func(a, b conf.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return bad
 }

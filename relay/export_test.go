@@ -38,3 +38,10 @@ func HeldBy(s *Server, ip, of string) (held, share int64) {
 	}
 	return held, share
 }
+
+// KeepBusy has the address wait for so long before it may say more.
+func KeepBusy(s *Server, ip string, d time.Duration) {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	s.conns.from[accountKey{net: netip.MustParseAddr(ip)}].pace.charge(time.Since(paceBegan), d)
+}

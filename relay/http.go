@@ -97,10 +97,12 @@ func (s *Server) serveRelay(w http.ResponseWriter, r *http.Request, path string)
 	switch {
 	case ws.Wanted(r):
 		s.connect(w, r, path)
+	case s.isCall(r):
+		s.serveCall(w, r, path)
 	case r.Method == http.MethodOptions:
 		methods := readOnly
-		if s.deps.Handler != nil {
-			methods += ", POST"
+		if s.deps.Handler != nil || s.manages() {
+			methods = withPost
 		}
 		allowAll(w.Header(), methods)
 		w.WriteHeader(http.StatusNoContent)

@@ -11,6 +11,9 @@ import (
 // readOnly are the methods of what is only read.
 const readOnly = "GET, HEAD, OPTIONS"
 
+// withPost are those of what can be called, too.
+const withPost = readOnly + ", POST"
+
 // allowAll lets scripts of every web page read the answer (NIP-11), an error no
 // less, and tells them the methods that there are.
 func allowAll(h http.Header, methods string) {

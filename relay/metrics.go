@@ -77,6 +77,7 @@ type metrics struct {
 	verifySize  prometheus.Histogram
 	fanouts     prometheus.Histogram
 	paced       prometheus.Counter
+	calls       *prometheus.CounterVec
 	ringFaults  prometheus.Counter
 
 	policyPanics  *prometheus.CounterVec
@@ -131,7 +132,10 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		policyPanics:  counters("moa_policy_panics_total", "Panics of policies; each costs one answer.", "policy"),
 		sessionPanics: counter("moa_session_panics_total", "Panics in the handling of messages and of requests over HTTP; each costs one connection."),
 		paced:         counter("moa_paced_total", "Times that a connection had to wait because its address said very much."),
-		ringFaults:    counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "moa_admin_calls_total", Help: "Calls of the management API (NIP-86).",
+		}, []string{"method", "result"}),
+		ringFaults: counter("moa_io_uring_failures_total", "Times that writers had to do without io_uring for a minute."),
 
 		syncs:        gauge("moa_syncs", "Open reconciliations (NIP-77)."),
 		syncEvents:   gauge("moa_sync_events", "Events that are part of open reconciliations."),
@@ -162,7 +166,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 		return m
 	}
 	reg.MustRegister(m.connections, m.opened, m.refused, m.dropped, messages, events, m.vanishes, m.joins, m.subs, m.closed,
-		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.fanouts, m.paced, m.ringFaults, m.policyPanics, m.sessionPanics,
+		m.delivered, m.served, m.queries, m.counts, m.commits, m.commitSize, m.verifySize, m.fanouts, m.paced, m.calls, m.ringFaults, m.policyPanics, m.sessionPanics,
 		m.syncs, m.syncEvents, m.syncReceived, m.syncSent, m.syncErrors, m.gathers,
 	)
 	return m

@@ -30,10 +30,13 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Vanished == nil {
 		deps.Vanished = func() {}
 	}
+	if deps.Settings == nil {
+		deps.Settings = func() Overrides { return Overrides{} }
+	}
 	if err := cfg.identify(deps.Identity); err != nil {
 		return nil, err
 	}
-	st, err := newSettings(cfg, deps.Chain, deps.Now)
+	st, err := newSettings(cfg, deps.Settings(), deps.Chain, deps.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -196,21 +196,9 @@ func lostBy(t *testing.T, c *relaytest.Client) string {
 	}
 }
 
-// buildOn builds a chain whose lists are read from the store.
-// buildOn builds a chain over a store. decided, of which there is at most one, is what
-// operators have decided.
-func buildOn(t *testing.T, st store.Store, tables []map[string]any, decided ...policy.Decided) *policy.Chain {
-	t.Helper()
-	env := envOn(st)
-	if len(decided) > 0 {
-		env.Decided = decided[0]
-	}
-	return buildIn(t, env, tables)
-}
-
-// envOn is where policies work that know a store.
-func envOn(st store.Store) policy.Env {
-	return policy.Env{Stored: func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
+// storedIn is policy.Env.Stored of a store.
+func storedIn(st store.Store) func(context.Context, *event.Filter, func(*event.Event) error) error {
+	return func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
 		_, err := st.Scan(store.Query{Filters: []*event.Filter{f}}).Next(ctx, store.Page{}, func(r *store.Record) error {
 			e, err := r.Event()
 			if err != nil {
@@ -219,7 +207,21 @@ func envOn(st store.Store) policy.Env {
 			return found(e)
 		})
 		return err
-	}}
+	}
+}
+
+// envOn is where policies work that know a store.
+func envOn(st store.Store) policy.Env { return policy.Env{Stored: storedIn(st)} }
+
+// buildOn builds a chain whose lists are read from the store. decided, of which there is
+// at most one, is what operators have decided.
+func buildOn(t *testing.T, st store.Store, tables []map[string]any, decided ...policy.Decided) *policy.Chain {
+	t.Helper()
+	env := envOn(st)
+	if len(decided) > 0 {
+		env.Decided = decided[0]
+	}
+	return buildIn(t, env, tables)
 }
 
 func buildIn(t *testing.T, env policy.Env, tables []map[string]any) *policy.Chain {

@@ -22,7 +22,7 @@ func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	if err := cfg.identify(s.deps.Identity); err != nil {
 		return err
 	}
-	st, err := newSettings(cfg, chain, s.now)
+	st, err := newSettings(cfg, s.deps.Settings(), chain, s.now)
 	if err != nil {
 		return err
 	}
@@ -30,6 +30,9 @@ func (s *Server) Reload(cfg Config, chain *policy.Chain) error {
 	defer s.reloading.Unlock()
 	s.chains.load(st.chain)
 	s.install(st)
+	if err := s.Describe(); err != nil { // what operators have changed meanwhile
+		return err
+	}
 	s.self.wake()
 	s.log.Info("configuration reloaded")
 	if s.chains.outgrows(st.chain) {

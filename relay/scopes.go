@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -30,7 +31,8 @@ func (st *settings) infoFor(scope string) *nip11.Document {
 	info := st.info
 	info.Name = strings.TrimSpace(info.Name + " " + scope)
 	info.Description = "Only what is within the geohash " + scope + ". " + info.Description
-	info.Extra = map[string]any{"geo": places.Describe(&st.cfg.Geo, st.chain, scope)}
+	info.Extra = maps.Clone(info.Extra)
+	info.Extra["geo"] = places.Describe(&st.cfg.Geo, st.chain, scope)
 	return &info
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"moa/nips/event"
+	"moa/nips/nip98"
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/relay/places"
@@ -46,6 +47,10 @@ type Deps struct {
 	// Members decides about requests to join and to leave (NIP-43). nil: they are
 	// refused.
 	Members MemberDesk
+	// Manager makes the calls of the management API (NIP-86). nil: there is none.
+	Manager Manager
+	// Settings are those of the configuration that operators have changed. nil: none.
+	Settings func() Overrides
 	// Vanished is called when a request to vanish was stored (NIP-62), and must return
 	// at once. nil: nobody is told.
 	Vanished func()
@@ -72,6 +77,7 @@ type Deps struct {
 //	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go
 //	rights        filters.go, readright.go, storequery.go
 //	members       members.go, ownevents.go
+//	operators     calls.go, callurls.go, manager.go, overrides.go, removal.go
 //	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared
@@ -83,6 +89,7 @@ type Server struct {
 	watcher *ws.Watcher // nil: there is none on this system
 	replay  *replay.Buffer
 	places  places.Handler
+	callers nip98.Seen
 	visits  chan struct{}      // those that are under way. Full: no more are let in
 	self    *selfPublisher     // nil: the relay publishes nothing about itself
 	end     context.CancelFunc // ends shared.life

@@ -35,7 +35,7 @@ type settings struct {
 	doc       []byte // info as JSON
 }
 
-func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settings, error) {
+func newSettings(cfg Config, over Overrides, chain *policy.Chain, now func() time.Time) (*settings, error) {
 	if err := cfg.Validate().Err(); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
@@ -50,17 +50,25 @@ func newSettings(cfg Config, chain *policy.Chain, now func() time.Time) (*settin
 		}
 		st.ours = []relayurl.Location{here}
 	}
-	st.info = document(&cfg, chain.Limits())
-	st.info.Extra = map[string]any{"geo": places.Describe(&cfg.Geo, chain, "")}
-	if p := policy.Find[policy.AreaPolicy](chain); p != nil && cfg.Info.Description == plainDescription {
-		st.info.Description = "A Nostr relay for " + p.Where() + "."
-	}
-	doc, err := st.info.Marshal()
-	if err != nil {
+	if err := st.describe(over); err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
-	st.doc = doc
 	return st, nil
+}
+
+// describe makes the information document.
+func (st *settings) describe(over Overrides) (err error) {
+	st.info = document(&st.cfg, st.chain.Limits())
+	if p := policy.Find[policy.AreaPolicy](st.chain); p != nil && st.info.Description == plainDescription {
+		st.info.Description = "A Nostr relay for " + p.Where() + "."
+	}
+	over.apply(&st.info)
+	st.info.Extra = map[string]any{"geo": places.Describe(&st.cfg.Geo, st.chain, "")}
+	if st.cfg.Admin.On() {
+		st.info.Extra["nip86"] = extensions
+	}
+	st.doc, err = st.info.Marshal()
+	return err
 }
 
 // listBits are the bits of a generation that count changes of lists.
@@ -93,6 +101,9 @@ func document(cfg *Config, p policy.Limits) nip11.Document {
 	}
 	if cfg.Sync.Enabled {
 		nips = append(nips, 77)
+	}
+	if cfg.Admin.On() {
+		nips = append(nips, 86, 98)
 	}
 	slices.Sort(nips)
 	i, l := &cfg.Info, &cfg.Limits

@@ -56,6 +56,7 @@ const (
 	ListEventsNeedingModeration = "listeventsneedingmoderation"
 	AllowEvent                  = "allowevent"
 	BanEvent                    = "banevent"
+	UnbanEvent                  = "unbanevent"
 	ListBannedEvents            = "listbannedevents"
 
 	ChangeRelayName        = "changerelayname"
@@ -63,9 +64,10 @@ const (
 	ChangeRelayIcon        = "changerelayicon"
 	ResetSetting           = "resetsetting" // an extension of this relay's
 
-	AllowKind        = "allowkind"
-	DisallowKind     = "disallowkind"
-	ListAllowedKinds = "listallowedkinds"
+	AllowKind           = "allowkind"
+	DisallowKind        = "disallowkind"
+	ListAllowedKinds    = "listallowedkinds"
+	ListDisallowedKinds = "listdisallowedkinds"
 
 	BlockIP        = "blockip"
 	UnblockIP      = "unblockip"
@@ -92,7 +94,7 @@ var (
 		roleID,
 		{Name: "label", Type: Text},
 		{Name: "description", Type: Text, Optional: true},
-		{Name: "color", Type: Text, Optional: true},
+		{Name: "color", Type: Integer, Optional: true},
 		{Name: "order", Type: Integer, Optional: true},
 	}
 )
@@ -113,6 +115,7 @@ var methods = []Method{
 	{Name: ListEventsNeedingModeration, Options: paging, Reads: true},
 	{Name: AllowEvent, Params: []Param{id, reason}},
 	{Name: BanEvent, Params: []Param{id, reason}},
+	{Name: UnbanEvent, Params: []Param{id, reason}},
 	{Name: ListBannedEvents, Options: paging, Reads: true},
 	{Name: ChangeRelayName, Params: []Param{{Name: "name", Type: Text}}},
 	{Name: ChangeRelayDescription, Params: []Param{{Name: "description", Type: Text}}},
@@ -121,6 +124,7 @@ var methods = []Method{
 	{Name: AllowKind, Params: []Param{kind}},
 	{Name: DisallowKind, Params: []Param{kind}},
 	{Name: ListAllowedKinds, Reads: true},
+	{Name: ListDisallowedKinds, Reads: true},
 	{Name: BlockIP, Params: []Param{ip, reason}},
 	{Name: UnblockIP, Params: []Param{ip, reason}},
 	{Name: ListBlockedIPs, Options: paging, Reads: true},

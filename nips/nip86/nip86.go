@@ -42,8 +42,8 @@ type Call struct {
 
 // Role is the parameters of createrole and editrole; other methods have its ID only.
 type Role struct {
-	ID, Label, Description, Color string
-	Order                         int64
+	ID, Label, Description string
+	Color, Order           *int // nil: none
 }
 
 // Options are what may stand in an object behind the parameters.
@@ -106,7 +106,12 @@ func (c *Call) read(p *Param, raw json.RawMessage) (err error) {
 	case Kind:
 		return number(raw, &c.Kind, "an integer from 0 to 65535")
 	case Integer:
-		return number(raw, &c.Role.Order, "an integer")
+		to := &c.Role.Order
+		if p.Name == "color" {
+			to = &c.Role.Color
+		}
+		*to = new(int)
+		return number(raw, *to, "an integer")
 	}
 	text, err := readText(raw)
 	if err != nil {
@@ -140,8 +145,6 @@ func (c *Call) text(name string) *string {
 		return &c.Role.ID
 	case "label":
 		return &c.Role.Label
-	case "color":
-		return &c.Role.Color
 	case "description":
 		if c.Name != ChangeRelayDescription {
 			return &c.Role.Description
@@ -276,3 +279,20 @@ func ParseResponse(body []byte) (r Response, err error) {
 	}
 	return r, nil
 }
+
+// Error is why a call was not made, for the caller.
+type Error struct {
+	Fault Fault
+	Text  string
+}
+
+// Fault is what is wrong.
+type Fault uint8
+
+const (
+	WrongCall  Fault = iota // the method or its parameters
+	Forbidden               // others may call it
+	UsedBefore              // the event that signs it is good for one call
+)
+
+func (e *Error) Error() string { return e.Text }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -18,7 +19,8 @@ func TestEveryMethodIsRead(t *testing.T) {
 	pk, _ := event.ParsePubKey(hex64)
 	id, _ := event.ParseID(hex64)
 	all := nip86.Options{Limit: nip86.MaxPage}
-	role := nip86.Role{ID: "vip", Label: "VIP", Description: "dear", Color: "#ff0000", Order: -2}
+	color, order := 120, -2
+	role := nip86.Role{ID: "vip", Label: "VIP", Description: "dear", Color: &color, Order: &order}
 	for _, c := range []struct {
 		body string
 		want nip86.Call
@@ -37,14 +39,15 @@ func TestEveryMethodIsRead(t *testing.T) {
 		{`{"method":"allowpubkey","params":["HEX"]}`, nip86.Call{PubKey: pk}},
 		{`{"method":"unallowpubkey","params":["HEX"]}`, nip86.Call{PubKey: pk}},
 		{`{"method":"listallowedpubkeys","params":[]}`, nip86.Call{}},
-		{`{"method":"createrole","params":["vip","VIP","dear","#ff0000",-2]}`, nip86.Call{Role: role}},
-		{`{"method":"editrole","params":["vip","VIP","dear","#ff0000",-2]}`, nip86.Call{Role: role}},
+		{`{"method":"createrole","params":["vip","VIP","dear",120,-2]}`, nip86.Call{Role: role}},
+		{`{"method":"editrole","params":["vip","VIP","dear",120,-2]}`, nip86.Call{Role: role}},
 		{`{"method":"deleterole","params":["vip"]}`, nip86.Call{Role: nip86.Role{ID: "vip"}}},
 		{`{"method":"assignrole","params":["HEX","vip"]}`, nip86.Call{PubKey: pk, Role: nip86.Role{ID: "vip"}}},
 		{`{"method":"unassignrole","params":["HEX","vip"]}`, nip86.Call{PubKey: pk, Role: nip86.Role{ID: "vip"}}},
 		{`{"method":"listeventsneedingmoderation","params":[]}`, nip86.Call{}},
 		{`{"method":"allowevent","params":["HEX","fine"]}`, nip86.Call{ID: id, Reason: "fine"}},
 		{`{"method":"banevent","params":["HEX","bad"]}`, nip86.Call{ID: id, Reason: "bad"}},
+		{`{"method":"unbanevent","params":["HEX"]}`, nip86.Call{ID: id}},
 		{`{"method":"listbannedevents","params":[]}`, nip86.Call{}},
 		{`{"method":"changerelayname","params":["Nest"]}`, nip86.Call{Text: "Nest"}},
 		{`{"method":"changerelaydescription","params":["two\nlines"]}`, nip86.Call{Text: "two\nlines"}},
@@ -54,6 +57,7 @@ func TestEveryMethodIsRead(t *testing.T) {
 		{`{"method":"allowkind","params":[1]}`, nip86.Call{Kind: 1}},
 		{`{"method":"disallowkind","params":[65535]}`, nip86.Call{Kind: 65535}},
 		{`{"method":"listallowedkinds","params":[]}`, nip86.Call{}},
+		{`{"method":"listdisallowedkinds","params":[]}`, nip86.Call{}},
 		{`{"method":"blockip","params":["203.0.113.7","scans"]}`, nip86.Call{Prefix: netip.MustParsePrefix("203.0.113.7/32"), Reason: "scans"}},
 		{`{"method":"blockip","params":["203.0.113.7/24"]}`, nip86.Call{Prefix: netip.MustParsePrefix("203.0.113.0/24")}},
 		{`{"method":"blockip","params":["::ffff:203.0.113.7"]}`, nip86.Call{Prefix: netip.MustParsePrefix("203.0.113.7/32")}},
@@ -71,7 +75,7 @@ func TestEveryMethodIsRead(t *testing.T) {
 		if c.want.Options == (nip86.Options{}) {
 			c.want.Options = all
 		}
-		if *got != c.want || !strings.Contains(c.body, `"`+got.Name+`"`) {
+		if !reflect.DeepEqual(*got, c.want) || !strings.Contains(c.body, `"`+got.Name+`"`) {
 			t.Errorf("%s: read as %+v", c.body, got)
 		}
 	}
@@ -108,7 +112,8 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 		{`{"method":"allowkind","params":[65536]}`, "integer from 0 to 65535"},
 		{`{"method":"allowkind","params":[1.5]}`, "integer from 0 to 65535"},
 		{`{"method":"allowkind","params":[null]}`, "integer from 0 to 65535"},
-		{`{"method":"createrole","params":["a","b","c","d","e"]}`, "order: want an integer"},
+		{`{"method":"createrole","params":["a","b","c",1,"e"]}`, "order: want an integer"},
+		{`{"method":"createrole","params":["a","b","c","#fff"]}`, "color: want an integer"},
 		{`{"method":"blockip","params":["203.0.113"]}`, "want an IP address"},
 		{`{"method":"blockip","params":["203.0.113.0/33"]}`, "want an IP address"},
 		{`{"method":"blockip","params":["fe80::1%eth0"]}`, "want an IP address"},

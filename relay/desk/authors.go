@@ -20,6 +20,9 @@ func (d *Desk) BanAuthor(ctx context.Context, by state.Actor, pk event.PubKey, b
 	if pk == d.deps.Self() {
 		return 0, wrong("that is the relay's own key")
 	}
+	if by.Key != (event.PubKey{}) && d.deps.Administrator(pk) && !d.deps.Administrator(by.Key) {
+		return 0, wrong("this is an administrator of the relay")
+	}
 	if now := d.deps.Now().Unix(); ban.Until != 0 && ban.Until <= now {
 		return 0, wrong("the ban would be over: it ends at %s", time.Unix(ban.Until, 0).UTC().Format(time.RFC3339))
 	}

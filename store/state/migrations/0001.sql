@@ -118,3 +118,9 @@ CREATE TABLE job (
 	verb    TEXT NOT NULL,
 	subject TEXT NOT NULL
 ) STRICT;
+
+-- Signed events by which changes were asked for over HTTP (NIP-98), each good for one.
+CREATE TABLE call (
+	id TEXT PRIMARY KEY CHECK (length(id) = 64),
+	at INTEGER NOT NULL  -- created_at of the event
+) STRICT;

@@ -1,0 +1,71 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"moa/nips/event"
+	"moa/policy/moderation"
+	"moa/store/state"
+)
+
+// Reported is an event that was reported and about which nothing is decided yet.
+type Reported struct {
+	ID     event.ID
+	Author event.PubKey
+	Why    string // how often its author was reported, by NIP-56's words
+}
+
+// ReportedEvents are sorted by id.
+func (d *Desk) ReportedEvents() (list []Reported) {
+	r := d.deps.Reports()
+	if r == nil {
+		return nil
+	}
+	for _, c := range r.Cases() {
+		for _, id := range d.undecided(&c) {
+			list = append(list, Reported{id, c.Author, reportedFor(c.What)})
+		}
+	}
+	slices.SortFunc(list, func(a, b Reported) int { return event.CompareIDs(a.ID, b.ID) })
+	return list
+}
+
+func (d *Desk) undecided(c *moderation.Case) []event.ID {
+	return slices.DeleteFunc(slices.Clone(c.Events), func(id event.ID) bool { return d.deps.State.Ruling(id) != state.Ruling{} })
+}
+
+func reportedFor(what map[string]int) string {
+	var parts []string
+	for _, word := range slices.Sorted(maps.Keys(what)) {
+		parts = append(parts, fmt.Sprintf("%s %d", word, what[word]))
+	}
+	return "reported: " + strings.Join(parts, ", ")
+}
+
+// ClearEvent is AllowEvent, and closes what is reported about the author of an event that
+// is reported. Reports are closed by author, so other events of the same author must be
+// decided before.
+func (d *Desk) ClearEvent(ctx context.Context, by state.Actor, id event.ID, why string) error {
+	if (d.deps.State.Ruling(id) != state.Ruling{}) {
+		return d.AllowEvent(ctx, by, id, why)
+	}
+	r := d.deps.Reports()
+	if r == nil {
+		return nil
+	}
+	for _, c := range r.Cases() {
+		open := d.undecided(&c)
+		switch {
+		case !slices.Contains(open, id):
+		case len(open) > 1:
+			return wrong("%d other events of the same author are reported: decide about them first", len(open)-1)
+		default:
+			return d.DismissReports(ctx, by, c.Author, why)
+		}
+	}
+	return nil
+}
