@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v3"
@@ -27,7 +28,7 @@ func checkConfigCommand() *cli.Command {
 		Description: "The flags and environment variables of serve are heeded too. " +
 			"Without FILE, --config names it.",
 		Flags: config.Flags(),
-		Action: func(_ context.Context, cmd *cli.Command) error {
+		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.NArg() > 1 {
 				return usage.Errorf("one file at a time")
 			}
@@ -41,6 +42,9 @@ func checkConfigCommand() *cli.Command {
 			}
 			for _, line := range append(s.Warnings(&c), builtin.Warnings(chain)...) {
 				fmt.Fprintln(cmd.Root().ErrWriter, "warning:", line)
+			}
+			if err := tellOverridden(ctx, cmd, c.Data); err != nil {
+				return err
 			}
 			said := "the configuration is good"
 			if s.File == "" {
@@ -78,4 +82,20 @@ func ownerBesideRoot(dir string) string {
 		return u.Username
 	}
 	return "user " + id
+}
+
+// tellOverridden names the keys that were set otherwise while the relay ran.
+func tellOverridden(ctx context.Context, cmd *cli.Command, data string) (err error) {
+	st, end, err := readState(ctx, data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	if st == nil {
+		return nil
+	}
+	for _, key := range overridden(st) {
+		fmt.Fprintf(cmd.Root().ErrWriter, "note: %s: %s: moa admin reset %s\n", key, overriddenText, strings.TrimPrefix(key, "info."))
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ import (
 //	POST /moderation            a decision
 //	GET  /changes               the audit log
 //	POST /members               a change of members, roles or invites
+//	POST /admin                 a call of the management API (NIP-86)
 //	POST /backup                everything, as a stream (storedoor.go)
 //	POST /backup/done           the time of a backup that is whole
 //	GET  /export                everything, as JSON lines

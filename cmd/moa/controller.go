@@ -11,6 +11,7 @@ import (
 	"moa/policy/moderation"
 	"moa/relay"
 	"moa/relay/desk"
+	"moa/relay/manage"
 	"moa/store/badgerstore"
 )
 
@@ -23,6 +24,7 @@ type controller struct {
 	force  *inForce
 	stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
 	desk   *desk.Desk
+	calls  *manage.Door
 }
 
 // reports are those of the policy moderation, which every chain of serve has.

@@ -28,6 +28,7 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("POST /moderation", c.serveDecision)
 	mux.HandleFunc("GET /changes", c.serveChanges)
 	mux.HandleFunc("POST /members", c.serveMemberChange)
+	mux.HandleFunc("POST /admin", c.serveCall)
 	mux.HandleFunc("POST /backup", c.serveBackup)
 	mux.HandleFunc("POST /backup/done", c.serveBackupDone)
 	mux.HandleFunc("GET /export", c.serveExport)

@@ -47,6 +47,7 @@ func app() *cli.Command {
 			policyCommand(),
 			membersCommand(),
 			moderationCommand(),
+			adminCommand(),
 			configCommand(),
 			checkConfigCommand(),
 			healthcheckCommand(),

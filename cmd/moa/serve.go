@@ -65,7 +65,8 @@ type instance struct {
 	force  inForce
 	server *relay.Server
 
-	members atomic.Pointer[relay.Members] // of the configuration in force
+	members atomic.Pointer[relay.Members]              // of the configuration in force
+	ranks   atomic.Pointer[map[event.PubKey]desk.Rank] // the same
 
 	// Set before the first policy is asked.
 	store    *badgerstore.Store
@@ -95,6 +96,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	}
 	in := &instance{source: src, cfg: cfg, level: new(slog.LevelVar)}
 	in.members.Store(&cfg.Members)
+	in.setRanks(&cfg)
 	in.level.Set(logLevel(cfg.Log.Level))
 	in.log = newLogger(stderr, cfg.Log.Format, in.level)
 	registry := newRegistry()
@@ -137,6 +139,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	in.server, err = relay.New(relayConfig(&cfg), relay.Deps{
 		Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry,
 		Identity: in.identity, Push: pushTo, Members: desk.NIP43{Desk: in.desk}, Vanished: in.desk.Vanished,
+		Manager: in.manager(), Settings: in.overrides,
 	})
 	if err != nil {
 		return err
@@ -149,7 +152,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	defer leave()
-	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored, in.desk}
+	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored, in.desk, in.manager()}
 	if shut, err := control.open(); err != nil {
 		in.log.Warn("moa moderation cannot reach this relay", "err", err)
 	} else {
@@ -254,6 +257,7 @@ func (in *instance) reload() {
 		if err == nil {
 			in.force.set(chain, cfg.Policy)
 			in.members.Store(&cfg.Members)
+			in.setRanks(&cfg)
 			in.desk.Reloaded()
 		}
 	}
@@ -332,6 +336,9 @@ func (in *instance) warn(cfg *config.Config) {
 	chain, _ := in.force.get()
 	for _, line := range append(in.source.Warnings(cfg), builtin.Warnings(chain)...) {
 		in.log.Warn("a setting to look at", "setting", line)
+	}
+	for _, key := range overridden(in.state) {
+		in.log.Info(overriddenText, "key", key)
 	}
 }
 

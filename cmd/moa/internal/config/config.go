@@ -6,6 +6,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"iter"
 	"path/filepath"
 	"reflect"
@@ -84,8 +85,14 @@ func (c *Config) finish() (bad conf.Faults) {
 	if c.Data != "" {
 		c.Data = filepath.Clean(c.Data)
 	}
-	for path, key := range map[string]*string{"info.pubkey": &c.Info.PubKey, "info.self": &c.Info.Self} {
-		if *key == "" {
+	keys := map[string]*string{"info.pubkey": &c.Info.PubKey, "info.self": &c.Info.Self}
+	for path, list := range map[string][]string{"admin.administrators": c.Admin.Administrators, "admin.moderators": c.Admin.Moderators} {
+		for i := range list {
+			keys[fmt.Sprintf("%s[%d]", path, i)] = &list[i]
+		}
+	}
+	for path, key := range keys {
+		if *key == "" && !strings.HasSuffix(path, "]") {
 			continue
 		}
 		pk, err := nip19.ParsePubKey(*key)
@@ -100,6 +107,9 @@ func (c *Config) finish() (bad conf.Faults) {
 		}
 		*key = ""
 	}
+	// Of what is no key, one fault is enough.
+	c.Admin.Administrators = slices.DeleteFunc(c.Admin.Administrators, func(key string) bool { return key == "" })
+	c.Admin.Moderators = slices.DeleteFunc(c.Admin.Moderators, func(key string) bool { return key == "" })
 	return bad
 }
 

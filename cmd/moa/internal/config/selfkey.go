@@ -36,7 +36,7 @@ func (c *Config) checkKey(bad *conf.Faults) {
 	if c.SelfKeyFile != "" {
 		bad.Add("self.key_file", "there is self.key, too; one of them is enough")
 	}
-	id, err := parseIdentity(string(c.SelfKey))
+	id, err := ParseIdentity(string(c.SelfKey))
 	switch {
 	case err != nil:
 		bad.AddError("self.key", err)
@@ -45,8 +45,8 @@ func (c *Config) checkKey(bad *conf.Faults) {
 	}
 }
 
-// parseIdentity reads an nsec or hex. No error repeats it.
-func parseIdentity(text string) (*relay.Identity, error) {
+// ParseIdentity reads a secret key, nsec or hex. No error repeats it.
+func ParseIdentity(text string) (*relay.Identity, error) {
 	key, err := nip19.ParseSecret(text)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func (c *Config) Identity(log *slog.Logger) (*relay.Identity, error) {
 	path := c.SelfKeyFile
 	switch {
 	case c.SelfKey != "":
-		return parseIdentity(string(c.SelfKey))
+		return ParseIdentity(string(c.SelfKey))
 	case path == "" && !c.Self.Publish && !c.Members.Enabled:
 		return nil, nil
 	case path == "":
@@ -76,7 +76,7 @@ func (c *Config) Identity(log *slog.Logger) (*relay.Identity, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		log.Warn("others than its owner can read the relay's secret key: chmod 600 it", "file", path)
 	}
-	id, err := parseIdentity(string(text))
+	id, err := ParseIdentity(string(text))
 	if err != nil {
 		return nil, usage.Errorf("%s: %w", path, err)
 	}
@@ -85,22 +85,42 @@ func (c *Config) Identity(log *slog.Logger) (*relay.Identity, error) {
 
 // makeIdentity writes a new key, all of it or none.
 func makeIdentity(path string) (id *relay.Identity, err error) {
-	var key [32]byte
-	for id == nil { // one of 2^128 is no key
+	key, err := makeKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("the relay's key: %w", err)
+	}
+	return relay.NewIdentity(key)
+}
+
+// KeyIn is the secret key in a file, which is made if it is not there.
+func KeyIn(path string) (key [32]byte, err error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return makeKey(path)
+	}
+	if err != nil {
+		return key, err
+	}
+	if key, err = nip19.ParseSecret(string(text)); err != nil {
+		return key, usage.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// makeKey writes a new key, all of it or none.
+func makeKey(path string) (key [32]byte, err error) {
+	for id := (*relay.Identity)(nil); id == nil; { // one of 2^128 is no key
 		rand.Read(key[:])
 		id, _ = relay.NewIdentity(key)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".relay-key-*") // with mode 0600
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // with mode 0600
 	if err != nil {
-		return nil, fmt.Errorf("the relay's key: %w", err)
+		return key, err
 	}
 	defer os.Remove(f.Name())
 	_, err = f.WriteString(nip19.Nsec(key) + "\n")
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("the relay's key: %w", err)
-	}
-	return id, nil
+	return key, err
 }

@@ -108,6 +108,7 @@ func (s *Source) Read() (c Config, bad conf.Faults, err error) {
 func (s *Source) Chain(c *Config, env policy.Env, report policy.Report, old *policy.Chain, were []map[string]any) (*policy.Chain, conf.Faults) {
 	env.Dir = filepath.Dir(s.File) // relative names in a file start at its folder
 	env.HideMembers = c.Members.Enabled && !c.Members.Public
+	env.Administrators = c.Administrators()
 	chain, found := builtin.Rebuild(env, report, c.Policy, old, were)
 	return chain, s.inFile(found)
 }

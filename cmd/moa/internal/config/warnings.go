@@ -34,6 +34,9 @@ func (c *Config) warnings() (found conf.Faults) {
 	if plain(c.URL) {
 		warn("url", "url is ws://: what clients say can be read and changed on its way, and pages of https:// sites cannot connect: put a proxy with TLS before the relay, and set wss://")
 	}
+	if c.URL == "" && c.Admin.On() {
+		warn("admin", "url is not set: signed calls are taken only for the address and port at which they reach the relay, not for a name")
+	}
 	for i, table := range c.Policy {
 		at := fmt.Sprintf("policy[%d]", i)
 		for _, o := range openings(table) {
@@ -130,7 +133,7 @@ func plain(text string) bool {
 // with the key that its name is near to. One that is near to none may be
 // somebody else's: container runtimes make such names of a service called moa.
 func unknownEnv() (found []string) {
-	known := map[string]bool{"MOA_CONFIG": true}
+	known := map[string]bool{"MOA_CONFIG": true, AdminKeyEnv: true}
 	defaults := Default()
 	for l := range defaults.leaves() {
 		known[l.env()] = true
