@@ -65,3 +65,22 @@ func (c *client) protected(e *event.Event) policy.Verdict {
 	}
 	return policy.Refuse(reason.Restricted, "this event is protected: only its author may publish it")
 }
+
+// hasMembers reports whether requests of people are answered.
+func (s *shared) hasMembers(st *settings) bool { return st.cfg.Members.Enabled && s.members != nil }
+
+// asksDesk reports an EVENT that is a request to the relay itself.
+func (s *shared) asksDesk(st *settings, e *event.Event) bool {
+	return nip43.IsRequest(e.Kind) && s.hasMembers(st)
+}
+
+// request says what is wrong with a request, before its signature is checked.
+func (c *client) request(e *event.Event) policy.Verdict {
+	if fault := nip43.Fault(e, c.now()); fault != "" {
+		return policy.Refuse(reason.Invalid, fault)
+	}
+	if e.Protected() {
+		return c.protected(e)
+	}
+	return policy.Verdict{}
+}

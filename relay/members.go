@@ -1,18 +1,14 @@
 package relay
 
 import (
-	"context"
 	"fmt"
-	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"moa/nips/event"
 	"moa/nips/nip43"
 	"moa/nips/reason"
 	"moa/policy"
-	"moa/relay/origin"
 )
 
 // The relay takes requests to join and to leave, and gives out invites (NIP-43):
@@ -23,35 +19,6 @@ import (
 //  2. Its session decides it, since that needs the disk, before it reads on: what the
 //     client sends next is asked about as a member's.
 //  3. An invite is made for the REQ that asks for one, and goes to nobody else.
-
-// MemberDesk decides about requests of people. Its texts are for clients.
-type MemberDesk interface {
-	// Join and Leave answer as an OK does.
-	Join(ctx context.Context, pk event.PubKey, code string) (ok bool, why reason.Reason, text string)
-	Leave(ctx context.Context, pk event.PubKey) (ok bool, why reason.Reason, text string)
-	// Invite returns a code for somebody whom one of these people invites; "", and
-	// why not, if none of them may.
-	Invite(ctx context.Context, keys []event.PubKey) (code string, why reason.Reason, text string)
-}
-
-// hasMembers reports whether requests of people are answered.
-func (s *shared) hasMembers(st *settings) bool { return st.cfg.Members.Enabled && s.members != nil }
-
-// asksDesk reports an EVENT that is a request to the relay itself.
-func (s *shared) asksDesk(st *settings, e *event.Event) bool {
-	return nip43.IsRequest(e.Kind) && s.hasMembers(st)
-}
-
-// request says what is wrong with a request, before its signature is checked.
-func (c *client) request(e *event.Event) policy.Verdict {
-	if fault := nip43.Fault(e, c.now()); fault != "" {
-		return policy.Refuse(reason.Invalid, fault)
-	}
-	if e.Protected() {
-		return c.protected(e)
-	}
-	return policy.Verdict{}
-}
 
 // decideRequest decides a request whose signature holds.
 func (s *session) decideRequest(st *settings, t *ticket) {
@@ -79,36 +46,6 @@ func (c *client) mayAsk(st *settings) time.Duration {
 		return 0
 	}
 	return c.requests.take(c.ip, st.cfg.Members.JoinsPerIP, c.now())
-}
-
-// requests counts requests by network: codes are not to be guessed. The zero requests
-// have counted none.
-type requests struct {
-	mu   sync.Mutex // guards from
-	from map[netip.Addr]allowance
-}
-
-func (r *requests) take(ip netip.Addr, most int, now time.Time) (wait time.Duration) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	net := origin.Network(ip)
-	left, wait := r.from[net].take(1, most, time.Hour, now)
-	if wait == 0 {
-		keep(&r.from, net, left, func(a allowance) bool { return a.full(now) })
-	}
-	return wait
-}
-
-// joinResults are what becomes of requests to join, by the prefix of the OK.
-var joinResults = map[reason.Reason]string{
-	reason.Info: "joined", reason.Duplicate: "member", reason.Restricted: "refused", reason.RateLimited: "rate_limited", reason.Error: "failed",
-}
-
-// joined counts a request to join.
-func (m *metrics) joined(kind uint16, why reason.Reason) {
-	if kind == nip43.KindJoin {
-		m.joins.WithLabelValues(joinResults[why]).Inc()
-	}
 }
 
 // invite makes the invite that a REQ asks for; nil if it asks for none. A Verdict that

@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"moa/nips/nip43"
+	"moa/nips/reason"
 	"moa/nips/wire"
 )
 
@@ -194,3 +196,15 @@ func (m *metrics) committed(n int, took time.Duration) {
 
 func (m *metrics) drop(r dropReason) { m.dropped.WithLabelValues(string(r)).Inc() }
 func (m *metrics) refuse(r refusal)  { m.refused.WithLabelValues(string(r)).Inc() }
+
+// joinResults are what becomes of requests to join, by the prefix of the OK.
+var joinResults = map[reason.Reason]string{
+	reason.Info: "joined", reason.Duplicate: "member", reason.Restricted: "refused", reason.RateLimited: "rate_limited", reason.Error: "failed",
+}
+
+// joined counts a request to join.
+func (m *metrics) joined(kind uint16, why reason.Reason) {
+	if kind == nip43.KindJoin {
+		m.joins.WithLabelValues(joinResults[why]).Inc()
+	}
+}

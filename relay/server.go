@@ -76,7 +76,7 @@ type Deps struct {
 //	a REQ         req.go, subscriptions.go, pageturns.go, scheduler.go, query.go
 //	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go
 //	rights        filters.go, readright.go, storequery.go
-//	members       members.go, ownevents.go
+//	members       memberdesk.go, members.go, ownevents.go, ownstored.go
 //	operators     calls.go, callurls.go, manager.go, overrides.go, removal.go
 //	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {

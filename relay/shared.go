@@ -56,7 +56,3 @@ func (s *shared) countPanic(what string, value any, attrs ...any) {
 		s.log.Error(what, append(attrs, "panic", fmt.Sprint(value), "stack", string(debug.Stack()))...)
 	}
 }
-
-// background is the context of policies: they have deadlines of their own, and
-// a connection that goes away does not take back what it has said.
-var background = context.Background()

@@ -86,18 +86,6 @@ func hold(c *cli.Command) {
 	}
 }
 
-// takes returns an error if the command was not given its arguments: words, or none.
-func takes(cmd *cli.Command, args string) error {
-	want := strings.Fields(args)
-	switch {
-	case cmd.NArg() == len(want):
-		return nil
-	case len(want) == 0:
-		return usage.Errorf("%s takes no arguments", cmd.FullName())
-	}
-	return usage.Errorf("%s takes %s: %s", cmd.FullName(), terminal.Count(len(want), "argument", "arguments"), args)
-}
-
 // names are what one can call the commands.
 func names(list []*cli.Command) iter.Seq[string] {
 	return func(yield func(string) bool) {

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"slices"
@@ -15,7 +13,6 @@ import (
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
-	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/policy/builtin"
 	"moa/store/state"
@@ -85,14 +82,6 @@ func makeChange(ctx context.Context, cmd *cli.Command, cfg *config.Config, c mem
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)
 	return nil
-}
-
-func memberArg(cmd *cli.Command) (event.PubKey, error) {
-	pk, err := nip19.ParsePubKey(cmd.Args().First())
-	if err != nil {
-		return pk, usage.Errorf("the member: %w", err)
-	}
-	return pk, nil
 }
 
 func runMembersAdd(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
@@ -209,17 +198,4 @@ func assign(ctx context.Context, cmd *cli.Command, cfg *config.Config, do, follo
 		return err
 	}
 	return makeChange(ctx, cmd, cfg, memberChange{Do: do, Member: &pk, Role: &state.Role{ID: cmd.Args().Get(1)}}, follows)
-}
-
-// inBooks shows something of what is known of members, whether a relay runs with the data
-// folder or not.
-func inBooks(ctx context.Context, cmd *cli.Command, cfg *config.Config, show func(*state.Store, io.Writer) error) error {
-	st, end, err := readState(ctx, cfg.Data)
-	if err != nil {
-		return err
-	}
-	if st == nil {
-		return errors.Join(usage.Errorf("nothing is decided in %s yet; is it the folder of the relay (--config or --data)?", cfg.Data), end())
-	}
-	return errors.Join(show(st, cmd.Root().Writer), end())
 }

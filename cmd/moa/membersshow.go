@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/terminal"
+	"moa/cmd/moa/internal/usage"
 	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/relay/desk"
@@ -19,6 +21,19 @@ import (
 
 // mostListed are read at a time.
 const mostListed = 1000
+
+// inBooks shows something of what is known of members, whether a relay runs with the data
+// folder or not.
+func inBooks(ctx context.Context, cmd *cli.Command, cfg *config.Config, show func(*state.Store, io.Writer) error) error {
+	st, end, err := readState(ctx, cfg.Data)
+	if err != nil {
+		return err
+	}
+	if st == nil {
+		return errors.Join(usage.Errorf("nothing is decided in %s yet; is it the folder of the relay (--config or --data)?", cfg.Data), end())
+	}
+	return errors.Join(show(st, cmd.Root().Writer), end())
+}
 
 func runMembersList(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
 	return inBooks(ctx, cmd, cfg, func(st *state.Store, w io.Writer) error {

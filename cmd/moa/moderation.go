@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -15,7 +13,6 @@ import (
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
-	"moa/nips/event"
 	"moa/nips/nip19"
 )
 
@@ -85,14 +82,6 @@ func decide(ctx context.Context, cmd *cli.Command, d door, one decision, follows
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)
 	return nil
-}
-
-func authorArg(cmd *cli.Command) (event.PubKey, error) {
-	pk, err := nip19.ParsePubKey(cmd.Args().First())
-	if err != nil {
-		return pk, usage.Errorf("the author: %w", err)
-	}
-	return pk, nil
 }
 
 func runDismiss(ctx context.Context, cmd *cli.Command, d door) error {
@@ -183,21 +172,4 @@ func runUndo(ctx context.Context, cmd *cli.Command, d door) error {
 		}
 	}
 	return usage.Errorf("nothing is decided about %s", cmd.Args().First())
-}
-
-// parseSpan reads a time.Duration, or whole days.
-func parseSpan(text string) (time.Duration, error) {
-	span, err := time.ParseDuration(text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		var n int
-		n, err = strconv.Atoi(days)
-		span = time.Duration(n) * 24 * time.Hour
-		if n > 36500 {
-			span = 0
-		}
-	}
-	if err != nil || span <= 0 {
-		return 0, usage.Errorf(`--for: %q is not a time: want "12h" or "7d"`, text)
-	}
-	return span, nil
 }

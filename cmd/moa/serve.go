@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,15 +21,12 @@ import (
 	"moa/cmd/moa/internal/config"
 	"moa/cmd/moa/internal/terminal"
 	"moa/cmd/moa/internal/usage"
-	"moa/nips/event"
 	"moa/nips/sig"
 	"moa/policy"
 	"moa/policy/builtin"
 	"moa/relay"
 	"moa/relay/desk"
 	"moa/store"
-	"moa/store/badgerstore"
-	"moa/store/state"
 )
 
 func serveCommand() *cli.Command {
@@ -52,40 +48,6 @@ and MOA_LIMITS_MESSAGE_BYTES.`,
 			return serve(ctx, config.SourceOf(cmd), cmd.Root().ErrWriter)
 		},
 	}
-}
-
-// instance is a running relay and what it was made from.
-type instance struct {
-	source *config.Source
-	cfg    config.Config
-	level  *slog.LevelVar
-	log    *slog.Logger
-	env    policy.Env
-	report policy.Report
-	force  inForce
-	server *relay.Server
-
-	members atomic.Pointer[relay.Members]              // of the configuration in force
-	ranks   atomic.Pointer[map[event.PubKey]desk.Rank] // the same
-
-	// Set before the first policy is asked.
-	store    *badgerstore.Store
-	state    *state.Store
-	desk     *desk.Desk
-	identity *relay.Identity // nil: the relay has no key of its own
-}
-
-// self is policy.Env.Self.
-func (in *instance) self() (pk event.PubKey) {
-	if in.identity != nil {
-		pk = in.identity.PubKey()
-	}
-	return pk
-}
-
-// stored is policy.Env.Stored.
-func (in *instance) stored(ctx context.Context, f *event.Filter, found func(*event.Event) error) error {
-	return findStored(ctx, in.store, f, found)
 }
 
 // serve runs the relay until a signal or ctx ends it.

@@ -43,7 +43,7 @@ func (d NIP43) Leave(ctx context.Context, pk event.PubKey) (ok bool, why reason.
 
 // Invite returns a code, made by the first of these people that may make one.
 func (d NIP43) Invite(ctx context.Context, keys []event.PubKey) (code string, why reason.Reason, text string) {
-	err := error(ErrMayNotInvite)
+	err := ErrMayNotInvite
 	for _, pk := range keys {
 		code, err = d.MemberInvite(ctx, state.Actor{Key: pk, Door: doorNIP43})
 		if err == nil {
