@@ -105,6 +105,8 @@ func replayed(t *testing.T, s *state.Store) map[string]string {
 			delete(all, "address "+c.Subject)
 		case "allow kind", "disallow kind":
 			all["kind "+c.Subject] = string(c.Became)
+		case "reset kind":
+			delete(all, "kind "+c.Subject)
 		case "set":
 			all["setting "+c.Subject] = text
 		case "reset":
@@ -155,6 +157,9 @@ func change(ctx context.Context, s *state.Store, dice *rand.Rand) error {
 	case 9:
 		return s.UnblockAddress(ctx, shell, p, why)
 	case 10:
+		if dice.IntN(3) == 0 {
+			return s.ResetKind(ctx, shell, uint16(dice.IntN(3)))
+		}
 		return s.SetKind(ctx, shell, uint16(dice.IntN(3)), dice.IntN(2) == 0)
 	default:
 		if dice.IntN(2) == 0 {
