@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"moa/nips/event"
 	"moa/nips/testwait"
 	"moa/policy"
@@ -23,7 +25,9 @@ import (
 	"moa/store/state"
 )
 
-func TestMain(m *testing.M) { testwait.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testwait.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
 
 var shell = state.Actor{Door: "shell"}
 
@@ -154,6 +158,48 @@ func TestWhatIsLeftIsErasedAfterAStart(t *testing.T) {
 	must(t, d.AllowEvent(t.Context(), shell, two.ID, ""))
 	if len(st.Authors())+len(st.Rulings()) != 0 || r.has() != 1 {
 		t.Error("something is decided still, or came back")
+	}
+}
+
+// An author with very many events is erased part by part, and what cannot be removed is an
+// error, not a loop without end.
+func TestVeryManyEventsAreErased(t *testing.T) {
+	const many = 25_000
+	stored := map[event.ID]*event.Event{}
+	for n := range many {
+		id := event.ID(key(n))
+		stored[id] = &event.Event{ID: id, PubKey: policytest.Key(1)}
+	}
+	most, stuck := 0, false
+	d := desk.New(desk.Deps{
+		State: openState(t, t.TempDir()),
+		Stored: func(_ context.Context, _ *event.Filter, found func(*event.Event) error) error {
+			for _, e := range stored {
+				if err := found(e); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Remove: func(_ context.Context, ids []event.ID) (n int, err error) {
+			if most = max(most, len(ids)); stuck {
+				return 0, nil
+			}
+			before := len(stored)
+			for _, id := range ids {
+				delete(stored, id)
+			}
+			return before - len(stored), nil
+		},
+	})
+	stuck = true
+	if _, err := d.BanAuthor(t.Context(), shell, policytest.Key(1), state.Ban{}, true); err == nil || !strings.Contains(err.Error(), "none could be removed") {
+		t.Errorf("%v", err)
+	}
+	stuck = false
+	removed, err := d.BanAuthor(t.Context(), shell, policytest.Key(1), state.Ban{Why: "again"}, true)
+	if err != nil || removed != many || len(stored) != 0 || most >= many {
+		t.Errorf("%d events were removed, %d at once, and %d are left: %v", removed, most, len(stored), err)
 	}
 }
 

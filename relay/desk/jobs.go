@@ -121,18 +121,35 @@ func (d *Desk) do(ctx context.Context, j state.Job) (removed int, err error) {
 	return d.eraseAuthor(ctx, pk)
 }
 
+// mostErased is how many events of an author are found before they are removed: memory has
+// a bound, however many there are.
+const mostErased = 10_000
+
+var errEnough = errors.New("that is enough")
+
 // eraseAuthor removes all that is stored of an author. It is hidden, and nothing more
 // comes.
-func (d *Desk) eraseAuthor(ctx context.Context, pk event.PubKey) (int, error) {
-	var ids []event.ID
-	err := d.deps.Stored(ctx, &event.Filter{Authors: []event.PubKey{pk}}, func(e *event.Event) error {
-		ids = append(ids, e.ID)
-		return nil
-	})
-	if err != nil {
-		return 0, err
+func (d *Desk) eraseAuthor(ctx context.Context, pk event.PubKey) (removed int, err error) {
+	for {
+		var ids []event.ID
+		err := d.deps.Stored(ctx, &event.Filter{Authors: []event.PubKey{pk}}, func(e *event.Event) error {
+			if ids = append(ids, e.ID); len(ids) == mostErased {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return removed, err
+		}
+		n, failed := d.remove(ctx, ids)
+		removed += n
+		if failed != nil || err == nil {
+			return removed, failed
+		}
+		if n == 0 {
+			return removed, fmt.Errorf("%d events were found, and none could be removed", len(ids))
+		}
 	}
-	return d.remove(ctx, ids)
 }
 
 func (d *Desk) remove(ctx context.Context, ids []event.ID) (n int, err error) {
