@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -13,6 +14,8 @@ import (
 	"github.com/nbd-wtf/go-nostr"
 	"github.com/nbd-wtf/go-nostr/nip46"
 
+	"moa/cmd/moa/internal/manager"
+	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/relay/relaytest"
 )
@@ -50,6 +53,18 @@ func (m *managedRelay) name(t *testing.T) string {
 	var doc struct{ Name string }
 	mustDo(t, json.Unmarshal(text, &doc))
 	return doc.Name
+}
+
+// call makes a signed call.
+func (m *managedRelay) call(t *testing.T, by relaytest.Key, words ...string) error {
+	c, err := manager.NewCall(words[0], words[1:], manager.Options{})
+	if err != nil {
+		return err
+	}
+	_, err = manager.Send(t.Context(), "http"+strings.TrimPrefix(m.URL, "ws")+"/", c, func(_ context.Context, e event.Event) (*event.Event, error) {
+		return by.Sign(t, e), nil
+	})
+	return err
 }
 
 func TestAdminCallsARelayFromElsewhere(t *testing.T) {

@@ -155,7 +155,7 @@ func TestKilledRelayPublishesWhatHasChangedAboutMembers(t *testing.T) {
 		c.Authenticate(t, left, c.Challenge(t))
 		c.Accepted(t, left.Sign(t, event.Event{Kind: nip43.KindLeave, Tags: []event.Tag{{"-"}}}))
 		there = append(there, k)
-		time.Sleep(time.Duration(random.Int64N(int64(5 * time.Millisecond)))) // to be killed anywhere
+		<-time.After(time.Duration(random.Int64N(int64(5 * time.Millisecond)))) // to be killed anywhere
 		r.again(t)
 		c = relaytest.Dial(t, r.URL)
 		relaytest.Eventually(t, "the list is as it should be", func() bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func runMembersInvites(ctx context.Context, cmd *cli.Command, cfg *config.Config
 func printInvite(w io.Writer, i *state.Invite) {
 	most := "any number"
 	if i.Most > 0 {
-		most = fmt.Sprint(i.Most)
+		most = strconv.Itoa(i.Most)
 	}
 	fmt.Fprintf(w, "%s  used by %d of %s", terminal.Line(i.Code), i.Used, most)
 	if i.Until > 0 {

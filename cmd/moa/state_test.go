@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,11 +80,14 @@ func TestKilledWhileDeciding(t *testing.T) {
 		one := decision{Do: doBan, Author: &k.PubKey, Purge: true}
 		subject := k.Hex()
 		left := 0
-		switch round % 3 {
+		switch round % 4 {
 		case 1:
 			one, subject, left = decision{Do: doDelete, Event: &last.ID}, last.ID.String(), notes
 		case 2:
 			one, subject, left = decision{Do: doHide, Event: &last.ID}, last.ID.String(), notes+1
+		case 3:
+			network := netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(round)}), 24)
+			one, subject, left = decision{Do: doBlock, Address: &network}, network.String(), notes+1
 		}
 		timer := time.AfterFunc(time.Duration(random.Int64N(int64(took))), s.Kill)
 		if round == 0 {
@@ -98,7 +102,8 @@ func TestKilledWhileDeciding(t *testing.T) {
 		s = serveIn(t, data)
 		log := auditLog(t, data, subject)
 		is := slices.ContainsFunc(inForceAt(t, data), func(d decision) bool {
-			return d.Do == one.Do && (d.Author != nil && d.Author.String() == subject || d.Event != nil && d.Event.String() == subject)
+			_, name := d.about()
+			return d.Do == one.Do && name == subject
 		})
 		if is != (len(log) == 1) || err == nil && !is {
 			t.Errorf("round %d: answered %v, in force %v, %d rows of the log", round, err == nil, is, len(log))
@@ -106,7 +111,9 @@ func TestKilledWhileDeciding(t *testing.T) {
 		if is {
 			made++
 			relaytest.Eventually(t, "what is to be removed is", func() bool { return storedOf(t, data, k) == left })
-			relaytest.Dial(t, s.URL).Refused(t, last, "blocked: ")
+			if one.Do != doBlock {
+				relaytest.Dial(t, s.URL).Refused(t, last, "blocked: ")
+			}
 		} else if n := storedOf(t, data, k); n != notes+1 {
 			t.Errorf("round %d: nothing was decided, and %d events are stored", round, n)
 		}
@@ -115,41 +122,92 @@ func TestKilledWhileDeciding(t *testing.T) {
 	t.Logf("%d decisions were made; one takes %v", made, took)
 }
 
-// Two moderators who decide about one author at once lose no change: each is told of what
-// the other one has left.
+// Two operators who decide at once, one at the control socket and one by signed calls, lose
+// no change: about one author, each is told of what the other one has left, and all that
+// they decide about other things is in force.
 func TestTwoModeratorsAtOnce(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
-	s := serveIn(t, data)
+	m := serveManaged(t)
 	k := relaytest.NewKey(20)
+	const each = 20
+	others := func(door, n int) (id event.ID, address netip.Prefix) {
+		return event.ID{byte(door), byte(n), 1}, netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(door), byte(n)}), 32)
+	}
+	shell := func(n int) error {
+		about := decision{Do: doBan, Author: &k.PubKey, Note: fmt.Sprint("of the shell ", n)}
+		if n%3 == 2 {
+			about.Do = doUndo
+		}
+		id, address := others(0, n)
+		for _, one := range []decision{about, {Do: doHide, Event: &id}, {Do: doBlock, Address: &address}} {
+			if err := (door{m.data}).ask(context.Background(), http.MethodPost, "/moderation", one, new(moderated)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	signed := func(n int) error {
+		about := []string{"banpubkey", k.Hex(), fmt.Sprint("of a call ", n)}
+		if n%4 == 3 {
+			about = []string{"unbanpubkey", k.Hex()}
+		}
+		id, address := others(1, n)
+		for _, words := range [][]string{about, {"banevent", id.String()}, {"blockip", address.Addr().String()}} {
+			if err := m.call(t, owner, words...); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	var both sync.WaitGroup
-	for who := range 2 {
+	for _, decide := range []func(int) error{shell, signed} {
 		both.Go(func() {
-			for n := range 20 {
-				one := decision{Do: doBan, Author: &k.PubKey, Note: fmt.Sprint("moderator ", who, " ban ", n)}
-				if n%3 == 2 {
-					one.Do = doUndo
-				}
-				if err := (door{data}).ask(context.Background(), http.MethodPost, "/moderation", one, new(moderated)); err != nil {
+			for n := range each {
+				if err := decide(n); err != nil {
 					t.Error(err)
 				}
 			}
 		})
 	}
 	both.Wait()
-	was := "null"
-	for _, c := range auditLog(t, data, k.Hex()) {
+	last, doors := bansInTheLog(t, m.data, k.Hex())
+	if len(doors) != 2 {
+		t.Errorf("changes came through the doors %v", doors)
+	}
+	refused := !relaytest.Dial(t, m.URL).Send(t, k.Note(t, "am I banned?")).OK
+	if refused != (last != "null") {
+		t.Errorf("the log ends with %s, and the author is refused: %v", last, refused)
+	}
+	inForce := map[string]bool{}
+	for _, d := range inForceAt(t, m.data) {
+		_, name := d.about()
+		inForce[name] = true
+	}
+	for door := range 2 {
+		for n := range each {
+			if id, address := others(door, n); !inForce[id.String()] || !inForce[address.String()] {
+				t.Errorf("door %d, decision %d is lost", door, n)
+			}
+		}
+	}
+}
+
+// bansInTheLog goes through the bans of an author and their ends, each of which must begin
+// where the one before has ended. It returns where the last one has, and how many came
+// through each door.
+func bansInTheLog(t *testing.T, data, author string) (last string, doors map[string]int) {
+	t.Helper()
+	last, doors = "null", map[string]int{}
+	for _, c := range auditLog(t, data, author) {
 		if c.Verb != "ban author" && c.Verb != "unban author" {
 			continue
 		}
-		if string(c.Was) != was {
-			t.Errorf("change %d: was %s, and the one before has left %s", c.Nth, c.Was, was)
+		if string(c.Was) != last {
+			t.Errorf("change %d: was %s, and the one before has left %s", c.Nth, c.Was, last)
 		}
-		was = string(c.Became)
+		last = string(c.Became)
+		doors[c.Door]++
 	}
-	refused := !relaytest.Dial(t, s.URL).Send(t, k.Note(t, "am I banned?")).OK
-	if refused != (was != "null") {
-		t.Errorf("the log ends with %s, and the author is refused: %v", was, refused)
-	}
+	return last, doors
 }
 
 // record is a moderation.jsonl of an older moa.
