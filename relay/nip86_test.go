@@ -304,10 +304,18 @@ func TestNIP86TheHostHeaderDecidesNothing(t *testing.T) {
 		"a forged Host, no URL":  {nil, "https://other.example", []string{"Host", "other.example"}, 401},
 		"the address, and a URL": {func(c *relay.Config) { c.URL = "wss://relay.example.org" }, "", nil, 401},
 		"the address":            {nil, "", []string{"Host", "other.example"}, 200},
-		"behind a proxy": {func(c *relay.Config) { c.URL, c.TrustedProxies = "wss://relay.example.org", loopback },
-			"wss://relay.example.org/", []string{"X-Forwarded-For", "203.0.113.9", "X-Forwarded-Proto", "https"}, 200},
-		"a host that a proxy hands on": {func(c *relay.Config) { c.URL, c.TrustedProxies = "wss://relay.example.org", loopback },
-			"https://other.example", []string{"X-Forwarded-For", "203.0.113.9", "X-Forwarded-Host", "other.example"}, 401},
+		"behind a proxy": {
+			func(c *relay.Config) { c.URL, c.TrustedProxies = "wss://relay.example.org", loopback },
+			"wss://relay.example.org/",
+			[]string{"X-Forwarded-For", "203.0.113.9", "X-Forwarded-Proto", "https"},
+			200,
+		},
+		"a host that a proxy hands on": {
+			func(c *relay.Config) { c.URL, c.TrustedProxies = "wss://relay.example.org", loopback },
+			"https://other.example",
+			[]string{"X-Forwarded-For", "203.0.113.9", "X-Forwarded-Host", "other.example"},
+			401,
+		},
 	} {
 		m := manageable(t, stateFile(t), c.change)
 		if c.u == "" {

@@ -62,7 +62,8 @@ func protected(kind uint16, tags ...event.Tag) event.Event {
 func Invite(code string) event.Event { return protected(KindInvite, event.Tag{"claim", code}) }
 
 // Added and Removed say that somebody has become a member, or is none any more.
-func Added(pk event.PubKey) event.Event   { return protected(KindAdded, event.Tag{"p", pk.String()}) }
+func Added(pk event.PubKey) event.Event { return protected(KindAdded, event.Tag{"p", pk.String()}) }
+
 func Removed(pk event.PubKey) event.Event { return protected(KindRemoved, event.Tag{"p", pk.String()}) }
 
 // Member is one of a list of members.

@@ -16,7 +16,7 @@ import (
 // action is what a method does.
 type action struct {
 	right desk.Right
-	do    func(d *Door, ctx context.Context, by state.Actor, c *nip86.Call) (any, error)
+	do    func(ctx context.Context, d *Door, by state.Actor, c *nip86.Call) (any, error)
 }
 
 // actions are what there is besides supportedmethods.
@@ -59,8 +59,8 @@ var actions = map[string]action{
 type change func(ctx context.Context, d *desk.Desk, by state.Actor, c *nip86.Call) error
 
 // changes is a method whose answer is true.
-func changes(f change) func(*Door, context.Context, state.Actor, *nip86.Call) (any, error) {
-	return func(d *Door, ctx context.Context, by state.Actor, c *nip86.Call) (any, error) {
+func changes(f change) func(context.Context, *Door, state.Actor, *nip86.Call) (any, error) {
+	return func(ctx context.Context, d *Door, by state.Actor, c *nip86.Call) (any, error) {
 		if err := f(ctx, d.Desk, by, c); err != nil {
 			return nil, err
 		}
@@ -169,7 +169,7 @@ func unassignRole(ctx context.Context, d *desk.Desk, by state.Actor, c *nip86.Ca
 	return d.UnassignRole(ctx, by, c.PubKey, c.Role.ID)
 }
 
-func listBanned(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any, error) {
+func listBanned(_ context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
 	list := []nip86.PubKeyReason{}
 	for _, b := range d.Desk.BannedAuthors() {
 		list = append(list, nip86.PubKeyReason{PubKey: b.Author, Reason: b.Why})
@@ -179,7 +179,7 @@ func listBanned(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any, 
 }
 
 // listAllowed are the members, the newest first.
-func listAllowed(d *Door, ctx context.Context, _ state.Actor, c *nip86.Call) (any, error) {
+func listAllowed(ctx context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
 	q := state.MemberQuery{Limit: c.Options.Limit}
 	if c.Options.After != "" {
 		pk, err := event.ParsePubKey(c.Options.After)
@@ -203,7 +203,7 @@ func listAllowed(d *Door, ctx context.Context, _ state.Actor, c *nip86.Call) (an
 	return list, err
 }
 
-func listReported(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any, error) {
+func listReported(_ context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
 	list := []nip86.EventReason{}
 	for _, r := range d.Desk.ReportedEvents() {
 		list = append(list, nip86.EventReason{ID: r.ID, Reason: r.Why})
@@ -211,7 +211,7 @@ func listReported(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any
 	return page(list, c.Options, eventKey), nil
 }
 
-func listBannedEvents(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any, error) {
+func listBannedEvents(_ context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
 	list := []nip86.EventReason{}
 	for _, r := range d.Desk.RuledEvents() {
 		list = append(list, nip86.EventReason{ID: r.ID, Reason: r.Why})
@@ -223,7 +223,7 @@ func listBannedEvents(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) 
 func eventKey(one nip86.EventReason) string { return one.ID.String() }
 
 // listBlocked is sorted as texts are, so that a page can follow another.
-func listBlocked(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any, error) {
+func listBlocked(_ context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
 	list := []nip86.AddressReason{}
 	for _, b := range d.Desk.BlockedAddresses() {
 		ip := b.Prefix.String()
@@ -239,12 +239,12 @@ func listBlocked(d *Door, _ context.Context, _ state.Actor, c *nip86.Call) (any,
 
 // listAllowedKinds are those that are accepted, if there is a list of them. Where the
 // configuration accepts all, they are those that were allowed through a door.
-func listAllowedKinds(d *Door, _ context.Context, _ state.Actor, _ *nip86.Call) (any, error) {
+func listAllowedKinds(_ context.Context, d *Door, _ state.Actor, _ *nip86.Call) (any, error) {
 	accepted, _ := d.Kinds()
 	return d.kinds(accepted, true), nil
 }
 
-func listDisallowedKinds(d *Door, _ context.Context, _ state.Actor, _ *nip86.Call) (any, error) {
+func listDisallowedKinds(_ context.Context, d *Door, _ state.Actor, _ *nip86.Call) (any, error) {
 	_, refused := d.Kinds()
 	return d.kinds(refused, false), nil
 }

@@ -53,7 +53,7 @@ func (d *Door) Call(ctx context.Context, by state.Actor, rank desk.Rank, c *nip8
 	if c.Name == nip86.SupportedMethods {
 		return supported(rank), nil
 	}
-	result, err = actions[c.Name].do(d, ctx, by, c)
+	result, err = actions[c.Name].do(ctx, d, by, c)
 	return result, faultOf(err)
 }
 

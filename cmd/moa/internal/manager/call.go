@@ -41,7 +41,8 @@ func NewCall(name string, words []string, o Options) (*Call, error) {
 	c := &Call{Request: nip86.Request{Method: name, Params: []json.RawMessage{}}}
 	m, known := nip86.Find(name)
 	for i, word := range words {
-		param, err := json.RawMessage(nil), error(nil)
+		var param json.RawMessage
+		var err error
 		switch {
 		case !known:
 			param = loosely(word)

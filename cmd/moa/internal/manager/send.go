@@ -56,7 +56,9 @@ func Send(ctx context.Context, target string, c *Call, sign Signer) (json.RawMes
 	}
 	sum := sha256.Sum256(body)
 	signed, err := sign(ctx, event.Event{Kind: event.KindHTTPAuth, CreatedAt: time.Now().Unix(), Tags: []event.Tag{
-		{"u", target}, {"method", http.MethodPost}, {"payload", hex.EncodeToString(sum[:])},
+		{"u", target},
+		{"method", http.MethodPost},
+		{"payload", hex.EncodeToString(sum[:])},
 		{"random", rand.Text()}, // the same call of the same second is another event, and no replay
 	}})
 	if err != nil {
