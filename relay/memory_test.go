@@ -1,8 +1,10 @@
 package relay_test
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -31,7 +33,9 @@ func TestMemoryHoldsWhileEveryRowIsFull(t *testing.T) {
 	fill(t, st, 8000)
 	stuck := &stuckFanout{make(chan struct{}), 20003}
 	open := sync.OnceFunc(func() { close(stuck.gate) })
-	links := append(builtin.Defaults(policy.Env{}), policy.Named{Name: "stuck", Policy: stuck})
+	lobby := &lobby{make(chan struct{})}
+	leave := sync.OnceFunc(func() { close(lobby.gate) })
+	links := append(builtin.Defaults(policy.Env{}), policy.Named{Name: "stuck", Policy: stuck}, policy.Named{Name: "lobby", Policy: lobby})
 	r := relaytest.Start(t, relaytest.Options{Store: st, Chain: policy.NewChain(nil, links...), Config: func(c *relay.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		l := &c.Limits
@@ -44,6 +48,7 @@ func TestMemoryHoldsWhileEveryRowIsFull(t *testing.T) {
 		c.Geo.Replay, c.Geo.ReplayBytes = 15*time.Minute, ring
 	}})
 	t.Cleanup(open)
+	t.Cleanup(leave)
 	w := r.Dial(t)
 	for i := range 9 {
 		w.Accepted(t, alice.Sign(t, event.Event{Kind: 1, CreatedAt: int64(1000 + i), Content: strings.Repeat("x", 250_000), Tags: tags([]string{"g", "u33db"})}))
@@ -67,9 +72,10 @@ func TestMemoryHoldsWhileEveryRowIsFull(t *testing.T) {
 			dialRawAs(t, r, address(i)).say(t, fmt.Sprintf(`["REQ","x",{"kinds":[20002],"#t":["%d"]}]`, 3*i+j))
 		}
 	}
-	for i := 0; i < 20 && refused(t, r, "geo", "address")+refused(t, r, "geo", "all") == 0; i++ { // one processor answers some before it reads the next
-		askPlaces(t, r, address(0))
-	}
+	relaytest.Eventually(t, "no more questions about places are taken", func() bool {
+		return refused(t, r, "geo", "address")+refused(t, r, "geo", "all") > 0
+	})
+	leave()
 	for range 2 * (handshakes + 200) {
 		dialFrom(t, "127.0.0.9", r.Addr)
 	}
@@ -113,6 +119,23 @@ func TestMemoryHoldsWhileEveryRowIsFull(t *testing.T) {
 	if n := good.Count(t, `{"ids":["`+e.ID.String()+`"]}`); n != 1 && refused(t, r, "filters", "all") == 0 {
 		t.Errorf("counted %d", n)
 	}
+}
+
+// lobby lets no question about places in before its gate is open: they are there at once,
+// however few processors there are.
+type lobby struct{ gate chan struct{} }
+
+func (l *lobby) Connect(_ context.Context, _ policy.Client, r *http.Request) policy.Verdict {
+	if strings.HasPrefix(r.URL.Path, "/geo/") {
+		<-l.gate
+	}
+	return policy.Verdict{}
+}
+
+func (*lobby) Disconnect(policy.Client) {}
+
+func (*lobby) Event(context.Context, policy.Client, *event.Event) policy.Verdict {
+	return policy.Verdict{}
 }
 
 // askPlaces asks ten times, and reads no answer.
