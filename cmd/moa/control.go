@@ -23,7 +23,6 @@ import (
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
 //	POST /moderation            a decision
-//	GET  /changes               the audit log
 //	POST /members               a change of members, roles or invites
 //	POST /admin                 a call of the management API (NIP-86)
 //	POST /backup                everything, as a stream (storedoor.go)

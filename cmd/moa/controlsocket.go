@@ -26,7 +26,6 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("GET /moderation", c.serveCases)
 	mux.HandleFunc("GET /moderation/{author}", c.serveCase)
 	mux.HandleFunc("POST /moderation", c.serveDecision)
-	mux.HandleFunc("GET /changes", c.serveChanges)
 	mux.HandleFunc("POST /members", c.serveMemberChange)
 	mux.HandleFunc("POST /admin", c.serveCall)
 	mux.HandleFunc("POST /backup", c.serveBackup)

@@ -39,9 +39,10 @@ func moderationCommand() *cli.Command {
 		Name:  "moderation",
 		Usage: "ban authors, hide events, and see what trusted people report",
 		Description: `Works on the relay that runs on this machine with the same data folder, for the
-user that runs it. Nothing has to be configured for bans; whose reports (kind 1984)
-are listed, the policy "moderation" says. AUTHOR is an npub, an nprofile or hex, EVENT
-a note, a nevent or hex, ADDRESS an IP address or a network such as 192.0.2.0/24.`,
+user that runs it; log also without a relay. Nothing has to be configured for bans;
+whose reports (kind 1984) are listed, the policy "moderation" says. AUTHOR is an npub,
+an nprofile or hex, EVENT a note, a nevent or hex, ADDRESS an IP address or a network
+such as 192.0.2.0/24.`,
 		Commands: []*cli.Command{
 			verb("list", "list reported authors, those with the most reporters first", "", runModerationList, asJSON),
 			verb("show", "show the reports about an author, and the events they are about", "AUTHOR", runModerationShow, asJSON),
@@ -135,7 +136,7 @@ func runBlock(ctx context.Context, cmd *cli.Command, d door) error {
 	if err != nil {
 		return usage.Errorf("the address: %w", err)
 	}
-	return decide(ctx, cmd, d, decision{Do: doBlock, Address: &p}, "nobody at "+p.String()+" can connect, and those who were have been disconnected")
+	return decide(ctx, cmd, d, decision{Do: doBlock, Address: &p}, "no client at "+p.String()+" can connect, and the connections from there have ended")
 }
 
 // parsePrefix reads an address or a network.
@@ -144,7 +145,10 @@ func parsePrefix(text string) (netip.Prefix, error) {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(text)
-	return p.Masked(), err
+	if err != nil {
+		return p, fmt.Errorf("%q is no IP address, and no network such as 192.0.2.0/24", text)
+	}
+	return p.Masked(), nil
 }
 
 // runUndo finds out what the argument names: public keys and ids look alike.

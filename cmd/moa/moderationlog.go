@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -20,14 +18,24 @@ import (
 // mostChanges are shown at a time.
 const mostChanges = 1000
 
-func runModerationLog(ctx context.Context, cmd *cli.Command, d door) error {
-	query, err := logQuery(cmd)
+// runModerationLog reads the log where it is, whether a relay runs there or not.
+func runModerationLog(ctx context.Context, cmd *cli.Command, d door) (err error) {
+	subject, err := logSubject(cmd)
 	if err != nil {
 		return err
 	}
-	var log []state.Change
-	if err := d.ask(ctx, http.MethodGet, "/changes?"+query.Encode(), nil, &log); err != nil {
+	st, end, err := readState(ctx, d.data)
+	if err != nil {
 		return err
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	log := []state.Change{}
+	if st != nil {
+		rows, err := st.Changes(ctx, subject, cmd.Int64("before"), cmd.Int("limit"))
+		if err != nil {
+			return err
+		}
+		log = append(log, rows...)
 	}
 	w := terminal.Writer{Writer: cmd.Root().Writer}
 	if cmd.Bool("json") {
@@ -62,50 +70,27 @@ func valueOf(json []byte) string {
 	return string(json)
 }
 
-// logQuery is what the flags ask for.
-func logQuery(cmd *cli.Command) (url.Values, error) {
-	query := url.Values{}
+// logSubject is what the flags ask about, "" for everything.
+func logSubject(cmd *cli.Command) (string, error) {
 	author, id := cmd.String("author"), cmd.String("event")
+	if n := cmd.Int("limit"); n < 1 || n > mostChanges {
+		return "", usage.Errorf("--limit: %d is not from 1 to %d", n, mostChanges)
+	}
 	switch {
 	case author != "" && id != "":
-		return nil, usage.Errorf("--author and --event exclude each other")
+		return "", usage.Errorf("--author and --event exclude each other")
 	case author != "":
 		pk, err := nip19.ParsePubKey(author)
 		if err != nil {
-			return nil, usage.Errorf("--author: %w", err)
+			return "", usage.Errorf("--author: %w", err)
 		}
-		query.Set("subject", pk.String())
+		return pk.String(), nil
 	case id != "":
 		parsed, err := nip19.ParseEventID(id)
 		if err != nil {
-			return nil, usage.Errorf("--event: %w", err)
+			return "", usage.Errorf("--event: %w", err)
 		}
-		query.Set("subject", parsed.String())
+		return parsed.String(), nil
 	}
-	if n := cmd.Int("limit"); n < 1 || n > mostChanges {
-		return nil, usage.Errorf("--limit: %d is not from 1 to %d", n, mostChanges)
-	}
-	query.Set("limit", strconv.Itoa(cmd.Int("limit")))
-	query.Set("before", strconv.FormatInt(cmd.Int64("before"), 10))
-	return query, nil
-}
-
-// serveChanges answers with rows of the audit log, the newest first.
-func (c *controller) serveChanges(w http.ResponseWriter, r *http.Request) {
-	before, err := strconv.ParseInt(r.FormValue("before"), 10, 64)
-	if err != nil {
-		http.Error(w, "before: "+err.Error(), http.StatusBadRequest)
-		return
-	}
-	limit, err := strconv.Atoi(r.FormValue("limit"))
-	if err != nil || limit < 1 || limit > mostChanges {
-		http.Error(w, fmt.Sprintf("limit is not from 1 to %d", mostChanges), http.StatusBadRequest)
-		return
-	}
-	log, err := c.desk.State().Changes(r.Context(), r.FormValue("subject"), before, limit)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	answerJSON(w, append([]state.Change{}, log...))
+	return "", nil
 }

@@ -24,8 +24,11 @@ import (
 // auditLog is the audit log about a subject, "" for all, the oldest change first.
 func auditLog(t *testing.T, data, subject string) []state.Change {
 	t.Helper()
-	var log []state.Change
-	mustDo(t, door{data}.ask(t.Context(), http.MethodGet, "/changes?before=0&limit=1000&subject="+subject, nil, &log))
+	st, err := state.OpenReading(t.Context(), filepath.Join(data, state.File))
+	mustDo(t, err)
+	defer st.Close()
+	log, err := st.Changes(t.Context(), subject, 0, 1000)
+	mustDo(t, err)
 	slices.Reverse(log)
 	return log
 }
@@ -447,6 +450,13 @@ func TestModerationLog(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in the metrics", want)
 		}
+	}
+	m.stop(t)
+	if stopped := m.do(t, "log"); stopped != all {
+		t.Errorf("of a relay that has stopped, it says\n%s", stopped)
+	}
+	if said, _ := good(t, "moderation", "log", "--data", t.TempDir()); said != "nothing was changed\n" {
+		t.Errorf("where nothing was decided, it says %q", said)
 	}
 }
 
