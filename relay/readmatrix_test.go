@@ -122,6 +122,16 @@ var readRules = []struct {
 		},
 	},
 	{
+		name: "events that are being removed", stored: 1, fleets: 20000, blind: []viewer{unauthenticated, asBob, asDave},
+		after: func(t *testing.T, m *matrix) {
+			for _, e := range m.written {
+				if _, err := m.desk.RemoveEvent(t.Context(), shell, e.ID, ""); !errors.Is(err, errCannotErase) {
+					t.Fatal(err)
+				}
+			}
+		},
+	},
+	{
 		name: "members", tables: []map[string]any{{"use": "readers", "members": true}},
 		stored: 1, fleets: 20000, sees: []viewer{asBob}, blind: []viewer{unauthenticated, asDave}, before: bobJoins,
 	},
@@ -365,9 +375,11 @@ func newDesk(t *testing.T) *desk.Desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
-	return desk.New(desk.Deps{State: st, Stored: func(context.Context, *event.Filter, func(*event.Event) error) error {
-		return errCannotErase
-	}})
+	return desk.New(desk.Deps{
+		State:  st,
+		Stored: func(context.Context, *event.Filter, func(*event.Event) error) error { return errCannotErase },
+		Remove: func(context.Context, []event.ID) (int, error) { return 0, errCannotErase },
+	})
 }
 
 // bobJoins makes bob a member, and the reader's role is there.

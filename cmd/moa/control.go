@@ -89,8 +89,14 @@ func (d door) open(ctx context.Context, method, path string, body io.Reader) (*h
 type moderated struct {
 	Cases     []moderation.Case `json:"cases"`
 	Decisions []decision        `json:"decisions"`
-	Removed   int               `json:"removed,omitempty"` // events, by a decision
-	Unknown   bool              `json:"unknown,omitempty"` // the event of the decision was not stored
+}
+
+// outcome is the answer to a decision. It does not repeat all others: there may be very
+// many.
+type outcome struct {
+	Cases   int  `json:"cases"`             // that are open still
+	Removed int  `json:"removed,omitempty"` // events, by the decision
+	Unknown bool `json:"unknown,omitempty"` // its event was not stored
 }
 
 // reported is the answer about one author.

@@ -68,7 +68,7 @@ such as 192.0.2.0/24.`,
 // decide sends a decision and says what follows from it.
 func decide(ctx context.Context, cmd *cli.Command, d door, one decision, follows string) error {
 	one.Note = cmd.String("note")
-	var now moderated
+	var now outcome
 	if err := d.ask(ctx, http.MethodPost, "/moderation", one, &now); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func decide(ctx context.Context, cmd *cli.Command, d door, one decision, follows
 	case one.removes():
 		follows += fmt.Sprintf("; %s removed", terminal.Count(now.Removed, "event was", "events were"))
 	}
-	if n := len(now.Cases); n > 0 && one.Do != doUndo { // which has the reports read again first
+	if n := now.Cases; n > 0 && one.Do != doUndo { // which has the reports read again first
 		follows += "; moa moderation list has " + terminal.Count(n, "reported author", "reported authors")
 	}
 	fmt.Fprintln(cmd.Root().Writer, follows)

@@ -17,7 +17,12 @@ const (
 )
 
 func (c *controller) serveCases(w http.ResponseWriter, r *http.Request) {
-	c.answerModerated(w, r, 0, false)
+	list, err := decisions(r.Context(), c.desk)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answerJSON(w, moderated{c.reports().Cases(), list})
 }
 
 func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +110,7 @@ func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "decided; whether such an event is stored is not known: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	c.answerModerated(w, r, removed, unknown || one.Do == doDelete && removed == 0)
+	answerJSON(w, outcome{len(c.reports().Cases()), removed, unknown || one.Do == doDelete && removed == 0})
 }
 
 // unknown reports a decision to hide an event that is not stored.
@@ -119,15 +124,6 @@ func (c *controller) unknown(ctx context.Context, one *decision) (bool, error) {
 		return nil
 	})
 	return !found, err
-}
-
-func (c *controller) answerModerated(w http.ResponseWriter, r *http.Request, removed int, unknown bool) {
-	list, err := decisions(r.Context(), c.desk)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	answerJSON(w, moderated{c.reports().Cases(), list, removed, unknown})
 }
 
 func answerJSON(w http.ResponseWriter, v any) {

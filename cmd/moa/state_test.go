@@ -97,7 +97,7 @@ func TestKilledWhileDeciding(t *testing.T) {
 			timer.Stop() // it tells how long one takes
 		}
 		began := time.Now()
-		err := door{data}.ask(context.Background(), http.MethodPost, "/moderation", one, new(moderated))
+		err := door{data}.ask(context.Background(), http.MethodPost, "/moderation", one, new(outcome))
 		if round == 0 {
 			took = time.Since(began) + time.Millisecond
 		}
@@ -142,7 +142,7 @@ func TestTwoModeratorsAtOnce(t *testing.T) {
 		}
 		id, address := others(0, n)
 		for _, one := range []decision{about, {Do: doHide, Event: &id}, {Do: doBlock, Address: &address}} {
-			if err := (door{m.data}).ask(context.Background(), http.MethodPost, "/moderation", one, new(moderated)); err != nil {
+			if err := (door{m.data}).ask(context.Background(), http.MethodPost, "/moderation", one, new(outcome)); err != nil {
 				return err
 			}
 		}
@@ -337,6 +337,29 @@ func TestKilledWhileTakingOver(t *testing.T) {
 		}
 	}
 	t.Logf("%d rounds were whole; a start takes %v", whole, took)
+}
+
+// The answer to a decision is short, however much is decided: operators ban by the thousand.
+func TestADecisionIsAnsweredBriefly(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	mustDo(t, os.MkdirAll(data, 0o700))
+	keys := make([]relaytest.Key, 200)
+	for i := range keys {
+		keys[i] = relaytest.NewKey(byte(i + 1))
+	}
+	mustDo(t, os.WriteFile(filepath.Join(data, recordFile), []byte(record(1_700_000_000, keys...)), 0o600))
+	serveIn(t, data)
+	body, err := json.Marshal(decision{Do: doBan, Author: &keys[0].PubKey, Note: "again"})
+	mustDo(t, err)
+	res, err := door{data}.open(t.Context(), http.MethodPost, "/moderation", strings.NewReader(string(body)))
+	mustDo(t, err)
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || len(text) > 100 {
+		t.Errorf("the answer has %d bytes, %v", len(text), err)
+	}
+	if n := len(inForceAt(t, data)); n != len(keys) {
+		t.Errorf("%d decisions are in force", n)
+	}
 }
 
 // What was decided just before a crash is read by verbs of the stopped store, which change
