@@ -84,10 +84,11 @@ type backedUp struct {
 
 // fromStore backs up a store that is not in use.
 func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *terminal.Steps) (done backedUp, err error) {
-	decided, err := readDecided(ctx, to.cfg.Data)
+	decided, err := copyDecided(ctx, to.cfg.Data)
 	if err != nil {
 		return done, err
 	}
+	defer decided.Close() // also of nil
 	b, err := st.Backup()
 	if err != nil {
 		return done, err
@@ -109,14 +110,14 @@ func (to *backupTo) fromStore(ctx context.Context, st *badgerstore.Store, bar *t
 	return done, err
 }
 
-// readDecided is a copy of what is decided, of a relay that does not run; nil: nothing is.
-func readDecided(ctx context.Context, dir string) (text []byte, err error) {
+// copyDecided copies what is decided, of a relay that does not run; nil: nothing is.
+func copyDecided(ctx context.Context, dir string) (f *os.File, err error) {
 	st, end, err := readState(ctx, dir)
 	if err != nil || st == nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, end()) }()
-	return st.Bytes(ctx)
+	f, err = st.Copy(ctx)
+	return f, errors.Join(err, end())
 }
 
 // placed gives a backup that is whole its name, and has its time noted. noted says why

@@ -16,11 +16,12 @@ import (
 
 // serveBackup sends a backup as one stream.
 func (c *controller) serveBackup(w http.ResponseWriter, r *http.Request) {
-	decided, err := c.desk.State().Bytes(r.Context())
+	decided, err := c.desk.State().Copy(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	defer decided.Close()
 	b, err := c.store.Backup()
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -28,10 +28,13 @@ const (
 var extras = []string{state.File, recordFile, config.KeyFile}
 
 // addExtras puts them into a backup. What is decided was copied before the backup's events
-// were: what is to be erased of them is then erased again once they are restored.
-func addExtras(b *badgerstore.Backup, cfg *config.Config, decided []byte, withKey bool) error {
+// were: what is to be erased of them is then erased again once they are restored. nil:
+// nothing is decided.
+func addExtras(b *badgerstore.Backup, cfg *config.Config, decided *os.File, withKey bool) error {
 	if decided != nil {
-		b.Add(state.File, decided)
+		if err := b.AddFile(state.File, decided); err != nil {
+			return err
+		}
 	}
 	if !withKey {
 		return nil

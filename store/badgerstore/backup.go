@@ -134,6 +134,19 @@ func (b *Backup) Add(name string, content []byte) {
 	b.files = append(b.files, &BackupFile{Name: name, Size: int64(len(content)), open: func() (io.Reader, error) { return bytes.NewReader(content), nil }})
 }
 
+// AddFile puts a file into the backup as it is now. The caller closes it once the backup
+// is written.
+func (b *Backup) AddFile(name string, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	b.files = append(b.files, &BackupFile{Name: name, Size: info.Size(), open: func() (io.Reader, error) {
+		return io.NewSectionReader(f, 0, info.Size()), nil
+	}})
+	return nil
+}
+
 // Size is how many bytes its files have.
 func (b *Backup) Size() (total int64) {
 	for _, f := range b.files {

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
-// Owns reports a file of the database: SQLite keeps two more beside it while it is open.
+// Owns reports a file of the database: SQLite keeps two more beside it while it is open,
+// and a copy is there while it is made.
 func Owns(name string) bool {
 	rest, ok := strings.CutPrefix(name, File)
-	return ok && (rest == "" || rest == "-wal" || rest == "-shm" || rest == "-journal")
+	return ok && (rest == "" || rest == "-wal" || rest == "-shm" || rest == "-journal" || strings.HasPrefix(rest, copying))
 }
 
 // OpenReading opens a database that another process may have open, to read it. It makes
@@ -49,25 +51,31 @@ func (s *Store) read(ctx context.Context) error {
 	return s.load(ctx)
 }
 
-// Bytes are the database as of one point in time, as a file would have it.
-func (s *Store) Bytes(ctx context.Context) (text []byte, err error) {
-	conn, err := s.db.Conn(ctx)
+// copying is what the names of copies that are being made begin with, behind that of the
+// database.
+const copying = "-copy-"
+
+// Copy is the database as of one point in time. It is a file beside the database without a
+// name: its room is free again when it is closed, or the process ends. Changes go on.
+func (s *Store) Copy(ctx context.Context) (*os.File, error) {
+	f, err := os.CreateTemp(filepath.Dir(s.path), filepath.Base(s.path)+copying+"*")
 	if err != nil {
 		return nil, fmt.Errorf("copy state: %w", err)
 	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "BEGIN; SELECT count(*) FROM job"); err != nil { // to read what is there now
-		return nil, fmt.Errorf("copy state: %w", err)
+	_, err = s.db.ExecContext(ctx, "VACUUM INTO ?", f.Name())
+	if err = errors.Join(err, os.Remove(f.Name())); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy state: %w", err), f.Close())
 	}
-	err = conn.Raw(func(driver any) (err error) {
-		text, err = driver.(interface{ Serialize() ([]byte, error) }).Serialize()
-		return err
-	})
-	_, ended := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-	if err = errors.Join(err, ended); err != nil {
-		return nil, fmt.Errorf("copy state: %w", err)
+	return f, nil
+}
+
+// removeCopies removes what a process has left that was killed while it made one.
+func removeCopies(path string) error {
+	names, err := filepath.Glob(path + copying + "*")
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(name))
 	}
-	return text, nil
+	return err
 }
 
 // Check reads all of the database, and tells what does not fit together.

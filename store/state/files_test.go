@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 
 // A copy that is taken while changes are made is whole: its tables and its log agree.
 func TestACopyIsOfOnePointInTime(t *testing.T) {
-	s, _ := fresh(t)
+	s, path := fresh(t)
 	ctx, stop := context.WithCancel(t.Context())
 	var changing sync.WaitGroup
 	defer func() { stop(); changing.Wait() }()
@@ -39,21 +40,46 @@ func TestACopyIsOfOnePointInTime(t *testing.T) {
 		for range 10 {
 			<-changed
 		}
-		text, err := s.Bytes(t.Context())
+		f, err := s.Copy(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(t.TempDir(), state.File)
-		if err := os.WriteFile(path, text, 0o600); err != nil {
+		text, err := io.ReadAll(f)
+		if err = errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
-		copied := open(t, path)
+		to := filepath.Join(t.TempDir(), state.File)
+		if err := os.WriteFile(to, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		copied := open(t, to)
 		if problems, err := copied.Check(t.Context()); len(problems) > 0 || err != nil {
 			t.Fatal(problems, err)
 		}
 		if is, said := everything(copied), replayed(t, copied); !reflect.DeepEqual(is, said) {
 			t.Fatalf("the copy has %v, its log comes to %v", is, said)
 		}
+	}
+	if left, err := filepath.Glob(path + "-copy*"); len(left) > 0 || err != nil {
+		t.Errorf("the copies have left %v, %v", left, err)
+	}
+}
+
+// A copy that a killed process has not finished is gone at the next start, and is no
+// foreign file until then.
+func TestWhatIsLeftOfACopyIsRemoved(t *testing.T) {
+	s, path := fresh(t)
+	s.Close()
+	left := path + "-copy-123"
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !state.Owns(filepath.Base(left)) {
+		t.Error("the copy is a foreign file")
+	}
+	open(t, path)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the copy is there: %v", err)
 	}
 }
 

@@ -31,6 +31,7 @@ const File = "state.db"
 // Store is safe for concurrent use. The data folder's lock keeps other processes from
 // writing.
 type Store struct {
+	path string
 	now  func() time.Time
 	told func(by Actor, verb string, err error)
 	db   *sql.DB
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := errors.Join(f.Close(), removeCopies(o.Path)); err != nil {
 		return nil, fmt.Errorf("open state: %w", err)
 	}
 	db, err := sql.Open("sqlite", source(o.Path))
@@ -88,7 +89,7 @@ func newStore(db *sql.DB, o Options) *Store {
 	if o.Told == nil {
 		o.Told = func(Actor, string, error) {}
 	}
-	return &Store{now: o.Now, told: o.Told, db: db}
+	return &Store{path: o.Path, now: o.Now, told: o.Told, db: db}
 }
 
 func source(path string) string {
