@@ -54,8 +54,9 @@ func startClub(t *testing.T, o clubOptions) *club {
 		o.tables = []map[string]any{{"use": "allow", "members": true, "exempt": "62, 29999"}}
 	}
 	c := new(club)
-	now := func() time.Time { return c.Now() }
-	c.Relay = new(relaytest.Relay) // until it has started
+	var clock atomic.Pointer[relaytest.Relay] // policies ask as soon as it starts
+	clock.Store(new(relaytest.Relay))
+	now := func() time.Time { return clock.Load().Now() }
 	st, err := state.Open(t.Context(), state.Options{Path: o.path, Now: now})
 	if err != nil {
 		t.Fatal(err)
@@ -94,6 +95,7 @@ func startClub(t *testing.T, o clubOptions) *club {
 		Config: configure, Chain: buildIn(t, env, o.tables), Store: o.store, Identity: identity(t),
 		Members: desk.NIP43{Desk: c.desk}, Vanished: c.desk.Vanished,
 	})
+	clock.Store(c.Relay)
 	if !o.still {
 		c.work(t)
 	}

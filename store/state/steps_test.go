@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -202,26 +203,31 @@ func steps() []step {
 
 // trace makes the change, and returns each state in which the files were at a look, and at
 // which of them policies were told of the change first; -1: at none.
-func (st *step) trace(t *testing.T, s *state.Store, path string) (seen []left, inForce int) {
+func (st *step) trace(t *testing.T, s *state.Store, path string) ([]left, int) {
 	t.Helper()
+	var mu sync.Mutex // database/sql has goroutines that look, too
+	var seen []left
+	inForce := -1
 	memory := asked(s)
 	look := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		told := asked(s) != memory // before the files are read: then they have what was told
 		if l := leftAt(t, path); len(seen) == 0 || !l.equal(seen[len(seen)-1]) {
 			seen = append(seen, l)
 		}
-	}
-	look()
-	inForce = -1
-	ctx := watched{context.Background(), func() {
-		if look(); inForce < 0 && asked(s) != memory {
+		if told && inForce < 0 {
 			inForce = len(seen) - 1
 		}
-	}}
-	if err := st.make(ctx, s); err != nil {
+	}
+	look()
+	if err := st.make(watched{context.Background(), look}, s); err != nil {
 		t.Fatalf("%s: %v", st.what, err)
 	}
 	look()
-	return seen, inForce
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Clone(seen), inForce
 }
 
 // Wherever the process is killed in a change of any kind, the change is there afterwards
