@@ -19,11 +19,13 @@ type fanout struct {
 
 	mu      sync.Mutex // guards the following
 	work    sync.Cond  // for run
-	room    sync.Cond  // for the writer
+	room    sync.Cond  // for the writer, and for flush
 	waiting []accepted
 	bytes   int  // of the events that wait, or are in the fan-out now
 	leading bool // a goroutine leads
 	closed  bool
+	added   uint64 // events, ever
+	done    uint64 // of them
 
 	spare []accepted // owned by the goroutine that leads
 }
@@ -60,6 +62,7 @@ func (f *fanout) add(batch []ticket, may bool) (leads bool) {
 		if t := &batch[i]; t.fate == fateStored || t.fate == fateRelayed {
 			f.waiting = append(f.waiting, accepted{t.from, t.chain, t.e, t.serial, t.replay})
 			f.bytes += t.cost()
+			f.added++
 		}
 	}
 	if len(f.waiting) == 0 || f.leading {
@@ -97,6 +100,7 @@ func (f *fanout) lead() {
 	f.spare = list
 	f.leading = false
 	f.bytes -= bytes
+	f.done += uint64(len(list))
 	more := len(f.waiting) > 0 || f.closed
 	f.mu.Unlock()
 	f.room.Broadcast()
@@ -139,6 +143,15 @@ func (f *fanout) makeRoom() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for f.fullLocked() {
+		f.room.Wait()
+	}
+}
+
+// flush waits until all that was added before is delivered.
+func (f *fanout) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for until := f.added; f.done < until; {
 		f.room.Wait()
 	}
 }

@@ -30,9 +30,17 @@ func (s *Server) Decided(ctx context.Context) {
 // maxRemoval is how many events are removed between two commits.
 const maxRemoval = 500
 
-// Remove removes stored events for an operator, and returns how many there were.
-// Live subscriptions are not told. To keep them out is a policy's business.
+// Remove removes stored events for an operator, and returns how many there were; it
+// drops those, too, that are kept for some minutes. Live subscriptions are not told. To
+// keep them out is a policy's business.
 func (s *Server) Remove(ctx context.Context, ids []event.ID) (int, error) {
+	if len(ids) > 0 {
+		gone := make(map[event.ID]bool, len(ids))
+		for _, id := range ids {
+			gone[id] = true
+		}
+		s.drop(func(e *event.Event) bool { return gone[e.ID] })
+	}
 	if _, ok := s.store.(store.Remover); !ok {
 		return 0, ErrCannotRemove
 	}
@@ -55,4 +63,16 @@ func (s *Server) Remove(ctx context.Context, ids []event.ID) (int, error) {
 		ids = ids[n:]
 	}
 	return total, nil
+}
+
+// Forget drops what is kept for some minutes of an author's events, of which no more are
+// accepted.
+func (s *Server) Forget(author event.PubKey) {
+	s.drop(func(e *event.Event) bool { return e.PubKey == author })
+}
+
+// drop waits for what was accepted before: it is kept once it is delivered.
+func (s *Server) drop(gone func(*event.Event) bool) {
+	s.ingest.fanout.flush()
+	s.replay.Drop(gone)
 }

@@ -26,6 +26,8 @@ type Deps struct {
 	Stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
 	// Remove removes stored events, and returns how many there were.
 	Remove func(context.Context, []event.ID) (int, error)
+	// Forget drops what is kept of an author's events besides the store.
+	Forget func(event.PubKey)
 	// Reports returns what is reported, of the chain in force; it may return nil.
 	Reports func() *moderation.Desk
 	// Changed is called after each change. When it returns, nothing is acknowledged any
@@ -64,6 +66,9 @@ func New(d Deps) *Desk {
 	}
 	if d.Remove == nil {
 		d.Remove = func(context.Context, []event.ID) (int, error) { return 0, nil }
+	}
+	if d.Forget == nil {
+		d.Forget = func(event.PubKey) {}
 	}
 	if d.Reports == nil {
 		d.Reports = func() *moderation.Desk { return nil }

@@ -127,9 +127,10 @@ const mostErased = 10_000
 
 var errEnough = errors.New("that is enough")
 
-// eraseAuthor removes all that is stored of an author. It is hidden, and nothing more
+// eraseAuthor removes all that there is of an author. It is hidden, and nothing more
 // comes.
 func (d *Desk) eraseAuthor(ctx context.Context, pk event.PubKey) (removed int, err error) {
+	d.deps.Forget(pk)
 	for {
 		var ids []event.ID
 		err := d.deps.Stored(ctx, &event.Filter{Authors: []event.PubKey{pk}}, func(e *event.Event) error {

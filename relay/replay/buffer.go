@@ -78,13 +78,7 @@ func (b *Buffer) Configure(cfg Config) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.cfg = cfg
-	for at := b.order.Front(); at != nil; {
-		it := at.Value.(*item)
-		at = at.Next()
-		if !slices.Contains(cfg.Kinds, it.Kind) {
-			b.dropLocked(it)
-		}
-	}
+	b.dropAllLocked(func(e *event.Event) bool { return !slices.Contains(cfg.Kinds, e.Kind) })
 	for c := range b.cells {
 		b.trimLocked(c)
 	}
@@ -217,12 +211,23 @@ func (b *Buffer) Forget(by *event.Event) {
 			}
 		}
 	case event.KindVanish:
-		for at := b.order.Front(); at != nil; {
-			it := at.Value.(*item)
-			at = at.Next()
-			if it.PubKey == by.PubKey && it.CreatedAt <= by.CreatedAt {
-				b.dropLocked(it)
-			}
+		b.dropAllLocked(func(e *event.Event) bool { return e.PubKey == by.PubKey && e.CreatedAt <= by.CreatedAt })
+	}
+}
+
+// Drop drops, of all that is kept, the events that drop names: an operator removes them.
+func (b *Buffer) Drop(drop func(*event.Event) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dropAllLocked(drop)
+}
+
+func (b *Buffer) dropAllLocked(drop func(*event.Event) bool) {
+	for at := b.order.Front(); at != nil; {
+		it := at.Value.(*item)
+		at = at.Next()
+		if drop(it.Event) {
+			b.dropLocked(it)
 		}
 	}
 }
