@@ -28,6 +28,7 @@ import (
 //	POST /backup                everything, as a stream (storedoor.go)
 //	POST /backup/done           the time of a backup that is whole
 //	GET  /export                everything, as JSON lines
+//	GET  /stats                 what the store holds (storestatsdoor.go)
 func doorPath(data string) string { return filepath.Join(data, "control", "moa.sock") }
 
 // door is the way to a running relay.

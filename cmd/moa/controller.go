@@ -25,6 +25,7 @@ type controller struct {
 	stored func(ctx context.Context, f *event.Filter, found func(*event.Event) error) error
 	desk   *desk.Desk
 	calls  *manage.Door
+	census *desk.Census
 }
 
 // reports are those of the policy moderation, which every chain of serve has.

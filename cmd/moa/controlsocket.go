@@ -31,6 +31,7 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("POST /backup", c.serveBackup)
 	mux.HandleFunc("POST /backup/done", c.serveBackupDone)
 	mux.HandleFunc("GET /export", c.serveExport)
+	mux.HandleFunc("GET /stats", c.serveStats)
 	var serving sync.WaitGroup
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serving.Add(1)

@@ -32,6 +32,7 @@ type instance struct {
 	store    *badgerstore.Store
 	state    *state.Store
 	desk     *desk.Desk
+	census   *desk.Census
 	identity *relay.Identity // nil: the relay has no key of its own
 }
 

@@ -114,7 +114,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 		return err
 	}
 	defer leave()
-	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored, in.desk, in.manager()}
+	control := &controller{&in.cfg, in.log, st, in.server, &in.force, in.stored, in.desk, in.manager(), in.census}
 	if shut, err := control.open(); err != nil {
 		in.log.Warn("moa moderation cannot reach this relay", "err", err)
 	} else {
@@ -184,6 +184,7 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	})
 	handlers.Go(func() { scavenge(ctx, in.log) })
 	handlers.Go(func() { _ = in.desk.Run(ctx) }) // it ends with ctx
+	handlers.Go(func() { in.census.Run(ctx) })
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
 }

@@ -16,6 +16,7 @@ import (
 
 // openDesk opens the desk on the state. It reaches the server once that is made.
 func (in *instance) openDesk() {
+	in.census = in.newCensus()
 	in.desk = desk.New(desk.Deps{
 		State: in.state, Log: in.log, Stored: in.stored, Reports: in.force.reports, Changed: in.changed,
 		Remove:  func(ctx context.Context, ids []event.ID) (int, error) { return in.server.Remove(ctx, ids) },

@@ -35,7 +35,7 @@ func storeCommand() *cli.Command {
 	asJSON := &cli.BoolFlag{Name: "json", Usage: "print JSON"}
 	return &cli.Command{
 		Name:  "store",
-		Usage: "back up, restore, check and repair the stored events",
+		Usage: "back up, restore, count, check and repair the stored events",
 		Commands: []*cli.Command{
 			verb("backup", "write all that is stored to a folder, while the relay runs or not", "DIR",
 				`Everything is in it, private events too, as it was at one point in time; and
@@ -57,6 +57,10 @@ standard input. If it is interrupted, run it again.`,
 together; nothing is changed. --data may name a backup, too. The exit code is 0 if
 nothing is wrong, and 1 otherwise.`,
 				runStoreCheck, asJSON, &cli.BoolFlag{Name: "deep", Usage: "read every event as well, and compute its id"}),
+			verb("stats", "count what is stored, by kind, author and day, while the relay runs or not", "",
+				storeStatsHelp, runStoreStats, asJSON,
+				&cli.IntFlag{Name: "top", Value: 15, Usage: "show the `N` largest kinds and authors"},
+				&cli.IntFlag{Name: "days", Value: 14, Usage: "show the last `N` days that have events"}),
 			verb("repair", "make the index of a store anew from its events", "",
 				`For a store that the relay does not open because it is damaged. The events have
 files of their own, and the index of them is made anew, with what follows from the
