@@ -32,6 +32,7 @@ type client struct {
 	open    atomic.Int32   // tickets at the writer
 	tickets sync.WaitGroup // the same, to wait for
 	filters atomic.Int64   // bytes of those that are open
+	reqs    atomic.Int32   // that are open
 
 	// Fixed once made.
 	*shared
@@ -40,6 +41,7 @@ type client struct {
 	account *account                      // of its address
 	to      unique.Handle[origin.Address] // that the client connected to
 	conn    *ws.Conn                      // nil: it comes by no WebSocket
+	since   int64                         // when it connected, Unix seconds
 
 	authed atomic.Pointer[[]event.PubKey] // nil: none
 
@@ -50,6 +52,7 @@ type client struct {
 // init makes c the client from there.
 func (c *client) init(s *shared, from origin.Origin, a *account) {
 	c.shared, c.id, c.ip, c.local, c.account, c.to = s, s.lastID.Add(1), from.IP, from.Local, a, from.To
+	c.since = s.now().Unix()
 	c.out.Init(s.writers, s.limits.OutboxBytes, a.Account, c)
 }
 

@@ -37,6 +37,7 @@ const (
 	dropGarbage  dropReason = "garbage"  // nothing but malformed messages
 	dropPanic    dropReason = "panic"    // a fault of moa that its message has found
 	dropBlocked  dropReason = "blocked"  // an operator has blocked its address
+	dropOperator dropReason = "operator" // an operator has ended it
 	dropShutdown dropReason = "shutdown"
 	dropClosed   dropReason = "client_close" // the client said good-bye
 	dropGone     dropReason = "client_gone"  // it hung up without, or was reset
@@ -45,7 +46,7 @@ const (
 
 // dropReasons are all there are.
 var dropReasons = [...]dropReason{
-	dropSlow, dropShare, dropTotal, dropInbox, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropBlocked, dropShutdown, dropClosed, dropGone, dropOther,
+	dropSlow, dropShare, dropTotal, dropInbox, dropWrite, dropPing, dropDribble, dropProtocol, dropGarbage, dropPanic, dropBlocked, dropOperator, dropShutdown, dropClosed, dropGone, dropOther,
 }
 
 // vanishOutcome is what became of a request to vanish that is signed and

@@ -77,7 +77,7 @@ type Deps struct {
 //	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go
 //	rights        filters.go, readright.go, storequery.go
 //	members       memberdesk.go, members.go, ownevents.go, ownstored.go
-//	operators     calls.go, callurls.go, manager.go, overrides.go, removal.go
+//	operators     calls.go, callurls.go, manager.go, overrides.go, removal.go, connections.go
 //	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared

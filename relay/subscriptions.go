@@ -58,6 +58,7 @@ func (b *subscriptions) add(q *query) {
 	b.mu.Lock()
 	b.list = append(b.list, q)
 	b.mu.Unlock()
+	b.c.reqs.Add(1)
 	b.c.met.subs.Inc()
 }
 
@@ -188,6 +189,7 @@ func (b *subscriptions) endLocked(q *query) bool {
 	b.removeLocked(q)
 	b.c.releaseFilters(q.bytes)
 	q.over.Store(true)
+	b.c.reqs.Add(-1)
 	b.c.met.subs.Dec()
 	return true
 }

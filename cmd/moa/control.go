@@ -25,6 +25,8 @@ import (
 //	POST /moderation            a decision
 //	POST /members               a change of members, roles or invites
 //	POST /admin                 a call of the management API (NIP-86)
+//	GET  /connections           those that are open (connectionsdoor.go)
+//	POST /connections/close     some are to end
 //	POST /backup                everything, as a stream (storedoor.go)
 //	POST /backup/done           the time of a backup that is whole
 //	GET  /export                everything, as JSON lines

@@ -32,6 +32,8 @@ func (c *controller) open() (leave func(), err error) {
 	mux.HandleFunc("POST /backup/done", c.serveBackupDone)
 	mux.HandleFunc("GET /export", c.serveExport)
 	mux.HandleFunc("GET /stats", c.serveStats)
+	mux.HandleFunc("GET /connections", c.serveConnections)
+	mux.HandleFunc("POST /connections/close", c.serveDisconnection)
 	var serving sync.WaitGroup
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serving.Add(1)

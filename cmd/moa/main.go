@@ -48,6 +48,7 @@ func app() *cli.Command {
 			membersCommand(),
 			moderationCommand(),
 			adminCommand(),
+			connectionsCommand(),
 			configCommand(),
 			checkConfigCommand(),
 			healthcheckCommand(),

@@ -19,10 +19,12 @@ func (in *instance) openDesk() {
 	in.census = in.newCensus()
 	in.desk = desk.New(desk.Deps{
 		State: in.state, Log: in.log, Stored: in.stored, Reports: in.force.reports, Changed: in.changed,
-		Remove:  func(ctx context.Context, ids []event.ID) (int, error) { return in.server.Remove(ctx, ids) },
-		Forget:  func(author event.PubKey) { in.server.Forget(author) },
-		Publish: func(ctx context.Context, e event.Event) error { return in.server.Publish(ctx, e) },
-		Self:    in.self, Members: in.memberRules,
+		Remove:     func(ctx context.Context, ids []event.ID) (int, error) { return in.server.Remove(ctx, ids) },
+		Forget:     func(author event.PubKey) { in.server.Forget(author) },
+		Publish:    func(ctx context.Context, e event.Event) error { return in.server.Publish(ctx, e) },
+		Connected:  in.connected,
+		Disconnect: func(ids []uint64) int { return in.server.Disconnect(ids) },
+		Self:       in.self, Members: in.memberRules,
 		Administrator: func(pk event.PubKey) bool { return in.rank(pk) == desk.Administrator },
 	})
 }

@@ -33,6 +33,10 @@ type Deps struct {
 	// Changed is called after each change. When it returns, nothing is acknowledged any
 	// more that the change refuses, and what is open has been asked again.
 	Changed func()
+	// Connected are the open connections, and Disconnect ends those that are still there
+	// of some, and returns how many.
+	Connected  func() []Connected
+	Disconnect func(ids []uint64) int
 
 	// Publish signs an event by the relay's own key, stores it and sends it. The same
 	// event does no harm twice; an older version at its address is replaced.
@@ -75,6 +79,12 @@ func New(d Deps) *Desk {
 	}
 	if d.Changed == nil {
 		d.Changed = func() {}
+	}
+	if d.Connected == nil {
+		d.Connected = func() []Connected { return nil }
+	}
+	if d.Disconnect == nil {
+		d.Disconnect = func([]uint64) int { return 0 }
 	}
 	if d.Publish == nil {
 		d.Publish = func(context.Context, event.Event) error { return nil }

@@ -64,6 +64,9 @@ type Conn struct {
 // RemoteAddr is the peer's address, or its proxy's.
 func (c *Conn) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
+// Written is how many bytes were written to the peer, those of TLS aside.
+func (c *Conn) Written() int64 { return c.written.Load() }
+
 // CloseNow ends the connection at once, and a Read and a Write under way with
 // it. What the peer has not received yet may be lost; without a close
 // handshake it surely is, so that a peer that does not read costs no memory

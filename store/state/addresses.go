@@ -52,6 +52,15 @@ func (s *Store) UnblockAddress(ctx context.Context, by Actor, p netip.Prefix, wh
 	})
 }
 
+// Disconnect records that connections from there are ended. It changes nothing else.
+func (s *Store) Disconnect(ctx context.Context, by Actor, p netip.Prefix, connections int, why string) error {
+	return s.make(ctx, entry{
+		by: by, verb: "disconnect", subject: p.String(), why: why,
+		write:    func(*sql.Tx, int64) (any, any, error) { return nil, connections, nil },
+		remember: func(int64) {},
+	})
+}
+
 func (s *Store) changeAddresses(f func(map[netip.Prefix]string)) {
 	all := s.Addresses()
 	f(all)

@@ -103,6 +103,7 @@ func replayed(t *testing.T, s *state.Store) map[string]string {
 			all["address "+c.Subject] = text
 		case "unblock address":
 			delete(all, "address "+c.Subject)
+		case "disconnect":
 		case "allow kind", "disallow kind":
 			all["kind "+c.Subject] = string(c.Became)
 		case "reset kind":

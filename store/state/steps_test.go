@@ -164,6 +164,7 @@ func steps() []step {
 		{"block", func(ctx context.Context, s *state.Store) error { return s.BlockAddress(ctx, shell, network, "abuse") }},
 		{"block otherwise", func(ctx context.Context, s *state.Store) error { return s.BlockAddress(ctx, shell, network, "flood") }},
 		{"unblock", func(ctx context.Context, s *state.Store) error { return s.UnblockAddress(ctx, shell, network, "") }},
+		{"disconnect", func(ctx context.Context, s *state.Store) error { return s.Disconnect(ctx, shell, network, 3, "loud") }},
 		{"disallow kind", func(ctx context.Context, s *state.Store) error { return s.SetKind(ctx, shell, 7, false) }},
 		{"allow kind", func(ctx context.Context, s *state.Store) error { return s.SetKind(ctx, shell, 7, true) }},
 		{"reset kind", func(ctx context.Context, s *state.Store) error { return s.ResetKind(ctx, shell, 7) }},
