@@ -84,8 +84,10 @@ func manageable(t *testing.T, file string, change func(*relay.Config), tables ..
 	m.Relay = relaytest.Start(t, relaytest.Options{
 		Store: stored, Chain: chain, Manager: door,
 		Settings: func() (o relay.Overrides) {
-			if name, set := st.Setting(state.SettingName); set {
-				o.Name = &name
+			for setting, to := range map[string]**string{state.SettingName: &o.Name, state.SettingDescription: &o.Description, state.SettingIcon: &o.Icon} {
+				if text, set := st.Setting(setting); set {
+					*to = &text
+				}
 			}
 			return o
 		},
@@ -191,6 +193,8 @@ func (m *managed) refuses(t *testing.T, by relaytest.Key, code int, says, method
 	}
 }
 
+// NIP86.2 and NIP86.3: what does not hold is refused before anything else, with 401; a
+// caller that manages nothing with 403.
 func TestNIP86AuthorizationComesFirst(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	m.Hold()
@@ -290,6 +294,7 @@ func TestNIP86ReplayIsRefusedAfterARestart(t *testing.T) {
 	}
 }
 
+// NIP86.2: a u tag is held to what the relay is, not to what the client says.
 func TestNIP86TheHostHeaderDecidesNothing(t *testing.T) {
 	const body = `{"method":"supportedmethods","params":[]}`
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
@@ -361,6 +366,8 @@ func TestNIP86IsOffUntilSomebodyIsNamed(t *testing.T) {
 	}
 }
 
+// NIP86.1 and NIP86.3: a call is told by its content type, and pages of other sites may
+// make one.
 func TestNIP86ItIsAnnouncedAndScriptsMayCall(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	doc := document(t, m.Relay)
@@ -382,6 +389,7 @@ func TestNIP86ItIsAnnouncedAndScriptsMayCall(t *testing.T) {
 	}
 }
 
+// NIP86.6: no parameters, however wrong, do any harm.
 func TestNIP86WhatIsWrongWithACallIsSaid(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	m.refuses(t, boss, 400, "no such method", "fly")
@@ -404,6 +412,7 @@ func TestNIP86WhatIsWrongWithACallIsSaid(t *testing.T) {
 	}
 }
 
+// NIP86.4: supportedmethods are all the others that the caller may call.
 func TestNIP86ModeratorsMayDoLess(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	var all, some []string
@@ -441,6 +450,7 @@ func TestNIP86ModeratorsMayDoLess(t *testing.T) {
 	}
 }
 
+// NIP86.5: a ban is in force at once; it removes what is stored if it is to.
 func TestNIP86BansActOnOpenConnections(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	c, reader := m.Dial(t), m.Dial(t)
@@ -477,6 +487,7 @@ func TestNIP86BansActOnOpenConnections(t *testing.T) {
 	c.Accepted(t, other)
 }
 
+// NIP86.4: what was reported waits for a moderator.
 func TestNIP86ReportedEventsAreListed(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	c := m.Dial(t)
@@ -508,6 +519,8 @@ func TestNIP86ReportedEventsAreListed(t *testing.T) {
 	listed(0)
 }
 
+// NIP86.5: settings show in NIP-11 at once, and after a restart; the last kind that is
+// disallowed leaves none.
 func TestNIP86SettingsAndKindsStandOverTheConfiguration(t *testing.T) {
 	file := stateFile(t)
 	named := func(c *relay.Config) { c.Info.Name = "configured" }
@@ -549,6 +562,7 @@ func TestNIP86SettingsAndKindsStandOverTheConfiguration(t *testing.T) {
 	m.Dial(t).Accepted(t, alice.Note(t, "yes"))
 }
 
+// NIP86.4: addresses and networks.
 func TestNIP86AddressesAndNetworksAreBlocked(t *testing.T) {
 	m := manageable(t, stateFile(t), func(c *relay.Config) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
@@ -572,6 +586,7 @@ func TestNIP86AddressesAndNetworksAreBlocked(t *testing.T) {
 	m.Dial(t, from("203.0.113.200")...)
 }
 
+// NIP86.6: lists come in pages, however long.
 func TestNIP86ListsComeInPages(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	var members []state.Membership
@@ -616,6 +631,7 @@ func TestNIP86ListsComeInPages(t *testing.T) {
 	}
 }
 
+// NIP86.4: people and their roles.
 func TestNIP86PeopleAndRoles(t *testing.T) {
 	m := manageable(t, stateFile(t), nil)
 	m.answers(t, boss, "true", "banpubkey", bob.Hex())

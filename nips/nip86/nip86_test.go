@@ -14,7 +14,7 @@ import (
 
 const hex64 = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 
-// The numbers are those of the methods in the text of the NIP.
+// NIP86.4: every method, by its parameters.
 func TestEveryMethodIsRead(t *testing.T) {
 	pk, _ := event.ParsePubKey(hex64)
 	id, _ := event.ParseID(hex64)

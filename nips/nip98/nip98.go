@@ -82,9 +82,9 @@ func matches(e *event.Event, method string, urls []string, now int64) error {
 	return nil
 }
 
-// sameURL compares host, path and query. The scheme says nothing: a server
-// behind a proxy is asked by http for what is https outside, and relays are
-// named by ws and wss, too. A path of "" and of "/" are the same.
+// sameURL compares host, path and query. Which of http, https, ws and wss the scheme is
+// says nothing: a server behind a proxy is asked by http for what is https outside, and
+// relays are named by ws and wss, too. A path of "" and of "/" are the same.
 func sameURL(a, b string) bool {
 	x, err := url.Parse(a)
 	if err != nil {
@@ -95,8 +95,10 @@ func sameURL(a, b string) bool {
 		return false
 	}
 	slash := func(p string) string { return "/" + strings.Trim(p, "/") }
-	return x.Host != "" && strings.EqualFold(bareHost(x), bareHost(y)) && slash(x.Path) == slash(y.Path) && x.RawQuery == y.RawQuery
+	return slices.Contains(schemes, x.Scheme) && x.User == nil && x.Host != "" && strings.EqualFold(bareHost(x), bareHost(y)) && slash(x.Path) == slash(y.Path) && x.RawQuery == y.RawQuery
 }
+
+var schemes = []string{"https", "http", "wss", "ws"}
 
 // bareHost is the host without the port that its scheme stands for anyway.
 func bareHost(u *url.URL) string {

@@ -37,6 +37,7 @@ func readReport(e *event.Event) (r report, ok bool) {
 			if id, err := event.ParseID(t.Value()); err == nil && r.event == (event.ID{}) {
 				r.event = id
 			}
+		case "x": // the hash of a file; the author is in a p tag
 		default:
 			continue
 		}
