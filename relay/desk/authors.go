@@ -37,6 +37,18 @@ func (d *Desk) BanAuthor(ctx context.Context, by state.Actor, pk event.PubKey, b
 	return d.finish(ctx, pk.String())
 }
 
+// Expel is BanAuthor, and ends a membership.
+func (d *Desk) Expel(ctx context.Context, by state.Actor, pk event.PubKey, ban state.Ban, erase bool) (removed int, err error) {
+	removed, err = d.BanAuthor(ctx, by, pk, ban, erase)
+	if err != nil {
+		return removed, err
+	}
+	if _, is := d.deps.State.Member(pk); !is {
+		return removed, nil
+	}
+	return removed, d.RemoveMember(ctx, by, pk, ban.Why)
+}
+
 // UnbanAuthor lifts a ban. What it has closed or erased stays so: what it still has to
 // erase is erased first.
 func (d *Desk) UnbanAuthor(ctx context.Context, by state.Actor, pk event.PubKey, why string) error {

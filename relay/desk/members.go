@@ -41,6 +41,17 @@ func (d *Desk) AddMember(ctx context.Context, by state.Actor, m state.Membership
 	return nil
 }
 
+// Admit is AddMember, and lifts a ban. Its reason is that of the ban's end: none is kept of
+// a member, as what is known of one must be able to go.
+func (d *Desk) Admit(ctx context.Context, by state.Actor, pk event.PubKey, why string) error {
+	if d.deps.State.Author(pk).Banned {
+		if err := d.UnbanAuthor(ctx, by, pk, why); err != nil {
+			return err
+		}
+	}
+	return d.AddMember(ctx, by, state.Membership{PubKey: pk})
+}
+
 // AddMembers makes all of them members, or none, and returns how many were added.
 func (d *Desk) AddMembers(ctx context.Context, by state.Actor, list []state.Membership) (int, error) {
 	added, err := d.deps.State.AddMembers(ctx, by, list)

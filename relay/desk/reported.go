@@ -34,6 +34,33 @@ func (d *Desk) ReportedEvents() (list []Reported) {
 	return list
 }
 
+// Cases are the authors that are reported, each with the reported events about which nothing
+// is decided yet.
+func (d *Desk) Cases() (list []moderation.Case) {
+	r := d.deps.Reports()
+	if r == nil {
+		return nil
+	}
+	for _, c := range r.Cases() {
+		c.Events = d.undecided(&c)
+		list = append(list, c)
+	}
+	return list
+}
+
+// Reported finds those of some events that are stored, hidden or not.
+func (d *Desk) Reported(ctx context.Context, ids []event.ID) (map[event.ID]*event.Event, error) {
+	found := map[event.ID]*event.Event{}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := d.deps.Stored(ctx, &event.Filter{IDs: ids}, func(e *event.Event) error {
+		found[e.ID] = e
+		return nil
+	})
+	return found, err
+}
+
 func (d *Desk) undecided(c *moderation.Case) []event.ID {
 	return slices.DeleteFunc(slices.Clone(c.Events), func(id event.ID) bool { return d.deps.State.Ruling(id) != state.Ruling{} })
 }

@@ -24,6 +24,7 @@ const (
 	Settings               // name, description and icon of the relay
 	People                 // let people in as members, and remove them
 	Roles                  // make roles, and give them to members
+	Log                    // read the audit log, which has addresses and invite codes
 )
 
 // moderators are what moderators may decide; administrators may decide everything.

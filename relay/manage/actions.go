@@ -70,28 +70,17 @@ func changes(f change) func(context.Context, *Door, state.Actor, *nip86.Call) (a
 
 // ban also ends a membership, as the NIP has it.
 func ban(ctx context.Context, d *desk.Desk, by state.Actor, c *nip86.Call) error {
-	if _, err := d.BanAuthor(ctx, by, c.PubKey, state.Ban{Why: c.Reason}, c.Options.Erase); err != nil {
-		return err
-	}
-	if _, is := d.State().Member(c.PubKey); !is {
-		return nil
-	}
-	return d.RemoveMember(ctx, by, c.PubKey, c.Reason)
+	_, err := d.Expel(ctx, by, c.PubKey, state.Ban{Why: c.Reason}, c.Options.Erase)
+	return err
 }
 
 func unban(ctx context.Context, d *desk.Desk, by state.Actor, c *nip86.Call) error {
 	return d.UnbanAuthor(ctx, by, c.PubKey, c.Reason)
 }
 
-// allow also lifts a ban, as the NIP has it. Its reason is not kept: what is known of a
-// member must be able to go.
+// allow also lifts a ban, as the NIP has it.
 func allow(ctx context.Context, d *desk.Desk, by state.Actor, c *nip86.Call) error {
-	if d.State().Author(c.PubKey).Banned {
-		if err := d.UnbanAuthor(ctx, by, c.PubKey, c.Reason); err != nil {
-			return err
-		}
-	}
-	if err := d.AddMember(ctx, by, state.Membership{PubKey: c.PubKey}); !errors.Is(err, state.ErrMember) {
+	if err := d.Admit(ctx, by, c.PubKey, c.Reason); !errors.Is(err, state.ErrMember) {
 		return err
 	}
 	return nil
