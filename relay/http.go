@@ -29,7 +29,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/healthz", "/readyz":
 		s.serveHealth(w, r, fromHere(r))
 	default:
-		if path := s.pathOf(r); path != "" {
+		if s.isAdminPage(r) {
+			s.serveAdminPage(w, r)
+		} else if path := s.pathOf(r); path != "" {
 			s.serveRelay(w, r, path)
 		} else if !s.serveInside(w, r) {
 			s.serveOther(w, r)

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"net/http"
 
 	"moa/nips/event"
 	"moa/nips/nip11"
@@ -14,6 +15,13 @@ type Manager interface {
 	Known(event.PubKey) bool
 	// CallSigned makes a call that e signs, whose author is known.
 	CallSigned(ctx context.Context, e *event.Event, c *nip86.Call) (result any, err error)
+}
+
+// AdminPage is the page for operators. It finds out itself whose request it is.
+type AdminPage interface {
+	// ServePage answers a request for /admin or below. here are the URLs of what is asked
+	// for by which it may be signed (NIP-98).
+	ServePage(w http.ResponseWriter, r *http.Request, here []string)
 }
 
 // extensions are what calls may say besides the NIP, told in the information document.

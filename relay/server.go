@@ -49,6 +49,9 @@ type Deps struct {
 	Members MemberDesk
 	// Manager makes the calls of the management API (NIP-86). nil: there is none.
 	Manager Manager
+	// AdminPage is shown to operators at /admin while Config.Admin names somebody. nil:
+	// there is none.
+	AdminPage AdminPage
 	// Settings are those of the configuration that operators have changed. nil: none.
 	Settings func() Overrides
 	// Vanished is called when a request to vanish was stored (NIP-62), and must return
@@ -77,7 +80,8 @@ type Deps struct {
 //	other reads   count.go, countqueue.go, negentropy.go, syncs.go, visit.go
 //	rights        filters.go, readright.go, storequery.go
 //	members       memberdesk.go, members.go, ownevents.go, ownstored.go
-//	operators     calls.go, callurls.go, manager.go, overrides.go, removal.go, connections.go
+//	operators     calls.go, callurls.go, adminpage.go, manager.go, overrides.go, removal.go,
+//	              connections.go, figures.go
 //	the process   newserver.go, run.go, reload.go, shutdown.go
 type Server struct {
 	shared

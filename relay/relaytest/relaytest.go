@@ -41,9 +41,10 @@ type Options struct {
 	// Members and Vanished, too.
 	Members  relay.MemberDesk
 	Vanished func()
-	// Manager and Settings, too.
-	Manager  relay.Manager
-	Settings func() relay.Overrides
+	// Manager, AdminPage and Settings, too.
+	Manager   relay.Manager
+	AdminPage relay.AdminPage
+	Settings  func() relay.Overrides
 }
 
 // Relay is a running relay.
@@ -89,7 +90,7 @@ func Start(t testing.TB, o Options) *Relay {
 		Store: o.Store, Chain: o.Chain, Verifier: verifier, Log: o.Log, Metrics: r.Metrics,
 		Now: r.Now, Handler: o.Handler, Describe: o.Describe,
 		Identity: o.Identity, Push: o.Push, Members: o.Members, Vanished: o.Vanished,
-		Manager: o.Manager, Settings: o.Settings,
+		Manager: o.Manager, AdminPage: o.AdminPage, Settings: o.Settings,
 	})
 	if err != nil {
 		t.Fatal(err)
