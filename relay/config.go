@@ -72,6 +72,10 @@ type Info struct {
 	PaymentsURL    string `toml:"payments_url"`
 	Software       string `toml:"software"` // URL of the program, "" if there is none to tell
 	Version        string // of the program; no key
+
+	// LastNotes are so many of the newest notes that anybody may read, on the page at
+	// "/".
+	LastNotes int `toml:"last_notes" default:"8" least:"0"`
 }
 
 // Limits are enforced, and those that NIP-11 names are advertised.
@@ -160,6 +164,10 @@ func (c *Config) Validate() (bad conf.Faults) {
 			bad.AddError(path, err)
 		}
 	}
+	bad = append(bad, conf.Check("info", &c.Info)...)
+	if c.Info.LastNotes > mostLastNotes {
+		bad.Add("info.last_notes", "%d is more than %d", c.Info.LastNotes, mostLastNotes)
+	}
 	bad = append(bad, conf.Check("limits", &c.Limits)...)
 	if c.Limits.DefaultLimit > c.Limits.Limit {
 		bad.Add("limits.default_limit", "%d is more than limits.limit, %d", c.Limits.DefaultLimit, c.Limits.Limit)
@@ -185,6 +193,9 @@ func (c *Config) Validate() (bad conf.Faults) {
 	slices.SortStableFunc(bad, func(a, b conf.Fault) int { return strings.Compare(a.Path, b.Path) })
 	return bad
 }
+
+// mostLastNotes bounds what one visit of the page costs.
+const mostLastNotes = 50
 
 // checkAddress notes what is no HOST:PORT to listen on.
 func checkAddress(bad *conf.Faults, path, address string) {

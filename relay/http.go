@@ -165,6 +165,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) 
 	if scope == "" {
 		page.Scopes = places.ScopeURLs(st.chain, page.URL)
 	}
+	page.Notes = s.lastNotes(r, st, path)
 	body, err := web.Home(page)
 	w.Header().Set("Vary", "Accept")
 	s.sendPage(w, r, body, web.ContentSecurityPolicy, err)

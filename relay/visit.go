@@ -34,12 +34,17 @@ type visit struct {
 	ended   bool
 }
 
-// enter lets the client of a request in, whose answer has so many bytes at most.
-// The place of the connection and the bytes are held until it leaves, as the answer
-// is in memory until it is out.
-func (s *Server) enter(r *http.Request, bytes int) (_ places.Reader, err error) {
+// enter is enterAt at the relay's own path.
+func (s *Server) enter(r *http.Request, bytes int) (places.Reader, error) {
+	return s.enterAt(r, "", bytes)
+}
+
+// enterAt lets the client of a request in at a path of address, whose answer has so
+// many bytes at most. The place of the connection and the bytes are held until it
+// leaves, as the answer is in memory until it is out.
+func (s *Server) enterAt(r *http.Request, path string, bytes int) (_ places.Reader, err error) {
 	st := s.settings.Load()
-	from := s.proxies.originOf(r, &st.cfg)
+	from := s.proxies.originOf(r, &st.cfg).At(path)
 	account, why := s.conns.reserve(from, &st.cfg.Limits)
 	if why != "" {
 		s.met.refuse(why)

@@ -1,4 +1,4 @@
-// Package nip19 reads and writes public keys, and reads ids of events, as people paste them.
+// Package nip19 reads and writes public keys and ids of events as people paste them.
 package nip19
 
 import (
@@ -70,6 +70,15 @@ func entity(s, plain, listed string) ([]byte, error) {
 
 // Npub writes the key as an npub.
 func Npub(pk event.PubKey) string { return encode("npub", pk[:]) }
+
+// Nevent names an event, and a relay that has it.
+func Nevent(id event.ID, relay string) string {
+	data := append([]byte{0, byte(len(id))}, id[:]...)
+	if n := len(relay); n > 0 && n <= 255 {
+		data = append(append(data, 1, byte(n)), relay...)
+	}
+	return encode("nevent", data)
+}
 
 // special finds the first entry of type 0 among type, length, value entries; nil: there is
 // none.

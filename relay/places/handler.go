@@ -22,8 +22,7 @@ const MaxAnswer = 4 << 20
 type Reader interface {
 	// Read finds what the filters match, the client may see and is inside, newest
 	// first, and reports whether that is all there is. Each of the filters has the
-	// same limit: the first so many of all are among theirs. It is called once, and
-	// ends early, without an error, if found returns ErrEnough. An error may be a
+	// same limit: the first so many of all are among theirs. It ends early, without an error, if found returns ErrEnough. An error may be a
 	// *Refusal.
 	Read(ctx context.Context, filters []*event.Filter, inside func(*event.Event) bool, found func(*store.Record) error) (whole bool, err error)
 	// Made follows when the answer is ready: so many bytes of it are held until

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"time"
 
 	"moa/nips/nip11"
 )
@@ -23,7 +24,20 @@ type Relay struct {
 	Map    bool     // there is a map at /geo
 	Scope  string   // the cell that it is for, "" for everything
 	Scopes []string // URLs of relays for one cell, as examples
+	Notes  []Note   // the newest first
 }
+
+// Note is one that anybody may read.
+type Note struct {
+	Name   string // what the author says; "": nothing is known
+	Author string // the key, shortened
+	At     time.Time
+	Text   string
+	Entity string // nevent (NIP-19)
+}
+
+// Open is the link by which clients show the note (NIP-21).
+func (n Note) Open() template.URL { return template.URL("nostr:" + n.Entity) }
 
 //go:embed home.html
 var homeText string
@@ -31,6 +45,7 @@ var homeText string
 var home = template.Must(template.New("home").Funcs(template.FuncMap{
 	"link":   link,
 	"nipURL": nipURL,
+	"nip":    func(n int) string { return nipNames[n] },
 	"bytes":  byteSize,
 	"image":  image,
 }).Parse(homeText))
