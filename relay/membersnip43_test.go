@@ -614,10 +614,18 @@ func TestExportOfAPerson(t *testing.T) {
 	c.member(t, bob)
 	code := nip43.Claim(only(t, c.dial(t, bob).Query(t, `{"kinds":[28935]}`)))
 	answered(t, c.Dial(t), c.asks(t, carol, code), true, "info: ")
+	note, report := bob.Note(t, "bad"), carol.Sign(t, event.Event{Kind: event.KindReport, Tags: tags([]string{"p", bob.Hex(), "spam"})})
+	c.Dial(t).Accepted(t, note, report, bob.Sign(t, event.Event{Kind: event.KindReport, Tags: tags([]string{"p", carol.Hex(), "spam"})}), carol.Note(t, "worse"))
 	if _, err := c.desk.BanAuthor(ctx, shell, bob.PubKey, state.Ban{Why: "rude"}, false); err != nil {
 		t.Fatal(err)
 	}
+	if err := c.desk.HideEvent(ctx, shell, note.ID, ""); err != nil {
+		t.Fatal(err)
+	}
 	k, err := c.desk.Export(ctx, bob.PubKey)
+	if len(k.Hidden) != 1 || k.Hidden[0] != note.ID || len(k.Reports) != 1 || string(k.Reports[0]) != string(report.Raw) || k.ReportsMore || k.Closed == 0 {
+		t.Errorf("hidden %v, reports %s, closed until %d", k.Hidden, k.Reports, k.Closed)
+	}
 	if err != nil || k.Member == nil || k.Ban == nil || k.Ban.Why != "rude" || len(k.Invites) != 1 || len(k.Invited) != 1 || k.Invited[0] != carol.PubKey || len(k.Changes) != 3 {
 		t.Errorf("%+v %v", k, err)
 	}

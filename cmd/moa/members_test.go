@@ -130,13 +130,18 @@ func TestOperatorLetsPeopleInAndOut(t *testing.T) {
 	}
 
 	// A stopped relay's books can be read.
-	running := r.do(t, "list", "--json")
+	report := carol.Sign(t, event.Event{Kind: event.KindReport, Tags: []event.Tag{{"p", alice.Hex(), "spam"}}})
+	c.Accepted(t, report)
+	running, person := r.do(t, "list", "--json"), r.do(t, "export", alice.Hex())
 	r.Kill()
+	if out := r.do(t, "export", alice.Hex()); out != person {
+		t.Errorf("stopped: %s\nrunning: %s", out, person)
+	}
 	if out := r.do(t, "list", "--json"); out != running {
 		t.Errorf("stopped: %s\nrunning: %s", out, running)
 	}
 	var known desk.Known
-	if err := json.Unmarshal([]byte(r.do(t, "export", alice.Hex())), &known); err != nil || known.Member == nil || !strings.Contains(known.Member.Note, "boss") || len(known.Changes) != 2 {
+	if err := json.Unmarshal([]byte(r.do(t, "export", alice.Hex())), &known); err != nil || known.Member == nil || !strings.Contains(known.Member.Note, "boss") || len(known.Changes) != 2 || len(known.Reports) != 1 {
 		t.Errorf("%+v %v", known, err)
 	}
 	r.refused(t, "no relay can be reached", "add", bob.Hex())

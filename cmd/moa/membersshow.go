@@ -138,8 +138,13 @@ func runMembersExport(ctx context.Context, cmd *cli.Command, cfg *config.Config)
 	if err != nil {
 		return err
 	}
-	return inBooks(ctx, cmd, cfg, func(st *state.Store, w io.Writer) error {
-		known, err := desk.New(desk.Deps{State: st}).Export(ctx, pk)
+	return inBooks(ctx, cmd, cfg, func(st *state.Store, w io.Writer) (err error) {
+		stored, end, err := storedAt(ctx, cmd, cfg)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		known, err := desk.New(desk.Deps{State: st, Stored: stored}).Export(ctx, pk)
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,13 @@
 package state_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -41,6 +43,41 @@ func everybody(s *state.Store, all map[string]string) {
 	}
 	for _, i := range invites {
 		all["invite "+i.Code] = fmt.Sprint(i.By, i.Until, i.Most, i.Used, append([]string{}, i.Roles...))
+	}
+}
+
+// What is forgotten of a member is not left in the files either.
+func TestAForgottenNoteIsNotInTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), state.File)
+	s, err := state.Open(t.Context(), state.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const note = "lives in Main Street 7, by the mill"
+	for i := range 20 {
+		if err := s.AddMember(t.Context(), shell, state.Membership{PubKey: event.PubKey{byte(i), 1}, Note: fmt.Sprint(note, i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 20 {
+		if err := s.NoteMember(t.Context(), state.Actor{Door: "vanish"}, event.PubKey{byte(i), 1}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v %v", files, err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(b, []byte(note)); n > 0 {
+			t.Errorf("%s has %d notes that were forgotten", filepath.Base(name), n)
+		}
 	}
 }
 
