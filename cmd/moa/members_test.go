@@ -73,6 +73,29 @@ func joinRequest(t *testing.T, k relaytest.Key, code string) *event.Event {
 	return k.Sign(t, event.Event{Kind: nip43.KindJoin, Tags: []event.Tag{{"claim", code}}})
 }
 
+// A mistyped key, code or role is not told to be gone: what was meant is still there.
+func TestWhatIsNotThereIsNotEnded(t *testing.T) {
+	r := serveClub(t)
+	alice, bob := relaytest.NewKey(1), relaytest.NewKey(2)
+	code := strings.TrimSpace(r.do(t, "invite"))
+	r.do(t, "set-role", "editor")
+	r.do(t, "add", alice.Hex())
+	r.refused(t, `there is no invite "typo"`, "cancel", "typo")
+	r.refused(t, `there is no role "edittor"`, "delete-role", "edittor")
+	r.refused(t, "this is no member", "remove", bob.Hex())
+	r.refused(t, "this is no member with the role", "unassign", alice.Hex(), "editor")
+	r.refused(t, "this is no member with the role", "unassign", bob.Hex(), "editor")
+	if out := r.do(t, "list", "--role", "editor"); !strings.Contains(out, `no member has the role "editor"`) {
+		t.Error(out)
+	}
+	r.do(t, "assign", alice.Hex(), "editor")
+	r.do(t, "unassign", alice.Hex(), "editor")
+	r.do(t, "cancel", code)
+	r.do(t, "delete-role", "editor")
+	r.do(t, "remove", alice.Hex())
+	r.refused(t, "there is no invite", "cancel", code)
+}
+
 func TestOperatorLetsPeopleInAndOut(t *testing.T) {
 	r := serveClub(t)
 	alice, bob, carol := relaytest.NewKey(1), relaytest.NewKey(2), relaytest.NewKey(3)

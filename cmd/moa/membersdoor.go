@@ -44,7 +44,8 @@ type memberChanged struct {
 	Invite state.Invite `json:"invite,omitzero"` // that was made
 }
 
-// make has the desk make the change.
+// make has the desk make the change. What is not there to be ended is an error, for an
+// operator that has mistyped a key or a code would take it for ended.
 func (c *memberChange) make(ctx context.Context, d *desk.Desk, by state.Actor) (out memberChanged, err error) {
 	var pk event.PubKey
 	if c.Member != nil {
@@ -61,6 +62,9 @@ func (c *memberChange) make(ctx context.Context, d *desk.Desk, by state.Actor) (
 	case doAddMembers:
 		out.Added, err = d.AddMembers(ctx, by, c.Members)
 	case doRemoveMember:
+		if _, is := d.State().Member(pk); !is {
+			return out, fmt.Errorf("%w: this is no member", state.ErrRequest)
+		}
 		err = d.RemoveMember(ctx, by, pk, c.Why)
 	case doNoteMember:
 		err = d.NoteMember(ctx, by, pk, c.Why)
@@ -71,10 +75,16 @@ func (c *memberChange) make(ctx context.Context, d *desk.Desk, by state.Actor) (
 		}
 		err = set(ctx, by, role)
 	case doDeleteRole:
+		if _, exists := d.State().Role(role.ID); !exists {
+			return out, fmt.Errorf("%w: there is no role %.64q", state.ErrRequest, role.ID)
+		}
 		err = d.DeleteRole(ctx, by, role.ID)
 	case doAssign:
 		err = d.AssignRole(ctx, by, pk, role.ID)
 	case doUnassign:
+		if m, _ := d.State().Member(pk); !m.Has(role.ID) {
+			return out, fmt.Errorf("%w: this is no member with the role %.64q", state.ErrRequest, role.ID)
+		}
 		err = d.UnassignRole(ctx, by, pk, role.ID)
 	case doInvite:
 		out.Invite, err = d.CreateInvite(ctx, by, invite)

@@ -47,7 +47,11 @@ func runMembersList(ctx context.Context, cmd *cli.Command, cfg *config.Config) e
 		if cmd.Bool("json") {
 			return terminal.PrintJSON(w, list)
 		}
-		if len(list) == 0 {
+		switch role := cmd.String("role"); {
+		case len(list) > 0:
+		case role != "":
+			fmt.Fprintf(w, "no member has the role %q; moa members roles lists the roles\n", role)
+		default:
 			fmt.Fprintln(w, "there are no members; moa members add MEMBER makes one, and moa members invite makes a code")
 		}
 		for _, m := range list {

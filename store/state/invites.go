@@ -97,14 +97,18 @@ func openInvites(ctx context.Context, tx *sql.Tx, by Actor, now int64) (n int, e
 	return n, err
 }
 
-// CancelInvite deletes an invite, and who has used it. Those who have stay members.
+// CancelInvite deletes an invite that is there, and who has used it. Those who have stay
+// members.
 func (s *Store) CancelInvite(ctx context.Context, by Actor, code string) error {
 	return s.make(ctx, entry{
 		by: by, verb: "cancel invite", subject: code,
 		write: func(tx *sql.Tx, _ int64) (any, any, error) {
 			i, found, err := inviteOf(ctx, tx, code)
-			if err != nil || !found {
+			switch {
+			case err != nil:
 				return nil, nil, err
+			case !found:
+				return nil, nil, fmt.Errorf("%w: there is no invite %.64q", ErrRequest, code)
 			}
 			_, err = tx.ExecContext(ctx, "DELETE FROM invite WHERE code = ?", code)
 			return invited{i.Until, i.Most, i.Roles}, nil, err
