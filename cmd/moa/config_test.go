@@ -336,6 +336,7 @@ func TestUnknownFlagsAreOneLine(t *testing.T) {
 		{[]string{"export", "--qqqqqqqqqqqq"}, "moa: there is no flag --qqqqqqqqqqqq; moa export --help lists them"},
 		{[]string{"moderation", "bann", "--config", "moa.toml"}, "moa: there is no flag --config of moa moderation itself: it follows one of its commands, which are list, show, dismiss, ban,"},
 		{[]string{"--config", "moa.toml", "serve"}, "moa: there is no flag --config of moa itself: it follows one of its commands, which are serve, init,"},
+		{[]string{"moderation", "ban", "--why", "spam"}, "moa: there is no flag --why; moa moderation ban --help lists them"},
 		{[]string{"import", "-z"}, "moa: there is no flag -z; moa import --help lists them"},
 	} {
 		stdout, stderr, code := run(t, "", c.args...)

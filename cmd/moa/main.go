@@ -113,7 +113,9 @@ func flagError(cmd *cli.Command, err error, runs bool) error {
 	known := map[string]bool{}
 	for _, f := range cmd.Flags {
 		for _, n := range f.Names() {
-			known["--"+n] = true
+			if len(n) > 1 { // one letter is near to every short name
+				known["--"+n] = true
+			}
 		}
 	}
 	near := conf.DidYouMean(name, maps.Keys(known))
