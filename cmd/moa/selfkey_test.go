@@ -120,6 +120,17 @@ func TestTheRelaysKeyFromTheConfiguration(t *testing.T) {
 	}
 }
 
+// A relay that is started in another folder would make itself another key.
+func TestARelativeKeyFileIsWarnedOf(t *testing.T) {
+	const warned = "self.key_file: it is looked for in the folder in which a command is started"
+	for path, want := range map[string]bool{"relay.key": true, filepath.Join(t.TempDir(), "relay.key"): false, "": false} {
+		_, stderr, code := run(t, "", "check-config", "--self.key-file", path)
+		if code != 0 || strings.Contains(stderr, warned) != want {
+			t.Errorf("%q: exit code %d: %s", path, code, stderr)
+		}
+	}
+}
+
 func TestTheRelaysKeyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "key")
 	args := []string{"--url", "wss://relay.example.com", "--self.key-file", path}

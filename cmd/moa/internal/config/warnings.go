@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ func (c *Config) warnings() (found conf.Faults) {
 	}
 	if c.URL == "" && c.Admin.On() {
 		warn("admin", "url is not set: signed calls are taken only for the address and port at which they reach the relay, not for a name")
+	}
+	if path := c.SelfKeyFile; path != "" && !filepath.IsAbs(path) {
+		warn("self.key_file", "it is looked for in the folder in which a command is started, and made there: give the whole path, or the relay has another key when it is started elsewhere")
 	}
 	for i, table := range c.Policy {
 		at := fmt.Sprintf("policy[%d]", i)
