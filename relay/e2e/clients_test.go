@@ -35,7 +35,7 @@ func TestREADMENamesTheClientsThatAreTested(t *testing.T) {
 	names := map[string]string{ // of packages, as the README calls their clients
 		"nostr-tools": "nostr-tools", "@nostr-dev-kit/ndk": "NDK", "@rust-nostr/nostr-sdk": "rust-nostr",
 		"@nostrify/nostrify": "@nostrify/nostrify", "nostr-fetch": "nostr-fetch",
-		"@welshman/net": "@welshman/net", "@welshman/util": "@welshman/util",
+		"@welshman/net": "@welshman/net", "@welshman/util": "@welshman/util", "applesauce-relay": "applesauce-relay",
 	}
 	for name, version := range npm.Dependencies {
 		client, ok := names[name]
