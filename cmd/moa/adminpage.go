@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sys/unix"
 
 	"moa/nips/event"
@@ -12,10 +13,10 @@ import (
 )
 
 // adminPage is the page for operators of this relay.
-func (in *instance) adminPage() *admin.Pages {
+func (in *instance) adminPage(metrics *prometheus.Registry) *admin.Pages {
 	started, dir := time.Now(), in.cfg.Data
 	return admin.New(admin.Deps{
-		Desk: in.desk, Rank: in.rank, Log: in.log, Now: time.Now,
+		Desk: in.desk, Rank: in.rank, Log: in.log, Metrics: metrics, Now: time.Now,
 		Readable: func(pk event.PubKey, e *event.Event) bool {
 			chain, _ := in.force.get()
 			return chain.Deliver(operator{pk}, e)

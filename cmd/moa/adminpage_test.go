@@ -67,6 +67,17 @@ func TestTheAdminPageIsForThoseInForce(t *testing.T) {
 		}
 	}
 
+	res, text = m.page(t, http.MethodPost, "/admin/signin", found[1], nil, "Authorization", "Nostr "+base64.StdEncoding.EncodeToString(e.Raw))
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the same event again: %s %s", res.Status, text)
+	}
+	_, text = m.page(t, http.MethodGet, "/metrics", "", nil)
+	for _, want := range []string{`{result="ok"} 1`, `{result="unauthorized"} 1`, `{result="forbidden"} 0`} {
+		if !strings.Contains(text, "moa_admin_signins_total"+want) {
+			t.Errorf("the metrics lack moa_admin_signins_total%s", want)
+		}
+	}
+
 	mustDo(t, os.WriteFile(m.config, []byte("[admin]\nmoderators = [\""+guest.Hex()+"\"]\n"), 0o600))
 	m.Signal(t, syscall.SIGHUP)
 	relaytest.Eventually(t, "somebody that is not named any more is signed out", func() bool {

@@ -101,7 +101,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	in.server, err = relay.New(relayConfig(&cfg), relay.Deps{
 		Store: st, Chain: chain, Verifier: verifier, Log: in.log, Metrics: registry,
 		Identity: in.identity, Push: pushTo, Members: desk.NIP43{Desk: in.desk}, Vanished: in.desk.Vanished,
-		Manager: in.manager(), AdminPage: in.adminPage(), Settings: in.overrides,
+		Manager: in.manager(), AdminPage: in.adminPage(registry), Settings: in.overrides,
 	})
 	if err != nil {
 		return err

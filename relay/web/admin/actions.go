@@ -53,7 +53,11 @@ func addMember(ctx context.Context, v *visit, f form) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "The member was added. A ban of theirs was lifted.", v.deps.Desk.Admit(ctx, v.by(), pk, "")
+	said := "The member was added."
+	if v.deps.Desk.State().Author(pk).Banned {
+		said = "The member was added, and their ban was lifted."
+	}
+	return said, v.deps.Desk.Admit(ctx, v.by(), pk, "")
 }
 
 func removeMember(ctx context.Context, v *visit, f form) (string, error) {
@@ -130,7 +134,7 @@ func removeEvent(ctx context.Context, v *visit, f form) (string, error) {
 	}
 	n, err := v.deps.Desk.RemoveEvent(ctx, v.by(), id, f.text("why"))
 	if n == 0 {
-		return "The event was not stored. It is refused if it comes.", err
+		return "No such event is stored. It is refused if it comes.", err
 	}
 	return "The event was removed, and is refused if it comes again.", err
 }

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"moa/nips/event"
 	"moa/nips/nip19"
 	"moa/nips/nip98"
@@ -40,7 +42,8 @@ type Deps struct {
 	// Readable reports whether somebody may read an event, by the relay's rules.
 	Readable func(event.PubKey, *event.Event) bool
 	Look     func() Figures
-	Log      *slog.Logger // nil: none
+	Log      *slog.Logger         // nil: none
+	Metrics  *prometheus.Registry // nil: there are none
 	Now      func() time.Time
 }
 
@@ -65,6 +68,7 @@ type Pages struct {
 	sessions   sessions
 	used       nip98.Seen
 	pace       pace
+	signIns    *prometheus.CounterVec
 }
 
 // New returns the pages.
@@ -72,7 +76,16 @@ func New(d Deps) *Pages {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Pages{deps: d}
+	p := &Pages{deps: d, signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "moa_admin_signins_total", Help: "Requests to sign in to the page for operators.",
+	}, []string{"result"})}
+	for _, result := range []signInResult{signInOK, signInUnauthorized, signInForbidden} {
+		p.signIns.WithLabelValues(string(result))
+	}
+	if d.Metrics != nil {
+		d.Metrics.MustRegister(p.signIns)
+	}
+	return p
 }
 
 //go:embed pages/*.html

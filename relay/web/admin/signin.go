@@ -22,6 +22,15 @@ import (
 
 const maxChallenge = 256 // bytes
 
+// signInResult is what became of a request to sign in, for metrics.
+type signInResult string
+
+const (
+	signInOK           signInResult = "ok"
+	signInUnauthorized signInResult = "unauthorized"
+	signInForbidden    signInResult = "forbidden"
+)
+
 // right reports that a key may have a session.
 func (p *Pages) right(pk event.PubKey) bool { return p.deps.Rank(pk) != desk.Nobody }
 
@@ -91,11 +100,11 @@ func (v *visit) signIn() {
 	now := v.deps.Now()
 	e, err := nip98.Verify(v.r.Header.Get("Authorization"), v.r.Method, v.here, now)
 	if err != nil {
-		v.noSignIn(http.StatusUnauthorized, "", err.Error())
+		v.noSignIn(signInUnauthorized, "", err.Error())
 		return
 	}
 	if !v.right(e.PubKey) {
-		v.noSignIn(http.StatusForbidden, e.PubKey.String(), "this key does not manage the relay: an administrator names it in [admin] of moa.toml")
+		v.noSignIn(signInForbidden, e.PubKey.String(), "this key does not manage the relay: an administrator names it in [admin] of moa.toml")
 		return
 	}
 	challenge, err := io.ReadAll(http.MaxBytesReader(v.w, v.r.Body, maxChallenge))
@@ -109,18 +118,24 @@ func (v *visit) signIn() {
 		err = v.used.Add(e, now)
 	}
 	if err != nil {
-		v.noSignIn(http.StatusUnauthorized, e.PubKey.String(), err.Error())
+		v.noSignIn(signInUnauthorized, e.PubKey.String(), err.Error())
 		return
 	}
 	if old := v.token(); old != "" {
 		v.sessions.end(old)
 	}
 	v.setCookie(v.sessions.begin(e.PubKey, now, v.right))
+	v.signIns.WithLabelValues(string(signInOK)).Inc()
 	v.deps.Log.Info("an operator has signed in to the admin page", "key", e.PubKey)
 	v.w.WriteHeader(http.StatusNoContent)
 }
 
-func (v *visit) noSignIn(status int, key, text string) {
+func (v *visit) noSignIn(result signInResult, key, text string) {
+	status := http.StatusUnauthorized
+	if result == signInForbidden {
+		status = http.StatusForbidden
+	}
+	v.signIns.WithLabelValues(string(result)).Inc()
 	v.deps.Log.Debug("somebody was not let in to the admin page", "key", key, "why", text)
 	http.Error(v.w, text, status)
 }
