@@ -73,8 +73,8 @@ func TestTheAdminPageIsForThoseInForce(t *testing.T) {
 	}
 	_, text = m.page(t, http.MethodGet, "/metrics", "", nil)
 	for _, want := range []string{`{result="ok"} 1`, `{result="unauthorized"} 1`, `{result="forbidden"} 0`} {
-		if !strings.Contains(text, "moa_admin_signins_total"+want) {
-			t.Errorf("the metrics lack moa_admin_signins_total%s", want)
+		if !strings.Contains(text, "moa_admin_sign_ins_total"+want) {
+			t.Errorf("the metrics lack moa_admin_sign_ins_total%s", want)
 		}
 	}
 

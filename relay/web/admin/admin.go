@@ -77,7 +77,7 @@ func New(d Deps) *Pages {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Pages{deps: d, signIns: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "moa_admin_signins_total", Help: "Requests to sign in to the page for operators.",
+		Name: "moa_admin_sign_ins_total", Help: "Requests to sign in to the page for operators.",
 	}, []string{"result"})}
 	for _, result := range []signInResult{signInOK, signInUnauthorized, signInForbidden} {
 		p.signIns.WithLabelValues(string(result))
