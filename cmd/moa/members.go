@@ -98,6 +98,7 @@ func runMembersAdd(ctx context.Context, cmd *cli.Command, cfg *config.Config) er
 		return usage.Errorf("%s is a member already; assign and note change what is known of them", nip19.Npub(pk))
 	}
 	fmt.Fprintln(cmd.Root().Writer, "a member from now on")
+	tellUseless(cmd, cfg)
 	return nil
 }
 
@@ -125,7 +126,16 @@ func runMembersImport(ctx context.Context, cmd *cli.Command, cfg *config.Config)
 		added += out.Added
 	}
 	fmt.Fprintf(cmd.Root().Writer, "%s, of %s\n", terminal.Count(added, "member was added", "members were added"), terminal.Count(len(keys), "key", "keys"))
+	tellUseless(cmd, cfg)
 	return nil
+}
+
+// tellUseless says so if a configuration gives members nothing. One without policies may
+// be none that the relay runs with.
+func tellUseless(cmd *cli.Command, cfg *config.Config) {
+	if len(cfg.Policy) > 0 && !cfg.NamesMembers() {
+		fmt.Fprintln(cmd.Root().ErrWriter, "warning:", config.NoPolicyNamesMembers)
+	}
 }
 
 func runMembersRemove(ctx context.Context, cmd *cli.Command, cfg *config.Config) error {
@@ -162,6 +172,7 @@ func runMembersInvite(ctx context.Context, cmd *cli.Command, cfg *config.Config)
 	if !cfg.Members.Enabled {
 		fmt.Fprintln(cmd.Root().ErrWriter, "nobody can use it yet: members.enabled is false in the configuration")
 	}
+	tellUseless(cmd, cfg)
 	return nil
 }
 

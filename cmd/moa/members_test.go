@@ -73,6 +73,33 @@ func joinRequest(t *testing.T, k relaytest.Key, code string) *event.Event {
 	return k.Sign(t, event.Event{Kind: nip43.KindJoin, Tags: []event.Tag{{"claim", code}}})
 }
 
+// A configuration with members by a list, to which [members] was added, lets nobody do
+// anything for being a member.
+func TestMembersThatNoPolicyNamesAreWarnedOf(t *testing.T) {
+	const policies = "[members]\nenabled = true\n[[policy]]\nuse = \"allow\"\nname = \"members\"\npubkeys = [\"%s\"]\n"
+	r := serveClub(t)
+	for i, c := range []struct {
+		more string
+		want bool
+	}{
+		{"", true},
+		{"members = false", true},
+		{"members = true", false},
+		{`unless = { members = ["editor"] }`, false},
+	} {
+		text := fmt.Sprintf(policies, relaytest.NewKey(9).Hex()) + c.more + "\n"
+		r.config = writeConfig(t, text)
+		_, checked, _ := run(t, "", "check-config", r.config)
+		_, added := good(t, r.args("add", relaytest.NewKey(byte(10+i)).Hex())...)
+		_, invited := good(t, r.args("invite")...)
+		for _, said := range []string{checked, added, invited} {
+			if strings.Contains(said, "no policy names the members") != c.want {
+				t.Errorf("%s: %q, want it to be said: %t", c.more, said, c.want)
+			}
+		}
+	}
+}
+
 // A mistyped key, code or role is not told to be gone: what was meant is still there.
 func TestWhatIsNotThereIsNotEnded(t *testing.T) {
 	r := serveClub(t)

@@ -52,7 +52,7 @@ func runMembersList(ctx context.Context, cmd *cli.Command, cfg *config.Config) e
 		case role != "":
 			fmt.Fprintf(w, "no member has the role %q; moa members roles lists the roles\n", role)
 		default:
-			fmt.Fprintln(w, "there are no members; moa members add MEMBER makes one, and moa members invite makes a code")
+			fmt.Fprintln(w, "there are no members; moa members add MEMBER makes one, and moa members invite makes a code; people in lists such as members.txt are not among them")
 		}
 		for _, m := range list {
 			printMember(w, &m)

@@ -41,6 +41,9 @@ func (c *Config) warnings() (found conf.Faults) {
 	if path := c.SelfKeyFile; path != "" && !filepath.IsAbs(path) {
 		warn("self.key_file", "it is looked for in the folder in which a command is started, and made there: give the whole path, or the relay has another key when it is started elsewhere")
 	}
+	if c.Members.Enabled && len(c.Policy) > 0 && !c.NamesMembers() {
+		warn("members.enabled", NoPolicyNamesMembers)
+	}
 	for i, table := range c.Policy {
 		at := fmt.Sprintf("policy[%d]", i)
 		for _, o := range openings(table) {
