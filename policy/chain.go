@@ -114,7 +114,7 @@ type Decision struct {
 type Report func(n *Named, at Stage, v Verdict)
 
 // Chain asks its policies in order. The first that rejects or shadows decides;
-// RelayOnly is kept while those behind it may still refuse. A chain does not
+// RelayOnly and Wait are kept while those behind it may still refuse. A chain does not
 // change once it is made; a nil or zero Chain accepts everything.
 type Chain struct {
 	links       []Named
@@ -214,7 +214,7 @@ func (c *Chain) Early(ctx context.Context, cl Client, e *event.Event) Decision {
 }
 
 // Late asks the others, once the signature holds. early is what Early decided,
-// an Accept or a RelayOnly; the answer takes it into account.
+// an Accept, a RelayOnly or a Wait; the answer takes it into account.
 func (c *Chain) Late(ctx context.Context, cl Client, e *event.Event, early Decision) Decision {
 	if c == nil {
 		return early
@@ -237,13 +237,18 @@ func (c *Chain) event(ctx context.Context, r *row, cl Client, e *event.Event, so
 		if !c.enforced(n.Named, AtEvent, v) {
 			continue
 		}
-		if v.Action != RelayOnly {
+		if v.Action == RelayOnly && so.Action == RelayOnly {
+			continue
+		}
+		d := Decision{v, n.Name}
+		if v.letsIn() {
+			d = joined(so, v, n.Named)
+		}
+		if !d.letsIn() {
 			n.decided.Add(1)
-			return Decision{v, n.Name}
+			return d
 		}
-		if so.Action == Accept {
-			so = Decision{v, n.Name}
-		}
+		so = d
 	}
 	return so
 }

@@ -17,6 +17,8 @@ type hooks struct {
 	observers []observeLink
 	hiders    []hideLink
 	involving []involvingLink
+	approvals []approvalLink
+	waiting   []waitingLink
 	subIDs    bool
 }
 
@@ -72,6 +74,12 @@ func (h *hooks) add(n *Named) {
 		kinds := slices.Clone(p.InvolvedKinds())
 		slices.Sort(kinds)
 		h.involving = append(h.involving, involvingLink{n, slices.Compact(kinds)})
+	}
+	if p, ok := n.Policy.(ApprovalPolicy); ok {
+		h.approvals = append(h.approvals, approvalLink{n, p})
+	}
+	if p, ok := n.Policy.(WaitingPolicy); ok {
+		h.waiting = append(h.waiting, waitingLink{n, p})
 	}
 	if p, ok := n.Policy.(SubIDPolicy); ok && p.WantsSubID() {
 		h.subIDs = true

@@ -92,12 +92,17 @@ func (c *Chain) Explain(ctx context.Context, cl Client, e *event.Event) (all []A
 			if _, isLate := a.Link.Policy.(LatePolicy); isLate != late || a.Action == Accept || a.Link.Mode != Enforce {
 				continue
 			}
-			if a.Action != RelayOnly {
-				return all, Decision{a.Verdict, a.Link.Name}
+			if a.Action == RelayOnly && so.Action == RelayOnly {
+				continue
 			}
-			if so.Action == Accept {
-				so = Decision{a.Verdict, a.Link.Name}
+			d := Decision{a.Verdict, a.Link.Name}
+			if a.letsIn() {
+				d = joined(so, a.Verdict, a.Link)
 			}
+			if !d.letsIn() {
+				return all, d
+			}
+			so = d
 		}
 	}
 	return all, so

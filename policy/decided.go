@@ -26,6 +26,8 @@ type AuthorDecision struct {
 	Hidden  bool  // while it holds, what the author has written is shown to nobody
 	Erasing bool  // what is stored of the author is being removed; no more may come, and nothing be shown
 	Closed  int64 // reports up to then are closed, Unix seconds
+
+	Approved bool // their events need not wait
 }
 
 // Forever is the end of what has no end.

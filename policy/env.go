@@ -29,6 +29,10 @@ type Env struct {
 	Administrators []event.PubKey
 	// Decided is what operators have decided; nil: nothing is.
 	Decided Decided
+	// Waiting are the events that wait for a person; nil: none can.
+	Waiting Waiting
+	// Moderates reports somebody who decides about events. nil: nobody does.
+	Moderates func(event.PubKey) bool
 }
 
 // Filled returns a copy of env with every field but Stored set.
@@ -50,6 +54,12 @@ func (env Env) Filled() Env {
 	}
 	if env.Decided == nil {
 		env.Decided = undecided{}
+	}
+	if env.Waiting == nil {
+		env.Waiting = nothingWaits{}
+	}
+	if env.Moderates == nil {
+		env.Moderates = func(event.PubKey) bool { return false }
 	}
 	return env
 }

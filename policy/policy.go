@@ -42,10 +42,11 @@ const (
 	Reject           // refuse, with Reason and Text
 	Shadow           // answer OK true, and neither store the event nor send it
 	RelayOnly        // send to live subscriptions, never store; later policies may still refuse
+	Wait             // keep until a person approves it, see ApprovalPolicy; later policies may still refuse
 )
 
 // actions are the words for them in metrics and logs.
-var actions = [...]string{Accept: "accept", Reject: "reject", Shadow: "shadow", RelayOnly: "relay_only"}
+var actions = [...]string{Accept: "accept", Reject: "reject", Shadow: "shadow", RelayOnly: "relay_only", Wait: "wait"}
 
 func (a Action) String() string {
 	if int(a) < len(actions) {
@@ -60,6 +61,9 @@ type Verdict struct {
 	Reason reason.Reason // of a Reject
 	Text   string        // for the person behind the client
 }
+
+// letsIn reports a verdict that neither refuses the event nor drops it.
+func (v Verdict) letsIn() bool { return v.Action != Reject && v.Action != Shadow }
 
 // Refuse returns a Verdict that rejects.
 func Refuse(r reason.Reason, text string) Verdict {

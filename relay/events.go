@@ -148,6 +148,12 @@ func (s *session) late(st *settings, t *ticket, early policy.Decision) {
 	case d.Action != policy.Shadow:
 		d = t.chain.Late(background, &s.client, t.e, early)
 	}
+	if d.Action == policy.Wait {
+		if d.Verdict = t.chain.Hold(s.life, &s.client, t.e, d.By); d.Action == policy.Wait {
+			t.refuse(fateWaiting, d.Reason, d.Text)
+			return
+		}
+	}
 	switch {
 	case d.Action == policy.Reject:
 		s.refuse(t, d.Verdict)

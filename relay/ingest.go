@@ -156,6 +156,13 @@ func (in *ingest) close() {
 	in.room.Broadcast()
 }
 
+// ended reports that nothing is taken any more.
+func (in *ingest) ended() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.closed
+}
+
 // run is the writer.
 func (in *ingest) run() {
 	defer in.fanout.close()

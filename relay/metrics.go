@@ -150,7 +150,7 @@ func newMetrics(reg *prometheus.Registry) *metrics {
 	for v := wire.Unknown; v <= wire.NegClose; v++ {
 		m.messages[v] = messages.WithLabelValues(v.String())
 	}
-	for _, f := range []fate{fateStored, fateDuplicate, fateStale, fateDeleted, fateVanished, fateExpired, fateRelayed, fateShadowed, fateAnswered, fateInvalid, fateRefused, fateFailed} {
+	for _, f := range []fate{fateStored, fateDuplicate, fateStale, fateDeleted, fateVanished, fateExpired, fateRelayed, fateShadowed, fateAnswered, fateWaiting, fateInvalid, fateRefused, fateFailed} {
 		m.events[f] = events.WithLabelValues(string(f))
 	}
 	for _, r := range []refusal{refuseFull, refusePerIP, refusePolicy, refuseDrain, refuseBroken, refuseSilent} {

@@ -39,6 +39,7 @@ var (
 type managed struct {
 	*relaytest.Relay
 	state *state.Store
+	desk  *desk.Desk
 }
 
 // manageable starts a relay whose state is in that file. tables are policies besides
@@ -53,11 +54,16 @@ func manageable(t *testing.T, file string, change func(*relay.Config), tables ..
 	m := &managed{state: st}
 	stored := memstore.New()
 	tables = append([]map[string]any{{"use": "moderation", "reporters": map[string]any{"pubkeys": []any{alice.Hex()}}}}, tables...)
-	chain := buildOn(t, stored, tables, &desk.Decided{State: st})
+	decided := &desk.Decided{State: st}
+	env := envOn(stored)
+	env.Decided, env.Members, env.Waiting = decided, decided, decided
+	env.Moderates = func(pk event.PubKey) bool { return pk == boss.PubKey || pk == warden.PubKey }
+	chain := buildIn(t, env, tables)
 	ready := make(chan struct{}) // the relay is there
 	d := desk.New(desk.Deps{
 		State: st, Stored: storedIn(stored),
-		Remove: func(ctx context.Context, ids []event.ID) (int, error) { return m.Server.Remove(ctx, ids) },
+		Remove:  func(ctx context.Context, ids []event.ID) (int, error) { return m.Server.Remove(ctx, ids) },
+		Release: func(ctx context.Context, e *event.Event) (bool, error) { return m.Server.Release(ctx, e) },
 		Changed: func() {
 			<-ready
 			m.Server.Decided(t.Context())
@@ -75,6 +81,7 @@ func manageable(t *testing.T, file string, change func(*relay.Config), tables ..
 		},
 		Administrator: func(pk event.PubKey) bool { return pk == boss.PubKey },
 	})
+	m.desk = d
 	door := &manage.Door{
 		Desk: d, Kinds: func() (accepted, refused []uint16) { return m.Server.AcceptedKinds() },
 		Rank: func(pk event.PubKey) desk.Rank {

@@ -95,7 +95,7 @@ func (q *query) read(c *client, p *outbox.Page) (store.Progress, error) {
 // begin plans what to read, which may be more work than the reading: so it is
 // the worker's.
 func (a *storedPart) begin(c *client) {
-	a.scan = c.withReplay(a.kept, &a.query, c.ties(a.query, c.scan(a.query)))
+	a.scan = c.withWaiting(&a.query, c.withReplay(a.kept, &a.query, c.ties(a.query, c.scan(a.query))))
 	a.kept = nil
 }
 

@@ -49,17 +49,23 @@ func (s *Server) describeSelf(st *settings) (event.Event, error) {
 // subscriptions, as it does those of clients. No policy is asked. It returns when the
 // event is durable.
 func (s *Server) submitOwn(st *settings, e *event.Event) error {
+	s.submitAlone(st, e, st.chain.Generation())
+	if !s.store.Has(e.ID) {
+		return fmt.Errorf("relay: its own event %s was not stored", e.ID)
+	}
+	return nil
+}
+
+// submitAlone has the writer decide about an event that comes from no client, and returns
+// when it has. asked is the chain's generation in which the event was asked about.
+func (s *Server) submitAlone(st *settings, e *event.Event, asked uint64) {
 	c := new(client)
 	c.init(&s.shared, origin.Origin{To: unique.Make(origin.Address{})}, newAccount(s.ledger, accountKey{free: true}))
 	c.out.Close() // the OK is read by none
 	c.open.Add(1)
 	c.tickets.Add(1)
-	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain, asked: st.chain.Generation()}})
+	s.ingest.submit([]ticket{{from: c, e: e, chain: st.chain, asked: asked}})
 	c.tickets.Wait()
-	if !s.store.Has(e.ID) {
-		return fmt.Errorf("relay: its own event %s was not stored", e.ID)
-	}
-	return nil
 }
 
 // bareRequest asks for the information document as a client does that knows nothing

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 
 	"moa/nips/event"
 	"moa/nips/reason"
@@ -115,7 +116,20 @@ func (c *client) withReplay(kept []*event.Event, q *store.Query, scan store.Scan
 	if len(kept) == 0 {
 		return scan
 	}
-	return replay.Merge(scan, kept, q, func(e *event.Event) bool {
+	return replay.Merge(scan, kept, q, replay.Asks, func(e *event.Event) bool {
 		return c.settings.Load().chain.Deliver(c, e)
+	})
+}
+
+// withWaiting adds to the scan of q the events that wait for approval, as far as the
+// client may see them: a REQ alone shows them.
+func (c *client) withWaiting(q *store.Query, scan store.Scan) store.Scan {
+	list := c.settings.Load().chain.Waiting(c, q.Filters)
+	if len(list) == 0 {
+		return scan
+	}
+	slices.SortFunc(list, replay.Compare)
+	return replay.Merge(scan, list, q, func(*event.Filter) bool { return true }, func(e *event.Event) bool {
+		return c.settings.Load().chain.SeesWaiting(c, e)
 	})
 }

@@ -45,6 +45,7 @@ const (
 	fateRelayed   fate = "relayed"  // sent to live subscriptions and not stored: ephemeral, or so decided
 	fateShadowed  fate = "shadowed" // answered true and dropped
 	fateAnswered  fate = "answered" // a request to the relay itself, which it has granted
+	fateWaiting   fate = "waiting"  // kept until a person approves its author
 	fateInvalid   fate = "invalid"  // malformed, or its signature does not hold
 	fateRefused   fate = "refused"  // by a rule or a policy
 	fateFailed    fate = "failed"   // by the store
@@ -67,7 +68,7 @@ type source struct {
 // ok reports whether the OK says true.
 func (t *ticket) ok() bool {
 	switch t.fate {
-	case fateStored, fateDuplicate, fateRelayed, fateShadowed, fateAnswered:
+	case fateStored, fateDuplicate, fateRelayed, fateShadowed, fateAnswered, fateWaiting:
 		return true
 	}
 	return false

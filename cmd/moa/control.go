@@ -22,6 +22,7 @@ import (
 //
 //	GET  /moderation            what is reported, and what was decided
 //	GET  /moderation/<pubkey>   one author: the reports, and the events they are about
+//	GET  /moderation/waiting    what waits for approval
 //	POST /moderation            a decision
 //	POST /members               a change of members, roles or invites
 //	POST /admin                 a call of the management API (NIP-86)
@@ -100,6 +101,13 @@ type outcome struct {
 	Cases   int  `json:"cases"`             // that are open still
 	Removed int  `json:"removed,omitempty"` // events, by the decision
 	Unknown bool `json:"unknown,omitempty"` // its event was not stored
+}
+
+// waits is an event that waits for approval.
+type waits struct {
+	Since int64           `json:"since"` // Unix seconds
+	Until int64           `json:"until"` // then it is dropped
+	Event json.RawMessage `json:"event"`
 }
 
 // reported is the answer about one author.

@@ -24,6 +24,7 @@ func (c *controller) open() (leave func(), err error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /moderation", c.serveCases)
+	mux.HandleFunc("GET /moderation/waiting", c.serveWaiting)
 	mux.HandleFunc("GET /moderation/{author}", c.serveCase)
 	mux.HandleFunc("POST /moderation", c.serveDecision)
 	mux.HandleFunc("POST /members", c.serveMemberChange)

@@ -19,6 +19,7 @@ const (
 	doHide    = "hide"    // an event is shown to nobody, and refused if it comes again
 	doDelete  = "delete"  // the same, and it is removed from the store
 	doBlock   = "block"   // clients at an address or network may not connect
+	doApprove = "approve" // what a newcomer writes is let in, and what of theirs waits
 	doUndo    = "undo"    // what is decided is taken back
 )
 
@@ -68,6 +69,10 @@ func (d *decision) make(ctx context.Context, desk *desk.Desk, by state.Actor) (r
 		return desk.BanAuthor(ctx, by, *d.Author, state.Ban{Until: d.Until, Hidden: d.Hidden, Why: d.Note}, d.Purge)
 	case doDismiss + " author":
 		return 0, desk.DismissReports(ctx, by, *d.Author, d.Note)
+	case doApprove + " author":
+		return 0, desk.ApproveAuthor(ctx, by, *d.Author, d.Note)
+	case doApprove + " event":
+		return 0, desk.ApproveEvent(ctx, by, *d.Event, d.Note)
 	case doUndo + " author":
 		return 0, desk.UndoAuthor(ctx, by, *d.Author, d.Note)
 	case doHide + " event":
@@ -85,7 +90,7 @@ func (d *decision) make(ctx context.Context, desk *desk.Desk, by state.Actor) (r
 }
 
 // decisions are those in force, blocked addresses first and then the newest last: bans
-// that hold, hidden and removed events, and reports that were dismissed and would still
+// that hold, hidden and removed events, approved authors, and reports that were dismissed and would still
 // count.
 func decisions(ctx context.Context, desk *desk.Desk) ([]decision, error) {
 	list := []decision{}
@@ -103,6 +108,13 @@ func decisions(ctx context.Context, desk *desk.Desk) ([]decision, error) {
 			do = doDelete
 		}
 		list = append(list, decision{At: r.At, Do: do, Event: &r.ID, Note: r.Why})
+	}
+	approved, err := desk.ApprovedAuthors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range approved {
+		list = append(list, decision{At: a.At, Do: doApprove, Author: &a.Author, Note: a.Why})
 	}
 	dismissed, err := desk.Dismissals(ctx)
 	for _, d := range dismissed {

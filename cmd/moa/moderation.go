@@ -40,7 +40,8 @@ func moderationCommand() *cli.Command {
 		Usage: "ban authors, hide events, and see what trusted people report",
 		Description: `Works on the relay that runs on this machine with the same data folder, for the
 user that runs it; log also without a relay. Nothing has to be configured for bans;
-whose reports (kind 1984) are listed, the policy "moderation" says. AUTHOR is an npub,
+whose reports (kind 1984) are listed, the policy "moderation" says; whose events wait
+for approval, the policy "approval". AUTHOR is an npub,
 an nprofile or hex, EVENT a note, a nevent or hex, ADDRESS an IP address or a network
 such as 192.0.2.0/24.`,
 		Commands: []*cli.Command{
@@ -55,7 +56,9 @@ such as 192.0.2.0/24.`,
 			verb("hide", "show an event to nobody, until undone", "EVENT", runHide, note),
 			verb("block", "let no client at an address or network connect", "ADDRESS", runBlock, note),
 			verb("undo", "take back what is decided about an author, event or address", "AUTHOR|EVENT|ADDRESS", runUndo, note),
-			verb("decisions", "list the bans, hidden events and dismissals in force", "", runDecisions, asJSON),
+			verb("waiting", "list the events that wait for approval, those that wait longest first", "", runWaiting, asJSON),
+			verb("approve", "let in what a newcomer writes, and what of theirs waits", "AUTHOR|EVENT", runApprove, note),
+			verb("decisions", "list the bans, hidden events, approvals and dismissals in force", "", runDecisions, asJSON),
 			verb("log", "list what was changed, by whom and through which door, the newest first", "", runModerationLog, asJSON,
 				&cli.StringFlag{Name: "author", Usage: "only what is about this `AUTHOR`"},
 				&cli.StringFlag{Name: "event", Usage: "only what is about this `EVENT`"},

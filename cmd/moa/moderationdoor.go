@@ -25,6 +25,15 @@ func (c *controller) serveCases(w http.ResponseWriter, r *http.Request) {
 	answerJSON(w, moderated{c.reports().Cases(), list})
 }
 
+// serveWaiting answers with what waits for approval, those that wait longest first.
+func (c *controller) serveWaiting(w http.ResponseWriter, _ *http.Request) {
+	list := []waits{}
+	for _, one := range c.desk.Waiting() {
+		list = append(list, waits{one.At, one.Until, json.RawMessage(one.Event.Raw)})
+	}
+	answerJSON(w, list)
+}
+
 func (c *controller) serveCase(w http.ResponseWriter, r *http.Request) {
 	d := c.reports()
 	author, err := event.ParsePubKey(r.PathValue("author"))

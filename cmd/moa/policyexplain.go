@@ -188,6 +188,8 @@ func printExplanation(w io.Writer, x *trial.Explanation) {
 		fmt.Fprintln(w, "accepted")
 	case policy.RelayOnly.String():
 		fmt.Fprintf(w, "sent to live subscriptions, and not stored, because of %s\n", x.By)
+	case policy.Wait.String():
+		fmt.Fprintf(w, "waits for a person to approve it because of %s\n", x.By)
 	case policy.Shadow.String():
 		fmt.Fprintf(w, "dropped because of %s, and the client is told that it was accepted\n", x.By)
 	default:

@@ -122,6 +122,7 @@ func printWrites(w io.Writer, r *trial.Writes, broken []transfer.Fault) {
 		{"accept", "accepted"},
 		{"relay_only", "sent to live subscriptions and not stored"},
 		{"reject", "refused"},
+		{"wait", "wait for a person to approve them"},
 		{"shadow", "dropped, though told accepted"},
 		{trial.Unasked, "requests to vanish, which policies are not asked about"},
 	} {
@@ -138,6 +139,7 @@ func verb(mode, action, reason string) string {
 		policy.Reject.String():    {"refuses", "would refuse"},
 		policy.Shadow.String():    {"drops silently", "would drop silently"},
 		policy.RelayOnly.String(): {"sends live, does not store", "would send live, not store"},
+		policy.Wait.String():      {"has it wait", "would have it wait"},
 	}[action]
 	text := words[0]
 	if mode == policy.Observe.String() {

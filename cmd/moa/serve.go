@@ -66,7 +66,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	in.report = counted.reporter(in.log)
 	registry.MustRegister(counted, policyFigures{&in.force})
 	decided := new(desk.Decided)
-	in.env = policy.Env{Log: builtin.ListLog(in.log), Self: in.self, Stored: in.stored, Decided: decided, Members: decided}
+	in.env = policy.Env{Log: builtin.ListLog(in.log), Self: in.self, Stored: in.stored, Decided: decided, Members: decided, Waiting: decided, Moderates: in.moderates}
 	if err := mayDecide(cfg.Data); err != nil {
 		return err
 	}
@@ -93,6 +93,7 @@ func serve(ctx context.Context, src *config.Source, stderr io.Writer) (err error
 	defer func() { err = errors.Join(err, in.state.Close()) }()
 	decided.State = in.state
 	registerMembers(registry, in.state)
+	registerWaiting(registry, in.state)
 	in.force.set(chain, cfg.Policy)
 	if in.identity, err = cfg.Identity(in.log); err != nil {
 		return err

@@ -21,6 +21,7 @@ func (in *instance) openDesk() {
 		State: in.state, Log: in.log, Stored: in.stored, Reports: in.force.reports, Changed: in.changed,
 		Remove:     func(ctx context.Context, ids []event.ID) (int, error) { return in.server.Remove(ctx, ids) },
 		Forget:     func(author event.PubKey) { in.server.Forget(author) },
+		Release:    func(ctx context.Context, e *event.Event) (bool, error) { return in.server.Release(ctx, e) },
 		Publish:    func(ctx context.Context, e event.Event) error { return in.server.Publish(ctx, e) },
 		Connected:  in.connected,
 		Disconnect: func(ids []uint64) int { return in.server.Disconnect(ids) },
@@ -61,6 +62,9 @@ func (in *instance) setRanks(cfg *config.Config) {
 
 // rank is what somebody may decide by the configuration in force.
 func (in *instance) rank(pk event.PubKey) desk.Rank { return (*in.ranks.Load())[pk] }
+
+// moderates is policy.Env.Moderates.
+func (in *instance) moderates(pk event.PubKey) bool { return in.rank(pk).May(desk.Events) }
 
 // overrides is relay.Deps.Settings.
 func (in *instance) overrides() (o relay.Overrides) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,9 @@ type Moderation struct {
 	every   time.Duration
 	stored  func(context.Context, *event.Filter, func(*event.Event) error) error
 	log     *slog.Logger
+
+	waiting   policy.Waiting
+	moderates func(event.PubKey) bool
 }
 
 func newModeration(env *policy.Env, cfg moderationConfig, bad *conf.Faults) policy.Policy {
@@ -73,6 +77,7 @@ func newModeration(env *policy.Env, cfg moderationConfig, bad *conf.Faults) poli
 	return &Moderation{
 		people: people, desk: desk, decided: env.Decided, now: env.Now, laid: make(chan struct{}), exempt: cfg.Exempt,
 		every: time.Duration(cfg.Reporters.Refresh), stored: env.Stored, log: env.Log,
+		waiting: env.Waiting, moderates: env.Moderates,
 	}
 }
 
@@ -147,11 +152,22 @@ func (p *Moderation) MayStay(c policy.Client) policy.Verdict {
 	return policy.Verdict{}
 }
 
-// Saved takes reports.
+// Waiting are the events that wait for a person to approve them.
+func (p *Moderation) Waiting() []*event.Event { return p.waiting.Waiting(nil) }
+
+// SeesWaiting shows what waits to its author, and to those who decide about it.
+func (p *Moderation) SeesWaiting(c policy.Client, e *event.Event) bool {
+	return authed(c, e.PubKey) || slices.ContainsFunc(c.Authed(), p.moderates)
+}
+
+// Saved takes reports, and tells of what may concern what waits.
 func (p *Moderation) Saved(c policy.Client, e *event.Event) {
 	p.people.Saved(c, e)
-	if e.Kind == event.KindReport {
+	switch e.Kind {
+	case event.KindReport:
 		p.desk.Take(e)
+	case event.KindDeletion, event.KindVanish:
+		p.waiting.Recheck(e.PubKey)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // table.
 var registry = map[string]Factory{
 	"allow":       factory("only certain people write", allowDefaults, newAllow),
+	"approval":    factory("a person approves newcomers before others see what they write", approvalDefaults, newApproval),
 	"auth":        factory("readers or writers must authenticate", authDefaults, newAuth),
 	"content":     factory("what the text of events may be", contentDefaults, newContent),
 	"deny":        factory("certain people do not write", denyDefaults, newDeny),

@@ -75,7 +75,7 @@ func (w *Writes) Ask(ctx context.Context, t *Trial, events []*event.Event) error
 		w.asking = e
 		c := t.writer(e)
 		d := t.Chain.Early(ctx, c, e)
-		if d.Action == policy.Accept || d.Action == policy.RelayOnly {
+		if d.Action != policy.Reject && d.Action != policy.Shadow {
 			d = t.Chain.Late(ctx, c, e, d)
 		}
 		w.Fates[d.Action.String()]++

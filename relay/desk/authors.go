@@ -80,8 +80,8 @@ func (d *Desk) ReopenReports(ctx context.Context, by state.Actor, pk event.PubKe
 	return nil
 }
 
-// UndoAuthor takes back all that is decided about an author: it lifts a ban, and lets
-// closed reports count again.
+// UndoAuthor takes back all that is decided about an author: it lifts a ban, lets
+// closed reports count again, and has what they write wait again.
 func (d *Desk) UndoAuthor(ctx context.Context, by state.Actor, pk event.PubKey, why string) error {
 	err := d.lift(ctx, pk.String(), func() error { return d.deps.State.PardonAuthor(ctx, by, pk, why) })
 	if err != nil {

@@ -22,7 +22,7 @@ func (d *Decided) Author(pk event.PubKey) (out policy.AuthorDecision) {
 		return out
 	}
 	a := d.State.Author(pk)
-	out = policy.AuthorDecision{Hidden: a.Ban.Hidden, Erasing: a.Erasing, Closed: a.Closed}
+	out = policy.AuthorDecision{Hidden: a.Ban.Hidden, Erasing: a.Erasing, Closed: a.Closed, Approved: a.Approved}
 	switch {
 	case a.Banned && a.Ban.Until == 0:
 		out.Until = policy.Forever

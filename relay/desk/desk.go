@@ -28,6 +28,9 @@ type Deps struct {
 	Remove func(context.Context, []event.ID) (int, error)
 	// Forget drops what is kept of an author's events besides the store.
 	Forget func(event.PubKey)
+	// Release stores an event that was approved and sends it, and reports whether it is
+	// stored. If it is not, without an error, nothing will ever have it stored.
+	Release func(context.Context, *event.Event) (bool, error)
 	// Reports returns what is reported, of the chain in force; it may return nil.
 	Reports func() *moderation.Desk
 	// Changed is called after each change. When it returns, nothing is acknowledged any
@@ -55,6 +58,7 @@ type Desk struct {
 	// unpublished is a hint that something about members is to be published, or a note
 	// to be forgotten; one is enough.
 	unpublished chan struct{}
+	joined      chan struct{} // a hint that there may be a new member; one is enough
 }
 
 // New returns a desk.
@@ -73,6 +77,9 @@ func New(d Deps) *Desk {
 	}
 	if d.Forget == nil {
 		d.Forget = func(event.PubKey) {}
+	}
+	if d.Release == nil {
+		d.Release = func(context.Context, *event.Event) (bool, error) { return false, errNotOpen }
 	}
 	if d.Reports == nil {
 		d.Reports = func() *moderation.Desk { return nil }
@@ -98,7 +105,7 @@ func New(d Deps) *Desk {
 	if d.Administrator == nil {
 		d.Administrator = func(event.PubKey) bool { return false }
 	}
-	return &Desk{deps: d, left: make(chan struct{}, 1), unpublished: make(chan struct{}, 1)}
+	return &Desk{deps: d, left: make(chan struct{}, 1), unpublished: make(chan struct{}, 1), joined: make(chan struct{}, 1)}
 }
 
 // Decided is what policies ask.

@@ -21,17 +21,22 @@ func (d *Desk) HideEvent(ctx context.Context, by state.Actor, id event.ID, why s
 	return nil
 }
 
-// RemoveEvent is HideEvent, and removes the event from the store. It returns how many
+// RemoveEvent is HideEvent, and removes the event from the store and from what waits. It returns how many
 // there were; if it could not, Run goes on with it.
 func (d *Desk) RemoveEvent(ctx context.Context, by state.Actor, id event.ID, why string) (removed int, err error) {
 	if id == (event.ID{}) {
 		return 0, wrong("the event is missing")
 	}
+	waited := d.deps.State.Waits(id)
 	if err := d.deps.State.Rule(ctx, by, id, state.Remove, why); err != nil {
 		return 0, err
 	}
 	d.decided(by, "delete", "event", id, "hidden", true, "deleted", true, "note", why)
-	return d.finish(ctx, id.String())
+	removed, err = d.finish(ctx, id.String())
+	if waited {
+		removed++
+	}
+	return removed, err
 }
 
 // AllowEvent takes back what is decided about an event. One that was removed does not

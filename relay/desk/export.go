@@ -16,6 +16,7 @@ type Known struct {
 	PubKey  event.PubKey      `json:"pubkey"`
 	Member  *state.Membership `json:"member,omitempty"`  // nil: no member
 	Ban     *state.Ban        `json:"ban,omitempty"`     // nil: not banned
+	Waiting []event.ID        `json:"waiting,omitempty"` // what they have written and waits for approval
 	Invites []state.Invite    `json:"invites,omitempty"` // that they have made
 	Invited []event.PubKey    `json:"invited,omitempty"` // the members that they have invited
 	Changes []state.Change    `json:"changes,omitempty"` // about them and by them, the newest first
@@ -48,6 +49,9 @@ func (d *Desk) Export(ctx context.Context, pk event.PubKey) (k Known, err error)
 	a := d.deps.State.Author(pk)
 	if k.Closed = a.Closed; a.Banned {
 		k.Ban = &a.Ban
+	}
+	for _, w := range d.deps.State.Waiting(func(w *state.Waiting) bool { return w.Event.PubKey == pk }) {
+		k.Waiting = append(k.Waiting, w.Event.ID)
 	}
 	k.Invites, err = everyPage(func(before int64) ([]state.Invite, error) {
 		return d.deps.State.Invites(ctx, &pk, before, exportPage)

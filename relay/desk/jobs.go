@@ -17,9 +17,10 @@ const retry = time.Minute
 // Run does the jobs that a crash or a failure has left, until ctx ends. Events that were
 // removed and have come by another way, an import, are removed again at the start.
 func (d *Desk) Run(ctx context.Context) error {
-	var publishing sync.WaitGroup
-	publishing.Go(func() { d.publisher(ctx) })
-	defer publishing.Wait()
+	var besides sync.WaitGroup
+	besides.Go(func() { d.publisher(ctx) })
+	besides.Go(func() { d.tender(ctx) })
+	defer besides.Wait()
 	swept := false
 	for {
 		_, err := d.finish(ctx, "")
@@ -33,7 +34,7 @@ func (d *Desk) Run(ctx context.Context) error {
 		}
 		var again <-chan time.Time
 		if err != nil {
-			d.deps.Log.Error("events that were to be removed are still stored; nobody is shown them", "err", err)
+			d.deps.Log.Error("what was decided is not done yet; nobody is shown what is to be removed", "err", err)
 			again = time.After(retry)
 		}
 		select {
@@ -73,7 +74,7 @@ func (d *Desk) finish(ctx context.Context, subject string) (removed int, err err
 		default: // it is known
 		}
 	}
-	return removed, fmt.Errorf("decided, and not removed: %w", err)
+	return removed, fmt.Errorf("decided, and not done yet: %w", err)
 }
 
 // lift takes something back, once what it has to erase is erased. Nothing that comes again
@@ -117,6 +118,9 @@ func (d *Desk) do(ctx context.Context, j state.Job) (removed int, err error) {
 	pk, err := event.ParsePubKey(j.Subject)
 	if err != nil {
 		return 0, err
+	}
+	if j.Verb == state.ReleaseAuthor {
+		return 0, d.release(ctx, pk)
 	}
 	return d.eraseAuthor(ctx, pk)
 }

@@ -178,6 +178,7 @@ func (d *Desk) MemberInvite(ctx context.Context, by state.Actor) (code string, e
 func (d *Desk) membersChanged(by state.Actor, what string, facts ...any) {
 	d.decided(by, what, facts...)
 	hint(d.unpublished)
+	hint(d.joined)
 }
 
 // membersMoved follows a change that a person has made about themselves. It lets what is
@@ -185,6 +186,7 @@ func (d *Desk) membersChanged(by state.Actor, what string, facts ...any) {
 func (d *Desk) membersMoved(by state.Actor, what string) {
 	d.logged(by, what)
 	hint(d.unpublished)
+	hint(d.joined)
 }
 
 // hint leaves a hint; one is enough.

@@ -12,22 +12,26 @@ import (
 	"moa/store/state"
 )
 
-// Reported is an event that was reported and about which nothing is decided yet.
+// Reported is an event that was reported, or waits for approval, and about which nothing is
+// decided yet.
 type Reported struct {
 	ID     event.ID
 	Author event.PubKey
-	Why    string // how often its author was reported, by NIP-56's words
+	Why    string // how often its author was reported, by NIP-56's words; or that it waits
 }
 
-// ReportedEvents are sorted by id.
-func (d *Desk) ReportedEvents() (list []Reported) {
-	r := d.deps.Reports()
-	if r == nil {
-		return nil
+// OpenEvents are those that are reported and those that wait for approval, sorted by id.
+func (d *Desk) OpenEvents() (list []Reported) {
+	for _, w := range d.Waiting() {
+		list = append(list, Reported{w.Event.ID, w.Event.PubKey, fmt.Sprintf("waits for approval: kind %d of a newcomer", w.Event.Kind)})
 	}
-	for _, c := range r.Cases() {
-		for _, id := range d.undecided(&c) {
-			list = append(list, Reported{id, c.Author, reportedFor(c.What)})
+	if r := d.deps.Reports(); r != nil {
+		for _, c := range r.Cases() {
+			for _, id := range d.undecided(&c) {
+				if !d.deps.State.Waits(id) {
+					list = append(list, Reported{id, c.Author, reportedFor(c.What)})
+				}
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b Reported) int { return event.CompareIDs(a.ID, b.ID) })
@@ -73,10 +77,13 @@ func reportedFor(what map[string]int) string {
 	return "reported: " + strings.Join(parts, ", ")
 }
 
-// ClearEvent is AllowEvent, and closes what is reported about the author of an event that
+// ClearEvent is ApproveEvent for an event that waits. Of others it is AllowEvent, and closes what is reported about the author of an event that
 // is reported. Reports are closed by author, so other events of the same author must be
 // decided before.
 func (d *Desk) ClearEvent(ctx context.Context, by state.Actor, id event.ID, why string) error {
+	if d.deps.State.Waits(id) {
+		return d.ApproveEvent(ctx, by, id, why)
+	}
 	if (d.deps.State.Ruling(id) != state.Ruling{}) {
 		return d.AllowEvent(ctx, by, id, why)
 	}

@@ -35,7 +35,7 @@ var actions = map[string]action{
 	nip86.AssignRole:   {desk.Roles, changes(assignRole)},
 	nip86.UnassignRole: {desk.Roles, changes(unassignRole)},
 
-	nip86.ListEventsNeedingModeration: {desk.Events, listReported},
+	nip86.ListEventsNeedingModeration: {desk.Events, listOpenEvents},
 	nip86.AllowEvent:                  {desk.Events, changes(allowEvent)},
 	nip86.BanEvent:                    {desk.Events, changes(banEvent)},
 	nip86.UnbanEvent:                  {desk.Events, changes(unbanEvent)},
@@ -192,9 +192,9 @@ func listAllowed(ctx context.Context, d *Door, _ state.Actor, c *nip86.Call) (an
 	return list, err
 }
 
-func listReported(_ context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
+func listOpenEvents(_ context.Context, d *Door, _ state.Actor, c *nip86.Call) (any, error) {
 	list := []nip86.EventReason{}
-	for _, r := range d.Desk.ReportedEvents() {
+	for _, r := range d.Desk.OpenEvents() {
 		list = append(list, nip86.EventReason{ID: r.ID, Reason: r.Why})
 	}
 	return page(list, c.Options, eventKey), nil

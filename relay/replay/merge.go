@@ -7,12 +7,13 @@ import (
 	"moa/store"
 )
 
-// Merge returns a scan that finds events of a Buffer among those of the scan of q,
-// in its order, and of the Buffer's only what its reader sees. Both count toward
+// Merge returns a scan that finds events of a Buffer, or others that are not stored, among
+// those of the scan of q, in its order, and of them only what its reader sees, for the
+// filters that may have them. Both count toward
 // the limits of q's filters, so that of a stored event, too, it must be known which
 // filters match.
-func Merge(stored store.Scan, events []*event.Event, q *store.Query, sees func(*event.Event) bool) store.Scan {
-	m := &merged{stored: stored, events: events, sees: sees, filters: q.Filters, left: make([]int, len(q.Filters))}
+func Merge(stored store.Scan, events []*event.Event, q *store.Query, may func(*event.Filter) bool, sees func(*event.Event) bool) store.Scan {
+	m := &merged{stored: stored, events: events, may: may, sees: sees, filters: q.Filters, left: make([]int, len(q.Filters))}
 	for i, f := range q.Filters {
 		m.left[i] = q.LimitOf(f)
 	}
@@ -22,6 +23,7 @@ func Merge(stored store.Scan, events []*event.Event, q *store.Query, sees func(*
 type merged struct {
 	stored  store.Scan
 	events  []*event.Event // not yet found
+	may     func(*event.Filter) bool
 	sees    func(*event.Event) bool
 	filters []*event.Filter
 	left    []int // of the filters' limits
@@ -36,6 +38,9 @@ func (m *merged) Next(ctx context.Context, page store.Page, found func(*store.Re
 		}
 		if err := m.before(e, found); err != nil {
 			return err
+		}
+		if len(m.events) > 0 && m.events[0].ID == e.ID { // it was stored meanwhile
+			m.events = m.events[1:]
 		}
 		if !m.count(e, func(*event.Filter) bool { return true }) {
 			return nil
@@ -54,7 +59,7 @@ func (m *merged) before(e *event.Event, found func(*store.Record) error) error {
 	for len(m.events) > 0 && (e == nil || Compare(m.events[0], e) < 0) {
 		next := m.events[0]
 		m.events = m.events[1:]
-		if !m.sees(next) || !m.count(next, Asks) {
+		if !m.sees(next) || !m.count(next, m.may) {
 			continue
 		}
 		r := store.Record{ID: next.ID, PubKey: next.PubKey, Kind: next.Kind, CreatedAt: next.CreatedAt, Raw: next.Raw, Stable: true}

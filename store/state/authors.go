@@ -17,10 +17,12 @@ type Author struct {
 	// Erasing: what is stored of the author is still to be removed. Until it is, nothing
 	// of theirs may be stored, for it would be removed too, and nothing may be shown.
 	Erasing bool
+	// Approved: their events need not wait. A ban ends it.
+	Approved bool
 }
 
 // known reports that anything is decided.
-func (a Author) known() bool { return a.Banned || a.Closed != 0 || a.Erasing }
+func (a Author) known() bool { return a.Banned || a.Closed != 0 || a.Erasing || a.Approved }
 
 // hides is until when something of the author is hidden, Unix seconds; 0: nothing is.
 func (a Author) hides() int64 {
@@ -79,10 +81,17 @@ func (s *Store) banAuthor(ctx context.Context, by Actor, pk event.PubKey, ban Ba
 				closes = max(closes, at)
 				err = closeReports(ctx, tx, pk, closes, "")
 			}
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "DELETE FROM approved WHERE pubkey = ?", pk.String())
+			}
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "DELETE FROM waiting WHERE pubkey = ?", pk.String())
+			}
 			return was, ban, err
 		},
 		remember: func(int64) {
 			s.changeAuthor(pk, func(a *Author) { *a = Author{Banned: true, Ban: ban, Closed: closes, Erasing: a.Erasing || ban.Erase} })
+			s.memory.waiting.drop(func(w *Waiting) bool { return w.Event.PubKey == pk })
 		},
 	}
 }
@@ -101,9 +110,9 @@ func (s *Store) UnbanAuthor(ctx context.Context, by Actor, pk event.PubKey, why 
 	return s.make(ctx, s.unbanAuthor(ctx, by, pk, why))
 }
 
-// PardonAuthor is UnbanAuthor and OpenReports in one.
+// PardonAuthor is UnbanAuthor and OpenReports in one, and takes back an approval.
 func (s *Store) PardonAuthor(ctx context.Context, by Actor, pk event.PubKey, why string) error {
-	return s.make(ctx, s.unbanAuthor(ctx, by, pk, why), s.openReports(ctx, by, pk, why))
+	return s.make(ctx, s.unbanAuthor(ctx, by, pk, why), s.openReports(ctx, by, pk, why), s.disapproveAuthor(ctx, by, pk, why))
 }
 
 func (s *Store) unbanAuthor(ctx context.Context, by Actor, pk event.PubKey, why string) entry {
@@ -234,6 +243,9 @@ func (s *Store) loadAuthors(ctx context.Context) (map[event.PubKey]Author, error
 		return none, err
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.loadApproved(ctx, all); err != nil {
 		return nil, err
 	}
 	jobs, err := s.Jobs(ctx)

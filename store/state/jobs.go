@@ -12,6 +12,8 @@ const (
 	EraseAuthor = "erase author" // remove what the store has of an author
 	EraseEvent  = "erase event"
 
+	ReleaseAuthor = "release author" // store what waits of an approved author
+
 	PublishJoin    = "publish join"  // say that somebody has become a member
 	PublishLeave   = "publish leave" // say that somebody is no member any more
 	PublishMembers = "publish members"

@@ -22,6 +22,7 @@ type memory struct {
 	count     atomic.Int64  // of members
 	joins     atomic.Uint64 // of members and their roles: see MembersGeneration
 	roles     atomic.Pointer[map[string]Role]
+	waiting   waiting
 }
 
 // reckonHidden follows a change of authors or events.
@@ -169,6 +170,10 @@ func (s *Store) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	waiting, err := s.loadWaiting(ctx)
+	if err != nil {
+		return err
+	}
 	s.memory.authors.replace(authors)
 	s.memory.events.replace(events)
 	s.memory.reckonHidden()
@@ -179,5 +184,6 @@ func (s *Store) load(ctx context.Context) error {
 	s.memory.count.Store(int64(len(members)))
 	s.memory.joins.Add(1)
 	s.memory.roles.Store(&roles)
+	s.memory.waiting.replace(waiting)
 	return nil
 }

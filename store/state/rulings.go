@@ -40,7 +40,7 @@ func (s *Store) Ruling(id event.ID) Ruling {
 // Rulings are all events about which anything is decided.
 func (s *Store) Rulings() map[event.ID]Ruling { return s.memory.events.all() }
 
-// Rule decides about an event. Remove has it removed from the store, as a job: see Jobs.
+// Rule decides about an event, which waits no longer. Remove has it removed from the store, as a job: see Jobs.
 func (s *Store) Rule(ctx context.Context, by Actor, id event.ID, do, why string) error {
 	var jobs []string
 	switch do {
@@ -63,11 +63,15 @@ func (s *Store) rule(ctx context.Context, by Actor, id event.ID, do, why string,
 			if err == nil {
 				_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO ruling (id, at, do, why) VALUES (?, ?, ?, ?)", id.String(), at, do, why)
 			}
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "DELETE FROM waiting WHERE id = ?", id.String())
+			}
 			return was, ruling, err
 		},
 		remember: func(int64) {
 			s.memory.events.change(id, func(Ruling) (Ruling, bool) { return ruling, true })
 			s.memory.reckonHidden()
+			s.memory.waiting.drop(func(w *Waiting) bool { return w.Event.ID == id })
 		},
 	}
 }

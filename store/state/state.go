@@ -23,6 +23,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // a pure-Go port of SQLite, released with each SQLite since 2018; 8 MB of the binary
+
+	"moa/nips/event"
 )
 
 // File is the name of the database in the data folder.
@@ -89,7 +91,9 @@ func newStore(db *sql.DB, o Options) *Store {
 	if o.Told == nil {
 		o.Told = func(Actor, string, error) {}
 	}
-	return &Store{path: o.Path, now: o.Now, told: o.Told, db: db}
+	s := &Store{path: o.Path, now: o.Now, told: o.Told, db: db}
+	s.memory.waiting.recheck, s.memory.waiting.hint = map[event.PubKey]bool{}, make(chan struct{}, 1)
+	return s
 }
 
 func source(path string) string {

@@ -48,6 +48,9 @@ func everything(s *state.Store) map[string]string {
 			a.Ban.At = 0
 			all["ban "+pk.String()] = fmt.Sprint(a.Ban)
 		}
+		if a.Approved {
+			all["approved "+pk.String()] = "true"
+		}
 		if a.Closed != 0 {
 			all["closed "+pk.String()] = "true"
 		}
@@ -91,6 +94,12 @@ func replayed(t *testing.T, s *state.Store) map[string]string {
 			}
 			b.At = 0
 			all["ban "+c.Subject], closed[c.Subject] = fmt.Sprint(b), true
+			delete(all, "approved "+c.Subject)
+		case "approve author":
+			all["approved "+c.Subject] = "true"
+		case "disapprove author":
+			delete(all, "approved "+c.Subject)
+		case "approve event": // its author is approved
 		case "unban author":
 			delete(all, "ban "+c.Subject)
 		case "close reports", "open reports":
@@ -139,10 +148,17 @@ func change(ctx context.Context, s *state.Store, dice *rand.Rand) error {
 	if dice.IntN(2) == 0 {
 		return changePeople(ctx, s, dice)
 	}
-	switch dice.IntN(12) {
+	switch dice.IntN(14) {
 	case 0, 1:
 		ban := state.Ban{Until: int64(dice.IntN(2)) * (1 << 40), Hidden: dice.IntN(2) == 0, Erase: dice.IntN(2) == 0, Why: why}
 		return s.BanAuthor(ctx, shell, pk, ban, dice.Int64N(1000))
+	case 12:
+		if err := s.ApproveAuthor(ctx, shell, pk, event.ID{}, why); !errors.Is(err, state.ErrRequest) { // a banned one
+			return err
+		}
+		return nil
+	case 13:
+		return s.PardonAuthor(ctx, shell, pk, why)
 	case 2:
 		return s.UnbanAuthor(ctx, shell, pk, why)
 	case 3:

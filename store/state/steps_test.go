@@ -90,7 +90,7 @@ func (l left) open(t *testing.T) *state.Store {
 
 // asked is what policies may ask: memory alone says it, without a lock.
 func asked(s *state.Store) string {
-	return fmt.Sprint(s.Authors(), s.Rulings(), s.Addresses(), s.Kinds(), s.Settings(), s.AllMembers(), s.Roles())
+	return fmt.Sprint(s.Authors(), s.Rulings(), s.Addresses(), s.Kinds(), s.Settings(), s.AllMembers(), s.Roles(), waitingHere(s))
 }
 
 // decidedHere is all that there is, with the log and the jobs.
@@ -115,7 +115,7 @@ func decidedHere(t *testing.T, s *state.Store) string {
 	for _, c := range changes {
 		fmt.Fprintf(&text, "%d %s %s %s %s %s\n", c.Nth, c.Verb, c.Subject, c.Was, c.Became, c.Why)
 	}
-	fmt.Fprintln(&text, jobs)
+	fmt.Fprintln(&text, jobs, waitingHere(s))
 	return text.String()
 }
 
@@ -246,7 +246,7 @@ func TestEachStepOfAChange(t *testing.T) {
 	}
 	start()
 	defer func() { s.Close() }()
-	for nth, step := range steps() {
+	for nth, step := range append(steps(), waitingSteps(t)...) {
 		if nth%3 == 2 { // as after a start, when SQLite's log is empty
 			s.Close()
 			start()

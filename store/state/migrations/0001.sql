@@ -43,6 +43,24 @@ CREATE TABLE ruling (
 	why TEXT NOT NULL
 ) STRICT;
 
+-- Authors whose events need not wait for a person to approve them.
+CREATE TABLE approved (
+	pubkey TEXT PRIMARY KEY CHECK (length(pubkey) = 64),
+	at     INTEGER NOT NULL,
+	why    TEXT NOT NULL
+) STRICT;
+
+-- Events that wait for a person to approve them. They are not among the stored events.
+CREATE TABLE waiting (
+	id       TEXT PRIMARY KEY CHECK (length(id) = 64),
+	pubkey   TEXT NOT NULL CHECK (length(pubkey) = 64),
+	at       INTEGER NOT NULL,
+	until    INTEGER NOT NULL,  -- it waits no longer
+	approved INTEGER NOT NULL,  -- 1: it is on its way to the stored events, see job
+	event    BLOB NOT NULL      -- JSON, as its client has sent it
+) STRICT;
+CREATE INDEX waiting_pubkey ON waiting (pubkey);
+
 -- Addresses that may not connect.
 CREATE TABLE address (
 	prefix TEXT PRIMARY KEY,
