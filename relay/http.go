@@ -168,6 +168,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request, path string) 
 	page.Notes = s.lastNotes(r, st, path)
 	body, err := web.Home(page)
 	w.Header().Set("Vary", "Accept")
+	w.Header().Set("Cache-Control", "no-cache") // a note that is hidden is gone at once
 	s.sendPage(w, r, body, web.ContentSecurityPolicy, err)
 }
 

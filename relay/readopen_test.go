@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -63,7 +64,9 @@ func TestEveryDecisionActsOnWhatIsOpen(t *testing.T) {
 					t.Errorf("before, live of %s: %v", r.name, saw)
 				}
 			}
+			m.pagesShow(t, rule.saw)
 			rule.after(t, m)
+			m.pagesShow(t, rule.sees)
 			next := rule.next
 			if next == nil {
 				next = rule.sees
@@ -91,6 +94,27 @@ func TestEveryDecisionActsOnWhatIsOpen(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// pagesShow holds the ways by HTTP, which nobody in particular asks, to what those see:
+// no answer is kept beyond a decision, here or by a cache that others ask, too.
+func (m *matrix) pagesShow(t *testing.T, seen []viewer) {
+	t.Helper()
+	may := slices.Contains(seen, unauthenticated)
+	for _, way := range readWays {
+		if !way.http {
+			continue
+		}
+		if got := way.sees(t, m, unauthenticated, nil); got != may && (got || !way.less) {
+			t.Errorf("%s of %s: %v", way.name, unauthenticated.name, got)
+		}
+	}
+	for _, path := range []string{"/", "/geo/events?near=52.5,13.4&km=300"} {
+		resp, _ := get(t, m.Relay, http.MethodGet, path)
+		if kept := resp.Header.Get("Cache-Control"); !strings.HasPrefix(kept, "no-") && !strings.HasPrefix(kept, "private") {
+			t.Errorf("others may be shown %s again: %q", path, kept)
+		}
 	}
 }
 
