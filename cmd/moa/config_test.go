@@ -171,6 +171,9 @@ use = "nope"
 [[policy]]
 use = "kinds"
 allow = "1-x"
+[[policies]]
+use = "pow"
+[[policies]]
 `)
 	_, _, err := load(&config.Source{File: path}, policy.Env{}, nil)
 	if err == nil {
@@ -179,7 +182,7 @@ allow = "1-x"
 	for _, want := range []string{
 		`2: listn: unknown key (did you mean "listen"?); known are `, `3: listen: "nowhere" is no address`, "4: trusted_proxies[1]: ",
 		"6: info.pubkey: ", "8: limits.limit: want a whole number", "9: limits.subscriptions: 0 is less than 1", "11: clients.ping_every: ",
-		`13: log.level: "loud"`, `15: policy[0].use: `, "18: policy[1].allow",
+		`13: log.level: "loud"`, `15: policy[0].use: `, "18: policy[1].allow", `19: policies: unknown key (did you mean "policy"?)`,
 	} {
 		if !strings.Contains(err.Error(), path+":"+want) {
 			t.Errorf("not told: %s", want)

@@ -283,16 +283,23 @@ func logMismatch(log *slog.Logger, m *sig.Mismatch) {
 		"pubkey", hex.EncodeToString(r.PubKey[:]), "id", hex.EncodeToString(r.Msg[:]), "sig", hex.EncodeToString(r.Sig[:]))
 }
 
-// listenError says what to do when a port is taken.
+// listenError names the setting when a port is taken, or an address is not this
+// machine's.
 func listenError(c *config.Config, err error) error {
-	if !errors.Is(err, syscall.EADDRINUSE) {
+	why := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = "is taken by another program, perhaps another moa"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = "is no address of this machine"
+	default:
 		return err
 	}
 	addr, flag := c.Listen, "--listen"
 	if errors.Is(err, relay.ErrMetricsListen) {
 		addr, flag = c.MetricsListen, "--metrics.listen"
 	}
-	return fmt.Errorf("%s is taken by another program, perhaps another moa; choose another with %s: %w", addr, flag, err)
+	return fmt.Errorf("%s %s; choose another with %s: %w", addr, why, flag, err)
 }
 
 // warn logs what check-config warns of.

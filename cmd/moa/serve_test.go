@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"moa/cmd/moa/internal/config"
 	"moa/nips/testwait"
 	"moa/nips/wire"
+	"moa/relay"
 	"moa/relay/relaytest"
 )
 
@@ -85,6 +87,20 @@ func TestPortInUseIsExplained(t *testing.T) {
 		}
 		if _, err := os.Lstat(filepath.Dir(data)); err == nil {
 			t.Errorf("%s: the data folder was made", flag)
+		}
+	}
+}
+
+func TestAnAddressOfAnotherMachineIsExplained(t *testing.T) {
+	c := config.Default()
+	c.Listen, c.MetricsListen = "192.0.2.1:7447", "192.0.2.2:7448"
+	err := os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)
+	for want, err := range map[string]error{
+		"192.0.2.1:7447 is no address of this machine; choose another with --listen: ":         err,
+		"192.0.2.2:7448 is no address of this machine; choose another with --metrics.listen: ": fmt.Errorf("%w: %w", relay.ErrMetricsListen, err),
+	} {
+		if said := listenError(&c, err).Error(); !strings.HasPrefix(said, want) {
+			t.Errorf("%q, want %q", said, want)
 		}
 	}
 }

@@ -26,7 +26,9 @@ func linesOf(text []byte) fileLines {
 			lines[table] = line
 		case unstable.ArrayTable:
 			table = fmt.Sprintf("%s[%d]", path, tables[path])
-			tables[path]++
+			if tables[path]++; tables[path] == 1 {
+				lines[path] = line
+			}
 			lines[table] = line
 		case unstable.KeyValue:
 			lines.add(&p, e, table)
