@@ -196,7 +196,7 @@ func notInside(dir string) error {
 // mayStandBeside reports a file that a folder may have before the store is made.
 func mayStandBeside(name string) bool {
 	switch name {
-	case config.KeyFile, urlFile, backupFile, recordFile, recordFile + ".migrated", filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
+	case config.KeyFile, urlFile, backupFile, alertsFile, recordFile, recordFile + ".migrated", filepath.Base(filepath.Dir(doorPath(""))), "lost+found":
 		return true
 	}
 	if state.Owns(name) {

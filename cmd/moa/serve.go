@@ -186,6 +186,9 @@ func (in *instance) run(ctx context.Context, signals <-chan os.Signal) error {
 	handlers.Go(func() { scavenge(ctx, in.log) })
 	handlers.Go(func() { _ = in.desk.Run(ctx) }) // it ends with ctx
 	handlers.Go(func() { in.census.Run(ctx) })
+	if in.cfg.Alerts.Enabled {
+		handlers.Go(func() { in.newAlerter().run(ctx) })
+	}
 	defer func() { cancel(); close(ended); handlers.Wait() }()
 	return in.server.Run(ctx)
 }

@@ -31,6 +31,7 @@ type Config struct {
 	SelfKey     secret `toml:"self.key"`
 	SelfKeyFile string `toml:"self.key_file"`
 
+	Alerts  Alerts           `toml:"alerts"`
 	Store   Store            `toml:"store"`
 	Log     Log              `toml:"log"`
 	Process Process          `toml:"process"`
@@ -124,6 +125,7 @@ func (c *Config) Validate() (bad conf.Faults) {
 	bad = append(bad, conf.Check("store", &c.Store)...)
 	bad = append(bad, conf.Check("process", &c.Process)...)
 	c.checkKey(&bad)
+	c.checkAlerts(&bad)
 	bad = append(bad, c.Config.Validate()...)
 	slices.SortStableFunc(bad, func(a, b conf.Fault) int { return cmp.Compare(a.Path, b.Path) })
 	return bad
@@ -141,7 +143,7 @@ var restart = []string{
 	"listen", "data", "clients.ping_every",
 	"limits.handshakes", "limits.outbox_bytes", "limits.ticket_events", "limits.ticket_bytes",
 	"self.key", "self.key_file", "self.publish",
-	"store.", "metrics.listen", "log.format", "process.",
+	"alerts.", "store.", "metrics.listen", "log.format", "process.",
 }
 
 // NeedRestart are the keys in which now differs from c and which need one.

@@ -61,7 +61,7 @@ func (c *Config) Identity(log *slog.Logger) (*relay.Identity, error) {
 	switch {
 	case c.SelfKey != "":
 		return ParseIdentity(string(c.SelfKey))
-	case path == "" && !c.Self.Publish && !c.Members.Enabled:
+	case path == "" && !c.Self.Publish && !c.Members.Enabled && !c.Alerts.Enabled:
 		return nil, nil
 	case path == "":
 		path = filepath.Join(c.Data, KeyFile)
