@@ -94,6 +94,7 @@ type Server struct {
 	replay  *replay.Buffer
 	places  places.Handler
 	callers nip98.Seen
+	signIns requests           // to the page for operators
 	visits  chan struct{}      // those that are under way. Full: no more are let in
 	self    *selfPublisher     // nil: the relay publishes nothing about itself
 	end     context.CancelFunc // ends shared.life

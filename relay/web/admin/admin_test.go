@@ -121,6 +121,33 @@ func TestTheCookieOfHTTPSIsOfThisHostAlone(t *testing.T) {
 	}
 }
 
+func TestAnAddressTriesToSignInSoOftenOnly(t *testing.T) {
+	m := start(t, func(c *relay.Config) { c.URL = "wss://relay.example.com" })
+	m.Hold()
+	b := &browser{managed: m}
+	try := func(path string) int {
+		resp, _ := b.ask(t, http.MethodPost, path, "", "Origin", "https://relay.example.com")
+		return resp.StatusCode
+	}
+	for i := range 60 {
+		if code := try("/admin/signin"); code != http.StatusUnauthorized {
+			t.Fatalf("try %d: %d", i, code)
+		}
+	}
+	for _, path := range []string{"/admin/signin", "/admin/signin/"} {
+		if code := try(path); code != http.StatusTooManyRequests {
+			t.Errorf("%s, once more: %d", path, code)
+		}
+	}
+	if code, _ := b.get(t, "/admin"); code != http.StatusOK {
+		t.Errorf("the page to sign in on: %d", code)
+	}
+	m.Advance(time.Minute)
+	if code := try("/admin/signin"); code != http.StatusUnauthorized {
+		t.Errorf("a minute later: %d", code)
+	}
+}
+
 func TestSessionsEnd(t *testing.T) {
 	m := start(t, nil)
 	m.Hold()
