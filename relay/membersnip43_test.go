@@ -629,6 +629,20 @@ func TestExportOfAPerson(t *testing.T) {
 	if err != nil || k.Member == nil || k.Ban == nil || k.Ban.Why != "rude" || len(k.Invites) != 1 || len(k.Invited) != 1 || k.Invited[0] != carol.PubKey || len(k.Changes) != 3 {
 		t.Errorf("%+v %v", k, err)
 	}
+	waits := dave.Note(t, "please")
+	room := state.WaitingBounds{Events: 9, Bytes: 9000, PerAddress: 9, PerAuthor: 9}
+	if err := c.desk.State().Wait(ctx, waits, netip.MustParseAddr("203.0.113.7"), c.Now().Add(time.Hour).Unix(), room); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := c.desk.Export(ctx, dave.PubKey); err != nil || k.Approved || len(k.Waiting) != 1 || k.Waiting[0] != waits.ID {
+		t.Errorf("%+v %v", k, err)
+	}
+	if err := c.desk.ApproveAuthor(ctx, shell, carol.PubKey, ""); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := c.desk.Export(ctx, carol.PubKey); err != nil || !k.Approved || len(k.Waiting) != 0 {
+		t.Errorf("%+v %v", k, err)
+	}
 	if k, err := c.desk.Export(ctx, dave.PubKey); err != nil || k.Member != nil || k.Ban != nil || len(k.Changes)+len(k.Invites) != 0 {
 		t.Errorf("%+v %v", k, err)
 	}

@@ -13,13 +13,15 @@ import (
 
 // Known is what is known of a person, the events that they have made aside.
 type Known struct {
-	PubKey  event.PubKey      `json:"pubkey"`
-	Member  *state.Membership `json:"member,omitempty"`  // nil: no member
-	Ban     *state.Ban        `json:"ban,omitempty"`     // nil: not banned
-	Waiting []event.ID        `json:"waiting,omitempty"` // what they have written and waits for approval
-	Invites []state.Invite    `json:"invites,omitempty"` // that they have made
-	Invited []event.PubKey    `json:"invited,omitempty"` // the members that they have invited
-	Changes []state.Change    `json:"changes,omitempty"` // about them and by them, the newest first
+	PubKey event.PubKey      `json:"pubkey"`
+	Member *state.Membership `json:"member,omitempty"` // nil: no member
+	Ban    *state.Ban        `json:"ban,omitempty"`    // nil: not banned
+	// Approved: what they write need not wait for approval.
+	Approved bool           `json:"approved,omitempty"`
+	Waiting  []event.ID     `json:"waiting,omitempty"` // what they have written and waits for approval
+	Invites  []state.Invite `json:"invites,omitempty"` // that they have made
+	Invited  []event.PubKey `json:"invited,omitempty"` // the members that they have invited
+	Changes  []state.Change `json:"changes,omitempty"` // about them and by them, the newest first
 	// Closed is up to when reports about them are closed, Unix seconds; 0: none are.
 	Closed int64      `json:"reports_closed_until,omitempty"`
 	Hidden []event.ID `json:"hidden,omitempty"` // of their stored events, those that operators hide
@@ -50,6 +52,7 @@ func (d *Desk) Export(ctx context.Context, pk event.PubKey) (k Known, err error)
 	if k.Closed = a.Closed; a.Banned {
 		k.Ban = &a.Ban
 	}
+	k.Approved = a.Approved
 	for _, w := range d.deps.State.Waiting(func(w *state.Waiting) bool { return w.Event.PubKey == pk }) {
 		k.Waiting = append(k.Waiting, w.Event.ID)
 	}
