@@ -289,7 +289,7 @@ func logMismatch(log *slog.Logger, m *sig.Mismatch) {
 // listenError names the setting when a port is taken, or an address is not this
 // machine's.
 func listenError(c *config.Config, err error) error {
-	why := ""
+	var why string
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		why = "is taken by another program, perhaps another moa"
