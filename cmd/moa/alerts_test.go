@@ -105,10 +105,10 @@ func TestOperatorIsToldByMessage(t *testing.T) {
 	mustDo(t, err)
 	var info struct{ Self string }
 	mustDo(t, json.Unmarshal([]byte(fetchText(t, s.URL, "/", "application/nostr+json")), &info))
-	if message.Kind != 14 || message.PubKey != info.Self || info.Self == "" || !strings.Contains(message.Content, "no backup is known") || message.Tags.GetFirst([]string{"p", operator.Hex()}) == nil {
+	if message.Kind != 14 || message.PubKey != info.Self || info.Self == "" || !strings.Contains(message.Content, "no backup is known") || message.Tags.FindWithValue("p", operator.Hex()) == nil {
 		t.Errorf("%+v; the relay is %s", message, info.Self)
 	}
-	if wrap.PubKey == info.Self || wrap.Tags.GetFirst([]string{"expiration"}) == nil {
+	if wrap.PubKey == info.Self || wrap.Tags.Find("expiration") == nil {
 		t.Errorf("the wrap is %+v", wrap)
 	}
 	s.stop(t)
