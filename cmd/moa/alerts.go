@@ -22,8 +22,6 @@ import (
 const (
 	alertsEvery = 10 * time.Minute // between two looks
 	alertAgain  = 24 * time.Hour   // between two messages about the same matter
-	// alertsFile, in the data folder, holds when there was a message about each matter last.
-	alertsFile = "alerts.sent"
 )
 
 // alert is what an operator must act on.

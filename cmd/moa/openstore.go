@@ -146,6 +146,9 @@ func isFolder(dir string) error {
 	return nil
 }
 
+// alertsFile, in the data folder, holds when the operator was told of each matter last.
+const alertsFile = "alerts.sent"
+
 // mayHold refuses a folder that has other files in it: a store has a
 // folder of its own.
 func mayHold(dir string) error {
