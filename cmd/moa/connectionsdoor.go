@@ -1,13 +1,10 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"net/netip"
 
 	"moa/relay/desk"
-	"moa/store/state"
 )
 
 // disconnection is which connections are to end.
@@ -36,10 +33,7 @@ func (c *controller) serveConnections(w http.ResponseWriter, _ *http.Request) {
 
 func (c *controller) serveDisconnection(w http.ResponseWriter, r *http.Request) {
 	var one disconnection
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&one); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !readJSON(w, r, mostDecision, &one) {
 		return
 	}
 	out := disconnected{Ended: 1}
@@ -49,12 +43,5 @@ func (c *controller) serveDisconnection(w http.ResponseWriter, r *http.Request) 
 	} else {
 		err = c.desk.Disconnect(r.Context(), shell, one.ID, one.Note)
 	}
-	switch {
-	case err == nil:
-		answerJSON(w, out)
-	case errors.Is(err, state.ErrRequest):
-		http.Error(w, err.Error(), http.StatusBadRequest)
-	default:
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-	}
+	answerChange(w, out, err)
 }

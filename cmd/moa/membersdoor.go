@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -98,19 +96,9 @@ func (c *memberChange) make(ctx context.Context, d *desk.Desk, by state.Actor) (
 
 func (c *controller) serveMemberChange(w http.ResponseWriter, r *http.Request) {
 	var one memberChange
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostMemberChange))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&one); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !readJSON(w, r, mostMemberChange, &one) {
 		return
 	}
 	out, err := one.make(r.Context(), c.desk, shell)
-	switch {
-	case err == nil:
-		answerJSON(w, out)
-	case errors.Is(err, state.ErrRequest):
-		http.Error(w, err.Error(), http.StatusBadRequest)
-	default:
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-	}
+	answerChange(w, out, err)
 }

@@ -99,19 +99,12 @@ var shell = state.Actor{Door: "shell"}
 
 func (c *controller) serveDecision(w http.ResponseWriter, r *http.Request) {
 	var one decision
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostDecision))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&one); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !readJSON(w, r, mostDecision, &one) {
 		return
 	}
 	removed, err := one.make(r.Context(), c.desk, shell)
 	if err != nil {
-		status := http.StatusInternalServerError
-		if errors.Is(err, state.ErrRequest) {
-			status = http.StatusBadRequest
-		}
-		http.Error(w, err.Error(), status)
+		answerChange(w, nil, err)
 		return
 	}
 	unknown, err := c.unknown(r.Context(), &one)
@@ -133,10 +126,4 @@ func (c *controller) unknown(ctx context.Context, one *decision) (bool, error) {
 		return nil
 	})
 	return !found, err
-}
-
-func answerJSON(w http.ResponseWriter, v any) {
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone
 }
