@@ -97,10 +97,10 @@ func TestListsThatPoliciesBeginWithAreLogged(t *testing.T) {
 	read(2)
 	s.inForce(t, "otherwise")
 	s.stop(t) // after which all have said what they had to say
-	for _, people := range []string{`"people":1}`, `"people":2}`} {
-		if n := strings.Count(s.lines(), people); n != 1 {
-			t.Errorf("%s is logged %d times:\n%s", people, n, s.lines())
-		}
+	// On a busy machine a policy of before may begin to follow its list after the reload.
+	before, after, _ := strings.Cut(s.lines(), `"people":2}`)
+	if n, more := strings.Count(before, `"people":1}`), strings.Count(after, `"people":2}`); n != 1 || more != 0 {
+		t.Errorf("one of before is logged %d times, two of after %d times:\n%s", n, 1+more, s.lines())
 	}
 }
 

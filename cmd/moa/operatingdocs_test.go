@@ -115,3 +115,22 @@ func TestWhatToDoIsNotLeftToARowWithNothingToDo(t *testing.T) {
 		}
 	}
 }
+
+// The store of the pages is where their systemd unit has it, wherever a command names it.
+func TestPagesNameTheStoreWhereItIs(t *testing.T) {
+	pages, err := filepath.Glob("../../relay/docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range append(pages, "../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`/var/lib/moa/[^ '`+"`"+`")]*`).FindAllString(string(text), -1) {
+			if !strings.HasPrefix(name, "/var/lib/moa/store") {
+				t.Errorf("%s names %s, and the unit's store is /var/lib/moa/store", filepath.Base(page), name)
+			}
+		}
+	}
+}

@@ -213,7 +213,7 @@ func (p *people) Run(ctx context.Context) error {
 // follow reads one source again and again.
 func (p *people) follow(ctx context.Context, s *source) {
 	wait := time.Duration(0)
-	if s.loaded { // with the configuration
+	if s.loaded && ctx.Err() == nil { // with the configuration
 		wait = s.every
 		p.say(s, newKeySet(s.keys))
 	}
